@@ -1,0 +1,33 @@
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: install quickstart test check bench clean
+
+install: $(VENV)/.installed
+
+# torch comes from the constraints file (the CPU build); users with a GPU install their own first
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[dev]'
+	touch $@
+
+quickstart: install
+	$(BIN)/panglot quickstart --overwrite
+
+test: check
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install
+	$(BIN)/python benchmarks/sampler.py
+	$(BIN)/python benchmarks/evaluation.py
+
+clean:
+	rm -rf $(VENV) runs

@@ -1,0 +1,55 @@
+"""panglot trains and measures one retriever for every language.
+
+The public face: everything here is loaded on first use, so that ``import panglot`` is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from panglot.batches import Sampler as Sampler
+    from panglot.batches import make_sampler as make_sampler
+    from panglot.data import Benchmark as Benchmark
+    from panglot.data import ParallelPairs as ParallelPairs
+    from panglot.data import benchmark_from_pairs as benchmark_from_pairs
+    from panglot.data import load_benchmark as load_benchmark
+    from panglot.data import load_pairs as load_pairs
+    from panglot.data import pairs_from_benchmark as pairs_from_benchmark
+    from panglot.data import sample_benchmark as sample_benchmark
+    from panglot.data import sample_pairs as sample_pairs
+    from panglot.encoders import encode as encode
+    from panglot.encoders import load_encoder as load_encoder
+    from panglot.errors import PanglotError as PanglotError
+    from panglot.evaluation import Evaluation as Evaluation
+    from panglot.evaluation import evaluate as evaluate
+    from panglot.search import search as search
+    from panglot.training import Optimisation as Optimisation
+    from panglot.training import train as train
+
+_HOMES = {
+    "Benchmark": "data",
+    "Evaluation": "evaluation",
+    "Optimisation": "training",
+    "PanglotError": "errors",
+    "ParallelPairs": "data",
+    "Sampler": "batches",
+    "benchmark_from_pairs": "data",
+    "encode": "encoders",
+    "evaluate": "evaluation",
+    "load_benchmark": "data",
+    "load_encoder": "encoders",
+    "load_pairs": "data",
+    "make_sampler": "batches",
+    "pairs_from_benchmark": "data",
+    "sample_benchmark": "data",
+    "sample_pairs": "data",
+    "search": "search",
+    "train": "training",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'panglot' has no attribute '{name}'")
+    return getattr(import_module(f"panglot.{_HOMES[name]}"), name)

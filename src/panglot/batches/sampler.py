@@ -1,0 +1,237 @@
+"""The sampler: which pairs, in which languages, make up the batch of a step."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from panglot.batches.draws import distinct_items, one_language_each, two_languages_each
+from panglot.data import IntArray, PairIndex, ParallelPairs
+from panglot.errors import PanglotError
+
+Strategy = Literal["monolingual", "crosslingual", "mixed", "hybrid", "english", "specific"]
+Kind = Literal["monolingual", "crosslingual", "mixed"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+KINDS: dict[Strategy, tuple[Kind, ...]] = {
+    "monolingual": ("monolingual",),
+    "crosslingual": ("crosslingual",),
+    "mixed": ("mixed",),
+    "hybrid": ("monolingual", "crosslingual"),
+    "english": ("monolingual",),
+    "specific": ("monolingual",),
+}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The pairs of one step; pair k is (items[k], query_languages[k], passage_languages[k]).
+
+    Attributes:
+        source: which source all pairs come from.
+        kind: how their languages were drawn.
+        items: ``(B,)`` items, all different, no two of one passage group.
+        query_languages: ``(B,)``.
+        passage_languages: ``(B,)``.
+    """
+
+    source: int
+    kind: Kind
+    items: IntArray
+    query_languages: IntArray
+    passage_languages: IntArray
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self.items)
+
+    def part(self, rank: int, ranks: int) -> "Batch":
+        """Return the slice of the batch that one of several processes works on."""
+        size = len(self) // ranks
+        own = slice(rank * size, (rank + 1) * size)
+        return Batch(
+            self.source, self.kind, self.items[own], self.query_languages[own], self.passage_languages[own]
+        )
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws the global batch of any step; a pure function of (seed, step), so it has no state to save.
+
+    Attributes:
+        indexes: one per source.
+        strategy: see ``STRATEGIES``.
+        batch_size: pairs in the global batch, over all processes.
+        alpha: share of monolingual batches of the hybrid strategy.
+        seed: of all draws.
+        language: the one language of ``english`` and ``specific``.
+        language_temperature: languages of monolingual batches are drawn in proportion to
+            size ** (1 / temperature): 1 is by size, infinity (the default) uniform.
+        source_temperature: the same for sources; the default is 1.
+        names: of the sources, for messages.
+    """
+
+    indexes: Sequence[PairIndex]
+    strategy: Strategy = "hybrid"
+    batch_size: int = 128
+    alpha: float = 0.5
+    seed: int = 0
+    language: str | None = None
+    language_temperature: float = math.inf
+    source_temperature: float = 1.0
+    names: Sequence[str] = ()
+    _plans: dict[Kind, "_Plan"] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.strategy not in STRATEGIES:
+            raise PanglotError(f"'{self.strategy}' is no strategy; use one of {', '.join(STRATEGIES)}.")
+        if not 0 <= self.alpha <= 1:
+            raise PanglotError(f"alpha is {self.alpha}; it is a probability, between 0 and 1.")
+        if self.batch_size < 2:
+            raise PanglotError(f"the batch size is {self.batch_size}; in-batch negatives need 2 or more.")
+        if self.language_temperature <= 0 or self.source_temperature <= 0:
+            raise PanglotError("a temperature is not above 0; use 1 for by size, inf for uniform.")
+        if self.strategy == "specific" and self.language is None:
+            raise PanglotError("strategy 'specific' trains one model per language; name the language.")
+        kinds = KINDS[self.strategy]
+        if self.strategy == "hybrid":
+            kinds = tuple(k for k, p in zip(kinds, (self.alpha, 1 - self.alpha), strict=True) if p > 0)
+        object.__setattr__(self, "_plans", {kind: self._plan(kind) for kind in kinds})
+
+    def kind(self, step: int) -> Kind:
+        """Return how the batch of a step draws its languages."""
+        return self._kind(self._rng(step))
+
+    def draw(self, step: int) -> Batch:
+        """Return the global batch of a step (from 0)."""
+        rng = self._rng(step)
+        kind = self._kind(rng)
+        plan = self._plans[kind]
+        source = plan.sources[_pick(plan.source_bounds, rng)]
+        index = self.indexes[source]
+        if kind == "monolingual":
+            languages, bounds = plan.languages[source]
+            language = int(languages[_pick(bounds, rng)])
+            items = distinct_items(index, index.items_in(language), self.batch_size, rng)
+            query = passage = np.full(self.batch_size, language)
+        elif kind == "mixed":
+            items = distinct_items(index, None, self.batch_size, rng)
+            query = passage = one_language_each(index, items, rng)
+        else:
+            items = distinct_items(index, plan.candidates[source], self.batch_size, rng)
+            query, passage = two_languages_each(index, items, rng)
+        return Batch(source, kind, items, query, passage)
+
+    def notes(self) -> list[str]:
+        """Say, a sentence each, which sources and languages can never fill a batch of their own."""
+        found = []
+        for kind, plan in self._plans.items():
+            for k in sorted(set(range(len(self.indexes))) - set(plan.sources)):
+                found.append(
+                    f"{self._name(k)}: has too few items for a {kind} batch of {self.batch_size}; "
+                    "it is never drawn for one."
+                )
+            for source, (languages, _) in sorted(plan.languages.items()):
+                index = self.indexes[source]
+                small = set(range(len(index.languages))) - set(languages.tolist())
+                if small and self.language is None and self.strategy != "english":
+                    names = ", ".join(index.languages[k] for k in sorted(small))
+                    found.append(
+                        f"{self._name(source)}: {names} have fewer than {self.batch_size} items; "
+                        "no monolingual batch is drawn in them."
+                    )
+        return found
+
+    def _rng(self, step: int) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, step]))
+
+    def _kind(self, rng: np.random.Generator) -> Kind:
+        first = rng.random() < self.alpha
+        kinds = KINDS[self.strategy]
+        return kinds[0] if len(kinds) == 1 or first else kinds[1]
+
+    def _name(self, source: int) -> str:
+        return self.names[source] if source < len(self.names) else f"source {source + 1}"
+
+    def _plan(self, kind: Kind) -> "_Plan":
+        """Find the sources (and languages) that can fill a batch, and how likely each is drawn."""
+        only = self.language or ("en" if self.strategy == "english" else None)
+        if only is not None and not any(only in index.languages for index in self.indexes):
+            raise PanglotError(f"no source has a pair in '{only}', which strategy '{self.strategy}' needs.")
+        sources: list[int] = []
+        sizes: list[int] = []
+        languages: dict[int, tuple[IntArray, npt.NDArray[np.float64]]] = {}
+        candidates: dict[int, IntArray | None] = {}
+        largest = 0
+        for number, index in enumerate(self.indexes):
+            counts: dict[int, int] = {}
+            if kind == "monolingual":
+                wanted = [k for k, code in enumerate(index.languages) if only in (None, code)]
+                counts = {k: _groups(index, index.items_in(k)) for k in wanted}
+                fits = [k for k in wanted if counts[k] >= self.batch_size]
+                size = index.items
+                able = max(counts.values(), default=0)
+                if fits:
+                    weights = [len(index.items_in(k)) for k in fits]
+                    languages[number] = np.array(fits), _bounds(weights, self.language_temperature)
+            else:
+                candidates[number] = None if kind == "mixed" else _multilingual(index)
+                chosen = candidates[number]
+                everything = np.arange(index.items) if chosen is None else chosen
+                size, able = len(everything), _groups(index, everything)
+            largest = max(largest, able)
+            if able >= self.batch_size:
+                sources.append(number)
+                sizes.append(size)
+        if not sources:
+            raise PanglotError(_why_not(kind, only, largest, self.batch_size))
+        bounds = _bounds(sizes, self.source_temperature)
+        return _Plan(sources, bounds, languages, candidates)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a kind of batch can be drawn from."""
+
+    sources: list[int]
+    source_bounds: npt.NDArray[np.float64]
+    languages: dict[int, tuple[IntArray, npt.NDArray[np.float64]]]
+    candidates: dict[int, IntArray | None]
+
+
+def make_sampler(sources: Sequence[ParallelPairs], **settings: object) -> Sampler:
+    """Make a sampler of parallel pairs; the settings are those of ``Sampler``."""
+    return Sampler([s.index for s in sources], names=[s.name for s in sources], **settings)  # type: ignore[arg-type]
+
+
+def _why_not(kind: Kind, only: str | None, largest: int, size: int) -> str:
+    if kind == "crosslingual" and largest == 0:
+        return "no item exists in two languages, so no crosslingual batch can be drawn; use 'monolingual'."
+    place = f"in '{only}' " if only else "in any one language " if kind == "monolingual" else ""
+    return (
+        f"no source has {size} items with different passages {place}for a {kind} batch of {size}; "
+        f"the most is {largest}: choose a batch size up to that."
+    )
+
+
+def _groups(index: PairIndex, items: IntArray) -> int:
+    """Count the passage groups among some items: the largest batch they can fill."""
+    return len(items) if index.item_group is None else len(np.unique(index.groups_of(items)))
+
+
+def _multilingual(index: PairIndex) -> IntArray | None:
+    """Return the items that exist in two languages or more; None where all do."""
+    enough = np.diff(index.item_offsets) >= 2
+    return None if enough.all() else np.flatnonzero(enough)
+
+
+def _bounds(sizes: Sequence[int], temperature: float) -> npt.NDArray[np.float64]:
+    """Return cumulative probabilities in proportion to size ** (1 / temperature)."""
+    weights = np.asarray(sizes, np.float64) ** (1.0 / temperature)
+    return np.cumsum(weights / weights.sum())
+
+
+def _pick(bounds: npt.NDArray[np.float64], rng: np.random.Generator) -> int:
+    return min(int(np.searchsorted(bounds, rng.random(), side="right")), len(bounds) - 1)

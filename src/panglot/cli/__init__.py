@@ -1,0 +1,57 @@
+"""The command line: thin over the public Python API."""
+
+import os
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from panglot.cli import experiment
+from panglot.cli.evaluate import evaluate
+from panglot.cli.quickstart import quickstart
+from panglot.cli.show import err
+from panglot.cli.train import train
+from panglot.errors import PanglotError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Train and measure one retriever for every language: monolingual, cross-lingual, multilingual.",
+)
+app.command()(quickstart)
+app.command(no_args_is_help=True)(train)
+app.command()(evaluate)
+app.add_typer(experiment.app, name="experiment")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("panglot"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version_: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def main() -> None:
+    """Run the command line: a mistake is one sentence and exit code 2, Ctrl-C is 130."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    try:
+        app()
+    except PanglotError as error:
+        err.print(f"error: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        err.print("interrupted", style="yellow")
+        sys.exit(130)

@@ -1,0 +1,67 @@
+"""What the commands share: a console, progress that vanishes in a pipe, and errors in one sentence."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from panglot.training import StepReport
+
+out = Console()
+err = Console(stderr=True)
+
+
+def say(sentence: str) -> None:
+    """Tell a person what goes on, on standard error."""
+    err.print(sentence, style="dim", highlight=False)
+
+
+def note(sentence: str) -> None:
+    """Tell a person something to think about, on standard error."""
+    err.print(f"note: {sentence}", style="yellow", highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON for a program."""
+    out.print_json(data=value, indent=2)
+
+
+@contextlib.contextmanager
+def bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show progress on a terminal; give a function that advances it. Silent in a pipe."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+@contextlib.contextmanager
+def training_progress() -> Iterator[Callable[["StepReport"], None]]:
+    """Show steps, loss and held-out figures: a bar on a terminal, a line now and then in a pipe."""
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("training", total=None, figures="")
+
+        def tell(report: "StepReport") -> None:
+            progress.update(task, completed=report.step, total=report.steps)
+            shown = {
+                name.removeprefix("eval_"): value
+                for name, value in report.figures.items()
+                if name == "loss" or (name.startswith("eval_") and name.endswith("AP"))
+            }
+            if shown:
+                line = "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
+                progress.update(task, figures=line)
+                if not err.is_terminal or "loss" not in shown:
+                    err.print(f"step {report.step}/{report.steps}  {line}", style="dim", highlight=False)
+
+        yield tell

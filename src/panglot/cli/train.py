@@ -1,0 +1,121 @@
+"""``panglot train``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from panglot.cli import show
+from panglot.errors import PanglotError
+
+
+def train(
+    recipe: Annotated[
+        Path | None, typer.Argument(help="A recipe (TOML). Options given beside it win over it.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the model, its card and its log. [required]")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="use-multilingual (the default), a checkpoint's folder, or a hub id."),
+    ] = None,
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Parallel pairs: .jsonl, .jsonl.gz, .jsonl.zst, .parquet, or a folder of LAReQA. "
+            "Once per source."
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="monolingual, crosslingual, mixed, hybrid (the default), english or specific."),
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="Share of monolingual batches of the hybrid strategy. [default: 0.5]")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pairs in a batch. [default: 128]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps. [default: 200]")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The highest rate. [default: 5e-05]")] = None,
+    table_learning_rate: Annotated[
+        float | None, typer.Option(help="The highest rate of the token table. [default: the same]")
+    ] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of the objective. [default: 0.05]")] = None,
+    languages: Annotated[
+        str | None, typer.Option(help="Train on these languages only, e.g. en,de,sw. [default: all]")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(help="Cut texts at so many tokens. [default: the model's limit]")
+    ] = None,
+    held_out: Annotated[
+        float | None, typer.Option(help="Share of the items to hold out, by document. [default: 0]")
+    ] = None,
+    evaluate_every: Annotated[
+        int | None, typer.Option(help="Measure on held-out documents every so many steps; keep the best.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many measurements without a gain. [default: never]")
+    ] = None,
+    save_every: Annotated[int | None, typer.Option(help="Write a checkpoint every so many steps.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything drawn at random. [default: 0]")] = None,
+    bf16: Annotated[bool | None, typer.Option("--bf16/--no-bf16", help="Compute in bfloat16.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any other setting of a recipe, as PART.NAME=VALUE; may be repeated."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted run in --output.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Fine-tune an encoder on parallel pairs with hybrid (or other) batches.
+
+    Examples:
+
+      panglot train --pairs pairs.jsonl.gz --strategy hybrid --alpha 0.5 --output runs/hybrid
+
+      panglot train recipes/use-multilingual.toml --set batches.alpha=0.3 --output runs/alpha-0.3
+
+    Ctrl-C writes a checkpoint and stops; the same command with --resume goes on and ends with exactly the
+    weights of an uninterrupted run.
+    """
+    from panglot.experiments.recipes import run_recipe
+    from panglot.training import parse_override, read_recipe
+
+    if output is None:
+        raise PanglotError("no output folder is given; name one with --output.")
+    options: dict[str, Any] = {
+        "model.name": model,
+        "model.max_length": max_length,
+        "data.pairs": [str(path) for path in pairs] if pairs else None,
+        "data.languages": languages.split(",") if languages else None,
+        "data.held_out": held_out,
+        "batches.strategy": strategy,
+        "batches.alpha": alpha,
+        "batches.size": batch_size,
+        "objective.temperature": temperature,
+        "training.steps": steps,
+        "training.learning_rate": learning_rate,
+        "training.table_learning_rate": table_learning_rate,
+        "training.evaluate_every": evaluate_every,
+        "training.patience": patience,
+        "training.save_every": save_every,
+        "training.seed": seed,
+        "training.bf16": bf16,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    given |= dict(parse_override(text) for text in settings or [])
+    checked = read_recipe(recipe, given)
+    show.say(f"loading {checked.model.name} and {len(checked.data.pairs)} source(s)")
+    with show.training_progress() as tell:
+        outcomes = run_recipe(checked, output, resume=resume, tell=tell, note=show.note)
+    if json:
+        show.print_json({str(folder): vars(outcome) for folder, outcome in outcomes.items()})
+    for folder, outcome in outcomes.items():
+        if not outcome.finished:
+            show.note(f"interrupted after step {outcome.steps}; continue with the same command and --resume.")
+            raise typer.Exit(130)
+        if not json:
+            show.out.print(f"{outcome.steps} steps made; the model is in {folder}", highlight=False)
+            for name, value in sorted(outcome.figures.items()):
+                show.out.print(f"  held-out {name.replace('_', ' ')}: {value:.4f}", highlight=False)

@@ -1,0 +1,195 @@
+"""A benchmark: queries, passages and judgements, with a language on every text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from panglot.data.index import IntArray
+from panglot.data.pairs import ParallelPairs
+from panglot.errors import PanglotError
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts with an id and a language each.
+
+    Attributes:
+        ids: unique.
+        languages: ``(n,)`` position of each text's language in the benchmark's ``languages``.
+        texts: n texts.
+        titles: n titles, or None.
+    """
+
+    ids: list[str]
+    languages: IntArray
+    texts: list[str]
+    titles: list[str] | None = None
+
+    def __len__(self) -> int:
+        """Return the number of texts."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What a model is measured on. A setting is a restriction by query language and by pool.
+
+    Attributes:
+        name: of the benchmark.
+        languages: codes, sorted.
+        queries: Q texts.
+        passages: P texts.
+        query_items: ``(Q,)`` the item (meaning) that each query is a translation of; resampling goes by it.
+        judged_query: ``(J,)`` query row of each judgement, ascending.
+        judged_passage: ``(J,)`` passage row of each judgement.
+        gains: ``(J,)`` relevance; above 0 is relevant, 0 is judged not relevant.
+        candidate_text: what a candidate is made of (LAReQA: ``sentence`` or ``sentence+context``).
+        sha256: checksum of the data that it was read from.
+    """
+
+    name: str
+    languages: tuple[str, ...]
+    queries: Texts
+    passages: Texts
+    query_items: IntArray
+    judged_query: IntArray
+    judged_passage: IntArray
+    gains: IntArray
+    candidate_text: str = "passage"
+    sha256: str = ""
+
+    def __post_init__(self) -> None:
+        for kind, texts in (("query", self.queries), ("passage", self.passages)):
+            if len(set(texts.ids)) < len(texts.ids):
+                seen: set[str] = set()
+                twice = next(i for i in texts.ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+                raise PanglotError(f"{self.name}: {kind} id '{twice}' stands twice; ids must be unique.")
+        if not len(self.queries) or not len(self.passages):
+            raise PanglotError(f"{self.name}: has no queries or no passages.")
+        if not (self.gains > 0).any():
+            raise PanglotError(f"{self.name}: no query has a relevant passage.")
+
+    def restrict(self, languages: Sequence[str]) -> "Benchmark":
+        """Return the benchmark of the queries and passages in some languages only."""
+        if unknown := sorted(set(languages) - set(self.languages)):
+            raise PanglotError(
+                f"{self.name} has no language '{unknown[0]}'; it has {', '.join(self.languages)}."
+            )
+        kept = sorted(set(languages))
+        code = np.full(len(self.languages), -1)
+        code[[self.languages.index(language) for language in kept]] = np.arange(len(kept))
+        queries, query_row = _subset(self.queries, code)
+        passages, passage_row = _subset(self.passages, code)
+        judged = (query_row[self.judged_query] >= 0) & (passage_row[self.judged_passage] >= 0)
+        return Benchmark(
+            name=self.name,
+            languages=tuple(kept),
+            queries=queries,
+            passages=passages,
+            query_items=self.query_items[query_row >= 0],
+            judged_query=query_row[self.judged_query[judged]],
+            judged_passage=passage_row[self.judged_passage[judged]],
+            gains=self.gains[judged],
+            candidate_text=self.candidate_text,
+            sha256=self.sha256,
+        )
+
+
+def _subset(texts: Texts, code: IntArray) -> tuple[Texts, IntArray]:
+    """Return the texts whose language has a new code, and the new row of each old one (or -1)."""
+    languages = code[texts.languages]
+    keep = np.flatnonzero(languages >= 0)
+    row = np.full(len(texts), -1)
+    row[keep] = np.arange(len(keep))
+    titles = None if texts.titles is None else [texts.titles[k] for k in keep]
+    kept = Texts([texts.ids[k] for k in keep], languages[keep], [texts.texts[k] for k in keep], titles)
+    return kept, row
+
+
+def benchmark_from_pairs(pairs: ParallelPairs, name: str | None = None) -> Benchmark:
+    """Make a benchmark of (held-out) parallel pairs: each query looks for its passage in every language.
+
+    Of items that share a passage group only the first stands in it, since the text of one may hold the
+    other's. Passages that read the same in one language are one passage.
+    """
+    index = pairs.index
+    _, firsts = np.unique(index.groups_of(np.arange(len(pairs))), return_index=True)
+    chosen = pairs.select(items=np.sort(firsts))
+    index = chosen.index
+    item = np.repeat(np.arange(index.items), np.diff(index.item_offsets))
+    rows = np.arange(index.entries) if index.entry_row is None else index.entry_row
+    ids = chosen.texts("item_id", rows)
+    labels = [f"{i}:{index.languages[k]}" for i, k in zip(ids, index.entry_language, strict=True)]
+    passage_of: dict[tuple[int, str], int] = {}
+    kept: list[int] = []
+    entry_passage = np.empty(index.entries, np.int64)
+    texts = chosen.texts("passage", rows)
+    for entry, key in enumerate(zip(index.entry_language.tolist(), texts, strict=True)):
+        if key not in passage_of:
+            passage_of[key] = len(kept)
+            kept.append(entry)
+        entry_passage[entry] = passage_of[key]
+    sizes = np.diff(index.item_offsets)
+    judged_query = np.repeat(np.arange(index.entries), sizes[item])
+    starts = index.item_offsets[item[judged_query]]
+    within = np.arange(len(judged_query)) - np.repeat(np.cumsum(sizes[item]) - sizes[item], sizes[item])
+    return Benchmark(
+        name=name or pairs.name,
+        languages=index.languages,
+        queries=Texts(labels, index.entry_language.astype(np.int64), chosen.texts("query", rows)),
+        passages=Texts(
+            [labels[k] for k in kept],
+            index.entry_language[kept].astype(np.int64),
+            [texts[k] for k in kept],
+        ),
+        query_items=item,
+        judged_query=judged_query,
+        judged_passage=entry_passage[starts + within],
+        gains=np.ones(len(judged_query), np.int64),
+        sha256=pairs.sha256,
+    )
+
+
+def pairs_from_benchmark(benchmark: Benchmark) -> ParallelPairs:
+    """Make parallel pairs of a benchmark with translated queries (LAReQA), to train a model on.
+
+    An item is a question; its passage in a language is its first relevant one there. Questions that share
+    a relevant passage in any language share a ``passage_id``: they are never each other's negatives.
+    """
+    from panglot.data.pairs import pairs_from_table
+    from panglot.data.read_pairs import SCHEMA
+
+    relevant = benchmark.gains > 0
+    query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
+    same = benchmark.queries.languages[query] == benchmark.passages.languages[passage]
+    query, first = np.unique(query[same], return_index=True)
+    passage = passage[same][first]
+    items = benchmark.query_items[query]
+    group = _connected(items, passage, int(benchmark.query_items.max()) + 1)
+    rows = [
+        {
+            "item_id": str(items[k]),
+            "passage_id": str(group[items[k]]),
+            "language": benchmark.languages[benchmark.queries.languages[query[k]]],
+            "query": benchmark.queries.texts[query[k]],
+            "passage": benchmark.passages.texts[passage[k]],
+        }
+        for k in range(len(query))
+    ]
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    return pairs_from_table(table, benchmark.name, benchmark.name, benchmark.sha256)
+
+
+def _connected(items: IntArray, passages: IntArray, count: int) -> IntArray:
+    """Number items so that two get the same number if a chain of shared passages joins them."""
+    label = np.arange(count)
+    while True:
+        lowest = np.full(int(passages.max()) + 1, count)
+        np.minimum.at(lowest, passages, label[items])
+        new = label.copy()
+        np.minimum.at(new, items, lowest[passages])
+        if (new == label).all():
+            return label
+        label = new

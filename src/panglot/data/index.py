@@ -1,0 +1,156 @@
+"""Which item exists in which language, and in which row its texts stand: a few integers a row, no text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class PairIndex:
+    """The structure of parallel pairs, in compressed sparse rows both ways.
+
+    An *entry* is one item in one language; entries are sorted by item, then language. With N items,
+    R entries and L languages:
+
+    Attributes:
+        languages: L codes, sorted.
+        item_offsets: ``(N + 1,)`` entries of item i are ``item_offsets[i]:item_offsets[i + 1]``.
+        entry_language: ``(R,)`` language (as a position in ``languages``) of each entry.
+        entry_row: ``(R,)`` row of the text table that holds each entry; None where it is the entry itself.
+        language_offsets: ``(L + 1,)`` bounds of each language in ``language_items``.
+        language_items: ``(R,)`` the items that exist in each language, ascending.
+        item_group: ``(N,)`` equal for items that share a passage; None where no two items do.
+        item_document: ``(N,)`` the source document of each item; None where each is its own.
+    """
+
+    languages: tuple[str, ...]
+    item_offsets: IntArray
+    entry_language: IntArray
+    entry_row: IntArray | None
+    language_offsets: IntArray
+    language_items: IntArray
+    item_group: IntArray | None = None
+    item_document: IntArray | None = None
+
+    @property
+    def items(self) -> int:
+        """Number of items."""
+        return len(self.item_offsets) - 1
+
+    @property
+    def entries(self) -> int:
+        """Number of entries: (item, language) rows."""
+        return len(self.entry_language)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the index takes in memory."""
+        return sum(a.nbytes for a in vars(self).values() if isinstance(a, np.ndarray))
+
+    def items_in(self, language: int) -> IntArray:
+        """Return the items that exist in a language, ascending."""
+        return self.language_items[self.language_offsets[language] : self.language_offsets[language + 1]]
+
+    def groups_of(self, items: IntArray) -> IntArray:
+        """Return the passage group of each item."""
+        return items if self.item_group is None else self.item_group[items]
+
+    def documents_of(self, items: IntArray) -> IntArray:
+        """Return the document of each item."""
+        return items if self.item_document is None else self.item_document[items]
+
+    def rows_of(self, items: IntArray, languages: IntArray) -> IntArray:
+        """Return the table row of each (item, language); -1 where the item lacks the language.
+
+        A binary search inside each item's entries, for all pairs at once.
+        """
+        low = self.item_offsets[items].astype(np.int64)
+        end = self.item_offsets[items + 1].astype(np.int64)
+        high = end.copy()
+        for _ in range(max(1, len(self.languages)).bit_length()):
+            middle = (low + high) // 2
+            inside = low < high
+            below = inside & (self.entry_language[np.minimum(middle, self.entries - 1)] < languages)
+            low = np.where(below, middle + 1, low)
+            high = np.where(inside & ~below, middle, high)
+        entry = np.minimum(low, self.entries - 1)
+        found = (low < end) & (self.entry_language[entry] == languages)
+        rows = entry if self.entry_row is None else self.entry_row[entry].astype(np.int64)
+        return np.where(found, rows, -1)
+
+    def select(self, items: npt.NDArray[np.bool_], languages: Sequence[str]) -> "PairIndex":
+        """Return the index of some items (a mask of shape ``(N,)``) in some languages.
+
+        Items that are left in none of the languages drop out; passage groups and documents stay.
+        """
+        kept = sorted(set(languages) & set(self.languages))
+        translation = np.full(len(self.languages), -1, np.int64)
+        translation[[self.languages.index(code) for code in kept]] = np.arange(len(kept))
+        entry_item = np.repeat(np.arange(self.items), np.diff(self.item_offsets))
+        entries = np.flatnonzero(items[entry_item] & (translation[self.entry_language] >= 0))
+        old_items, new_item = np.unique(entry_item[entries], return_inverse=True)
+        return build_index(
+            kept,
+            new_item,
+            translation[self.entry_language[entries]],
+            rows=entries if self.entry_row is None else self.entry_row[entries],
+            item_group=None if self.item_group is None else self.item_group[old_items],
+            item_document=None if self.item_document is None else self.item_document[old_items],
+            items=len(old_items),
+        )
+
+
+def build_index(
+    languages: Sequence[str],
+    entry_item: IntArray,
+    entry_language: IntArray,
+    *,
+    items: int,
+    rows: IntArray | None = None,
+    item_group: IntArray | None = None,
+    item_document: IntArray | None = None,
+) -> PairIndex:
+    """Build the index from the item and the language of each entry, in any order.
+
+    Args:
+        languages: sorted codes.
+        entry_item: ``(R,)`` integers in [0, items).
+        entry_language: ``(R,)`` positions in ``languages``.
+        items: N.
+        rows: ``(R,)`` table row of each entry; None: entry k stands in row k.
+        item_group: see ``PairIndex``.
+        item_document: see ``PairIndex``.
+    """
+    by_item = _small(entry_language, len(languages))
+    key_order = np.lexsort((by_item, entry_item))
+    in_order = rows is None and bool((key_order[1:] > key_order[:-1]).all())
+    if not in_order:
+        by_item = by_item[key_order]
+        entry_item = entry_item[key_order]
+        rows = key_order if rows is None else rows[key_order]
+    item_offsets = np.zeros(items + 1, np.int64)
+    np.cumsum(np.bincount(entry_item, minlength=items), out=item_offsets[1:])
+    by_language = np.argsort(by_item, kind="stable")
+    language_offsets = np.zeros(len(languages) + 1, np.int64)
+    np.cumsum(np.bincount(by_item, minlength=len(languages)), out=language_offsets[1:])
+    return PairIndex(
+        languages=tuple(languages),
+        item_offsets=item_offsets,
+        entry_language=by_item,
+        entry_row=None if rows is None else _small(rows, int(rows.max(initial=0)) + 1),
+        language_offsets=language_offsets,
+        language_items=_small(entry_item[by_language], items),
+        item_group=None if item_group is None else _small(item_group, int(item_group.max(initial=0)) + 1),
+        item_document=None
+        if item_document is None
+        else _small(item_document, int(item_document.max(initial=0)) + 1),
+    )
+
+
+def _small(values: IntArray, count: int) -> IntArray:
+    """Return ``values`` in the smallest unsigned type that holds 0 to count - 1."""
+    return values.astype(np.min_scalar_type(max(0, count - 1)))

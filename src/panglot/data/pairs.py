@@ -1,0 +1,197 @@
+"""Parallel pairs: what a model is trained on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from panglot.data.index import IntArray, PairIndex, build_index
+from panglot.data.read_pairs import SCHEMA, cached_table
+from panglot.errors import PanglotError
+from panglot.languages import is_language
+
+
+@dataclass(frozen=True)
+class ParallelPairs:
+    """Query-passage pairs of one source, each in one or more languages.
+
+    Texts lie in a memory-mapped Arrow table, the structure in a ``PairIndex``; pairs of languages are
+    never written out.
+
+    Attributes:
+        name: of the source, for messages and model cards.
+        index: which item exists in which language.
+        table: columns item_id, query, passage, negatives (and more), one row per item and language.
+        sha256: checksum of the file that the pairs come from.
+    """
+
+    name: str
+    index: PairIndex
+    table: pa.Table
+    sha256: str = ""
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return self.index.items
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that at least one item exists in, sorted."""
+        return self.index.languages
+
+    def rows(self, items: IntArray, languages: IntArray) -> IntArray:
+        """Return the table row of each (item, language); a missing one raises ``KeyError``."""
+        rows = self.index.rows_of(items, languages)
+        if (rows < 0).any():
+            at = int(np.flatnonzero(rows < 0)[0])
+            raise KeyError((int(items[at]), self.languages[int(languages[at])]))
+        return rows
+
+    def texts(self, column: str, rows: IntArray) -> list[str]:
+        """Return the texts of a column (``query``, ``passage``, ``item_id``) in some rows."""
+        return self.table.column(column).take(pa.array(rows)).to_pylist()  # type: ignore[no-any-return]
+
+    def negatives(self, rows: IntArray) -> list[list[str]]:
+        """Return the hard negatives of some rows; an empty list where there are none."""
+        lists = self.table.column("negatives").take(pa.array(rows)).to_pylist()
+        return [texts or [] for texts in lists]
+
+    @property
+    def has_negatives(self) -> bool:
+        """Whether any row brings hard negatives."""
+        return bool(self.table.column("negatives").null_count < self.table.num_rows)
+
+    def select(
+        self, languages: Sequence[str] | None = None, items: Sequence[int] | IntArray | None = None
+    ) -> "ParallelPairs":
+        """Return the pairs of some items in some languages; nothing is copied but the index."""
+        mask = np.ones(len(self), bool)
+        if items is not None:
+            mask[:] = False
+            mask[np.asarray(items, np.int64)] = True
+        return replace(self, index=self.index.select(mask, languages or self.languages))
+
+    def split(self, held_out: float, seed: int = 0) -> tuple["ParallelPairs", "ParallelPairs"]:
+        """Split by document into (rest, held-out): whole documents, until their items reach a share.
+
+        Args:
+            held_out: share of the items to hold out, at least one document and never all.
+            seed: which documents.
+        """
+        documents = self.index.documents_of(np.arange(len(self)))
+        codes, document = np.unique(documents, return_inverse=True)
+        if len(codes) < 2:
+            raise PanglotError(
+                f"{self.name}: all items stand in one document, so none can be held out; "
+                "give 'document_id', or train with nothing held out."
+            )
+        order = np.random.default_rng(seed).permutation(len(codes))
+        sizes = np.bincount(document)[order]
+        # as few documents as reach the share, so that tiny shares still hold out one
+        count = int(np.searchsorted(np.cumsum(sizes), held_out * len(self))) + 1
+        chosen = order[: min(count, len(codes) - 1)]
+        out = np.isin(document, chosen)
+        return self.select(items=np.flatnonzero(~out)), self.select(items=np.flatnonzero(out))
+
+
+def load_pairs(path: str | Path, name: str | None = None) -> ParallelPairs:
+    """Load a file of parallel pairs: JSONL (plain, .gz, .zst) or Parquet, one line per item and language.
+
+    Fields: ``item_id, language, query, passage``; optional ``passage_id`` (default: item_id),
+    ``document_id`` (default: passage_id) and ``negatives`` (texts in that language).
+
+    Raises:
+        PanglotError: the file is missing, empty or broken, a language is unknown, an (item, language)
+            stands twice, or one item has two passage_ids or document_ids.
+    """
+    path = Path(path)
+    table, checksum = cached_table(path)
+    return pairs_from_table(table, name or path.name.split(".")[0], str(path), checksum)
+
+
+def pairs_from_rows(rows: Sequence[dict[str, object]], name: str) -> ParallelPairs:
+    """Make parallel pairs of rows in memory, with the fields of ``load_pairs``."""
+    return pairs_from_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), name, name)
+
+
+def pairs_from_table(table: pa.Table, name: str, where: str, checksum: str = "") -> ParallelPairs:
+    """Index a table of ``read_pairs.SCHEMA``; ``where`` is what messages call it."""
+    language_code, spellings = _codes(table.column("language"))
+    for code, spelling in enumerate(spellings):
+        if not is_language(spelling):
+            line = int(np.flatnonzero(language_code == code)[0]) + 1
+            raise PanglotError(
+                f"{where}, line {line}: '{spelling}' is no language code; "
+                "use BCP-47 codes such as en, sw or zh-Hant."
+            )
+    languages = sorted(spellings)
+    entry_language = np.argsort(np.argsort(spellings))[language_code]
+    entry_item, ids = _codes(table.column("item_id"))
+    _check_unique(entry_item, entry_language, ids, languages, where)
+    first = np.zeros(len(ids), np.int64)
+    first[entry_item[::-1]] = np.arange(len(entry_item))[::-1]
+    group = _item_codes(table, "passage_id", "item_id", entry_item, first, ids, where)
+    document = _item_codes(table, "document_id", "passage_id", entry_item, first, ids, where)
+    index = build_index(
+        languages,
+        entry_item,
+        entry_language,
+        items=len(ids),
+        item_group=group,
+        item_document=group if document is None else document,
+    )
+    return ParallelPairs(name, index, table, checksum)
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
+    """Number the distinct values of a column in the order in which they first stand."""
+    encoded = pc.dictionary_encode(column)
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.unify_dictionaries().combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.chunk(0)
+    return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+
+
+def _check_unique(
+    item: IntArray, language: IntArray, ids: list[str], languages: list[str], where: str
+) -> None:
+    order = np.lexsort((language, item))
+    same = (np.diff(item[order]) == 0) & (np.diff(language[order]) == 0)
+    if same.any():
+        at = int(np.flatnonzero(same)[0])
+        a, b = sorted((int(order[at]), int(order[at + 1])))
+        raise PanglotError(
+            f"{where}, line {b + 1}: item '{ids[item[a]]}' stands in '{languages[language[a]]}' "
+            f"already in line {a + 1}; keep one of the two."
+        )
+
+
+def _item_codes(
+    table: pa.Table,
+    column: str,
+    fallback: str,
+    entry_item: IntArray,
+    first: IntArray,
+    ids: list[str],
+    where: str,
+) -> IntArray | None:
+    """Number an item-wide column; None where it is absent. One item may have one value only."""
+    values = table.column(column)
+    if values.null_count == len(values):
+        return None
+    if values.null_count:
+        values = pc.coalesce(values, table.column(fallback), table.column("item_id"))
+    codes, names = _codes(values)
+    of_item = codes[first]
+    odd = np.flatnonzero(codes != of_item[entry_item])
+    if len(odd):
+        line, item = int(odd[0]), int(entry_item[odd[0]])
+        raise PanglotError(
+            f"{where}, line {line + 1}: item '{ids[item]}' has {column} '{names[codes[line]]}' here and "
+            f"'{names[of_item[item]]}' in line {int(first[item]) + 1}; one item has one {column}."
+        )
+    return of_item

@@ -1,0 +1,113 @@
+"""Any encoder by name, path or hub id, as a SentenceTransformer."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Normalize
+from sentence_transformers.util import load_file_path
+from torch import nn
+
+from panglot.encoders.use_multilingual import UseMultilingual
+from panglot.errors import PanglotError
+
+EMBEDDED = "use-multilingual"
+RAW_PROMPTS = {"query": "Query: ", "document": "Passage: "}
+OWN_MODULE = f"{UseMultilingual.__module__}.{UseMultilingual.__name__}"
+
+
+def load_encoder(
+    name: str,
+    *,
+    max_length: int | None = None,
+    device: str | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+) -> SentenceTransformer:
+    """Load an encoder.
+
+    Args:
+        name: ``use-multilingual`` (embedded), the folder of a checkpoint, or a hub id. Checkpoints of
+            sentence-transformers keep their own pooling and prompts; raw ones (XLM-R, mBERT, mDeBERTa)
+            get mean pooling and the prompts "Query: " and "Passage: ".
+        max_length: cut texts at this many tokens (default: the model's own limit; 256 for use-multilingual).
+        device: ``cpu``, ``cuda``, ...; default: the best there is.
+        revision: of a hub model.
+        trust_remote_code: let a model run code of its own. Never needed for panglot's own models.
+
+    Raises:
+        PanglotError: there is no such model, or it cannot be loaded.
+    """
+    if name == EMBEDDED:
+        modules: list[nn.Module] = [UseMultilingual.pretrained(), Normalize()]
+        model = SentenceTransformer(modules=modules, device=device, prompts={"query": "", "document": ""})
+        model.model_card_data.base_model = EMBEDDED
+    else:
+        model = _load(name, device, revision, trust_remote_code)
+    if max_length is not None:
+        limit = _length_limit(model)
+        if limit is not None and max_length > limit:
+            raise PanglotError(f"{name} takes at most {limit} tokens; choose a maximum length up to that.")
+        model.max_seq_length = max_length
+    return model
+
+
+def query_prompt(model: SentenceTransformer) -> str:
+    """Return the text that the model wants before a query."""
+    return model.prompts.get("query") or ""
+
+
+def passage_prompt(model: SentenceTransformer) -> str:
+    """Return the text that the model wants before a passage."""
+    return model.prompts.get("document") or model.prompts.get("passage") or ""
+
+
+def model_sha256(model: SentenceTransformer) -> str:
+    """Return the SHA-256 of a model's weights: names, shapes and values."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _load(name: str, device: str | None, revision: str | None, trust: bool) -> SentenceTransformer:
+    path = Path(name)
+    if not path.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
+        raise PanglotError(
+            f"'{name}' is no model: there is no such folder; "
+            f"name a checkpoint's folder, a hub id (organisation/model) or {EMBEDDED}."
+        )
+    try:
+        modules = load_file_path(name, "modules.json", revision=revision)
+        own = modules is not None and _is_own(Path(modules))
+        model = SentenceTransformer(name, device=device, revision=revision, trust_remote_code=trust or own)
+    except Exception as error:  # the hub, the tokenizer and the weights each raise their own
+        reason = str(error).strip().split("\n")[0]
+        raise PanglotError(
+            f"'{name}' cannot be loaded as an encoder ({type(error).__name__}: {reason}); "
+            "check the path or hub id, and the network for a hub model."
+        ) from error
+    if modules is None:
+        model.prompts = dict(RAW_PROMPTS)
+    return model
+
+
+def _is_own(modules: Path) -> bool:
+    """Say whether a modules.json names nothing but panglot's own encoder, whose code is installed here."""
+    types = {module["type"] for module in json.loads(modules.read_text(encoding="utf-8"))}
+    normalize = {kind for kind in types if kind.startswith("sentence_transformers.") and "Normalize" in kind}
+    return OWN_MODULE in types and types == {OWN_MODULE} | normalize
+
+
+def _length_limit(model: SentenceTransformer) -> int | None:
+    """Return how many tokens the model can take at most; None where nothing says so."""
+    config = getattr(getattr(model[0], "model", None), "config", None)
+    limit = getattr(config, "max_position_embeddings", None)
+    if limit is None:
+        return None
+    # RoBERTa counts positions from the padding id on
+    offset = getattr(config, "pad_token_id", 0) + 1 if "roberta" in getattr(config, "model_type", "") else 0
+    return int(limit) - offset

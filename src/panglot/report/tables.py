@@ -1,0 +1,140 @@
+"""Tables for the terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from panglot.languages import language_name
+
+SETTING_NAMES = {
+    "monolingual": "monolingual",
+    "crosslingual": "cross-lingual",
+    "multilingual": "multilingual",
+}
+MEANINGS = {
+    "monolingual": "query and passages in the same language",
+    "crosslingual": "passages in one other language",
+    "multilingual": "passages in all languages, one list",
+}
+
+
+def settings_table(results: Mapping[str, Any]) -> Table:
+    """Show the three settings of one results file, a row each."""
+    benchmark = results["benchmark"]
+    title = (
+        f"{results['model']['name']} on {benchmark['name']}: {benchmark['queries']:,} queries, "
+        f"{benchmark['passages']:,} passages, {len(benchmark['languages'])} languages"
+    )
+    found = {name: figures for name, figures in results["settings"].items() if figures}
+    measures = list(next(iter(found.values())))
+    table = _table(title)
+    table.add_column("setting")
+    for measure in measures:
+        table.add_column(_title(measure), justify="right")
+    table.add_column("rank distance", justify="right")
+    for name, figures in found.items():
+        distance = results["bias"]["rank_distance"] if name == "multilingual" else None
+        table.add_row(
+            SETTING_NAMES[name],
+            *(f"{figures[measure]:.4f}" for measure in measures),
+            "" if distance is None else f"{distance:,.1f}",
+        )
+    return table
+
+
+def languages_table(results: Mapping[str, Any], measure: str) -> Table:
+    """Show one measure in each setting, and rank distance, by query language."""
+    table = _table(f"m{measure} by query language" if measure == "AP" else f"{measure} by query language")
+    table.add_column("query language")
+    settings = [name for name, figures in results["settings"].items() if figures]
+    for name in settings:
+        table.add_column(SETTING_NAMES[name], justify="right")
+    table.add_column("rank distance", justify="right")
+    for code, figures in results["by_language"].items():
+        distance = figures["rank_distance"]
+        table.add_row(
+            f"{language_name(code)} ({code})",
+            *("" if figures[name] is None else f"{figures[name][measure]:.4f}" for name in settings),
+            "" if distance is None else f"{distance:,.1f}",
+        )
+    return table
+
+
+def matrix_table(results: Mapping[str, Any], measure: str) -> Table:
+    """Show one measure for every query language (rows) and pool language (columns)."""
+    matrix = results["matrix"][measure]
+    table = _table(f"{_title(measure)}: query language (down) x passage language (across)")
+    table.add_column("")
+    for code in matrix:
+        table.add_column(code, justify="right")
+    for code, row in matrix.items():
+        cells = [f"{row[other]:.3f}" if other in row else "" for other in matrix]
+        table.add_row(
+            code, *(Text(c, "bold" if b == code else "") for c, b in zip(cells, matrix, strict=True))
+        )
+    return table
+
+
+def change_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
+    """Show what training changed: mAP in the three settings, and rank distance."""
+    table = _table("What hybrid batch training changed (held-out questions)")
+    for column in ("setting", "what is ranked"):
+        table.add_column(column)
+    for column in ("before", "after", "change"):
+        table.add_column(column, justify="right")
+    for name, figures in before["settings"].items():
+        if figures:
+            a, b = figures["AP"], after["settings"][name]["AP"]
+            table.add_row(
+                f"mAP {SETTING_NAMES[name]}",
+                MEANINGS[name],
+                f"{a:.3f}",
+                f"{b:.3f}",
+                _change(b - a, "+.3f", up=True),
+            )
+    a, b = (results["bias"]["rank_distance"] for results in (before, after))
+    table.add_row(
+        "rank distance",
+        "worst minus best rank of the right passages",
+        f"{a:.1f}",
+        f"{b:.1f}",
+        _change(b - a, "+.1f", up=False),
+    )
+    return table
+
+
+def comparison_table(name: str, compared: Mapping[str, Any]) -> Table:
+    """Show strategies side by side on one benchmark, with 95 % intervals over items."""
+    table = _table(f"{name}: mAP and rank distance, 95 % intervals over items")
+    table.add_column("strategy")
+    columns = [c for c in (*SETTING_NAMES, "rank_distance") if c in compared["zero-shot"]]
+    for column in columns:
+        table.add_column(SETTING_NAMES.get(column, "rank distance"), justify="right")
+    for strategy, figures in compared.items():
+        if strategy == "hybrid minus":
+            continue
+        table.add_row(strategy, *(_interval(figures[c], c == "rank_distance") for c in columns))
+    return table
+
+
+def _interval(figure: Mapping[str, float], whole: bool) -> str:
+    value, low, high = figure["value"], figure["low"], figure["high"]
+    if whole:
+        return f"{value:,.0f} [{low:,.0f}, {high:,.0f}]"
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _change(value: float, form: str, *, up: bool) -> Text:
+    better = value > 0 if up else value < 0
+    return Text(format(value, form), style="" if value == 0 else "green" if better else "red")
+
+
+def _title(measure: str) -> str:
+    return "mAP" if measure == "AP" else measure
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)

@@ -1,0 +1,109 @@
+"""The folder of a run: what it trains, its checkpoints, and the finished model."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sentence_transformers import SentenceTransformer
+
+from panglot.errors import PanglotError
+from panglot.files import explained, write_json
+
+RUN_FILE = "run.json"  # what is being trained; compared on resume
+MODEL_FILE = "modules.json"  # there once the model is finished
+STATE_FILE = "trainer_state.json"  # the last file of a checkpoint
+
+
+def prepare_folder(folder: Path, run: dict[str, Any], resume: bool) -> Path | None:
+    """Begin or continue a run in a folder.
+
+    Args:
+        folder: of the run.
+        run: describes it: model, data, settings. A run is only continued as what it was begun.
+        resume: continue.
+
+    Returns:
+        the checkpoint to continue from, or None to begin at the first step.
+    """
+    run_path = folder / RUN_FILE
+    if resume:
+        if not run_path.exists():
+            raise PanglotError(f"{folder}: holds no run to resume; leave --resume out to begin one.")
+        begun = json.loads(run_path.read_text(encoding="utf-8"))
+        if different := _difference(begun, run):
+            raise PanglotError(
+                f"{folder}: cannot resume, for {different}; "
+                "give the settings it was begun with, or another output folder."
+            )
+        if (folder / MODEL_FILE).exists():
+            raise PanglotError(f"{folder}: this run is finished; there is nothing to resume.")
+        return last_checkpoint(folder)
+    if (folder / MODEL_FILE).exists():
+        raise PanglotError(f"{folder}: already holds a model; choose another output folder.")
+    if last_checkpoint(folder) is not None:
+        raise PanglotError(
+            f"{folder}: holds an unfinished run; continue it with --resume or choose another output folder."
+        )
+    write_json(run_path, run)
+    return None
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest checkpoint that was written whole."""
+    found = [
+        (int(path.name.rsplit("-", 1)[1]), path)
+        for path in (folder / "checkpoints").glob("checkpoint-*")
+        if _is_whole(path)
+    ]
+    return max(found)[1] if found else None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        json.loads((checkpoint / STATE_FILE).read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return False
+    return True
+
+
+def save_model(model: SentenceTransformer, folder: Path, card: str) -> None:
+    """Write the finished model with its card into a folder; ``modules.json`` comes last."""
+    part = folder / ".model.part"
+    with explained(folder):
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            model.save_pretrained(str(part), create_model_card=False)
+            (part / "README.md").write_text(card, encoding="utf-8")
+            for path in sorted(part.iterdir(), key=lambda path: path.name == MODEL_FILE):
+                target = folder / path.name
+                if target.is_dir():
+                    shutil.rmtree(target)
+                path.replace(target)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of a finished run."""
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+
+
+def training_of(model_folder: str | Path) -> dict[str, Any] | None:
+    """Return how the model in a folder was trained, as its ``run.json`` says; None if panglot did not."""
+    path = Path(model_folder) / RUN_FILE
+    if not path.exists():
+        return None
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _difference(begun: dict[str, Any], now: dict[str, Any], name: str = "") -> str | None:
+    """Say in which setting two descriptions differ first."""
+    for key in sorted(set(begun) | set(now)):
+        a, b = begun.get(key), now.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            if found := _difference(a, b, f"{name}{key}."):
+                return found
+        elif a != b:
+            return f"{name}{key} was {json.dumps(a)} and is now {json.dumps(b)}"
+    return None

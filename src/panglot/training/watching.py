@@ -1,0 +1,66 @@
+"""Watching a run: progress, the log, and a first Ctrl-C that saves before it stops."""
+
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What is told after a step: its number from 1, of how many, and the figures logged with it."""
+
+    step: int
+    steps: int
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+class Watcher(TrainerCallback):
+    """Reports each step, keeps the log, marks whole checkpoints and turns Ctrl-C into save-and-stop."""
+
+    def __init__(self, tell: Callable[[StepReport], None] | None) -> None:
+        self.tell = tell
+        self.interrupted = False
+        self._previous: Any = None
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        """Catch the first Ctrl-C; only the main thread may."""
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGINT, self._interrupt)
+
+    def on_train_end(self, *_: Any, **__: Any) -> None:
+        """Let Ctrl-C mean again what it meant."""
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        """Report the step; after Ctrl-C save a checkpoint and stop."""
+        if self.tell is not None:
+            self.tell(StepReport(state.global_step, state.max_steps))
+        if self.interrupted and state.global_step < state.max_steps:
+            control.should_save = True
+            control.should_training_stop = True
+        return control
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Report what was logged."""
+        if self.tell is not None and logs:
+            self.tell(StepReport(state.global_step, state.max_steps, dict(logs)))
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
