@@ -44,10 +44,10 @@ def quickstart(
         return
     show.out.print(change_table(before, after))
     show.out.print(
-        "How to read it: mAP is 1 when the right passage always comes first. In the multilingual setting\n"
-        "the right passages in all 12 languages compete in one list. The rank distance tells how far apart\n"
-        "they land: a model that ranks by language, not by meaning, has a large one. Training used 48 other\n"
-        "questions.\n",
+        "How to read it: mAP is 1 when the right passage always comes first. In the multilingual setting the "
+        "right passages in all 12 languages compete in one list. The rank distance tells how far apart they "
+        "land in it: a model that ranks by language, not by meaning, has a large one. These questions were "
+        "not trained on.\n",
         highlight=False,
     )
     benchmark = found.benchmark

@@ -11,7 +11,7 @@ from panglot.evaluation import Evaluation, evaluate
 from panglot.search import Hit, search
 from panglot.training import Optimisation, StepReport, train, training_of
 
-SEARCHED = (("sw", "money"), ("el", "plants"), ("hi", "geography"))  # a language and a topic each
+SEARCHED = (("es", "geography"), ("ar", "plants"), ("zh", "money"))  # a language and a topic each
 OPTIMISATION = Optimisation(steps=40, learning_rate=2e-4, table_learning_rate=1e-3, warmup=0.1, seed=0)
 BATCH = 32
 
