@@ -1,11 +1,20 @@
 """What several tests need: a cache of their own, the embedded encoder, and the folder of real data."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from sentence_transformers import SentenceTransformer
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
+from tokenizers.processors import TemplateProcessing
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from panglot.data import Benchmark, Texts, sample_pairs
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -13,6 +22,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PANGLOT_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # read when it was imported
         yield
 
 
@@ -31,3 +41,76 @@ def shared_data() -> Path:
     if not folder:
         pytest.skip("PANGLOT_TEST_DATA names no folder of real data sets")
     return Path(folder)
+
+
+MakeBenchmark = Callable[..., Benchmark]
+
+
+@pytest.fixture(scope="session")
+def make_benchmark() -> MakeBenchmark:
+    """Make a benchmark of ids: ``{query id: language}, {passage id: language}, [(query, passage, gain)]``."""
+
+    def make(
+        queries: dict[str, str],
+        passages: dict[str, str],
+        judgements: Sequence[tuple[str, str, int]],
+        items: Sequence[int] | None = None,
+    ) -> Benchmark:
+        languages = sorted({*queries.values(), *passages.values()})
+        query_row = {name: row for row, name in enumerate(queries)}
+        passage_row = {name: row for row, name in enumerate(passages)}
+        judged = sorted((query_row[q], passage_row[p], gain) for q, p, gain in judgements)
+
+        def texts(of: dict[str, str]) -> Texts:
+            codes = np.array([languages.index(language) for language in of.values()], np.int64)
+            return Texts(list(of), codes, [f"the text of {name}" for name in of])
+
+        return Benchmark(
+            name="handmade",
+            languages=tuple(languages),
+            queries=texts(queries),
+            passages=texts(passages),
+            query_items=np.array(range(len(queries)) if items is None else items, np.int64),
+            judged_query=np.array([q for q, _, _ in judged], np.int64),
+            judged_passage=np.array([p for _, p, _ in judged], np.int64),
+            gains=np.array([gain for _, _, gain in judged], np.int64),
+            sha256="0" * 64,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a raw BERT with two small random layers, which reads the sample's characters."""
+    folder = tmp_path_factory.mktemp("tiny-bert")
+    pairs = sample_pairs()
+    texts = pairs.table.column("query").to_pylist() + pairs.table.column("passage").to_pylist()
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    vocabulary = [*special.values(), *sorted(set("".join(texts)))]
+    number = {token: k for k, token in enumerate(vocabulary)}
+    tokenizer = Tokenizer(WordLevel(number, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Split(Regex("."), "isolated")
+    ends = [(token, number[token]) for token in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=48, **special)
+    fast.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def tiny_encoder(tiny_checkpoint: Path) -> SentenceTransformer:
+    """The tiny BERT with mean pooling; a fresh one for each test."""
+    from panglot import load_encoder
+
+    return load_encoder(str(tiny_checkpoint), device="cpu")

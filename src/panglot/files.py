@@ -7,12 +7,13 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import zstandard
+import pyarrow as pa
 
 from panglot.errors import PanglotError
 
@@ -23,12 +24,15 @@ def open_bytes(path: Path) -> BinaryIO:
         raise PanglotError(f"{path}: no such file; check the path.")
     if path.is_dir():
         raise PanglotError(f"{path}: is a folder; name a file in it.")
-    if path.suffix == ".gz":
-        return cast(BinaryIO, gzip.open(path, "rb"))
-    if path.suffix == ".zst":
-        stream = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True)
-        return cast(BinaryIO, io.BufferedReader(stream))
-    return path.open("rb")
+    try:
+        if path.suffix == ".gz":
+            return cast(BinaryIO, gzip.open(path, "rb"))
+        if path.suffix == ".zst":
+            # Arrow's stream raises on a file that was cut short; zstandard's just ends there
+            return cast(BinaryIO, io.BufferedReader(pa.CompressedInputStream(path.open("rb"), "zstd")))
+        return path.open("rb")
+    except PermissionError as error:
+        raise PanglotError(f"{path}: not allowed to read it; check its permissions.") from error
 
 
 def sha256(path: Path) -> str:
@@ -37,21 +41,42 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+DISK_FULL = "the disk is full; free some space and run the same command again."
+FORBIDDEN = "not allowed to write here; choose another place."
+IN_THE_WAY = "something of that name is in the way; remove it or choose another place."
+EXPLANATIONS = {
+    errno.ENOSPC: DISK_FULL,
+    errno.EDQUOT: DISK_FULL,
+    errno.EACCES: FORBIDDEN,
+    errno.EPERM: FORBIDDEN,
+    errno.EROFS: FORBIDDEN,
+    errno.EEXIST: IN_THE_WAY,
+    errno.ENOTDIR: IN_THE_WAY,
+    errno.EISDIR: IN_THE_WAY,
+}
+
+
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn what the operating system says about a failed write into one clear sentence."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise PanglotError(
-                f"{path}: the disk is full; free some space and run the same command again."
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise PanglotError(f"{path}: not allowed to write here; choose another place.") from error
-        if error.errno in (errno.EEXIST, errno.ENOTDIR):
-            raise PanglotError(f"{path}: a file is in the way; remove it or choose another place.") from error
+    except PanglotError:
         raise
+    except OSError as error:
+        if error.errno not in EXPLANATIONS:
+            raise
+        raise PanglotError(f"{path}: {EXPLANATIONS[error.errno]}") from error
+    except Exception as error:
+        # torch and safetensors say that a write failed, but not with the system's error
+        if "os error 28" not in str(error) and _free_bytes(path) > 0:
+            raise
+        raise PanglotError(f"{path}: {DISK_FULL}") from error
+
+
+def _free_bytes(path: Path) -> int:
+    place = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    return shutil.disk_usage(place).free
 
 
 @contextlib.contextmanager

@@ -91,7 +91,7 @@ class Sampler:
             raise PanglotError(f"alpha is {self.alpha}; it is a probability, between 0 and 1.")
         if self.batch_size < 2:
             raise PanglotError(f"the batch size is {self.batch_size}; in-batch negatives need 2 or more.")
-        if self.language_temperature <= 0 or self.source_temperature <= 0:
+        if not (self.language_temperature > 0 and self.source_temperature > 0):  # also catches nan
             raise PanglotError("a temperature is not above 0; use 1 for by size, inf for uniform.")
         if self.strategy == "specific" and self.language is None:
             raise PanglotError("strategy 'specific' trains one model per language; name the language.")
@@ -229,7 +229,8 @@ def _multilingual(index: PairIndex) -> IntArray | None:
 
 def _bounds(sizes: Sequence[int], temperature: float) -> npt.NDArray[np.float64]:
     """Return cumulative probabilities in proportion to size ** (1 / temperature)."""
-    weights = np.asarray(sizes, np.float64) ** (1.0 / temperature)
+    largest = max(sizes)  # shares of the largest: no power of them overflows
+    weights = (np.asarray(sizes, np.float64) / largest) ** (1.0 / temperature)
     return np.cumsum(weights / weights.sum())
 
 

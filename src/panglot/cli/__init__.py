@@ -18,7 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     help="Train and measure one retriever for every language: monolingual, cross-lingual, multilingual.",
 )
 app.command()(quickstart)

@@ -8,6 +8,8 @@ import typer
 from panglot.cli import show
 from panglot.errors import PanglotError
 
+WIDEST = 20  # languages whose matrix fits a terminal; the results file has any number
+
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="use-multilingual, a model's folder, or a hub id.")],
@@ -31,7 +33,7 @@ def evaluate(
         str | None, typer.Option(help="LAReQA: sentence (the default) or sentence+context.")
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option(help="Cut texts at so many tokens. [default: the model's limit]")
+        int | None, typer.Option(help="Cut texts at so many tokens. (default: the model's limit)")
     ] = None,
     runs: Annotated[Path | None, typer.Option(help="Write TREC runs and qrels into this folder.")] = None,
     run_depth: Annotated[int, typer.Option(help="Passages per list in the runs; 0: all of them.")] = 100,
@@ -85,7 +87,7 @@ def evaluate(
         return
     show.out.print(settings_table(evaluation.results))
     show.out.print(languages_table(evaluation.results, names[0]))
-    if len(chosen.languages) > 1:
+    if 1 < len(chosen.languages) <= WIDEST:
         show.out.print(matrix_table(evaluation.results, names[0]))
     if output is not None:
         show.out.print(f"results: {output} and {output.with_suffix('.parquet')}", highlight=False)

@@ -14,7 +14,7 @@ def train(
         Path | None, typer.Argument(help="A recipe (TOML). Options given beside it win over it.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for the model, its card and its log. [required]")
+        Path | None, typer.Option(help="Folder for the model, its card and its log. (required)")
     ] = None,
     model: Annotated[
         str | None,
@@ -32,32 +32,32 @@ def train(
         typer.Option(help="monolingual, crosslingual, mixed, hybrid (the default), english or specific."),
     ] = None,
     alpha: Annotated[
-        float | None, typer.Option(help="Share of monolingual batches of the hybrid strategy. [default: 0.5]")
+        float | None, typer.Option(help="Share of monolingual batches of the hybrid strategy. (default: 0.5)")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pairs in a batch. [default: 128]")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps. [default: 200]")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="The highest rate. [default: 5e-05]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pairs in a batch. (default: 128)")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps. (default: 200)")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The highest rate. (default: 5e-05)")] = None,
     table_learning_rate: Annotated[
-        float | None, typer.Option(help="The highest rate of the token table. [default: the same]")
+        float | None, typer.Option(help="The highest rate of the token table. (default: the same)")
     ] = None,
-    temperature: Annotated[float | None, typer.Option(help="Of the objective. [default: 0.05]")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of the objective. (default: 0.05)")] = None,
     languages: Annotated[
-        str | None, typer.Option(help="Train on these languages only, e.g. en,de,sw. [default: all]")
+        str | None, typer.Option(help="Train on these languages only, e.g. en,de,sw. (default: all)")
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option(help="Cut texts at so many tokens. [default: the model's limit]")
+        int | None, typer.Option(help="Cut texts at so many tokens. (default: the model's limit)")
     ] = None,
     held_out: Annotated[
-        float | None, typer.Option(help="Share of the items to hold out, by document. [default: 0]")
+        float | None, typer.Option(help="Share of the items to hold out, by document. (default: 0)")
     ] = None,
     evaluate_every: Annotated[
         int | None, typer.Option(help="Measure on held-out documents every so many steps; keep the best.")
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after so many measurements without a gain. [default: never]")
+        int | None, typer.Option(help="Stop after so many measurements without a gain. (default: never)")
     ] = None,
     save_every: Annotated[int | None, typer.Option(help="Write a checkpoint every so many steps.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything drawn at random. [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything drawn at random. (default: 0)")] = None,
     bf16: Annotated[bool | None, typer.Option("--bf16/--no-bf16", help="Compute in bfloat16.")] = None,
     settings: Annotated[
         list[str] | None,

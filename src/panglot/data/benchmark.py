@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from panglot.data.index import IntArray
-from panglot.data.pairs import ParallelPairs
+from panglot.data.pairs import ParallelPairs, pairs_from_table
+from panglot.data.read_pairs import SCHEMA
 from panglot.errors import PanglotError
 
 
@@ -156,18 +157,20 @@ def pairs_from_benchmark(benchmark: Benchmark) -> ParallelPairs:
     """Make parallel pairs of a benchmark with translated queries (LAReQA), to train a model on.
 
     An item is a question; its passage in a language is its first relevant one there. Questions that share
-    a relevant passage in any language share a ``passage_id``: they are never each other's negatives.
+    a relevant passage (or one that reads the same) in any language share a ``passage_id``: they are never
+    each other's negatives.
     """
-    from panglot.data.pairs import pairs_from_table
-    from panglot.data.read_pairs import SCHEMA
-
     relevant = benchmark.gains > 0
     query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
+    group = _connected(
+        benchmark.query_items[query],
+        _equal_texts(benchmark.passages)[passage],
+        int(benchmark.query_items.max()) + 1,
+    )
     same = benchmark.queries.languages[query] == benchmark.passages.languages[passage]
     query, first = np.unique(query[same], return_index=True)
     passage = passage[same][first]
     items = benchmark.query_items[query]
-    group = _connected(items, passage, int(benchmark.query_items.max()) + 1)
     rows = [
         {
             "item_id": str(items[k]),
@@ -180,6 +183,13 @@ def pairs_from_benchmark(benchmark: Benchmark) -> ParallelPairs:
     ]
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     return pairs_from_table(table, benchmark.name, benchmark.name, benchmark.sha256)
+
+
+def _equal_texts(texts: Texts) -> IntArray:
+    """Number texts so that two get the same number if language and text are equal."""
+    number: dict[tuple[int, str], int] = {}
+    keys = zip(texts.languages.tolist(), texts.texts, strict=True)
+    return np.array([number.setdefault(key, len(number)) for key in keys])
 
 
 def _connected(items: IntArray, passages: IntArray, count: int) -> IntArray:

@@ -68,6 +68,7 @@ class PairIndex:
 
         A binary search inside each item's entries, for all pairs at once.
         """
+        items = np.asarray(items, np.int64)  # items + 1 would overflow a small type
         low = self.item_offsets[items].astype(np.int64)
         end = self.item_offsets[items + 1].astype(np.int64)
         high = end.copy()
@@ -85,18 +86,18 @@ class PairIndex:
     def select(self, items: npt.NDArray[np.bool_], languages: Sequence[str]) -> "PairIndex":
         """Return the index of some items (a mask of shape ``(N,)``) in some languages.
 
-        Items that are left in none of the languages drop out; passage groups and documents stay.
+        Items that are left in none of the languages drop out, and languages that are left without an
+        item; passage groups and documents stay.
         """
-        kept = sorted(set(languages) & set(self.languages))
-        translation = np.full(len(self.languages), -1, np.int64)
-        translation[[self.languages.index(code) for code in kept]] = np.arange(len(kept))
+        wanted = np.array([code in languages for code in self.languages], bool)
         entry_item = np.repeat(np.arange(self.items), np.diff(self.item_offsets))
-        entries = np.flatnonzero(items[entry_item] & (translation[self.entry_language] >= 0))
+        entries = np.flatnonzero(items[entry_item] & wanted[self.entry_language])
         old_items, new_item = np.unique(entry_item[entries], return_inverse=True)
+        old_languages, new_language = np.unique(self.entry_language[entries], return_inverse=True)
         return build_index(
-            kept,
+            [self.languages[code] for code in old_languages],
             new_item,
-            translation[self.entry_language[entries]],
+            new_language,
             rows=entries if self.entry_row is None else self.entry_row[entries],
             item_group=None if self.item_group is None else self.item_group[old_items],
             item_document=None if self.item_document is None else self.item_document[old_items],

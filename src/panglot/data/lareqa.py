@@ -84,14 +84,16 @@ def _paragraphs(path: Path) -> list[dict[str, Any]]:
         for paragraph in paragraphs:
             if len(paragraph["sentences"]) != len(paragraph["sentence_breaks"]):
                 raise KeyError("sentence_breaks")
+            _ = paragraph["context"]
             for question in paragraph["qas"]:
-                _ = question["id"], question["question"], question["answers"][0]["answer_start"]
+                _ = question["id"], question["question"]
+                _sentence_at(paragraph["sentence_breaks"], question["answers"][0]["answer_start"])
     except json.JSONDecodeError as error:
         raise PanglotError(f"{path}, line {error.lineno}: is broken JSON; fetch the file again.") from error
-    except (KeyError, IndexError, TypeError, UnicodeDecodeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise PanglotError(
             f"{path}: is not in LAReQA's form ({error}); it needs paragraphs with "
-            "sentences, sentence_breaks and qas."
+            "context, sentences, sentence_breaks and qas."
         ) from error
     return paragraphs
 

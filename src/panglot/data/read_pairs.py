@@ -11,7 +11,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import zstandard
 
 from panglot.errors import PanglotError
 from panglot.files import open_bytes, sha256, write_json, written_whole
@@ -44,7 +43,7 @@ def cached_table(path: Path) -> tuple[pa.Table, str]:
     key = json.dumps([CACHE_VERSION, str(path.resolve()), stat.st_size, stat.st_mtime_ns])
     stem = cache_folder() / "pairs" / f"{path.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     table_path, note_path = stem.with_name(stem.name + ".arrow"), stem.with_name(stem.name + ".json")
-    if not note_path.exists():
+    if not (note_path.exists() and table_path.exists()):
         with written_whole(table_path) as part, pa.ipc.new_file(str(part), SCHEMA) as writer:
             for batch in _batches(path):
                 writer.write_batch(batch)
@@ -86,7 +85,7 @@ def _jsonl(path: Path) -> Iterator[pa.RecordBatch]:
             number += 1
             try:
                 line = next(lines, None)
-            except (EOFError, OSError, zlib.error, zstandard.ZstdError) as error:
+            except (EOFError, OSError, zlib.error) as error:
                 raise PanglotError(
                     f"{path}, line {number}: the compressed file is damaged or cut short; fetch it again."
                 ) from error
@@ -94,10 +93,24 @@ def _jsonl(path: Path) -> Iterator[pa.RecordBatch]:
                 break
             rows.append(_parse(path, number, line))
             if len(rows) == BATCH:
-                yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+                yield _as_batch(path, rows, number - BATCH + 1)
                 rows = []
     if rows:
-        yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+        yield _as_batch(path, rows, number - len(rows))
+
+
+def _as_batch(path: Path, rows: list[dict[str, Any]], first: int) -> pa.RecordBatch:
+    """Turn rows into a batch; ``first`` is the line of the first one."""
+    try:
+        return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+    except UnicodeEncodeError as error:
+        if len(rows) > 1:
+            for position, row in enumerate(rows):
+                _as_batch(path, [row], first + position)
+        raise PanglotError(
+            f"{path}, line {first}: holds half a character (a lone surrogate, \\ud800 to \\udfff); "
+            "mend the text."
+        ) from error
 
 
 def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
@@ -106,8 +119,9 @@ def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
         value = json.loads(line)
     except UnicodeDecodeError as error:
         raise PanglotError(f"{path}, line {number}: is not UTF-8; save the file as UTF-8.") from error
-    except json.JSONDecodeError as error:
-        what = "is empty; remove it" if not line.strip() else f"is broken JSON ({error.msg}); mend it"
+    except (ValueError, RecursionError) as error:
+        reason = getattr(error, "msg", error)
+        what = "is empty; remove it" if not line.strip() else f"is broken JSON ({reason}); mend it"
         raise PanglotError(f"{path}, line {number}: {what}.") from error
     if not isinstance(value, dict):
         raise PanglotError(f"{path}, line {number}: is no JSON object; write {{...}} with {REQUIRED}.")
@@ -115,7 +129,8 @@ def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
         if field not in value:
             raise PanglotError(f"{path}, line {number}: has no '{field}'; each line needs {REQUIRED}.")
     for field in SCHEMA.names[:-1]:
-        if not isinstance(value.get(field, ""), str):
+        text = value.get(field)
+        if not isinstance(text, str) and (text is not None or field in REQUIRED):
             raise PanglotError(f"{path}, line {number}: '{field}' is no text; put it in quotation marks.")
     negatives = value.get("negatives")
     if negatives is not None and not (
@@ -133,17 +148,26 @@ def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
     names = set(file.schema_arrow.names)
     if missing := [name for name in REQUIRED if name not in names]:
         raise PanglotError(f"{path}: has no column {missing[0]!r}; it needs {REQUIRED}.")
-    for batch in file.iter_batches(BATCH, columns=[name for name in SCHEMA.names if name in names]):
-        columns = [
-            batch.column(field.name) if field.name in names else pa.nulls(batch.num_rows) for field in SCHEMA
-        ]
-        try:
-            yield pa.RecordBatch.from_arrays(
-                [column.cast(field.type) for column, field in zip(columns, SCHEMA, strict=True)],
-                schema=SCHEMA,
-            )
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise PanglotError(f"{path}: a column is of the wrong type ({error}).") from error
+    try:
+        for batch in file.iter_batches(BATCH, columns=[name for name in SCHEMA.names if name in names]):
+            yield _in_schema(path, batch)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise PanglotError(f"{path}: the file is damaged ({error}); fetch it again.") from error
+
+
+def _in_schema(path: Path, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Cast the columns of a Parquet batch to ``SCHEMA``; absent ones are null."""
+    names = set(batch.schema.names)
+    columns = [
+        batch.column(field.name) if field.name in names else pa.nulls(batch.num_rows) for field in SCHEMA
+    ]
+    try:
+        return pa.RecordBatch.from_arrays(
+            [column.cast(field.type) for column, field in zip(columns, SCHEMA, strict=True)],
+            schema=SCHEMA,
+        )
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise PanglotError(f"{path}: a column is of the wrong type ({error}).") from error
 
 
 def _check_rows(path: Path, batch: pa.RecordBatch, first: int) -> None:

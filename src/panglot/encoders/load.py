@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 
 import torch
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize
 from sentence_transformers.util import load_file_path
@@ -81,9 +83,16 @@ def _load(name: str, device: str | None, revision: str | None, trust: bool) -> S
             f"name a checkpoint's folder, a hub id (organisation/model) or {EMBEDDED}."
         )
     try:
-        modules = load_file_path(name, "modules.json", revision=revision)
+        local = path.exists() or not _hub_answers(name, revision)
+        modules = load_file_path(name, "modules.json", revision=revision, local_files_only=local)
         own = modules is not None and _is_own(Path(modules))
-        model = SentenceTransformer(name, device=device, revision=revision, trust_remote_code=trust or own)
+        model = SentenceTransformer(
+            name,
+            device=device,
+            revision=revision,
+            trust_remote_code=trust or own,
+            local_files_only=local,
+        )
     except Exception as error:  # the hub, the tokenizer and the weights each raise their own
         reason = str(error).strip().split("\n")[0]
         raise PanglotError(
@@ -92,7 +101,21 @@ def _load(name: str, device: str | None, revision: str | None, trust: bool) -> S
         ) from error
     if modules is None:
         model.prompts = dict(RAW_PROMPTS)
+        limit = _length_limit(model)  # RoBERTa's tokenizers may allow two tokens more than it has positions
+        if limit is not None and (model.max_seq_length or limit + 1) > limit:
+            model.max_seq_length = limit
     return model
+
+
+def _hub_answers(name: str, revision: str | None) -> bool:
+    """Say in one try whether the hub can be reached; without it, downloads would retry for minutes."""
+    try:
+        HfApi().model_info(name, revision=revision, timeout=10)
+    except HfHubHTTPError:
+        return True  # it says no: loading tells why
+    except Exception:  # each HTTP library has its own errors for a network that is down
+        return False
+    return True
 
 
 def _is_own(modules: Path) -> bool:

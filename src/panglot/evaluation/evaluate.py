@@ -12,7 +12,7 @@ from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
 from panglot.evaluation.ranks import exact_ranks
 from panglot.evaluation.results import Evaluation, describe_benchmark, describe_model, describe_run
 from panglot.evaluation.settings import per_query, summarise
-from panglot.evaluation.trec import DEPTH, write_runs
+from panglot.evaluation.trec import DEPTH, check_ids, write_runs
 
 Progress = Callable[[int], None]
 
@@ -46,6 +46,8 @@ def evaluate(
     """
     for measure in measures:
         parse_measure(measure)
+    if runs is not None:
+        check_ids(benchmark)
     queries = encode(model, benchmark.queries.texts, query_prompt(model), progress=progress)
     passages = encode(model, passage_texts(benchmark), passage_prompt(model), progress=progress)
     if runs is not None:

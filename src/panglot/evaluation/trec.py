@@ -8,6 +8,7 @@ import torch
 
 from panglot.data import Benchmark, IntArray
 from panglot.encoders import FloatArray
+from panglot.errors import PanglotError
 from panglot.evaluation.scores import column_blocks, row_blocks, score, tie_order, work_order
 from panglot.evaluation.settings import ALL
 from panglot.files import written_whole
@@ -27,12 +28,17 @@ def write_runs(
     """Write one run and one qrels file per query language and pool: ``en-de.run``, ``en-all.run``, ...
 
     Lists are cut at ``depth`` (None: the whole pool). Scores are written so that they read back as the
-    same float32; equal ones stand in trec_eval's order, by passage id descending.
+    same float32; equal ones stand in trec_eval's order, by passage id descending. The qrels hold the queries
+    that have a relevant passage in the pool, which are those that the figures are means over.
 
     Returns:
         the run files.
+
+    Raises:
+        PanglotError: an id that the format cannot hold.
     """
     folder = Path(folder)
+    check_ids(benchmark)
     place = tie_order(benchmark.passages.ids)
     by_language = np.argsort(benchmark.passages.languages, kind="stable")
     bounds = np.searchsorted(
@@ -75,6 +81,17 @@ def write_runs(
     return written
 
 
+def check_ids(benchmark: Benchmark) -> None:
+    """Raise a ``PanglotError`` at the first id with white space, where TREC's formats would be split."""
+    for kind, texts in (("query", benchmark.queries), ("passage", benchmark.passages)):
+        for name in texts.ids:
+            if name.split() != [name]:
+                raise PanglotError(
+                    f"{benchmark.name}: {kind} id '{name}' is empty or holds white space, which a TREC run "
+                    "cannot; rename it, or write no runs."
+                )
+
+
 def _top(scores: FloatArray, place: IntArray, depth: int | None) -> IntArray:
     """Return the columns of the best scores, best first, ties by place."""
     candidates = np.arange(len(scores))
@@ -95,6 +112,9 @@ def _qrels(benchmark: Benchmark, language: str, pool: str) -> list[str]:
     if pool != ALL:
         of_pool = benchmark.passages.languages[benchmark.judged_passage] == benchmark.languages.index(pool)
         of_language &= of_pool
+    # trec_eval counts a judged query without relevant passages as 0; here it does not count
+    relevant = of_language & (benchmark.gains > 0)
+    of_language &= np.isin(benchmark.judged_query, benchmark.judged_query[relevant])
     return [
         f"{benchmark.queries.ids[q]} 0 {benchmark.passages.ids[p]} {gain}\n"
         for q, p, gain in zip(

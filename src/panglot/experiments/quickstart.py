@@ -12,8 +12,10 @@ from panglot.search import Hit, search
 from panglot.training import Optimisation, StepReport, train, training_of
 
 SEARCHED = (("es", "geography"), ("ar", "plants"), ("zh", "money"))  # a language and a topic each
-OPTIMISATION = Optimisation(steps=40, learning_rate=2e-4, table_learning_rate=1e-3, warmup=0.1, seed=0)
-BATCH = 32
+# the rates and the temperature of recipes/use-multilingual.toml
+OPTIMISATION = Optimisation(steps=60, learning_rate=1e-4, table_learning_rate=1e-3)
+TEMPERATURE = 0.1
+BATCH = 48
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def quickstart(
         strategy="hybrid",
         alpha=0.5,
         batch_size=BATCH,
+        temperature=TEMPERATURE,
         optimisation=OPTIMISATION,
         model_name=EMBEDDED,
         tell=tell,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from panglot.batches import make_sampler
 from panglot.data import ParallelPairs, load_pairs, pairs_from_benchmark, read_lareqa
 from panglot.encoders import load_encoder
 from panglot.errors import PanglotError
@@ -37,7 +38,7 @@ def run_recipe(
             output: _train(recipe, sources, held_out, output, recipe.batches.language, resume, tell, note)
         }
     outcomes: dict[Path, Training] = {}
-    for language in sorted({code for source in sources for code in source.languages}):
+    for language in _able(recipe, sources, note):
         folder = output / language
         if resume and (folder / "modules.json").exists():
             continue
@@ -66,6 +67,25 @@ def _sources(recipe: Recipe) -> tuple[list[ParallelPairs], list[ParallelPairs]]:
         return sources, []
     splits = [source.split(data.held_out, recipe.training.seed) for source in sources]
     return [rest for rest, _ in splits], [out for _, out in splits]
+
+
+def _able(
+    recipe: Recipe, sources: list[ParallelPairs], note: Callable[[str], None] | None
+) -> list[str]:
+    """Return the languages that can fill a batch, and say why the others cannot."""
+    able = []
+    refusals = []
+    for language in sorted({code for source in sources for code in source.languages}):
+        try:
+            make_sampler(sources, strategy="specific", language=language, batch_size=recipe.batches.size)
+            able.append(language)
+        except PanglotError as error:
+            refusals.append(error)
+            if note is not None:
+                note(f"no model is trained for '{language}': {error}")
+    if not able:
+        raise refusals[0]
+    return able
 
 
 def _train(

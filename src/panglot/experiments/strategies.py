@@ -1,6 +1,7 @@
 """Train one model per strategy and seed under one budget, and compare them on benchmarks never trained on."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -91,17 +92,20 @@ def _run(
     training = None
     if strategy != BASE:
         model.max_seq_length = budget.max_length or own_length
+        place = folder / "model"
+        if (place / "modules.json").exists():  # stopped while it was measured, or its weights are gone
+            shutil.rmtree(place)
         outcome = train(
             model,
             sources,
-            folder / "model",
+            place,
             strategy=strategy,
             alpha=budget.alpha,
             batch_size=budget.batch_size,
             temperature=budget.temperature,
             optimisation=replace(budget.optimisation, seed=seed),
             model_name=budget.model,
-            resume=(folder / "model" / "run.json").exists(),
+            resume=(place / "run.json").exists(),
         )
         training = {"strategy": strategy, "seed": seed, "steps": outcome.steps}
         if not outcome.finished:
@@ -125,13 +129,12 @@ def _is_done(folder: Path, key: dict[str, Any], benchmarks: Sequence[Benchmark])
 
 def _compare(found: dict[str, list[pa.Table]]) -> dict[str, Any]:
     """Summarise one benchmark: figures by strategy, and hybrid minus the others over the same resamples."""
-    resampled = {
-        strategy: {
-            **resampled_settings(tables, "AP"),
-            "rank_distance": resampled_settings(tables, "rank_distance")["multilingual"],
-        }
-        for strategy, tables in found.items()
-    }
+    resampled = {}
+    for strategy, tables in found.items():
+        resampled[strategy] = resampled_settings(tables, "AP")
+        distance = resampled_settings(tables, "rank_distance")
+        if distance:  # a benchmark of one language has none
+            resampled[strategy]["rank_distance"] = distance["multilingual"]
     result: dict[str, Any] = {
         strategy: {name: asdict(interval(values)) for name, values in figures.items()}
         for strategy, figures in resampled.items()

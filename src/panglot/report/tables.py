@@ -31,10 +31,10 @@ def settings_table(results: Mapping[str, Any]) -> Table:
     found = {name: figures for name, figures in results["settings"].items() if figures}
     measures = list(next(iter(found.values())))
     table = _table(title)
-    table.add_column("setting")
+    table.add_column("setting", no_wrap=True)
     for measure in measures:
-        table.add_column(_title(measure), justify="right")
-    table.add_column("rank distance", justify="right")
+        table.add_column(_title(measure), justify="right", no_wrap=True)
+    table.add_column("rank\ndistance", justify="right")
     for name, figures in found.items():
         distance = results["bias"]["rank_distance"] if name == "multilingual" else None
         table.add_row(
@@ -64,14 +64,14 @@ def languages_table(results: Mapping[str, Any], measure: str) -> Table:
 
 
 def matrix_table(results: Mapping[str, Any], measure: str) -> Table:
-    """Show one measure for every query language (rows) and pool language (columns)."""
+    """Show one measure, times 100, for every query language (rows) and pool language (columns)."""
     matrix = results["matrix"][measure]
-    table = _table(f"{_title(measure)}: query language (down) x passage language (across)")
-    table.add_column("")
+    table = _table(f"{_title(measure)} x 100: query language (down), passage language (across)")
+    table.add_column("", no_wrap=True)
     for code in matrix:
-        table.add_column(code, justify="right")
+        table.add_column(code, justify="right", no_wrap=True)
     for code, row in matrix.items():
-        cells = [f"{row[other]:.3f}" if other in row else "" for other in matrix]
+        cells = [f"{100 * row[other]:.0f}" if other in row else "" for other in matrix]
         table.add_row(
             code, *(Text(c, "bold" if b == code else "") for c, b in zip(cells, matrix, strict=True))
         )
@@ -96,13 +96,14 @@ def change_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
                 _change(b - a, "+.3f", up=True),
             )
     a, b = (results["bias"]["rank_distance"] for results in (before, after))
-    table.add_row(
-        "rank distance",
-        "worst minus best rank of the right passages",
-        f"{a:.1f}",
-        f"{b:.1f}",
-        _change(b - a, "+.1f", up=False),
-    )
+    if a is not None and b is not None:
+        table.add_row(
+            "rank distance",
+            "worst minus best rank of the right passages",
+            f"{a:.1f}",
+            f"{b:.1f}",
+            _change(b - a, "+.1f", up=False),
+        )
     return table
 
 
@@ -137,4 +138,6 @@ def _title(measure: str) -> str:
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )

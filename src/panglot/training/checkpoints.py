@@ -84,9 +84,13 @@ def save_model(model: SentenceTransformer, folder: Path, card: str) -> None:
             shutil.rmtree(part, ignore_errors=True)
 
 
-def remove_checkpoints(folder: Path) -> None:
-    """Remove the checkpoints of a finished run."""
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+def remove_checkpoints(folder: Path, *, only_broken: bool = False) -> None:
+    """Remove the checkpoints of a finished run, or those that were not written whole."""
+    for path in (folder / "checkpoints").glob("checkpoint-*"):
+        if not (only_broken and _is_whole(path)):
+            shutil.rmtree(path, ignore_errors=True)
+    if not only_broken:
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
 def training_of(model_folder: str | Path) -> dict[str, Any] | None:

@@ -70,17 +70,28 @@ def info_nce(
     """
     size = len(queries)
     first = 0
+    if negatives is None or negative_keys is None:
+        negatives, negative_keys = passages[:0], passage_keys[:0]
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         first = torch.distributed.get_rank() * size
+        negatives, negative_keys = _gather_ragged(negatives, negative_keys)
         passages, passage_keys = all_gather_with_grad(passages), all_gather(passage_keys)
-        if negatives is not None and negative_keys is not None:
-            negatives, negative_keys = all_gather_with_grad(negatives), all_gather(negative_keys)
     own = torch.arange(first, first + size, device=queries.device)
-    similarity = queries @ passages.t()
+    similarity = torch.cat([queries @ passages.t(), queries @ negatives.t()], dim=1)
     same = (query_keys[:, None, :] == passage_keys[None, :, :]).any(-1)
     same[torch.arange(size, device=same.device), own] = False
-    if negatives is not None and negative_keys is not None:
-        similarity = torch.cat([similarity, queries @ negatives.t()], dim=1)
-        same = torch.cat([same, (query_keys[:, None, :] == negative_keys[None, :, :]).any(-1)], dim=1)
+    same = torch.cat([same, (query_keys[:, None, :] == negative_keys[None, :, :]).any(-1)], dim=1)
     logits = (similarity / temperature).masked_fill(same, float("-inf"))
     return nn.functional.cross_entropy(logits, own)
+
+
+def _gather_ragged(rows: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+    """Gather rows and their keys from all processes, of which each may have another number, or none."""
+    counts = all_gather(torch.tensor([len(rows)], device=rows.device))
+    longest = int(counts.max())
+    if longest == 0:
+        return rows, keys
+    padding = (0, 0, 0, longest - len(rows))
+    kept = (torch.arange(longest, device=rows.device) < counts[:, None]).flatten()
+    rows = all_gather_with_grad(nn.functional.pad(rows, padding))[kept]
+    return rows, all_gather(nn.functional.pad(keys, padding))[kept]

@@ -160,8 +160,13 @@ def train(
         args=arguments,
         callbacks=callbacks,
     )
-    with explained(folder):
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        with explained(folder):
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    finally:
+        watcher.release()
+        if trainer.is_world_process_zero():  # the one that writes them
+            remove_checkpoints(folder, only_broken=True)
     made = trainer.state.global_step
     log: list[dict[str, float]] = trainer.state.log_history
     if watcher.interrupted and made < how.steps:
@@ -224,6 +229,7 @@ def _arguments(folder: Path, how: Optimisation, held_out: bool) -> SentenceTrans
         load_best_model_at_end=measured,
         metric_for_best_model=STOP_ON if measured else None,
         greater_is_better=True if measured else None,
+        restore_callback_states_from_checkpoint=True,  # the patience that is left
         logging_steps=min(10, how.steps),
         report_to="none",
         disable_tqdm=True,

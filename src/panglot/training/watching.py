@@ -32,10 +32,11 @@ class Watcher(TrainerCallback):
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.signal(signal.SIGINT, self._interrupt)
 
-    def on_train_end(self, *_: Any, **__: Any) -> None:
-        """Let Ctrl-C mean again what it meant."""
+    def release(self) -> None:
+        """Let Ctrl-C mean again what it meant; to be called however training ends."""
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
+            self._previous = None
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

@@ -1,0 +1,184 @@
+"""Whatever is wrong with a file of pairs, the message names the file and the line."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from panglot.data import load_pairs, read_pairs
+from panglot.errors import PanglotError
+
+GOOD = {"item_id": "a", "language": "en", "query": "Who?", "passage": "Me."}
+FIRST = {**GOOD, "passage_id": "p", "document_id": "d"}
+MORE = {**FIRST, "language": "de"}
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".zst": zstandard.compress}
+
+
+def line(**fields: object) -> bytes:
+    """Return ``MORE`` as JSON with some fields changed, or without those that are ``...``."""
+    row = {name: value for name, value in {**MORE, **fields}.items() if value is not ...}
+    return json.dumps(row).encode()
+
+
+def message(path: Path) -> str:
+    with pytest.raises(PanglotError) as caught:
+        load_pairs(path)
+    return str(caught.value)
+
+
+BAD_LINES = {
+    "a broken line": (b'{"item_id": "a", "langu', "is broken JSON"),
+    "a line that is no JSON": (b"a;en;Who?;Me.", "is broken JSON"),
+    "a blank line": (b"", "is empty; remove it"),
+    "a line of spaces": (b"  \t", "is empty; remove it"),
+    "a number of too many digits": (b"1" * 5000, "is broken JSON"),
+    "brackets too deep": (b"[" * 200_000, "is broken JSON"),
+    "a line in Latin-1": (
+        '{"item_id": "a", "language": "de", "query": "größer", "passage": "p"}'.encode("latin-1"),
+        "is not UTF-8; save the file as UTF-8",
+    ),
+    "half a character": (line(query="\ud83d"), "half a character"),
+    "a list": (b'["a", "de", "q", "p"]', "is no JSON object"),
+    "no item_id": (line(item_id=...), "has no 'item_id'"),
+    "no language": (line(language=...), "has no 'language'"),
+    "no query": (line(query=...), "has no 'query'"),
+    "no passage": (line(passage=...), "has no 'passage'"),
+    "an item_id that is a number": (line(item_id=7), "'item_id' is no text; put it in quotation marks"),
+    "a query that is a list": (line(query=["Wer?"]), "'query' is no text"),
+    "a passage that is null": (line(passage=None), "'passage' is no text"),
+    "a passage_id that is a number": (line(passage_id=1), "'passage_id' is no text"),
+    "a document_id that is true": (line(document_id=True), "'document_id' is no text"),
+    "negatives that are a text": (line(negatives="No."), "'negatives' is no list of texts"),
+    "negatives that hold a number": (line(negatives=["No.", 3]), "'negatives' is no list of texts"),
+    "an empty query": (line(query=""), "'query' is empty; fill it in or remove the line"),
+    "a passage of spaces": (line(passage=" \n\u3000"), "'passage' is empty"),
+    "an empty item_id": (line(item_id=""), "'item_id' is empty"),
+    "an unknown language": (line(language="xx"), "'xx' is no language code"),
+    "an item twice in a language": (
+        line(language="en"),
+        "item 'a' stands in 'en' already in line 1; keep one of the two",
+    ),
+    "a second passage_id": (
+        line(passage_id="q"),
+        "item 'a' has passage_id 'q' here and 'p' in line 1; one item has one passage_id",
+    ),
+    "a second document_id": (
+        line(document_id="e"),
+        "item 'a' has document_id 'e' here and 'd' in line 1; one item has one document_id",
+    ),
+}
+
+
+@pytest.mark.parametrize(("bad", "words"), BAD_LINES.values(), ids=BAD_LINES.keys())
+def test_a_bad_line_is_named(tmp_path: Path, bad: bytes, words: str) -> None:
+    path = tmp_path / "mine.jsonl"
+    third = {**GOOD, "item_id": "c"}
+    path.write_bytes(b"\n".join([json.dumps(FIRST).encode(), bad, json.dumps(third).encode()]) + b"\n")
+    said = message(path)
+    assert said.startswith(f"{path}, line 2: ")
+    assert words in said
+
+
+@pytest.mark.parametrize("bad", [line(query=" "), line(query="\udc00"), line(language="xx"), b"{"])
+def test_a_line_beyond_the_first_batch_is_counted_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: bytes
+) -> None:
+    monkeypatch.setattr(read_pairs, "BATCH", 3)
+    path = tmp_path / "mine.jsonl"
+    good = [json.dumps({**GOOD, "item_id": str(k)}).encode() for k in range(7)]
+    path.write_bytes(b"\n".join([*good[:4], bad, *good[4:]]))
+    assert message(path).startswith(f"{path}, line 5: ")
+
+
+def test_two_rows_far_apart_that_are_one_are_both_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    rows = [FIRST, {**GOOD, "item_id": "b"}, MORE, {**GOOD, "item_id": "c"}, FIRST]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    assert message(path).startswith(f"{path}, line 5: item 'a' stands in 'en' already in line 1")
+
+
+def test_a_missing_file_a_folder_and_an_unknown_ending_are_said(tmp_path: Path) -> None:
+    assert message(tmp_path / "absent.jsonl") == f"{tmp_path / 'absent.jsonl'}: no such file; check the path."
+    assert message(tmp_path) == f"{tmp_path}: is a folder; name a file in it."
+    for name in ("mine.csv", "mine", "mine.csv.gz"):
+        (tmp_path / name).write_text("x")
+        said = message(tmp_path / name)
+        assert said.startswith(f"{tmp_path / name}: not a known kind of pairs file; use .jsonl"), name
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz", ".jsonl.zst"])
+def test_an_empty_file_is_said(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"mine{ending}"
+    path.write_bytes(COMPRESS.get(path.suffix, bytes)(b""))
+    assert message(path) == f"{path}: is empty; it needs one line per item and language."
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.99])
+def test_a_compressed_file_that_was_cut_short_is_said(tmp_path: Path, ending: str, share: float) -> None:
+    rows = [{**GOOD, "item_id": str(k), "passage": f"It is {k * k}."} for k in range(5000)]
+    whole = COMPRESS[ending]("".join(json.dumps(row) + "\n" for row in rows).encode())
+    path = tmp_path / f"mine.jsonl{ending}"
+    path.write_bytes(whole[: int(share * len(whole))])
+    said = message(path)
+    assert said.startswith(f"{path}, line ")
+    assert said.endswith("the compressed file is damaged or cut short; fetch it again.")
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_a_plain_file_with_the_ending_of_a_compressed_one_is_said(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"mine.jsonl{ending}"
+    path.write_text(json.dumps(GOOD) + "\n")
+    assert message(path).startswith(f"{path}, line 1: the compressed file is damaged")
+
+
+def write_parquet(path: Path, **columns: object) -> Path:
+    chosen = {**{name: [value] * 3 for name, value in GOOD.items()}, "item_id": ["a", "b", "c"], **columns}
+    pq.write_table(pa.table({name: value for name, value in chosen.items() if value is not None}), path)
+    return path
+
+
+@pytest.mark.parametrize("column", ["item_id", "language", "query", "passage"])
+def test_a_parquet_file_that_lacks_a_column_is_said(tmp_path: Path, column: str) -> None:
+    path = write_parquet(tmp_path / "mine.parquet", **{column: None})
+    assert message(path).startswith(f"{path}: has no column '{column}'")
+
+
+def test_a_parquet_row_is_named_by_its_number(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "mine.parquet", query=["q", "q", "  "])
+    assert message(path).startswith(f"{path}, line 3: 'query' is empty")
+    path = write_parquet(tmp_path / "null.parquet", passage=["p", None, "p"])
+    assert message(path).startswith(f"{path}, line 2: 'passage' is empty")
+    path = write_parquet(tmp_path / "code.parquet", language=["en", "english", "en"])
+    assert message(path).startswith(f"{path}, line 2: 'english' is no language code")
+
+
+def test_a_parquet_column_of_a_wrong_type_is_said(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "mine.parquet", query=[["q"], ["q"], ["q"]])
+    assert message(path).startswith(f"{path}: a column is of the wrong type")
+
+
+def test_a_parquet_file_that_is_none_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "mine.parquet"
+    for content in (b"", b"PAR1", json.dumps(GOOD).encode() * 9):
+        path.write_bytes(content)
+        assert message(path).startswith(f"{path}: is no readable Parquet file"), content
+    whole = write_parquet(path).read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert message(path).startswith(f"{path}: is no readable Parquet file")
+
+
+def test_a_parquet_file_with_a_damaged_page_is_said(tmp_path: Path) -> None:
+    many = [f"text {k * k}" for k in range(2000)]
+    path = write_parquet(
+        tmp_path / "mine.parquet", item_id=many, language=["en"] * 2000, query=many, passage=many
+    )
+    damaged = bytearray(path.read_bytes())
+    damaged[4:3000] = b"\xff" * 2996  # the first pages; the foot, which lists them, stays
+    path.write_bytes(damaged)
+    assert message(path).startswith(f"{path}: the file is damaged")

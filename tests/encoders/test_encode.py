@@ -1,0 +1,127 @@
+"""Many texts to embeddings."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sentence_transformers import SentenceTransformer
+
+from panglot import encode
+from panglot.encoders import token_batches, token_lengths
+
+TEXTS = ["a barn", "two old barns by the road", "a barn", "the roof of a barn was red", "x", "x"]
+
+
+class Counter:
+    """Counts how many texts a model turned into tokens."""
+
+    def __init__(self, model: SentenceTransformer, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.batches: list[list[str]] = []
+        real = model.preprocess
+
+        def preprocess(texts: list[str], **settings: Any) -> Any:
+            self.batches.append(list(texts))
+            return real(texts, **settings)
+
+        monkeypatch.setattr(model, "preprocess", preprocess)
+
+
+@pytest.mark.parametrize("prompt", ["", "Query: "])
+def test_embeddings_equal_those_of_sentence_transformers(
+    tiny_encoder: SentenceTransformer, prompt: str
+) -> None:
+    theirs = tiny_encoder.encode(TEXTS, prompt=prompt or None, normalize_embeddings=True)
+    assert np.abs(encode(tiny_encoder, TEXTS, prompt) - theirs).max() < 1e-5
+
+
+def test_embeddings_of_use_multilingual_equal_those_of_sentence_transformers(
+    encoder: SentenceTransformer,
+) -> None:
+    theirs = encoder.encode(TEXTS, prompt="ask ")
+    assert np.abs(encode(encoder, TEXTS, "ask ") - theirs).max() < 1e-5
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    texts=st.lists(st.text("abcde ", min_size=1, max_size=20), max_size=12),
+    budget=st.integers(1, 80),
+)
+def test_the_order_and_the_budget_change_nothing(
+    tiny_encoder: SentenceTransformer, texts: list[str], budget: int
+) -> None:
+    together = encode(tiny_encoder, texts, token_budget=budget)
+    alone = [encode(tiny_encoder, [text])[0] for text in texts]
+    assert together.shape == (len(texts), 32)
+    for row, expected in zip(together, alone, strict=True):
+        assert np.abs(row - expected).max() < 1e-5
+
+
+def test_equal_texts_are_encoded_once(
+    tiny_encoder: SentenceTransformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = Counter(tiny_encoder, monkeypatch)
+    encode(tiny_encoder, TEXTS)
+    assert sorted(text for batch in counter.batches for text in batch) == sorted(set(TEXTS))
+
+
+def test_long_texts_come_first_in_batches_of_the_budget(
+    tiny_encoder: SentenceTransformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = Counter(tiny_encoder, monkeypatch)
+    texts = ["a", "abcdefgh", "ab", "abcdefg"]  # 3, 10, 4 and 9 tokens with both ends
+    encode(tiny_encoder, texts, token_budget=20)
+    assert counter.batches == [["abcdefgh", "abcdefg"], ["ab", "a"]]
+
+
+def test_vectors_have_length_one(tiny_encoder: SentenceTransformer) -> None:
+    lengths = np.linalg.norm(encode(tiny_encoder, TEXTS), axis=1)
+    assert np.abs(lengths - 1).max() < 1e-6
+
+
+def test_no_texts_give_no_vectors(tiny_encoder: SentenceTransformer) -> None:
+    assert encode(tiny_encoder, []).shape == (0, 32)
+
+
+def test_progress_counts_every_text(tiny_encoder: SentenceTransformer) -> None:
+    told: list[int] = []
+    encode(tiny_encoder, TEXTS, token_budget=10, progress=told.append)
+    assert len(told) > 1
+    assert sum(told) == len(TEXTS)
+
+
+def test_a_model_in_training_stays_so_and_is_encoded_without_dropout(
+    tiny_encoder: SentenceTransformer,
+) -> None:
+    expected = encode(tiny_encoder, TEXTS)
+    tiny_encoder.train()
+    assert np.array_equal(encode(tiny_encoder, TEXTS), expected)
+    assert tiny_encoder.training
+
+
+def test_lengths_are_those_of_the_models_tokens(tiny_encoder: SentenceTransformer) -> None:
+    lengths = token_lengths(tiny_encoder, ["abc", "a" * 100, ""], "Query: ")
+    assert lengths.tolist() == [12, 48, 9]  # 7 of the prompt, 2 ends, and the letters, cut at 48
+
+
+def test_lengths_of_use_multilingual_are_its_pieces(encoder: SentenceTransformer) -> None:
+    texts = ["a barn", "river " * 400]
+    assert token_lengths(encoder, texts).tolist() == [len(ids) for ids in encoder[0].token_ids(texts)]
+
+
+@settings(max_examples=100, deadline=None)
+@given(lengths=st.lists(st.integers(0, 300), max_size=80), budget=st.integers(1, 1000))
+def test_batches_part_the_texts_and_keep_the_budget(lengths: list[int], budget: int) -> None:
+    batches = list(token_batches(np.array(lengths, np.int64), budget))
+    assert sorted(k for batch in batches for k in batch.tolist()) == list(range(len(lengths)))
+    for batch in batches:
+        longest = max(lengths[k] for k in batch)
+        assert len(batch) == 1 or len(batch) * longest <= budget
+    flat = [lengths[k] for batch in batches for k in batch]
+    assert flat == sorted(lengths, reverse=True)
+
+
+def test_batches_are_as_large_as_the_budget_allows() -> None:
+    batches = token_batches(np.array([3, 5, 1, 5, 2, 9]), 10)
+    assert [batch.tolist() for batch in batches] == [[5], [1, 3], [0, 4, 2]]

@@ -1,0 +1,159 @@
+"""Any encoder by name, path or hub id."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+
+from panglot import PanglotError, encode, load_encoder
+from panglot.encoders import model_sha256, passage_prompt, query_prompt
+
+FOREIGN = """from pathlib import Path
+Path({marker!r}).touch()
+from sentence_transformers.base.modules import InputModule
+class Encoder(InputModule):
+    pass
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny_xlmr(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A raw XLM-R that reads small letters, with 66 positions: 64 tokens, and no limit in its tokenizer."""
+    folder = tmp_path_factory.mktemp("tiny-xlmr")
+    vocabulary = ["<s>", "<pad>", "</s>", "<unk>", *"abcdefghijklmnopqrstuvwxyz PQ:"]
+    number = {token: k for k, token in enumerate(vocabulary)}
+    tokenizer = Tokenizer(WordLevel(number, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = Split(Regex("."), "isolated")
+    ends = [("<s>", 0), ("</s>", 2)]
+    tokenizer.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=ends)
+    special = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
+    torch.manual_seed(1)
+    config = XLMRobertaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=66,
+    )
+    XLMRobertaModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(params=["xlm-r", "bert"])
+def raw(request: pytest.FixtureRequest, tiny_xlmr: Path, tiny_checkpoint: Path) -> Path:
+    return tiny_xlmr if request.param == "xlm-r" else tiny_checkpoint
+
+
+def test_a_raw_checkpoint_gets_mean_pooling(raw: Path) -> None:
+    text = "a hen and a duck"
+    tokens = AutoTokenizer.from_pretrained(raw)(text, return_tensors="pt")
+    with torch.no_grad():
+        states = AutoModel.from_pretrained(raw)(**tokens).last_hidden_state[0]
+    mean = states.mean(0) / states.mean(0).norm()
+    encoder = load_encoder(str(raw), device="cpu")
+    ours = encode(encoder, [text, "a much longer text beside it is padded"])[0]
+    assert np.abs(ours - mean.numpy()).max() < 1e-5
+
+
+def test_a_raw_checkpoint_gets_prompts(raw: Path) -> None:
+    encoder = load_encoder(str(raw), device="cpu")
+    assert (query_prompt(encoder), passage_prompt(encoder)) == ("Query: ", "Passage: ")
+
+
+def test_a_raw_checkpoint_reads_as_many_tokens_as_it_has_positions(tiny_xlmr: Path) -> None:
+    encoder = load_encoder(str(tiny_xlmr), device="cpu")
+    assert encoder.max_seq_length == 64
+    cut, full = encode(encoder, ["ab" * 100, "ab" * 31])  # 62 letters and two ends
+    assert np.abs(cut - full).max() < 1e-6
+
+
+def test_a_maximum_length_beyond_the_positions_is_refused(tiny_xlmr: Path) -> None:
+    assert load_encoder(str(tiny_xlmr), max_length=10, device="cpu").max_seq_length == 10
+    with pytest.raises(PanglotError, match="takes at most 64 tokens"):
+        load_encoder(str(tiny_xlmr), max_length=65, device="cpu")
+
+
+def test_a_saved_sentence_transformer_keeps_its_pooling_and_prompts(
+    tiny_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    prompts = {"query": "ask: ", "passage": "answer: "}
+    pooling = Pooling(tiny_encoder.get_embedding_dimension(), pooling_mode="cls")
+    own = SentenceTransformer(modules=[tiny_encoder[0], pooling], prompts=prompts, device="cpu")
+    own.save_pretrained(str(tmp_path))
+    again = load_encoder(str(tmp_path), device="cpu")
+    assert (query_prompt(again), passage_prompt(again)) == ("ask: ", "answer: ")
+    pooled = again[1]
+    assert isinstance(pooled, Pooling)
+    assert pooled.pooling_mode == "cls"
+
+
+@pytest.mark.parametrize("name", ["no-such-folder", "./no/such", "/no/such/folder", "a/b/c"])
+def test_a_missing_folder_is_named(name: str) -> None:
+    with pytest.raises(PanglotError, match=f"'{name}' is no model: there is no such folder"):
+        load_encoder(name)
+
+
+def test_an_unknown_hub_id_is_named() -> None:
+    with pytest.raises(PanglotError, match="'nobody/no-such-model' cannot be loaded as an encoder"):
+        load_encoder("nobody/no-such-model")
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def silent(self: object, name: str, **settings: object) -> None:
+        asked.append(name)
+        raise OSError("the network is down")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", silent)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    with pytest.raises(PanglotError, match="check the path or hub id, and the network"):
+        load_encoder("nobody/no-such-model")
+    assert asked == ["nobody/no-such-model"]
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PanglotError, match="cannot be loaded as an encoder"):
+        load_encoder(str(tmp_path))
+
+
+@pytest.mark.parametrize("beside", [[], ["panglot.encoders.use_multilingual.UseMultilingual"]])
+def test_a_foreign_module_is_refused_and_not_run(tmp_path: Path, beside: list[str]) -> None:
+    marker = tmp_path / "was-run"
+    (tmp_path / "foreign.py").write_text(FOREIGN.format(marker=str(marker)), encoding="utf-8")
+    kinds = ["foreign.Encoder", *beside]
+    modules = [{"idx": k, "name": str(k), "path": "", "type": kind} for k, kind in enumerate(kinds)]
+    (tmp_path / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    with pytest.raises(PanglotError, match="cannot be loaded as an encoder"):
+        load_encoder(str(tmp_path))
+    assert not marker.exists()
+
+
+def test_the_hash_of_the_weights_is_over_names_shapes_and_values() -> None:
+    model = SentenceTransformer(modules=[torch.nn.Linear(1, 2)], device="cpu")
+    with torch.no_grad():
+        model[0].weight[:] = torch.tensor([[1.0], [2.0]])
+        model[0].bias[:] = torch.tensor([0.5, -1.0])
+    bias, weight = np.array([0.5, -1], np.float32), np.array([1, 2], np.float32)
+    expected = b"0.bias (2,) torch.float32" + bias.tobytes()
+    expected += b"0.weight (2, 1) torch.float32" + weight.tobytes()
+    assert model_sha256(model) == hashlib.sha256(expected).hexdigest()
+
+
+def test_the_hash_changes_with_one_value(tiny_encoder: SentenceTransformer) -> None:
+    before = model_sha256(tiny_encoder)
+    with torch.no_grad():
+        next(tiny_encoder.parameters()).view(-1)[-1] += 1e-3
+    assert model_sha256(tiny_encoder) != before

@@ -1,0 +1,166 @@
+"""Files are opened by their ending, and written whole or not at all."""
+
+import errno
+import gzip
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from panglot.errors import PanglotError
+from panglot.files import open_bytes, sha256, write_json, written_whole
+
+TEXT = "eins\nδύο\nสาม\n".encode() * 200
+
+
+def write_part(path: Path, error: OSError) -> None:
+    with written_whole(path) as part:
+        part.write_text("half")
+        raise error
+
+
+def test_a_file_appears_under_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "a.txt"
+    with written_whole(path) as part:
+        part.write_text("all of it")
+        assert not path.exists()
+    assert path.read_text() == "all of it"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_written_file_has_the_rights_of_any_other(tmp_path: Path) -> None:
+    other, path = tmp_path / "other", tmp_path / "path"
+    other.write_text("")
+    with written_whole(path) as part:
+        part.write_text("")
+    assert path.stat().st_mode == other.stat().st_mode
+
+
+def test_a_failure_keeps_what_was_there_and_leaves_no_part(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+    with pytest.raises(ZeroDivisionError), written_whole(path) as part:
+        part.write_text("half")
+        _ = 1 // 0
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_said_and_leaves_no_part(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "a.txt"
+    with pytest.raises(PanglotError) as caught:
+        write_part(path, OSError(number, "full"))
+    assert str(caught.value) == f"{path}: the disk is full; free some space and run the same command again."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_at_the_renaming_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(PanglotError, match="the disk is full"):
+        write_json(tmp_path / "a.json", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_place_that_may_not_be_written_is_named(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "a.txt"
+    with pytest.raises(PanglotError) as caught:
+        write_part(path, OSError(number, "no"))
+    assert str(caught.value) == f"{path}: not allowed to write here; choose another place."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_place_of_the_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(PanglotError, match="a file is in the way"):
+        write_json(tmp_path / "runs" / "results.json", {})
+    with pytest.raises(PanglotError, match="a file is in the way"):
+        write_json(tmp_path / "runs" / "deeper" / "results.json", {})
+
+
+def test_a_folder_in_place_of_the_file_is_said(tmp_path: Path) -> None:
+    (tmp_path / "results.json").mkdir()
+    with pytest.raises(PanglotError, match=r"results\.json: a folder is in the way"):
+        write_json(tmp_path / "results.json", {})
+    assert list(tmp_path.iterdir()) == [tmp_path / "results.json"]
+
+
+def test_another_error_of_the_system_is_passed_on(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="a broken wire"):
+        write_part(tmp_path / "a.txt", OSError(errno.EIO, "a broken wire"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_is_written_readably_in_utf8(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"name": "Ελληνικά", "n": [1]})
+    text = (tmp_path / "a.json").read_bytes().decode("utf-8")
+    assert "Ελληνικά" in text
+    assert text.endswith("}\n")
+    assert json.loads(text) == {"name": "Ελληνικά", "n": [1]}
+
+
+def test_sha256_is_that_of_the_standard(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")  # the example of FIPS 180-2, appendix B.1
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256(tmp_path / "abc") == expected
+
+
+def test_plain_gz_and_zst_open_alike(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(TEXT)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(TEXT))
+    (tmp_path / "a.zst").write_bytes(zstandard.compress(TEXT))
+    for name in ("a", "a.gz", "a.zst"):
+        with open_bytes(tmp_path / name) as file:
+            assert list(file) == TEXT.splitlines(keepends=True), name
+
+
+def test_a_file_of_several_compressed_members_is_read_to_its_end(tmp_path: Path) -> None:
+    parts = [TEXT[:700], TEXT[700:1500], TEXT[1500:]]
+    (tmp_path / "a.gz").write_bytes(b"".join(gzip.compress(part) for part in parts))
+    (tmp_path / "a.zst").write_bytes(b"".join(zstandard.compress(part) for part in parts))
+    for name in ("a.gz", "a.zst"):
+        with open_bytes(tmp_path / name) as file:
+            assert file.read() == TEXT, name
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_a_compressed_file_cut_anywhere_is_never_taken_for_whole(data: st.DataObject) -> None:
+    ending = data.draw(st.sampled_from([".gz", ".zst"]))
+    whole = gzip.compress(TEXT) if ending == ".gz" else zstandard.compress(TEXT)
+    cut = data.draw(st.integers(1, len(whole) - 1))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"a{ending}"
+        path.write_bytes(whole[:cut])
+        with open_bytes(path) as file, pytest.raises((EOFError, OSError)):
+            file.read()
+
+
+def test_a_missing_file_and_a_folder_are_said(tmp_path: Path) -> None:
+    with pytest.raises(PanglotError, match=r"absent\.jsonl: no such file; check the path\."):
+        open_bytes(tmp_path / "absent.jsonl")
+    with pytest.raises(PanglotError, match="is a folder; name a file in it"):
+        open_bytes(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.zst"])
+def test_a_file_that_may_not_be_read_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).write_text("")
+
+    def locked(self: Path, mode: str = "r") -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", locked)
+    with pytest.raises(PanglotError) as caught:
+        open_bytes(tmp_path / name)
+    assert str(caught.value) == f"{tmp_path / name}: not allowed to read it; check its permissions."

@@ -1,0 +1,173 @@
+"""An interrupted run goes on and ends with the weights of an uninterrupted one."""
+
+import json
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sentence_transformers import SentenceTransformer
+
+from panglot import Optimisation, PanglotError, load_encoder, sample_pairs, train
+from panglot.encoders import model_sha256
+from panglot.training import StepReport, Training
+from panglot.training.checkpoints import last_checkpoint
+
+HOW = Optimisation(steps=6, learning_rate=1e-3, save_every=2)
+Runner = Callable[..., tuple[Training, SentenceTransformer]]
+
+
+class Crash(Exception):
+    """Stands for whatever ends a process."""
+
+
+def crash_after(step: int) -> Callable[[StepReport], None]:
+    def tell(report: StepReport) -> None:
+        if report.step == step:
+            raise Crash
+
+    return tell
+
+
+def press_ctrl_c(step: int, times: int = 1) -> Callable[[StepReport], None]:
+    def tell(report: StepReport) -> None:
+        if report.step == step and not report.figures:
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+
+    return tell
+
+
+@pytest.fixture(scope="module")
+def run(tiny_checkpoint: Path) -> Runner:
+    def start(output: Path, how: Optimisation = HOW, **settings: Any) -> tuple[Training, SentenceTransformer]:
+        model = load_encoder(str(tiny_checkpoint), device="cpu")  # it has dropout, which must be resumed too
+        settings = {"batch_size": 8, **settings}
+        return train(model, [sample_pairs()], output, optimisation=how, **settings), model
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(run: Runner, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return model_sha256(run(tmp_path_factory.mktemp("uninterrupted"))[1])
+
+
+@pytest.fixture
+def crashed(run: Runner, tmp_path: Path) -> Path:
+    """The folder of a run that crashed in step 5; it saved after step 4."""
+    with pytest.raises(Crash):
+        run(tmp_path / "run", tell=crash_after(5))
+    return tmp_path / "run"
+
+
+def test_a_crashed_run_ends_with_the_weights_of_an_uninterrupted_one(
+    run: Runner, crashed: Path, uninterrupted: str
+) -> None:
+    made: list[int] = []
+    outcome, model = run(crashed, resume=True, tell=lambda report: made.append(report.step))
+    assert min(made) == 5
+    assert outcome.steps == 6
+    assert model_sha256(model) == uninterrupted
+    assert model_sha256(load_encoder(str(crashed), device="cpu")) == uninterrupted
+
+
+def test_a_run_that_crashed_before_its_first_checkpoint_begins_anew(
+    run: Runner, uninterrupted: str, tmp_path: Path
+) -> None:
+    with pytest.raises(Crash):
+        run(tmp_path, tell=crash_after(1))
+    assert model_sha256(run(tmp_path, resume=True)[1]) == uninterrupted
+
+
+@pytest.mark.parametrize("state", [None, '{"global_step": 6, "log_hist'])
+def test_a_half_written_newest_checkpoint_is_passed_over(
+    run: Runner, crashed: Path, uninterrupted: str, state: str | None
+) -> None:
+    half = crashed / "checkpoints" / "checkpoint-6"
+    shutil.copytree(crashed / "checkpoints" / "checkpoint-4", half)
+    (half / "trainer_state.json").unlink()
+    (half / "model.safetensors").write_bytes(b"half")
+    if state is not None:
+        (half / "trainer_state.json").write_text(state)
+    assert last_checkpoint(crashed) == crashed / "checkpoints" / "checkpoint-4"
+    assert model_sha256(run(crashed, resume=True)[1]) == uninterrupted
+
+
+def test_checkpoints_are_compared_as_numbers(tmp_path: Path) -> None:
+    for step in (90, 100):
+        (tmp_path / "checkpoints" / f"checkpoint-{step}").mkdir(parents=True)
+        (tmp_path / "checkpoints" / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoints" / "checkpoint-100"
+
+
+def test_ctrl_c_saves_stops_and_can_be_resumed(run: Runner, uninterrupted: str, tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    outcome, _ = run(tmp_path, tell=press_ctrl_c(3))
+    assert (outcome.finished, outcome.steps) == (False, 3)
+    assert signal.getsignal(signal.SIGINT) == before
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoints" / "checkpoint-3"
+    assert not (tmp_path / "modules.json").exists()
+    outcome, model = run(tmp_path, resume=True)
+    assert (outcome.finished, outcome.steps) == (True, 6)
+    assert model_sha256(model) == uninterrupted
+
+
+def test_a_second_ctrl_c_stops_at_once(run: Runner, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, tell=press_ctrl_c(1, times=2))
+    assert last_checkpoint(tmp_path) is None
+
+
+def test_ctrl_c_in_the_last_step_lets_the_run_finish(
+    run: Runner, uninterrupted: str, tmp_path: Path
+) -> None:
+    outcome, model = run(tmp_path, tell=press_ctrl_c(6))
+    assert outcome.finished
+    assert model_sha256(model) == uninterrupted
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"alpha": 0.3}, "batches.alpha was 0.5 and is now 0.3"),
+        ({"batch_size": 4}, "batches.size was 8 and is now 4"),
+        ({"strategy": "mixed"}, 'batches.strategy was "hybrid" and is now "mixed"'),
+        ({"temperature": 0.1}, "objective.temperature was 0.05 and is now 0.1"),
+        ({"how": replace(HOW, seed=1)}, "training.seed was 0 and is now 1"),
+        ({"how": replace(HOW, steps=7)}, "training.steps was 6 and is now 7"),
+        ({"model_name": "other"}, 'model.name was "encoder" and is now "other"'),
+    ],
+)
+def test_resuming_with_another_setting_is_refused_naming_it(
+    run: Runner, crashed: Path, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(PanglotError, match=message):
+        run(crashed, resume=True, **settings)
+
+
+def test_resuming_with_other_data_is_refused(tiny_encoder: SentenceTransformer, crashed: Path) -> None:
+    fewer = sample_pairs().select(languages=["en", "de"])
+    with pytest.raises(PanglotError, match="cannot resume, for data was"):
+        train(tiny_encoder, [fewer], crashed, batch_size=8, optimisation=HOW, resume=True)
+
+
+def test_an_unfinished_run_is_not_written_over(run: Runner, crashed: Path) -> None:
+    described = json.loads((crashed / "run.json").read_text())
+    with pytest.raises(PanglotError, match="holds an unfinished run; continue it with --resume"):
+        run(crashed, alpha=0.1)
+    assert json.loads((crashed / "run.json").read_text()) == described
+
+
+def test_a_folder_without_a_run_cannot_be_resumed(run: Runner, tmp_path: Path) -> None:
+    with pytest.raises(PanglotError, match="holds no run to resume; leave --resume out"):
+        run(tmp_path, resume=True)
+
+
+def test_a_finished_run_cannot_be_resumed(run: Runner, tmp_path: Path) -> None:
+    run(tmp_path)
+    with pytest.raises(PanglotError, match="this run is finished; there is nothing to resume"):
+        run(tmp_path, resume=True)

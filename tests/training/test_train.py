@@ -1,0 +1,204 @@
+"""A short training run on the bundled sample: what it changes, writes and refuses."""
+
+import hashlib
+import json
+import math
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sentence_transformers import SentenceTransformer
+
+from panglot import Optimisation, PanglotError, load_encoder, sample_pairs, train
+from panglot.data import pairs_from_rows, sample
+from panglot.encoders import model_sha256
+from panglot.training import StepReport, Training, training_of
+from panglot.training.optimizer import token_table
+
+SHORT = Optimisation(steps=3, learning_rate=1e-3)
+
+
+def run(model: SentenceTransformer, output: Path, how: Optimisation = SHORT, **settings: Any) -> Training:
+    settings = {"batch_size": 8, "model_name": "tiny", **settings}
+    return train(model, [sample_pairs()], output, optimisation=how, **settings)
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Training, str]:
+    """A run of hybrid batches, its outcome, and the hash of its weights."""
+    folder = tmp_path_factory.mktemp("finished")
+    model = load_encoder(str(tiny_checkpoint), device="cpu")
+    outcome = run(model, folder, alpha=0.25)
+    return folder, outcome, model_sha256(model)
+
+
+def test_the_loss_falls(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
+    # one language, so that the tiny model can learn its 48 pairs by heart
+    how = Optimisation(steps=40, learning_rate=3e-3)
+    outcome = run(tiny_encoder, tmp_path, how, batch_size=16, strategy="english")
+    losses = [entry["loss"] for entry in outcome.log if "loss" in entry]
+    assert len(losses) == 4
+    assert losses[0] == pytest.approx(math.log(16), abs=0.3)  # that of guessing among 16
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_the_saved_model_is_the_trained_one(
+    finished: tuple[Path, Training, str], tiny_encoder: SentenceTransformer
+) -> None:
+    folder, _, trained = finished
+    assert model_sha256(load_encoder(str(folder), device="cpu")) == trained
+    assert model_sha256(tiny_encoder) != trained
+
+
+def test_run_json_states_model_data_and_settings(
+    finished: tuple[Path, Training, str], tiny_encoder: SentenceTransformer
+) -> None:
+    described = training_of(finished[0])
+    assert described is not None
+    file = sample.FOLDER / "train.jsonl"
+    languages = ["ar", "de", "el", "en", "es", "hi", "ru", "sw", "th", "tr", "vi", "zh"]
+    assert described["model"]["sha256"] == model_sha256(tiny_encoder)
+    assert described["data"] == [
+        {
+            "name": "sample",
+            "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+            "items": 48,
+            "rows": 576,
+            "languages": languages,
+        }
+    ]
+    assert (described["batches"]["strategy"], described["batches"]["alpha"]) == ("hybrid", 0.25)
+    assert (described["training"]["steps"], described["training"]["learning_rate"]) == (3, 1e-3)
+
+
+def test_log_json_holds_what_was_logged(finished: tuple[Path, Training, str]) -> None:
+    folder, outcome, _ = finished
+    assert json.loads((folder / "log.json").read_text()) == {"log": outcome.log, "held_out": {}}
+
+
+def test_the_card_states_strategy_alpha_data_and_languages(finished: tuple[Path, Training, str]) -> None:
+    _, front, text = (finished[0] / "README.md").read_text(encoding="utf-8").split("---\n", 2)
+    described = yaml.safe_load(front)
+    assert described["library_name"] == "sentence-transformers"
+    assert {"en", "sw", "zh"} <= set(described["language"])
+    assert "# tiny, trained with hybrid, alpha 0.25 batches" in text
+    assert "monolingual with probability 0.25, else cross-lingual" in text
+    digest = hashlib.sha256((sample.FOLDER / "train.jsonl").read_bytes()).hexdigest()
+    assert f"| sample | 48 | 576 | 12 | `{digest[:16]}` |" in text
+    assert "No documents were held out." in text
+    assert "trust_remote_code" not in text
+
+
+def test_a_finished_run_leaves_no_checkpoint(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
+    seen: list[Path] = []
+    run(
+        tiny_encoder,
+        tmp_path,
+        Optimisation(steps=3, save_every=1),
+        tell=lambda _: seen.extend(tmp_path.glob("checkpoints/*")),
+    )
+    assert seen
+    assert not (tmp_path / "checkpoints").exists()
+    assert not (tmp_path / ".model.part").exists()
+
+
+def test_the_same_seed_gives_identical_weights_and_another_does_not(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    hashes = []
+    for number, seed in enumerate((3, 3, 4)):
+        model = load_encoder(str(tiny_checkpoint), device="cpu")
+        run(model, tmp_path / str(number), Optimisation(steps=3, learning_rate=1e-3, seed=seed))
+        hashes.append(model_sha256(model))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_a_frozen_table_is_unchanged_by_training(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
+    table = token_table(tiny_encoder).weight
+    before, whole = table.detach().clone(), model_sha256(tiny_encoder)
+    run(tiny_encoder, tmp_path, Optimisation(steps=3, learning_rate=1e-3, table="frozen"))
+    assert (table == before).all()
+    assert model_sha256(tiny_encoder) != whole
+
+
+def test_every_step_is_told(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
+    told: list[StepReport] = []
+    run(tiny_encoder, tmp_path, tell=told.append)
+    assert [report.step for report in told if not report.figures] == [1, 2, 3]
+    assert {report.steps for report in told} == {3}
+    assert any("loss" in report.figures for report in told)
+
+
+def test_hard_negatives_are_trained_with(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"item_id": f"i{k}", "language": "en", "query": f"q {k}", "passage": f"p {k}"} for k in range(4)
+    ]
+    without = pairs_from_rows(rows, "without")
+    rows[0]["negatives"] = ["some other text", "one more"]
+    hard = pairs_from_rows(rows, "with")
+    first_losses = []
+    for pairs in (without, hard):
+        outcome = train(
+            tiny_encoder,
+            [pairs],
+            tmp_path / pairs.name,
+            strategy="english",
+            batch_size=4,
+            optimisation=Optimisation(steps=1, learning_rate=1e-12),
+        )
+        first_losses.append(next(entry["loss"] for entry in outcome.log if "loss" in entry))
+    assert first_losses[1] > first_losses[0] + 0.2  # six candidates instead of four
+
+
+def test_a_folder_that_holds_a_model_is_refused(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
+    run(tiny_encoder, tmp_path)
+    with pytest.raises(PanglotError, match="already holds a model; choose another output folder"):
+        run(tiny_encoder, tmp_path)
+
+
+def test_a_file_in_place_of_the_folder_is_named(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(PanglotError, match="taken.*is in the way; remove it"):
+        run(tiny_encoder, tmp_path / "taken" / "run")
+
+
+def test_a_batch_larger_than_the_data_is_refused_with_the_largest(
+    tiny_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    with pytest.raises(PanglotError, match="the most is 48: choose a batch size up to that"):
+        run(tiny_encoder, tmp_path, batch_size=49)
+    assert not list(tmp_path.iterdir())
+
+
+def test_patience_without_held_out_documents_is_refused(
+    tiny_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    with pytest.raises(PanglotError, match="patience needs held-out documents and evaluate_every"):
+        run(tiny_encoder, tmp_path, Optimisation(steps=3, patience=1, evaluate_every=1))
+
+
+def test_a_failed_run_gives_ctrl_c_its_meaning_back(
+    tiny_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    def fail(_: StepReport) -> None:
+        raise RuntimeError("the screen fell off")
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(RuntimeError, match="fell off"):
+        run(tiny_encoder, tmp_path, tell=fail)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.slow
+def test_use_multilingual_learns_and_its_card_tells_how_to_load_it(tmp_path: Path) -> None:
+    model = load_encoder("use-multilingual", device="cpu")
+    how = Optimisation(steps=20, learning_rate=2e-4, table_learning_rate=1e-3)
+    outcome = run(model, tmp_path, how, batch_size=16)
+    losses = [entry["loss"] for entry in outcome.log if "loss" in entry]
+    assert losses[-1] < losses[0]
+    again = SentenceTransformer(str(tmp_path), trust_remote_code=True, device="cpu")
+    assert model_sha256(again) == model_sha256(model)
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert 'SentenceTransformer("this folder or hub id", trust_remote_code=True)' in card

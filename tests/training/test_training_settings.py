@@ -1,0 +1,126 @@
+"""Recipes: read, laid over with options, checked."""
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panglot import Optimisation, PanglotError
+from panglot.training import parse_override, read_recipe
+
+RECIPE = """
+[data]
+pairs = ["pairs/a.jsonl", "/elsewhere/b.parquet"]
+[batches]
+strategy = "mixed"
+size = 32
+[training]
+steps = 7
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+def test_a_recipe_sets_what_it_names_and_leaves_the_rest(recipe: Path) -> None:
+    read = read_recipe(recipe, {})
+    assert (read.batches.strategy, read.batches.size, read.training.steps) == ("mixed", 32, 7)
+    assert (read.batches.alpha, read.objective.temperature) == (0.5, 0.05)
+    assert read.batches.language_temperature == math.inf
+    assert read.model.name == "use-multilingual"
+
+
+def test_paths_in_a_recipe_are_relative_to_it(recipe: Path) -> None:
+    expected = [recipe.parent / "pairs" / "a.jsonl", Path("/elsewhere/b.parquet")]
+    assert read_recipe(recipe, {}).data.pairs == expected
+
+
+def test_options_win_over_the_recipe(recipe: Path) -> None:
+    read = read_recipe(recipe, {"batches.size": 16, "data.pairs": ["c.jsonl"], "model.max_length": 64})
+    assert (read.batches.size, read.model.max_length) == (16, 64)
+    assert read.batches.strategy == "mixed"
+    assert read.data.pairs == [Path("c.jsonl")]
+
+
+def test_without_a_recipe_the_settings_are_those_of_train() -> None:
+    assert read_recipe(None, {}).training.model_dump() == asdict(Optimisation())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("batches.alpha", 1.5, r"batches\.alpha is wrong: .*less than or equal to 1 \(given: 1\.5\)"),
+        ("batches.size", 1, r"batches\.size is wrong: .*greater than or equal to 2"),
+        ("batches.strategy", "zigzag", r"batches\.strategy is wrong: .*'hybrid'.*\(given: 'zigzag'\)"),
+        ("objective.temperature", 0, r"objective\.temperature is wrong: .*greater than 0"),
+        ("training.steps", "many", r"training\.steps is wrong: .*\(given: 'many'\)"),
+        ("training.learning_rate", -1, r"training\.learning_rate is wrong"),
+        ("training.table", "sideways", r"training\.table is wrong"),
+        ("training.step", 3, r"training\.step is no setting \(given: 3\)"),
+        ("trainig.steps", 3, r"trainig is no setting"),
+        ("steps", 3, r"'steps' is no setting; write PART\.NAME, such as batches\.alpha"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_was_given(key: str, value: Any, message: str) -> None:
+    with pytest.raises(PanglotError, match=message):
+        read_recipe(None, {key: value})
+
+
+def test_a_wrong_setting_in_a_recipe_is_named_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "odd.toml"
+    path.write_text("[batches]\nsizes = 4\n", encoding="utf-8")
+    with pytest.raises(PanglotError, match=r"odd\.toml: batches\.sizes is no setting \(given: 4\)"):
+        read_recipe(path, {})
+
+
+@pytest.mark.parametrize("text", [b"[batches\nsize = 4\n", b"name = \xff\n"])
+def test_a_broken_recipe_is_named(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_bytes(text)
+    with pytest.raises(PanglotError, match=r"broken\.toml: is no valid TOML"):
+        read_recipe(path, {})
+
+
+def test_a_part_that_is_no_table_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "flat.toml"
+    path.write_text("batches = 4\n", encoding="utf-8")
+    with pytest.raises(PanglotError, match=r"flat\.toml: batches is wrong"):
+        read_recipe(path, {})
+    with pytest.raises(PanglotError, match=r"batches"):
+        read_recipe(path, {"batches.size": 8})
+
+
+def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PanglotError, match=r"none\.toml: no such recipe; check the path"):
+        read_recipe(tmp_path / "none.toml", {})
+
+
+def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
+    with pytest.raises(PanglotError, match="no such recipe"):
+        read_recipe(tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("batches.alpha=0.3", ("batches.alpha", 0.3)),
+        ("training.bf16 = true", ("training.bf16", True)),
+        ("batches.strategy=mixed", ("batches.strategy", "mixed")),
+        ('data.languages=["en", "sw"]', ("data.languages", ["en", "sw"])),
+        ("batches.language_temperature=inf", ("batches.language_temperature", math.inf)),
+        ("model.name=a=b", ("model.name", "a=b")),
+    ],
+)
+def test_an_override_is_read_as_toml_or_else_as_text(text: str, expected: tuple[str, Any]) -> None:
+    assert parse_override(text) == expected
+
+
+def test_an_override_without_a_value_is_refused() -> None:
+    with pytest.raises(PanglotError, match=r"'batches\.alpha' sets nothing; write NAME=VALUE"):
+        parse_override("batches.alpha")
