@@ -69,6 +69,13 @@ def test_a_disk_that_is_full_at_the_renaming_is_said(tmp_path: Path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_full_disk_is_known_by_what_other_libraries_say_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(PanglotError, match=r"model\.safetensors: the disk is full"), written_whole(path):
+        raise RuntimeError("I/O error: No space left on device (os error 28)")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
 def test_a_place_that_may_not_be_written_is_named(tmp_path: Path, number: int) -> None:
     path = tmp_path / "a.txt"
@@ -80,15 +87,15 @@ def test_a_place_that_may_not_be_written_is_named(tmp_path: Path, number: int) -
 
 def test_a_file_in_place_of_the_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
-    with pytest.raises(PanglotError, match="a file is in the way"):
+    with pytest.raises(PanglotError, match=r"results\.json: something of that name is in the way"):
         write_json(tmp_path / "runs" / "results.json", {})
-    with pytest.raises(PanglotError, match="a file is in the way"):
+    with pytest.raises(PanglotError, match=r"results\.json: something of that name is in the way"):
         write_json(tmp_path / "runs" / "deeper" / "results.json", {})
 
 
 def test_a_folder_in_place_of_the_file_is_said(tmp_path: Path) -> None:
     (tmp_path / "results.json").mkdir()
-    with pytest.raises(PanglotError, match=r"results\.json: a folder is in the way"):
+    with pytest.raises(PanglotError, match=r"results\.json: something of that name is in the way"):
         write_json(tmp_path / "results.json", {})
     assert list(tmp_path.iterdir()) == [tmp_path / "results.json"]
 

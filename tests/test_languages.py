@@ -37,6 +37,13 @@ def test_anything_else_is_none(code: str) -> None:
     assert not is_language(code)
 
 
+@pytest.mark.parametrize(("code", "usual"), [("EN", "en"), ("en_US", "en-US"), ("zh-hant", "zh-Hant")])
+def test_an_unusual_spelling_is_refused_with_the_usual_one(code: str, usual: str) -> None:
+    assert not is_language(code)
+    with pytest.raises(PanglotError, match=f"'{code}' is no language code; write it '{usual}'"):
+        check_languages([code])
+
+
 def test_the_first_code_that_is_no_language_is_named() -> None:
     assert check_languages(["sw", "en"]) == ["sw", "en"]
     with pytest.raises(PanglotError, match="'klingonisch' is no language code; use BCP-47 codes"):

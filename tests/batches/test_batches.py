@@ -158,6 +158,13 @@ def test_a_draw_depends_on_seed_and_step_alone(source: Source, seed: int, order:
     assert {step: drawn(once, step) for step in order} == in_order
 
 
+def test_the_chance_of_one_step_is_none_of_anothers() -> None:
+    sampler = sampler_of(grid(40), "hybrid", 16, seed=5)
+    # streams that overlapped would hold equal 53-bit numbers at some shift
+    numbers = np.concatenate([sampler._rng(step).random(200) for step in range(20)])
+    assert len(np.unique(numbers)) == 20 * 200
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_other_seeds_and_other_steps_draw_other_batches(strategy: Strategy) -> None:
     source = grid(40)

@@ -71,6 +71,10 @@ BAD_LINES = {
         line(document_id="e"),
         "item 'a' has document_id 'e' here and 'd' in line 1; one item has one document_id",
     ),
+    "a passage in two documents": (
+        line(item_id="b", document_id="e"),
+        "item 'b' shares its passage_id with item 'a' of line 1, but not its document_id",
+    ),
 }
 
 

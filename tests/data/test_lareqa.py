@@ -82,6 +82,12 @@ def test_in_a_gap_it_is_the_last_sentence_that_starts_before(folder: Path) -> No
     assert found["en:beyond"] == ["Foxes dig."]
 
 
+def test_where_sentences_touch_the_answer_is_in_the_one_that_starts_there(tmp_path: Path) -> None:
+    cats = paragraph("猫在睡觉。狗在叫。", [[0, 5], [5, 9]], [("dog", "谁在叫?", 5), ("cat", "谁在睡觉?", 4)])
+    found = answers(read_lareqa(write(tmp_path, zh=[[cats]]), "mine"))
+    assert found == {"zh:dog": ["狗在叫。"], "zh:cat": ["猫在睡觉。"]}
+
+
 def test_a_question_finds_its_answer_in_every_language_that_has_it(folder: Path) -> None:
     found = answers(read_lareqa(folder, "mine"))
     assert found["en:inside"] == found["de:inside"] == ["Eulen fliegen.", "Owls fly."]

@@ -146,11 +146,12 @@ def test_a_table_that_went_missing_is_made_again(tmp_path: Path, cache: Path) ->
 
 
 def test_files_of_one_name_in_two_folders_are_kept_apart(tmp_path: Path) -> None:
-    for name, rows in (("one", ROWS[:1]), ("two", ROWS)):
-        (tmp_path / name).mkdir()
-        write(tmp_path / name / "mine.jsonl", rows)
-    assert len(load_pairs(tmp_path / "one" / "mine.jsonl")) == 1
-    assert len(load_pairs(tmp_path / "two" / "mine.jsonl")) == 2
+    paths = [tmp_path / name / "mine.jsonl" for name in ("one", "two")]
+    for path, passage in zip(paths, ("mine", "yours"), strict=True):
+        path.parent.mkdir()
+        write(path, [{**ROWS[0], "passage": f"{passage:5}"}])
+        os.utime(path, ns=(0, 0))  # of one size and time, too
+    assert [content(load_pairs(path))[0]["passage"] for path in paths] == ["mine ", "yours"]
 
 
 def test_a_failed_read_leaves_nothing_in_the_cache(tmp_path: Path, cache: Path) -> None:

@@ -85,6 +85,12 @@ def test_a_maximum_length_beyond_the_positions_is_refused(tiny_xlmr: Path) -> No
         load_encoder(str(tiny_xlmr), max_length=65, device="cpu")
 
 
+@pytest.mark.parametrize("name", ["use-multilingual", "tiny"])
+def test_a_maximum_length_that_leaves_no_room_is_refused(name: str, tiny_xlmr: Path) -> None:
+    with pytest.raises(PanglotError, match="the maximum length is 2 tokens; use 8 or more"):
+        load_encoder(name if name != "tiny" else str(tiny_xlmr), max_length=2, device="cpu")
+
+
 def test_a_saved_sentence_transformer_keeps_its_pooling_and_prompts(
     tiny_encoder: SentenceTransformer, tmp_path: Path
 ) -> None:

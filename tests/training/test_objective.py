@@ -76,9 +76,7 @@ def test_the_loss_equals_multiple_negatives_ranking_where_nothing_is_masked(hard
     theirs = MultipleNegativesRankingLoss(SentenceTransformer(modules=[nn.Identity()]), scale=20.0)
     columns = [q, p, n] if hard else [q, p]
     expected = theirs.compute_loss_from_embeddings(columns, torch.empty(0))
-    found = info_nce(
-        q, p, apart(6), apart(6), 0.05, n if hard else None, apart(6, first=6) if hard else None
-    )
+    found = info_nce(q, p, apart(6), apart(6), 0.05, n if hard else None, apart(6, first=6) if hard else None)
     assert float(found) == pytest.approx(float(expected), rel=1e-9)
 
 
@@ -87,9 +85,9 @@ def test_hard_negatives_are_candidates_of_every_query() -> None:
     for query in range(3):
         nearer = n.clone()
         nearer[0] = q[query]
-        without, with_negatives = (
-            [float(info_nce(q, p, apart(3), apart(3), 0.1, x, apart(2, first=3))) for x in (n, nearer)]
-        )
+        without, with_negatives = [
+            float(info_nce(q, p, apart(3), apart(3), 0.1, x, apart(2, first=3))) for x in (n, nearer)
+        ]
         assert with_negatives > without
 
 

@@ -20,14 +20,14 @@ HOW = Optimisation(steps=6, learning_rate=1e-3, save_every=2)
 Runner = Callable[..., tuple[Training, SentenceTransformer]]
 
 
-class Crash(Exception):
+class CrashError(Exception):
     """Stands for whatever ends a process."""
 
 
 def crash_after(step: int) -> Callable[[StepReport], None]:
     def tell(report: StepReport) -> None:
         if report.step == step:
-            raise Crash
+            raise CrashError
 
     return tell
 
@@ -59,7 +59,7 @@ def uninterrupted(run: Runner, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def crashed(run: Runner, tmp_path: Path) -> Path:
     """The folder of a run that crashed in step 5; it saved after step 4."""
-    with pytest.raises(Crash):
+    with pytest.raises(CrashError):
         run(tmp_path / "run", tell=crash_after(5))
     return tmp_path / "run"
 
@@ -78,7 +78,7 @@ def test_a_crashed_run_ends_with_the_weights_of_an_uninterrupted_one(
 def test_a_run_that_crashed_before_its_first_checkpoint_begins_anew(
     run: Runner, uninterrupted: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(Crash):
+    with pytest.raises(CrashError):
         run(tmp_path, tell=crash_after(1))
     assert model_sha256(run(tmp_path, resume=True)[1]) == uninterrupted
 
@@ -122,9 +122,7 @@ def test_a_second_ctrl_c_stops_at_once(run: Runner, tmp_path: Path) -> None:
     assert last_checkpoint(tmp_path) is None
 
 
-def test_ctrl_c_in_the_last_step_lets_the_run_finish(
-    run: Runner, uninterrupted: str, tmp_path: Path
-) -> None:
+def test_ctrl_c_in_the_last_step_lets_the_run_finish(run: Runner, uninterrupted: str, tmp_path: Path) -> None:
     outcome, model = run(tmp_path, tell=press_ctrl_c(6))
     assert outcome.finished
     assert model_sha256(model) == uninterrupted

@@ -136,13 +136,15 @@ def test_negatives_come_from_the_passages_language_and_only_equal_texts_mask_the
     ]
     lines[0]["negatives"] = ["en b.", "en x."]  # type: ignore[assignment]
     lines[1]["negatives"] = ["de x."]  # type: ignore[assignment]
-    steps, reader = make_steps(write_lines(tmp_path / "n.jsonl", lines), strategy="crosslingual", batch_size=2)
+    steps, reader = make_steps(
+        write_lines(tmp_path / "n.jsonl", lines), strategy="crosslingual", batch_size=2
+    )
     seen = set()
     for step in range(6):
         features, passages = steps[step], reader.read(steps[step], "passage")
         if "P en a." in passages:
             assert reader.read(features, "negative") == ["P en b.", "P en x."]
-            masked = [["P en b." == passage, False] for passage in passages]
+            masked = [[passage == "P en b.", False] for passage in passages]
         else:
             assert reader.read(features, "negative") == ["P de x."]
             masked = [[False], [False]]

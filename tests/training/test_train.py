@@ -160,7 +160,7 @@ def test_a_folder_that_holds_a_model_is_refused(tiny_encoder: SentenceTransforme
 
 def test_a_file_in_place_of_the_folder_is_named(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(PanglotError, match="taken.*is in the way; remove it"):
+    with pytest.raises(PanglotError, match=r"taken.*is in the way; remove it"):
         run(tiny_encoder, tmp_path / "taken" / "run")
 
 

@@ -38,7 +38,9 @@ def make_case(negatives: tuple[int, int], masked: bool) -> dict[str, Tensor]:
 
 def on_one_process(case: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     weight = case["weight"].clone().requires_grad_()
-    q, p, n = (nn.functional.normalize(case[k] @ weight, dim=-1) for k in ("queries", "passages", "negatives"))
+    q, p, n = (
+        nn.functional.normalize(case[k] @ weight, dim=-1) for k in ("queries", "passages", "negatives")
+    )
     loss = info_nce(q, p, case["keys"], case["keys"], 0.1, n, case["negative_keys"])
     loss.backward()  # type: ignore[no-untyped-call]
     assert weight.grad is not None

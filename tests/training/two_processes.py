@@ -1,4 +1,4 @@
-"""Run by test_two_processes.py: two processes share a global batch; what each finds is written to a folder."""
+"""Run by test_two_processes.py: two processes share a batch, and write what they find to a folder."""
 
 import os
 import socket

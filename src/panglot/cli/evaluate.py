@@ -90,6 +90,6 @@ def evaluate(
     if 1 < len(chosen.languages) <= WIDEST:
         show.out.print(matrix_table(evaluation.results, names[0]))
     if output is not None:
-        show.out.print(f"results: {output} and {output.with_suffix('.parquet')}", highlight=False)
+        show.tell(f"results: {output} and {output.with_suffix('.parquet')}")
     if runs is not None:
-        show.out.print(f"runs and qrels: {runs}", highlight=False)
+        show.tell(f"runs and qrels: {runs}")

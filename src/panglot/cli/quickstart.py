@@ -59,7 +59,4 @@ def quickstart(
             line = Text(f"  {hit.score:.2f} {code}  {hit.text}")
             line.truncate(max(40, show.out.width - 1), overflow="ellipsis")
             show.out.print(line)
-    show.out.print(
-        f"\nThe model is in {output / 'model'}, the results in {output}. Next: panglot train --help",
-        highlight=False,
-    )
+    show.tell(f"\nThe model is in {output / 'model'}, the results in {output}. Next: panglot train --help")

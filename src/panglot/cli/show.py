@@ -16,12 +16,17 @@ err = Console(stderr=True)
 
 def say(sentence: str) -> None:
     """Tell a person what goes on, on standard error."""
-    err.print(sentence, style="dim", highlight=False)
+    err.print(sentence, style="dim", highlight=False, soft_wrap=True, markup=False)
 
 
 def note(sentence: str) -> None:
     """Tell a person something to think about, on standard error."""
-    err.print(f"note: {sentence}", style="yellow", highlight=False, soft_wrap=True)
+    err.print(f"note: {sentence}", style="yellow", highlight=False, soft_wrap=True, markup=False)
+
+
+def tell(sentence: str) -> None:
+    """Tell a person what came of it, on standard output; paths stay on one line."""
+    out.print(sentence, highlight=False, soft_wrap=True, markup=False)
 
 
 def print_json(value: Any) -> None:
@@ -51,7 +56,7 @@ def training_progress() -> Iterator[Callable[["StepReport"], None]]:
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("training", total=None, figures="")
 
-        def tell(report: "StepReport") -> None:
+        def tell_step(report: "StepReport") -> None:
             progress.update(task, completed=report.step, total=report.steps)
             shown = {
                 name.removeprefix("eval_"): value
@@ -62,6 +67,6 @@ def training_progress() -> Iterator[Callable[["StepReport"], None]]:
                 line = "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
                 progress.update(task, figures=line)
                 if not err.is_terminal or "loss" not in shown:
-                    err.print(f"step {report.step}/{report.steps}  {line}", style="dim", highlight=False)
+                    say(f"step {report.step}/{report.steps}  {line}")
 
-        yield tell
+        yield tell_step

@@ -116,6 +116,6 @@ def train(
             show.note(f"interrupted after step {outcome.steps}; continue with the same command and --resume.")
             raise typer.Exit(130)
         if not json:
-            show.out.print(f"{outcome.steps} steps made; the model is in {folder}", highlight=False)
+            show.tell(f"{outcome.steps} steps made; the model is in {folder}")
             for name, value in sorted(outcome.figures.items()):
-                show.out.print(f"  held-out {name.replace('_', ' ')}: {value:.4f}", highlight=False)
+                show.tell(f"  held-out {name.replace('_', ' ')}: {value:.4f}")

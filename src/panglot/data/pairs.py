@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from panglot.data.index import IntArray, PairIndex, build_index
 from panglot.data.read_pairs import SCHEMA, cached_table
 from panglot.errors import PanglotError
-from panglot.languages import is_language
+from panglot.languages import is_language, no_language
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,7 @@ def pairs_from_table(table: pa.Table, name: str, where: str, checksum: str = "")
     for code, spelling in enumerate(spellings):
         if not is_language(spelling):
             line = int(np.flatnonzero(language_code == code)[0]) + 1
-            raise PanglotError(
-                f"{where}, line {line}: '{spelling}' is no language code; "
-                "use BCP-47 codes such as en, sw or zh-Hant."
-            )
+            raise PanglotError(f"{where}, line {line}: {no_language(spelling)}")
     languages = sorted(spellings)
     entry_language = np.argsort(np.argsort(spellings))[language_code]
     entry_item, ids = _codes(table.column("item_id"))
@@ -135,6 +132,7 @@ def pairs_from_table(table: pa.Table, name: str, where: str, checksum: str = "")
     first[entry_item[::-1]] = np.arange(len(entry_item))[::-1]
     group = _item_codes(table, "passage_id", "item_id", entry_item, first, ids, where)
     document = _item_codes(table, "document_id", "passage_id", entry_item, first, ids, where)
+    _check_documents(group, document, first, ids, where)
     index = build_index(
         languages,
         entry_item,
@@ -167,6 +165,23 @@ def _check_unique(
         raise PanglotError(
             f"{where}, line {b + 1}: item '{ids[item[a]]}' stands in '{languages[language[a]]}' "
             f"already in line {a + 1}; keep one of the two."
+        )
+
+
+def _check_documents(
+    group: IntArray | None, document: IntArray | None, first: IntArray, ids: list[str], where: str
+) -> None:
+    """A passage lies in one document, or a split by document would leave it on both sides."""
+    if group is None or document is None:
+        return
+    document_of = np.zeros(len(group), np.int64)
+    document_of[group[::-1]] = document[::-1]
+    odd = np.flatnonzero(document != document_of[group])
+    if len(odd):
+        a, b = int(np.flatnonzero(group == group[odd[0]])[0]), int(odd[0])
+        raise PanglotError(
+            f"{where}, line {int(first[b]) + 1}: item '{ids[b]}' shares its passage_id with item '{ids[a]}' "
+            f"of line {int(first[a]) + 1}, but not its document_id; a passage lies in one document."
         )
 
 

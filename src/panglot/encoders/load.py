@@ -16,6 +16,7 @@ from panglot.encoders.use_multilingual import UseMultilingual
 from panglot.errors import PanglotError
 
 EMBEDDED = "use-multilingual"
+SHORTEST = 8  # tokens: a text keeps some of its own between the special ones
 RAW_PROMPTS = {"query": "Query: ", "document": "Passage: "}
 OWN_MODULE = f"{UseMultilingual.__module__}.{UseMultilingual.__name__}"
 
@@ -49,6 +50,8 @@ def load_encoder(
     else:
         model = _load(name, device, revision, trust_remote_code)
     if max_length is not None:
+        if max_length < SHORTEST:
+            raise PanglotError(f"the maximum length is {max_length} tokens; use {SHORTEST} or more.")
         limit = _length_limit(model)
         if limit is not None and max_length > limit:
             raise PanglotError(f"{name} takes at most {limit} tokens; choose a maximum length up to that.")

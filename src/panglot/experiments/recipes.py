@@ -69,9 +69,7 @@ def _sources(recipe: Recipe) -> tuple[list[ParallelPairs], list[ParallelPairs]]:
     return [rest for rest, _ in splits], [out for _, out in splits]
 
 
-def _able(
-    recipe: Recipe, sources: list[ParallelPairs], note: Callable[[str], None] | None
-) -> list[str]:
+def _able(recipe: Recipe, sources: list[ParallelPairs], note: Callable[[str], None] | None) -> list[str]:
     """Return the languages that can fill a batch, and say why the others cannot."""
     able = []
     refusals = []

@@ -1,0 +1,94 @@
+"""``panglot evaluate`` on the bundled sample."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from panglot import evaluate, load_encoder, sample_benchmark
+from panglot.data import sample
+
+Runner = Callable[..., Any]
+CHANGING = ("command", "created")
+
+
+def same(results: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in results.items() if name not in (*CHANGING, "per_query")}
+
+
+def test_json_is_what_the_python_api_gives(panglot: Runner, tiny_checkpoint: Path) -> None:
+    printed = panglot("evaluate", tiny_checkpoint, "--json").results
+    encoder = load_encoder(str(tiny_checkpoint))
+    expected = evaluate(encoder, sample_benchmark(), name=str(tiny_checkpoint)).results
+    assert same(printed) == same(json.loads(json.dumps(expected)))
+    assert printed["command"] == f"panglot evaluate {tiny_checkpoint} --json"
+
+
+def test_output_holds_the_results_and_the_figures_of_each_query(
+    panglot: Runner, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "found" / "results.json"
+    printed = panglot("evaluate", tiny_checkpoint, "--output", place, "--json").results
+    written = json.loads(place.read_text(encoding="utf-8"))
+    assert same(written) == same(printed)
+    table = pq.read_table(place.with_name(written["per_query"]))
+    # 24 questions in 12 languages, each ranked in 12 pools of one language and in the pool of all
+    assert table.num_rows == 24 * 12 * 13
+    own = [
+        row["AP"]
+        for row in table.select(["query_language", "pool", "AP"]).to_pylist()
+        if row["query_language"] == row["pool"]
+    ]
+    assert written["settings"]["monolingual"]["AP"] == pytest.approx(sum(own) / len(own))
+
+
+def test_runs_and_judgements_are_written_for_other_programs(
+    panglot: Runner, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    outcome = panglot(
+        "evaluate", tiny_checkpoint, "--languages", "en,sw", "--runs", tmp_path, "--run-depth", "3"
+    )
+    assert outcome.code == 0
+    assert f"runs and qrels: {tmp_path}" in outcome.out
+    runs = sorted(tmp_path.rglob("*.run*")) + sorted(tmp_path.rglob("*.trec"))
+    assert runs
+    for path in runs:
+        ranks: dict[str, list[int]] = {}
+        for text in path.read_text(encoding="utf-8").splitlines():
+            query, _, _, rank, _, _ = text.split()
+            ranks.setdefault(query, []).append(int(rank))
+        assert ranks
+        assert {len(found) for found in ranks.values()} == {3}
+
+
+def test_the_tables_show_settings_languages_and_matrix(panglot: Runner, tiny_checkpoint: Path) -> None:
+    outcome = panglot("evaluate", tiny_checkpoint, "--languages", "en,sw", "--measures", "RR@10,AP")
+    results = panglot(
+        "evaluate", tiny_checkpoint, "--languages", "en,sw", "--measures", "RR@10,AP", "--json"
+    ).results
+    assert "48 queries, 48 passages, 2 languages" in " ".join(outcome.out.split())
+    for figures in results["settings"].values():
+        assert f"{figures['RR@10']:.4f}" in outcome.out
+        assert f"{figures['AP']:.4f}" in outcome.out
+    swahili = next(text for text in outcome.out.splitlines() if "Swahili (sw)" in text)
+    assert f"{results['by_language']['sw']['multilingual']['RR@10']:.4f}" in swahili
+    assert f"{100 * results['matrix']['RR@10']['sw']['en']:.0f}" in outcome.out
+    assert outcome.err == ""
+
+
+def test_a_file_of_pairs_is_a_benchmark(panglot: Runner, tiny_checkpoint: Path) -> None:
+    held_out = sample.FOLDER / "held-out.jsonl"
+    given = ("evaluate", tiny_checkpoint, "--languages", "de,th", "--json")
+    pairs = panglot(*given, "--benchmark", "pairs", "--data", held_out).results
+    bundled = panglot(*given).results
+    assert pairs["settings"] == bundled["settings"]
+    assert pairs["benchmark"]["name"] == "held-out"
+
+
+def test_one_language_has_one_setting(panglot: Runner, tiny_checkpoint: Path) -> None:
+    results = panglot("evaluate", tiny_checkpoint, "--languages", "en", "--json").results
+    assert results["settings"]["crosslingual"] is None
+    assert panglot("evaluate", tiny_checkpoint, "--languages", "en").code == 0

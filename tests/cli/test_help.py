@@ -1,0 +1,71 @@
+"""Every command explains itself."""
+
+from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points, version
+from typing import Any
+
+import pytest
+import typer
+
+from panglot.cli import app, main
+
+Runner = Callable[..., Any]
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Walk over a command and those below it."""
+    yield path, command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands(below, (*path, name))
+
+
+COMMANDS = list(commands(typer.main.get_command(app)))
+
+
+def test_the_commands_are_those_of_the_design() -> None:
+    assert {" ".join(path) for path, _ in COMMANDS} == {
+        "",
+        "quickstart",
+        "train",
+        "evaluate",
+        "experiment",
+        "experiment strategies",
+    }
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[" ".join(path) for path, _ in COMMANDS])
+def test_help_names_every_option_with_an_explanation(
+    panglot: Runner, path: tuple[str, ...], command: Any
+) -> None:
+    outcome = panglot(*path, "--help")
+    assert outcome.code == 0
+    for parameter in command.params:
+        name = parameter.opts[0] if parameter.param_type_name == "option" else parameter.name
+        assert name.lower() in outcome.out.lower()
+        assert parameter.help, f"{name} is not explained"
+    first_words = command.help.split("\n")[0].split(".")[0].split()[:5]
+    assert " ".join(first_words) in " ".join(outcome.out.split())
+
+
+@pytest.mark.parametrize("path", [(), ("train",), ("experiment",)])
+def test_a_command_without_arguments_shows_its_help(panglot: Runner, path: tuple[str, ...]) -> None:
+    outcome = panglot(*path)
+    assert "Usage:" in outcome.out
+    assert "--help" in outcome.out
+
+
+def test_version_prints_the_version(panglot: Runner) -> None:
+    outcome = panglot("--version")
+    assert (outcome.code, outcome.out.strip()) == (0, version("panglot"))
+
+
+def test_an_unknown_option_exits_with_2(panglot: Runner) -> None:
+    outcome = panglot("train", "--no-such-option")
+    assert outcome.code == 2
+    assert "No such option" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_the_program_is_called_panglot() -> None:
+    (script,) = entry_points(group="console_scripts", name="panglot")
+    assert script.load() is main

@@ -1,0 +1,96 @@
+"""``panglot train`` and what stands in the folder afterwards."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panglot import load_encoder
+from panglot.data import sample
+from panglot.training import training_of
+
+Runner = Callable[..., Any]
+SAMPLE = sample.FOLDER / "train.jsonl"
+
+
+@pytest.fixture
+def short(panglot: Runner, tiny_checkpoint: Path) -> Runner:
+    """Run a short training."""
+    given = ("--pairs", SAMPLE, "--model", tiny_checkpoint, "--steps", "2", "--batch-size", "4")
+    return lambda *more: panglot("train", *given, *more)
+
+
+def test_json_states_the_outcome_by_folder(short: Runner, tmp_path: Path) -> None:
+    results = short("--output", tmp_path / "run", "--held-out", "0.2", "--json").results
+    (outcome,) = results.values()
+    assert list(results) == [str(tmp_path / "run")]
+    assert (outcome["steps"], outcome["finished"]) == (2, True)
+    assert set(outcome["figures"]) == {"AP", "monolingual_AP", "crosslingual_AP", "multilingual_AP"}
+    assert any("loss" in entry for entry in outcome["log"])
+
+
+def test_a_person_is_told_where_the_model_is(short: Runner, tmp_path: Path) -> None:
+    outcome = short("--output", tmp_path / "run", "--held-out", "0.2")
+    assert outcome.code == 0
+    assert f"2 steps made; the model is in {tmp_path / 'run'}" in outcome.out
+    assert "held-out multilingual AP: 0." in outcome.out
+    assert "step 2/2  loss" in outcome.err
+
+
+def test_options_reach_the_run(short: Runner, tmp_path: Path) -> None:
+    outcome = short(
+        *("--output", tmp_path / "run", "--strategy", "hybrid", "--alpha", "0.3", "--seed", "5"),
+        *("--learning-rate", "1e-4", "--table-learning-rate", "1e-3", "--temperature", "0.2"),
+        *("--languages", "en,sw", "--max-length", "30", "--set", "training.schedule=cosine"),
+    )
+    assert outcome.code == 0
+    described = training_of(tmp_path / "run")
+    assert described is not None
+    how = described["training"]
+    assert (described["batches"]["alpha"], described["batches"]["size"]) == (0.3, 4)
+    assert (how["seed"], how["learning_rate"], how["table_learning_rate"]) == (5, 1e-4, 1e-3)
+    assert (how["schedule"], described["objective"]["temperature"]) == ("cosine", 0.2)
+    assert described["data"][0]["languages"] == ["en", "sw"]
+    assert load_encoder(str(tmp_path / "run"), device="cpu").max_seq_length == 30
+
+
+def test_options_win_over_the_recipe(panglot: Runner, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        f"[model]\nname = '{tiny_checkpoint}'\n[data]\npairs = ['{SAMPLE}']\n"
+        "[batches]\nstrategy = 'mixed'\nsize = 4\n[training]\nsteps = 50\n"
+    )
+    outcome = panglot("train", recipe, "--steps", "2", "--output", tmp_path / "run")
+    assert outcome.code == 0
+    described = training_of(tmp_path / "run")
+    assert described is not None
+    assert (described["batches"]["strategy"], described["training"]["steps"]) == ("mixed", 2)
+
+
+def test_a_source_that_is_never_drawn_is_noted(short: Runner, tmp_path: Path) -> None:
+    few = tmp_path / "few.jsonl"
+    few.write_text('{"item_id": "a", "language": "en", "query": "q", "passage": "p"}\n')
+    outcome = short("--pairs", few, "--strategy", "mixed", "--output", tmp_path / "run")
+    assert outcome.code == 0
+    assert "note: few: has too few items for a mixed batch of 4; it is never drawn for one." in outcome.err
+
+
+def test_specific_trains_a_model_a_language(short: Runner, tmp_path: Path) -> None:
+    given = ("--strategy", "specific", "--languages", "en,th", "--output", tmp_path / "run", "--json")
+    assert list(short(*given).results) == [str(tmp_path / "run" / code) for code in ("en", "th")]
+
+
+def test_a_folder_that_holds_a_model_is_refused(short: Runner, tmp_path: Path) -> None:
+    assert short("--output", tmp_path / "run").code == 0
+    outcome = short("--output", tmp_path / "run")
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1].endswith("already holds a model; choose another output folder.")
+
+
+def test_results_of_a_trained_model_say_how_it_was_trained(
+    short: Runner, panglot: Runner, tmp_path: Path
+) -> None:
+    assert short("--output", tmp_path / "run", "--alpha", "0.7").code == 0
+    results = panglot("evaluate", tmp_path / "run", "--languages", "en", "--json").results
+    assert results["model"]["training"]["batches"]["alpha"] == 0.7
