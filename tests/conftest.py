@@ -93,7 +93,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer.pre_tokenizer = Split(Regex("."), "isolated")
     ends = [(token, number[token]) for token in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=48, **special)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=48, **special)  # type: ignore[no-untyped-call]
     fast.save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(

@@ -41,7 +41,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-DISK_FULL = "the disk is full; free some space and run the same command again."
+DISK_FULL = "the disk is full; free some space and run the command again (with --resume, if it trains)."
 FORBIDDEN = "not allowed to write here; choose another place."
 IN_THE_WAY = "something of that name is in the way; remove it or choose another place."
 EXPLANATIONS = {

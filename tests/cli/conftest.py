@@ -31,7 +31,7 @@ class Outcome:
 def panglot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     """Run ``panglot ARGUMENTS...`` on a wide screen."""
     monkeypatch.setenv("COLUMNS", "160")
-    disable_progress_bar()  # main does so, but transformers has been imported before
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # main is too late once it is imported
 
     def run(*arguments: str | Path) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["panglot", *map(str, arguments)])

@@ -45,23 +45,35 @@ def test_output_holds_the_results_and_the_figures_of_each_query(
     assert written["settings"]["monolingual"]["AP"] == pytest.approx(sum(own) / len(own))
 
 
-def test_runs_and_judgements_are_written_for_other_programs(
+def columns(path: Path) -> list[list[str]]:
+    return [text.split() for text in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_runs_and_judgements_say_what_the_results_say(
     panglot: Runner, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
-    outcome = panglot(
-        "evaluate", tiny_checkpoint, "--languages", "en,sw", "--runs", tmp_path, "--run-depth", "3"
-    )
-    assert outcome.code == 0
+    given = ("--languages", "en,sw", "--measures", "Success@1", "--json")
+    results = panglot("evaluate", tiny_checkpoint, *given, "--runs", tmp_path, "--run-depth", "3").results
+    names = [f"{query}-{pool}" for query in ("en", "sw") for pool in ("en", "sw", "all")]
+    assert {path.name for path in tmp_path.glob("*.run")} == {f"{name}.run" for name in names}
+    for name in names:
+        relevant = {
+            (query, passage) for query, _, passage, gain in columns(tmp_path / f"{name}.qrels") if gain != "0"
+        }
+        ranked = [
+            (query, passage, int(rank)) for query, _, passage, rank, *_ in columns(tmp_path / f"{name}.run")
+        ]
+        assert len(ranked) == 24 * 3
+        first = [(query, passage) in relevant for query, passage, rank in ranked if rank == 1]
+        query, pool = name.split("-")
+        by_language = results["by_language"][query]["multilingual"]
+        found = by_language if pool == "all" else {"Success@1": results["matrix"]["Success@1"][query][pool]}
+        assert found["Success@1"] == pytest.approx(sum(first) / 24)
+
+
+def test_a_person_is_told_where_the_runs_are(panglot: Runner, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    outcome = panglot("evaluate", tiny_checkpoint, "--languages", "en", "--runs", tmp_path)
     assert f"runs and qrels: {tmp_path}" in outcome.out
-    runs = sorted(tmp_path.rglob("*.run*")) + sorted(tmp_path.rglob("*.trec"))
-    assert runs
-    for path in runs:
-        ranks: dict[str, list[int]] = {}
-        for text in path.read_text(encoding="utf-8").splitlines():
-            query, _, _, rank, _, _ = text.split()
-            ranks.setdefault(query, []).append(int(rank))
-        assert ranks
-        assert {len(found) for found in ranks.values()} == {3}
 
 
 def test_the_tables_show_settings_languages_and_matrix(panglot: Runner, tiny_checkpoint: Path) -> None:

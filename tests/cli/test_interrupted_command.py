@@ -24,7 +24,7 @@ COMMAND = [sys.executable, "-c", "from panglot.cli import main; main()"]
 @pytest.fixture
 def given(tiny_checkpoint: Path) -> list[str]:
     source = ["--pairs", str(sample.FOLDER / "train.jsonl"), "--model", str(tiny_checkpoint)]
-    return ["train", *source, "--batch-size", "8", "--steps", "150", "--save-every", "3"]
+    return ["train", *source, "--batch-size", "8", "--steps", "80", "--save-every", "4"]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 
 from panglot import encode
-from panglot.encoders import token_batches, token_lengths
+from panglot.encoders import UseMultilingual, token_batches, token_lengths
 
 TEXTS = ["a barn", "two old barns by the road", "a barn", "the roof of a barn was red", "x", "x"]
 
@@ -106,8 +106,10 @@ def test_lengths_are_those_of_the_models_tokens(tiny_encoder: SentenceTransforme
 
 
 def test_lengths_of_use_multilingual_are_its_pieces(encoder: SentenceTransformer) -> None:
+    module = encoder[0]
+    assert isinstance(module, UseMultilingual)
     texts = ["a barn", "river " * 400]
-    assert token_lengths(encoder, texts).tolist() == [len(ids) for ids in encoder[0].token_ids(texts)]
+    assert token_lengths(encoder, texts).tolist() == [len(ids) for ids in module.token_ids(texts)]
 
 
 @settings(max_examples=100, deadline=None)

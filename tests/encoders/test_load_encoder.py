@@ -37,7 +37,8 @@ def tiny_xlmr(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ends = [("<s>", 0), ("</s>", 2)]
     tokenizer.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=ends)
     special = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)  # type: ignore[no-untyped-call]
+    fast.save_pretrained(folder)
     torch.manual_seed(1)
     config = XLMRobertaConfig(
         vocab_size=len(vocabulary),
@@ -148,10 +149,11 @@ def test_a_foreign_module_is_refused_and_not_run(tmp_path: Path, beside: list[st
 
 
 def test_the_hash_of_the_weights_is_over_names_shapes_and_values() -> None:
-    model = SentenceTransformer(modules=[torch.nn.Linear(1, 2)], device="cpu")
+    layer = torch.nn.Linear(1, 2)
     with torch.no_grad():
-        model[0].weight[:] = torch.tensor([[1.0], [2.0]])
-        model[0].bias[:] = torch.tensor([0.5, -1.0])
+        layer.weight[:] = torch.tensor([[1.0], [2.0]])
+        layer.bias[:] = torch.tensor([0.5, -1.0])
+    model = SentenceTransformer(modules=[layer], device="cpu")
     bias, weight = np.array([0.5, -1], np.float32), np.array([1, 2], np.float32)
     expected = b"0.bias (2,) torch.float32" + bias.tobytes()
     expected += b"0.weight (2, 1) torch.float32" + weight.tobytes()

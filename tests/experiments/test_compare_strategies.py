@@ -1,6 +1,7 @@
 """Comparing strategies under one budget: what is run, kept, repeated and reported."""
 
 import json
+import shutil
 import signal
 from dataclasses import replace
 from functools import partial
@@ -18,7 +19,7 @@ LANGUAGES = ["de", "en", "tr"]
 SETTINGS = ("monolingual", "crosslingual", "multilingual")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pairs() -> ParallelPairs:
     return load_sample().select(languages=LANGUAGES)
 
@@ -28,7 +29,7 @@ def benchmark() -> Benchmark:
     return sample_benchmark().restrict(LANGUAGES)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def budget(tiny_checkpoint: Path) -> Budget:
     how = Optimisation(steps=2, learning_rate=1e-2)
     return Budget(model=str(tiny_checkpoint), max_length=24, batch_size=4, optimisation=how)
@@ -54,15 +55,30 @@ def figures_of(folder: Path) -> dict[str, float]:
     return {**found, "rank_distance": results["bias"]["rank_distance"]}
 
 
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, pairs: ParallelPairs, benchmark: Benchmark, budget: Budget
+) -> tuple[Path, dict[str, Any]]:
+    """The folder of a comparison with one seed, and its summary."""
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, compare(folder, pairs, benchmark, budget)
+
+
+@pytest.fixture
+def copied(finished: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
+    """The same, to write in."""
+    return Path(shutil.copytree(finished[0], tmp_path / "copied"))
+
+
 def test_the_summary_holds_the_means_over_seeds_and_hybrids_differences(
-    tmp_path: Path, pairs: ParallelPairs, benchmark: Benchmark, budget: Budget
+    copied: Path, pairs: ParallelPairs, benchmark: Benchmark, budget: Budget
 ) -> None:
-    summary = compare(tmp_path, pairs, benchmark, budget, seeds=(0, 1))
-    assert json.loads((tmp_path / "summary.json").read_text(encoding="utf-8")) == summary
+    summary = compare(copied, pairs, benchmark, budget, seeds=(0, 1))
+    assert json.loads((copied / "summary.json").read_text(encoding="utf-8")) == summary
     compared = summary["comparison"]["sample"]
     assert set(compared) == {"zero-shot", "monolingual", "hybrid", "hybrid minus"}
     runs = {
-        strategy: [figures_of(tmp_path / f"{strategy}-{seed}") for seed in (0, 1)]
+        strategy: [figures_of(copied / f"{strategy}-{seed}") for seed in (0, 1)]
         for strategy in ("monolingual", "hybrid")
     }
     for name in (*SETTINGS, "rank_distance"):
@@ -78,45 +94,48 @@ def test_the_summary_holds_the_means_over_seeds_and_hybrids_differences(
     assert by_seed[0] != by_seed[1]
 
 
-def test_zero_shot_is_the_encoder_as_it_comes_with_its_own_length(
-    tmp_path: Path, pairs: ParallelPairs, benchmark: Benchmark, budget: Budget
+def test_zero_shot_is_the_encoder_as_it_comes(
+    finished: tuple[Path, dict[str, Any]], benchmark: Benchmark, budget: Budget
 ) -> None:
-    summary = compare(tmp_path, pairs, benchmark, budget)
     expected = evaluate(load_encoder(budget.model, device="cpu"), benchmark).results["settings"]
-    found = summary["comparison"]["sample"]["zero-shot"]
+    found = finished[1]["comparison"]["sample"]["zero-shot"]
     for name in SETTINGS:
         assert found[name]["value"] == pytest.approx(expected[name]["AP"], abs=1e-6)
-    lengths = [
-        json.loads((tmp_path / run / "sample.json").read_text())["model"]["max_length"]
-        for run in ("zero-shot", "hybrid-0")
-    ]
-    assert lengths == [48, 48]
 
 
-def test_models_are_not_kept(
-    tmp_path: Path, pairs: ParallelPairs, benchmark: Benchmark, budget: Budget
-) -> None:
-    compare(tmp_path, pairs, benchmark, budget)
-    assert not list(tmp_path.rglob("*.safetensors"))
+def test_texts_are_cut_in_training_and_not_in_evaluation(finished: tuple[Path, dict[str, Any]]) -> None:
+    folder = finished[0]
+    trained = json.loads((folder / "hybrid-0" / "model" / "run.json").read_text())
+    assert trained["model"]["max_length"] == 24
+    for run in ("zero-shot", "hybrid-0"):
+        assert json.loads((folder / run / "sample.json").read_text())["model"]["max_length"] == 48
+
+
+def test_models_are_not_kept(finished: tuple[Path, dict[str, Any]]) -> None:
+    assert not list(finished[0].rglob("*.safetensors"))
 
 
 def test_a_finished_run_is_not_repeated(
-    tmp_path: Path,
+    finished: tuple[Path, dict[str, Any]],
+    copied: Path,
     pairs: ParallelPairs,
     benchmark: Benchmark,
     budget: Budget,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first = compare(tmp_path, pairs, benchmark, budget)
     monkeypatch.setattr(strategies, "_run", lambda *_: pytest.fail("a finished run is repeated"))
-    assert compare(tmp_path, pairs, benchmark, budget)["comparison"] == first["comparison"]
+    assert compare(copied, pairs, benchmark, budget)["comparison"] == finished[1]["comparison"]
 
 
 def test_another_budget_is_run_again(
-    tmp_path: Path, pairs: ParallelPairs, benchmark: Benchmark, budget: Budget
+    finished: tuple[Path, dict[str, Any]],
+    copied: Path,
+    pairs: ParallelPairs,
+    benchmark: Benchmark,
+    budget: Budget,
 ) -> None:
-    first = compare(tmp_path, pairs, benchmark, budget)["comparison"]["sample"]
-    second = compare(tmp_path, pairs, benchmark, replace(budget, temperature=1.0))["comparison"]["sample"]
+    first = finished[1]["comparison"]["sample"]
+    second = compare(copied, pairs, benchmark, replace(budget, temperature=1.0))["comparison"]["sample"]
     assert second["zero-shot"] == first["zero-shot"]
     assert second["hybrid"] != first["hybrid"]
 
@@ -128,6 +147,7 @@ class StopError(Exception):
 @pytest.mark.parametrize("call", [2, 3])
 def test_a_comparison_that_was_stopped_while_measuring_goes_on(
     call: int,
+    finished: tuple[Path, dict[str, Any]],
     tmp_path: Path,
     pairs: ParallelPairs,
     benchmark: Benchmark,
@@ -146,13 +166,14 @@ def test_a_comparison_that_was_stopped_while_measuring_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(strategies, "evaluate", stops)
         with pytest.raises(StopError):
-            compare(tmp_path / "stopped", pairs, benchmark, budget)
-    assert not (tmp_path / "stopped" / "summary.json").exists()
-    found = compare(tmp_path / "stopped", pairs, benchmark, budget)["comparison"]
-    assert found == compare(tmp_path / "whole", pairs, benchmark, budget)["comparison"]
+            compare(tmp_path, pairs, benchmark, budget)
+    assert not (tmp_path / "summary.json").exists()
+    found = compare(tmp_path, pairs, benchmark, budget)["comparison"]
+    assert found == finished[1]["comparison"]
 
 
 def test_a_comparison_that_was_stopped_by_ctrl_c_goes_on(
+    finished: tuple[Path, dict[str, Any]],
     tmp_path: Path,
     pairs: ParallelPairs,
     benchmark: Benchmark,
@@ -166,7 +187,7 @@ def test_a_comparison_that_was_stopped_by_ctrl_c_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(strategies, "train", partial(train, tell=press))
         with pytest.raises(KeyboardInterrupt):
-            compare(tmp_path / "stopped", pairs, benchmark, budget)
-    assert (tmp_path / "stopped" / "monolingual-0" / "model" / "checkpoints").exists()
-    found = compare(tmp_path / "stopped", pairs, benchmark, budget)["comparison"]
-    assert found == compare(tmp_path / "whole", pairs, benchmark, budget)["comparison"]
+            compare(tmp_path, pairs, benchmark, budget)
+    assert (tmp_path / "monolingual-0" / "model" / "checkpoints").exists()
+    found = compare(tmp_path, pairs, benchmark, budget)["comparison"]
+    assert found == finished[1]["comparison"]

@@ -34,6 +34,14 @@ def fails_from_call(number: int, error: Exception, real: Callable[..., Any]) -> 
     return write
 
 
+@pytest.fixture(scope="module")
+def whole(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The hash of the weights of a run that had space enough."""
+    model = load_encoder(str(tiny_checkpoint), device="cpu")
+    run(model, tmp_path_factory.mktemp("whole"))
+    return model_sha256(model)
+
+
 def run(model: SentenceTransformer, output: Path, **settings: Any) -> None:
     train(model, [sample_pairs()], output, batch_size=8, optimisation=HOW, **settings)
 
@@ -43,6 +51,7 @@ def test_a_disk_that_fills_up_leaves_the_last_whole_checkpoint(
     error: Exception,
     tiny_encoder: SentenceTransformer,
     tiny_checkpoint: Path,
+    whole: str,
     tmp_path: Path,
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -53,9 +62,7 @@ def test_a_disk_that_fills_up_leaves_the_last_whole_checkpoint(
     assert left == [last_checkpoint(tmp_path / "run")]
     resumed = load_encoder(str(tiny_checkpoint), device="cpu")
     run(resumed, tmp_path / "run", resume=True)
-    whole = load_encoder(str(tiny_checkpoint), device="cpu")
-    run(whole, tmp_path / "whole")
-    assert model_sha256(resumed) == model_sha256(whole)
+    assert model_sha256(resumed) == whole
 
 
 @pytest.mark.parametrize("error", FULL)

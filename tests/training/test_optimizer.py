@@ -30,6 +30,10 @@ def sparse(step: int) -> Tensor:
     return torch.sparse_coo_tensor(rows, randoms(3, 3, seed=step), (6, 3), check_invariants=True)
 
 
+def rows_only(rows: list[int], values: list[list[float]], of: int) -> Tensor:
+    return torch.sparse_coo_tensor(torch.tensor([rows]), torch.tensor(values), (of, 1), check_invariants=True)
+
+
 def trained(optimizer: Callable[..., torch.optim.Optimizer], gradients: Gradients, steps: int = 5) -> Tensor:
     weight = nn.Parameter(randoms(6, 3, seed=99))
     stepper = optimizer([weight])
@@ -62,7 +66,7 @@ def test_a_sparse_gradient_with_every_row_is_treated_as_a_dense_one() -> None:
 
 def test_only_used_rows_are_decayed() -> None:
     weight = nn.Parameter(torch.tensor([[1.0], [1.0], [-2.0]]))
-    weight.grad = torch.sparse_coo_tensor([[0, 2]], [[3.0], [-0.5]], (3, 1), check_invariants=True)
+    weight.grad = rows_only([0, 2], [[3.0], [-0.5]], 3)
     LazyAdamW([weight], lr=0.1, weight_decay=0.5).step()
     # the first step of Adam is lr times the sign; used rows first lose lr * decay = 5 % of their value
     expected = torch.tensor([[0.95 - 0.1], [1.0], [-1.9 + 0.1]])
@@ -73,7 +77,7 @@ def test_moments_of_unused_rows_stay() -> None:
     weight = nn.Parameter(torch.ones(2, 1))
     optimizer = LazyAdamW([weight], lr=0.1)
     for row in (0, 1):
-        weight.grad = torch.sparse_coo_tensor([[row]], [[2.0]], (2, 1), check_invariants=True)
+        weight.grad = rows_only([row], [[2.0]], 2)
         optimizer.step()
     state = optimizer.state[weight]
     assert torch.allclose(state["exp_avg"], torch.full((2, 1), 0.2))  # (1 - 0.9) * 2

@@ -56,12 +56,18 @@ def uninterrupted(run: Runner, tmp_path_factory: pytest.TempPathFactory) -> str:
     return model_sha256(run(tmp_path_factory.mktemp("uninterrupted"))[1])
 
 
-@pytest.fixture
-def crashed(run: Runner, tmp_path: Path) -> Path:
-    """The folder of a run that crashed in step 5; it saved after step 4."""
+@pytest.fixture(scope="module")
+def crash(run: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("crashed")
     with pytest.raises(CrashError):
-        run(tmp_path / "run", tell=crash_after(5))
-    return tmp_path / "run"
+        run(folder, tell=crash_after(5))
+    return folder
+
+
+@pytest.fixture
+def crashed(crash: Path, tmp_path: Path) -> Path:
+    """The folder of a run that crashed in step 5; it saved after step 4."""
+    return Path(shutil.copytree(crash, tmp_path / "run"))
 
 
 def test_a_crashed_run_ends_with_the_weights_of_an_uninterrupted_one(

@@ -43,7 +43,7 @@ def options(
 
 
 def main() -> None:
-    """Run the command line: a mistake is one sentence and exit code 2, Ctrl-C is 130."""
+    """Run the command line: a mistake is one sentence and exit code 2 (Ctrl-C is 130, as typer has it)."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -52,6 +52,3 @@ def main() -> None:
     except PanglotError as error:
         err.print(f"error: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        err.print("interrupted", style="yellow")
-        sys.exit(130)

@@ -10,8 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from panglot.batches import KINDS
 from panglot.data import Benchmark, ParallelPairs
 from panglot.encoders import load_encoder
+from panglot.errors import PanglotError
 from panglot.evaluation import Evaluation, describe_run, evaluate
 from panglot.evaluation.confidence import interval, resampled_settings
 from panglot.files import write_json
@@ -53,6 +55,9 @@ def compare_strategies(
         over seeds with a 95 % bootstrap interval over items, and hybrid's difference to each other strategy.
     """
     folder = Path(output)
+    for strategy in strategies:
+        if strategy not in KINDS or strategy == "specific":
+            raise PanglotError(f"'{strategy}' cannot be compared; use {', '.join(STRATEGIES)} or english.")
     key = {
         "budget": json.loads(json.dumps(asdict(budget))),
         "data": {source.name: source.sha256 for source in sources},

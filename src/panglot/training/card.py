@@ -47,8 +47,8 @@ tags:
 
 # {run["model"]["name"]}, trained with {strategy} batches
 
-One encoder for monolingual, cross-lingual and multilingual retrieval, made with panglot {run["panglot"]}
-by hybrid batch training (Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536): {_explain(batches)}
+One encoder for monolingual, cross-lingual and multilingual retrieval, fine-tuned on parallel pairs with
+panglot {run["panglot"]} (batch strategies: Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536): {_explain(batches)}
 
 ## Use
 
