@@ -145,7 +145,10 @@ def test_a_full_disk_in_evaluate_is_one_sentence(
 ) -> None:
     monkeypatch.setattr("panglot.evaluation.results.pq.write_table", no_space)
     outcome = panglot("evaluate", tiny_checkpoint, "--languages", "en", "--output", tmp_path / "found.json")
-    assert "the disk is full; free some space and run the command again." in one_sentence(outcome)
+    assert (
+        "the disk is full; free some space and run the command again (with --resume, if it trains)."
+        in one_sentence(outcome)
+    )
     assert list(tmp_path.iterdir()) == []
 
 

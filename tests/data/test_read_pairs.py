@@ -174,7 +174,7 @@ def test_a_full_disk_is_said_and_the_next_read_succeeds(
 
     with monkeypatch.context() as patch:
         patch.setattr(read_pairs, "_batches", full)
-        with pytest.raises(PanglotError, match="the disk is full; free some space and run the same command"):
+        with pytest.raises(PanglotError, match="the disk is full; free some space and run the command"):
             load_pairs(path)
     assert files_in(cache) == []
     assert len(load_pairs(path)) == 2

@@ -48,7 +48,8 @@ tags:
 # {run["model"]["name"]}, trained with {strategy} batches
 
 One encoder for monolingual, cross-lingual and multilingual retrieval, fine-tuned on parallel pairs with
-panglot {run["panglot"]} (batch strategies: Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536): {_explain(batches)}
+panglot {run["panglot"]} (batch strategies of Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536).
+{_explain(batches).capitalize()}
 
 ## Use
 
