@@ -55,10 +55,8 @@ def test_a_full_disk_is_said_and_leaves_no_part(tmp_path: Path, number: int) -> 
     path = tmp_path / "a.txt"
     with pytest.raises(PanglotError) as caught:
         write_part(path, OSError(number, "full"))
-    assert (
-        str(caught.value)
-        == f"{path}: the disk is full; free some space and run the command again (with --resume, if it trains)."
-    )
+    full = "the disk is full; free some space and run the command again (with --resume, if it trains)."
+    assert str(caught.value) == f"{path}: {full}"
     assert list(tmp_path.iterdir()) == []
 
 
