@@ -125,8 +125,8 @@ def test_comparison_has_a_row_per_strategy_with_intervals() -> None:
     assert heading.startswith("xquad-r: ")
     assert heading.endswith("strategy monolingual rank distance")
     assert rows == [
-        "zero-shot 0.500 [0.400, 0.600] 1,500 [1,401, 1,600]",
-        "hybrid 0.700 [0.613, 0.750] 90 [80, 100]",
+        "zero-shot 0.500 ±0.100 1,500 ±100",
+        "hybrid 0.700 ±0.069 90 ±10",
     ]
 
 

@@ -108,8 +108,8 @@ def change_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
 
 
 def comparison_table(name: str, compared: Mapping[str, Any]) -> Table:
-    """Show strategies side by side on one benchmark, with 95 % intervals over items."""
-    table = _table(f"{name}: mAP and rank distance, 95 % intervals over items")
+    """Show strategies side by side on one benchmark, with half of their intervals."""
+    table = _table(f"{name}: mAP and rank distance, ± half of the 95 % interval over items")
     table.add_column("strategy")
     columns = [c for c in (*SETTING_NAMES, "rank_distance") if c in compared["zero-shot"]]
     for column in columns:
@@ -122,10 +122,10 @@ def comparison_table(name: str, compared: Mapping[str, Any]) -> Table:
 
 
 def _interval(figure: Mapping[str, float], whole: bool) -> str:
-    value, low, high = figure["value"], figure["low"], figure["high"]
+    half = (figure["high"] - figure["low"]) / 2
     if whole:
-        return f"{value:,.0f} [{low:,.0f}, {high:,.0f}]"
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+        return f"{figure['value']:,.0f} ±{half:,.0f}"
+    return f"{figure['value']:.3f} ±{half:.3f}"
 
 
 def _change(value: float, form: str, *, up: bool) -> Text:
