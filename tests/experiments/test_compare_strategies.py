@@ -31,8 +31,8 @@ def benchmark() -> Benchmark:
 
 @pytest.fixture(scope="module")
 def budget(tiny_checkpoint: Path) -> Budget:
-    how = Optimisation(steps=2, learning_rate=1e-2)
-    return Budget(model=str(tiny_checkpoint), max_length=24, batch_size=4, optimisation=how)
+    how = Optimisation(steps=2, learning_rate=1e-2, max_length=24)
+    return Budget(model=str(tiny_checkpoint), batch_size=4, optimisation=how)
 
 
 def compare(
@@ -106,7 +106,7 @@ def test_zero_shot_is_the_encoder_as_it_comes(
 def test_texts_are_cut_in_training_and_not_in_evaluation(finished: tuple[Path, dict[str, Any]]) -> None:
     folder = finished[0]
     trained = json.loads((folder / "hybrid-0" / "model" / "run.json").read_text())
-    assert trained["model"]["max_length"] == 24
+    assert trained["training"]["max_length"] == 24
     for run in ("zero-shot", "hybrid-0"):
         assert json.loads((folder / run / "sample.json").read_text())["model"]["max_length"] == 48
 

@@ -50,13 +50,13 @@ def uneven(tmp_path: Path) -> Path:
 
 
 def test_a_recipe_trains_the_model_it_describes(recipe: Maker, tmp_path: Path) -> None:
-    outcomes = run_recipe(recipe(batches__alpha=0.25, model__max_length=20), tmp_path / "run")
+    outcomes = run_recipe(recipe(batches__alpha=0.25, training__max_length=20), tmp_path / "run")
     assert [(folder, outcome.steps) for folder, outcome in outcomes.items()] == [(tmp_path / "run", 2)]
     described = training_of(tmp_path / "run")
     assert described is not None
     assert (described["batches"]["alpha"], described["batches"]["size"]) == (0.25, 4)
-    assert described["model"]["max_length"] == 20
-    assert load_encoder(str(tmp_path / "run"), device="cpu").max_seq_length == 20
+    assert described["training"]["max_length"] == 20
+    assert load_encoder(str(tmp_path / "run"), device="cpu").max_seq_length == 48  # its own again
 
 
 def test_specific_makes_one_model_a_language(recipe: Maker, tmp_path: Path) -> None:

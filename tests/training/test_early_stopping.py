@@ -38,7 +38,7 @@ def run(
     how: Optimisation = HOW,
     **settings: Any,
 ) -> Training:
-    monkeypatch.setattr("panglot.training.run.held_out_measure", lambda held_out, items: script)
+    monkeypatch.setattr("panglot.training.run.held_out_measure", lambda held_out, items, length: script)
     pairs = sample_pairs()
     return train(model, [pairs], output, batch_size=8, optimisation=how, held_out=[pairs], **settings)
 

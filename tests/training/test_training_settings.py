@@ -42,8 +42,8 @@ def test_paths_in_a_recipe_are_relative_to_it(recipe: Path) -> None:
 
 
 def test_options_win_over_the_recipe(recipe: Path) -> None:
-    read = read_recipe(recipe, {"batches.size": 16, "data.pairs": ["c.jsonl"], "model.max_length": 64})
-    assert (read.batches.size, read.model.max_length) == (16, 64)
+    read = read_recipe(recipe, {"batches.size": 16, "data.pairs": ["c.jsonl"], "training.max_length": 64})
+    assert (read.batches.size, read.training.max_length) == (16, 64)
     assert read.batches.strategy == "mixed"
     assert read.data.pairs == [Path("c.jsonl")]
 

@@ -48,7 +48,6 @@ def strategies(
         output,
         budget=Budget(
             model=checked.model.name,
-            max_length=checked.model.max_length,
             batch_size=checked.batches.size,
             alpha=checked.batches.alpha,
             temperature=checked.objective.temperature,

@@ -45,7 +45,7 @@ def train(
         str | None, typer.Option(help="Train on these languages only, e.g. en,de,sw. (default: all)")
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option(help="Cut texts at so many tokens. (default: the model's limit)")
+        int | None, typer.Option(help="Cut training texts at so many tokens. (default: as the model does)")
     ] = None,
     held_out: Annotated[
         float | None, typer.Option(help="Share of the items to hold out, by document. (default: 0)")
@@ -86,7 +86,7 @@ def train(
         raise PanglotError("no output folder is given; name one with --output.")
     options: dict[str, Any] = {
         "model.name": model,
-        "model.max_length": max_length,
+        "training.max_length": max_length,
         "data.pairs": [str(path) for path in pairs] if pairs else None,
         "data.languages": languages.split(",") if languages else None,
         "data.held_out": held_out,

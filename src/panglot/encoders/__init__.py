@@ -3,6 +3,7 @@
 from panglot.encoders.encode import FloatArray, encode, token_batches, token_lengths
 from panglot.encoders.load import (
     EMBEDDED,
+    cut_at,
     load_encoder,
     model_sha256,
     passage_prompt,
@@ -14,6 +15,7 @@ __all__ = [
     "EMBEDDED",
     "FloatArray",
     "UseMultilingual",
+    "cut_at",
     "encode",
     "load_encoder",
     "model_sha256",

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -50,13 +52,22 @@ def load_encoder(
     else:
         model = _load(name, device, revision, trust_remote_code)
     if max_length is not None:
-        if max_length < SHORTEST:
-            raise PanglotError(f"the maximum length is {max_length} tokens; use {SHORTEST} or more.")
-        limit = _length_limit(model)
-        if limit is not None and max_length > limit:
-            raise PanglotError(f"{name} takes at most {limit} tokens; choose a maximum length up to that.")
+        _check_length(model, max_length)
         model.max_seq_length = max_length
     return model
+
+
+@contextmanager
+def cut_at(model: SentenceTransformer, max_length: int | None) -> Iterator[None]:
+    """Let a model cut texts at so many tokens for a while; None leaves it as it is."""
+    own = model.max_seq_length
+    if max_length not in (None, own):
+        _check_length(model, max_length)
+        model.max_seq_length = max_length
+    try:
+        yield
+    finally:
+        model.max_seq_length = own
 
 
 def query_prompt(model: SentenceTransformer) -> str:
@@ -126,6 +137,15 @@ def _is_own(modules: Path) -> bool:
     types = {module["type"] for module in json.loads(modules.read_text(encoding="utf-8"))}
     normalize = {kind for kind in types if kind.startswith("sentence_transformers.") and "Normalize" in kind}
     return OWN_MODULE in types and types == {OWN_MODULE} | normalize
+
+
+def _check_length(model: SentenceTransformer, max_length: int) -> None:
+    """Raise a ``PanglotError`` where a model cannot cut texts at so many tokens."""
+    if max_length < SHORTEST:
+        raise PanglotError(f"the maximum length is {max_length} tokens; use {SHORTEST} or more.")
+    limit = _length_limit(model)
+    if limit is not None and max_length > limit:
+        raise PanglotError(f"the model takes at most {limit} tokens; choose a maximum length up to that.")
 
 
 def _length_limit(model: SentenceTransformer) -> int | None:

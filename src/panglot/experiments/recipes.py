@@ -98,7 +98,6 @@ def _train(
 ) -> Training:
     model = load_encoder(
         recipe.model.name,
-        max_length=recipe.model.max_length,
         trust_remote_code=recipe.model.trust_remote_code,
     )
     batches = recipe.batches

@@ -25,10 +25,9 @@ STRATEGIES = ("monolingual", "crosslingual", "mixed", "hybrid")
 
 @dataclass(frozen=True)
 class Budget:
-    """What all strategies get alike; ``max_length`` cuts texts in training, the model's own in evaluation."""
+    """What all strategies get alike."""
 
     model: str = "use-multilingual"
-    max_length: int | None = None
     batch_size: int = 128
     alpha: float = 0.5
     temperature: float = 0.05
@@ -93,10 +92,8 @@ def _run(
     budget: Budget,
 ) -> None:
     model = load_encoder(budget.model)
-    own_length = model.max_seq_length
     training = None
     if strategy != BASE:
-        model.max_seq_length = budget.max_length or own_length
         place = folder / "model"
         if (place / "modules.json").exists():  # stopped while it was measured, or its weights are gone
             shutil.rmtree(place)
@@ -115,7 +112,6 @@ def _run(
         training = {"strategy": strategy, "seed": seed, "steps": outcome.steps}
         if not outcome.finished:
             raise KeyboardInterrupt
-    model.max_seq_length = own_length
     for benchmark in benchmarks:
         evaluation: Evaluation = evaluate(model, benchmark, name=folder.name, training=training, seed=seed)
         evaluation.save(folder / f"{benchmark.name}.json")

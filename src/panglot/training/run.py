@@ -14,7 +14,7 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 
 from panglot.batches import Sampler
 from panglot.data import ParallelPairs, benchmark_from_pairs
-from panglot.encoders import UseMultilingual, encode, model_sha256, passage_prompt, query_prompt
+from panglot.encoders import UseMultilingual, cut_at, encode, model_sha256, passage_prompt, query_prompt
 from panglot.errors import PanglotError
 from panglot.evaluation import evaluate_embeddings
 from panglot.files import explained, write_json
@@ -35,6 +35,8 @@ class Optimisation:
 
     Attributes:
         steps: optimizer steps.
+        max_length: cut training texts at so many tokens; None: where the model cuts. Measuring and the
+            saved model keep the model's own length.
         learning_rate: the highest, for everything but the token table.
         table_learning_rate: the highest for the token table; None: the same.
         table: ``sparse`` (only used rows are touched), ``dense`` or ``frozen``.
@@ -50,6 +52,7 @@ class Optimisation:
     """
 
     steps: int = 200
+    max_length: int | None = None
     learning_rate: float = 5e-5
     table_learning_rate: float | None = None
     table: TableMode = "sparse"
@@ -146,7 +149,7 @@ def train(
         raise PanglotError(
             f"a batch of {batch_size} cannot be shared by {arguments.world_size} processes; use a multiple."
         )
-    measure = held_out_measure(held_out, held_out_items) if held_out else None
+    measure = held_out_measure(held_out, held_out_items, model.max_seq_length) if held_out else None
     watcher = Watcher(tell)
     callbacks: list[TrainerCallback] = [watcher]
     if how.patience:
@@ -161,7 +164,7 @@ def train(
         callbacks=callbacks,
     )
     try:
-        with explained(folder):
+        with explained(folder), cut_at(model, how.max_length):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         watcher.release()
@@ -179,12 +182,15 @@ def train(
     return Training(made, figures, log, finished=True)
 
 
-def held_out_measure(held_out: Sequence[ParallelPairs], items: int = 100) -> Measure:
+def held_out_measure(
+    held_out: Sequence[ParallelPairs], items: int = 100, max_length: int | None = None
+) -> Measure:
     """Return a function that measures a model on held-out pairs: AP by setting, and their mean.
 
     Args:
         held_out: pairs of each source.
         items: at most so many of each source, evenly spread, so that measuring stays cheap.
+        max_length: cut texts at so many tokens; None: where the model cuts.
     """
     benchmarks = []
     for pairs in held_out:
@@ -194,8 +200,9 @@ def held_out_measure(held_out: Sequence[ParallelPairs], items: int = 100) -> Mea
     def measure(model: SentenceTransformer) -> dict[str, float]:
         found: dict[str, list[float]] = {}
         for benchmark in benchmarks:
-            queries = encode(model, benchmark.queries.texts, query_prompt(model))
-            passages = encode(model, benchmark.passages.texts, passage_prompt(model))
+            with cut_at(model, max_length):
+                queries = encode(model, benchmark.queries.texts, query_prompt(model))
+                passages = encode(model, benchmark.passages.texts, passage_prompt(model))
             results = evaluate_embeddings(benchmark, queries, passages, ["AP"]).results
             for setting, figures in results["settings"].items():
                 if figures is not None:

@@ -24,7 +24,6 @@ class ModelPart(_Part):
     """Which encoder is trained."""
 
     name: str = "use-multilingual"
-    max_length: Annotated[int, Field(ge=8)] | None = None
     trust_remote_code: bool = False
 
 
@@ -58,6 +57,7 @@ class TrainingPart(_Part):
     """The optimisation: AdamW, warm-up, decay, when to measure, save and stop."""
 
     steps: Annotated[int, Field(ge=1)] = 200
+    max_length: Annotated[int, Field(ge=8)] | None = None
     learning_rate: Positive = 5e-5
     table_learning_rate: Positive | None = None
     table: TableMode = "sparse"
