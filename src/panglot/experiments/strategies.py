@@ -1,5 +1,6 @@
 """Train one model per strategy and seed under one budget, and compare them on benchmarks never trained on."""
 
+import gc
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -70,6 +71,7 @@ def compare_strategies(
             say(f"[{number}/{len(plan)}] {name}")
             _run(folder / name, strategy, seed, sources, benchmarks, budget)
             write_json(folder / name / "key.json", key)
+            gc.collect()  # trainer and model refer to each other; a gigabyte is free before the next
         for benchmark in benchmarks:
             table = pq.read_table(folder / name / f"{benchmark.name}.parquet")
             tables[benchmark.name].setdefault(strategy, []).append(table)
