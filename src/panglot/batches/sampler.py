@@ -169,7 +169,7 @@ class Sampler:
             counts: dict[int, int] = {}
             if kind == "monolingual":
                 wanted = [k for k, code in enumerate(index.languages) if only in (None, code)]
-                counts = {k: _groups(index, index.items_in(k)) for k in wanted}
+                counts = {k: _groups(index, index.items_in(k), self.batch_size) for k in wanted}
                 fits = [k for k in wanted if counts[k] >= self.batch_size]
                 size = index.items
                 able = max(counts.values(), default=0)
@@ -180,7 +180,7 @@ class Sampler:
                 candidates[number] = None if kind == "mixed" else _multilingual(index)
                 chosen = candidates[number]
                 everything = np.arange(index.items) if chosen is None else chosen
-                size, able = len(everything), _groups(index, everything)
+                size, able = len(everything), _groups(index, everything, self.batch_size)
             largest = max(largest, able)
             if able >= self.batch_size:
                 sources.append(number)
@@ -216,9 +216,16 @@ def _why_not(kind: Kind, only: str | None, largest: int, size: int) -> str:
     )
 
 
-def _groups(index: PairIndex, items: IntArray) -> int:
-    """Count the passage groups among some items: the largest batch they can fill."""
-    return len(items) if index.item_group is None else len(np.unique(index.groups_of(items)))
+def _groups(index: PairIndex, items: IntArray, enough: int) -> int:
+    """Count the passage groups among some items; any count from ``enough`` up may stand for more."""
+    if index.item_group is None:
+        return len(items)
+    size = 4 * enough
+    while True:  # a part of a large set tells
+        found = len(np.unique(index.groups_of(items[:size])))
+        if found >= enough or size >= len(items):
+            return found
+        size *= 4
 
 
 def _multilingual(index: PairIndex) -> IntArray | None:
