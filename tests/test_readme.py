@@ -24,7 +24,7 @@ def test_the_lines_of_python_run(tmp_path: Path) -> None:
     smaller = {
         '"pairs.jsonl.gz"': repr(str(SAMPLE)),
         '"xquad-r", "lareqa/xquad-r"': '"sample"',
-        "steps=200": "steps=2",
+        "steps=100": "steps=2",
         "batch_size=128": "batch_size=8",
     }
     code = python_lines()
