@@ -7,7 +7,15 @@ import torch
 
 from panglot.data import Benchmark, IntArray
 from panglot.encoders import FloatArray
-from panglot.evaluation.scores import COLUMNS, column_blocks, row_blocks, score, tie_order, work_order
+from panglot.evaluation.scores import (
+    COLUMNS,
+    column_blocks,
+    language_order,
+    row_blocks,
+    score,
+    tie_order,
+    work_order,
+)
 
 COUNT_ROWS = 16  # rows counted together: their scores stay in the processor's cache
 
@@ -50,10 +58,7 @@ def exact_ranks(
     relevant = np.flatnonzero(benchmark.gains > 0)
     relevant = relevant[np.argsort(benchmark.judged_query[relevant], kind="stable")]
     query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
-    by_language = np.argsort(benchmark.passages.languages, kind="stable")
-    bounds = np.searchsorted(
-        benchmark.passages.languages[by_language], np.arange(len(benchmark.languages) + 1)
-    )
+    by_language, bounds = language_order(benchmark)
     if (by_language[1:] < by_language[:-1]).any():
         passages = passages[by_language]
     column_of = np.empty(len(by_language), np.int64)

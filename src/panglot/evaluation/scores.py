@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from panglot.data import IntArray
+from panglot.data import Benchmark, IntArray
 from panglot.encoders import FloatArray
 
 ROWS = 512  # queries at a time
@@ -30,6 +30,13 @@ def column_blocks(passages: int, columns: int = COLUMNS) -> list[slice]:
 def score(queries: FloatArray, passages: FloatArray) -> torch.Tensor:
     """Return the dot products ``(q, p)`` of unit vectors ``(q, d)`` and ``(p, d)``."""
     return torch.from_numpy(queries) @ torch.from_numpy(np.ascontiguousarray(passages)).t()
+
+
+def language_order(benchmark: Benchmark) -> tuple[IntArray, IntArray]:
+    """Return the passage rows in order of language, and the ``(L + 1,)`` bounds of each language in it."""
+    order = np.argsort(benchmark.passages.languages, kind="stable")
+    codes = np.arange(len(benchmark.languages) + 1)
+    return order, np.searchsorted(benchmark.passages.languages[order], codes)
 
 
 def work_order(judged_query: IntArray, queries: int) -> IntArray:

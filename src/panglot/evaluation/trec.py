@@ -9,7 +9,14 @@ import torch
 from panglot.data import Benchmark, IntArray
 from panglot.encoders import FloatArray
 from panglot.errors import PanglotError
-from panglot.evaluation.scores import column_blocks, row_blocks, score, tie_order, work_order
+from panglot.evaluation.scores import (
+    column_blocks,
+    language_order,
+    row_blocks,
+    score,
+    tie_order,
+    work_order,
+)
 from panglot.evaluation.settings import ALL
 from panglot.files import written_whole
 
@@ -40,10 +47,7 @@ def write_runs(
     folder = Path(folder)
     check_ids(benchmark)
     place = tie_order(benchmark.passages.ids)
-    by_language = np.argsort(benchmark.passages.languages, kind="stable")
-    bounds = np.searchsorted(
-        benchmark.passages.languages[by_language], np.arange(len(benchmark.languages) + 1)
-    )
+    by_language, bounds = language_order(benchmark)
     vectors = passages[by_language]
     pools = {
         language: slice(int(bounds[k]), int(bounds[k + 1])) for k, language in enumerate(benchmark.languages)
