@@ -28,6 +28,7 @@ check: install
 bench: install
 	$(BIN)/python benchmarks/sampler.py
 	$(BIN)/python benchmarks/evaluation.py
+	$(BIN)/python benchmarks/training.py --pairs src/panglot/data/sample/train.jsonl --batch-size 48
 
 clean:
 	rm -rf $(VENV) runs

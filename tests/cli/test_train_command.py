@@ -52,7 +52,8 @@ def test_options_reach_the_run(short: Runner, tmp_path: Path) -> None:
     assert (how["seed"], how["learning_rate"], how["table_learning_rate"]) == (5, 1e-4, 1e-3)
     assert (how["schedule"], described["objective"]["temperature"]) == ("cosine", 0.2)
     assert described["data"][0]["languages"] == ["en", "sw"]
-    assert load_encoder(str(tmp_path / "run"), device="cpu").max_seq_length == 30
+    assert how["max_length"] == 30
+    assert load_encoder(str(tmp_path / "run"), device="cpu").max_seq_length == 48  # its own again
 
 
 def test_options_win_over_the_recipe(panglot: Runner, tiny_checkpoint: Path, tmp_path: Path) -> None:
