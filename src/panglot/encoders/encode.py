@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.util import batch_to_device
 
 from panglot.data import IntArray
 
@@ -45,11 +46,7 @@ def encode(
     with torch.inference_mode():
         for rows in token_batches(token_lengths(model, unique, prompt), token_budget):
             features = model.preprocess([unique[k] for k in rows], prompt=prompt or None)
-            features = {
-                key: value.to(model.device) if isinstance(value, torch.Tensor) else value
-                for key, value in features.items()
-            }
-            embeddings = model(features)["sentence_embedding"].float()
+            embeddings = model(batch_to_device(features, model.device))["sentence_embedding"].float()
             out[rows] = torch.nn.functional.normalize(embeddings, dim=-1).cpu().numpy()
             if progress is not None:
                 progress(int(uses[rows].sum()))

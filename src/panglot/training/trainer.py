@@ -21,8 +21,9 @@ class PairsTrainer(SentenceTransformerTrainer):
     Args:
         steps: the training data, one entry a step and process.
         objective: the loss.
-        measure: maps the model to its figures on held-out data; None where nothing is held out.
-        rates: learning rate of the token table and weight decay, for ``make_optimizer``.
+        measure: maps the model to its figures on held-out data; None where nothing is measured on the way.
+        table_learning_rate: of the token table; None: as for the rest.
+        arguments: the library's own: ``args``, ``callbacks``.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Watching a run: progress, the log, and a first Ctrl-C that saves before it stops."""
+"""Watching a run: its steps, what is logged, and a first Ctrl-C that saves before it stops."""
 
 import signal
 import threading
@@ -20,7 +20,7 @@ class StepReport:
 
 
 class Watcher(TrainerCallback):
-    """Reports each step, keeps the log, marks whole checkpoints and turns Ctrl-C into save-and-stop."""
+    """Reports each step and what is logged, and turns the first Ctrl-C into save-and-stop."""
 
     def __init__(self, tell: Callable[[StepReport], None] | None) -> None:
         self.tell = tell
