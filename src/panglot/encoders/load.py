@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,13 +16,21 @@ from sentence_transformers.base.modules import Normalize
 from sentence_transformers.util import load_file_path
 from torch import nn
 
+from panglot.encoders.deberta import restore_character_map
+from panglot.encoders.laser import Laser2, release_file
 from panglot.encoders.use_multilingual import UseMultilingual
 from panglot.errors import PanglotError
 
 EMBEDDED = "use-multilingual"
 SHORTEST = 8  # tokens: a text keeps some of its own between the special ones
 RAW_PROMPTS = {"query": "Query: ", "document": "Passage: "}
-OWN_MODULE = f"{UseMultilingual.__module__}.{UseMultilingual.__name__}"
+# Models of the hub whose own files leave out the prompts that their cards ask for.
+E5_TASK = "Given a web search query, retrieve relevant passages that answer the query"
+KNOWN_PROMPTS = {
+    "multilingual-e5-(small|base|large)": {"query": "query: ", "document": "passage: "},
+    "multilingual-e5-large-instruct": {"query": f"Instruct: {E5_TASK}\nQuery: ", "document": ""},
+}
+OWN_MODULES = {f"{module.__module__}.{module.__name__}": module for module in (UseMultilingual, Laser2)}
 
 
 def load_encoder(
@@ -30,31 +40,34 @@ def load_encoder(
     device: str | None = None,
     revision: str | None = None,
     trust_remote_code: bool = False,
+    dtype: torch.dtype = torch.float32,
 ) -> SentenceTransformer:
     """Load an encoder.
 
     Args:
-        name: ``use-multilingual`` (embedded), the folder of a checkpoint, or a hub id. Checkpoints of
-            sentence-transformers keep their own pooling and prompts; raw ones (XLM-R, mBERT, mDeBERTa)
-            get mean pooling and the prompts "Query: " and "Passage: ".
+        name: ``use-multilingual`` (embedded), the folder of a checkpoint, Meta's ``laser2.pt`` (or the
+            folder it lies in), or a hub id. Checkpoints of sentence-transformers keep their own pooling
+            and prompts; raw ones (XLM-R, mBERT, mDeBERTa) get mean pooling and the prompts "Query: " and
+            "Passage: ". Multilingual E5 gets the prompts of its model card, which its files leave out.
         max_length: cut texts at this many tokens (default: the model's own limit; 256 for use-multilingual).
         device: ``cpu``, ``cuda``, ...; default: the best there is.
         revision: of a hub model.
         trust_remote_code: let a model run code of its own. Never needed for panglot's own models.
+        dtype: of the weights, however they were saved: training in 16 bits would lose small steps.
 
     Raises:
         PanglotError: there is no such model, or it cannot be loaded.
     """
     if name == EMBEDDED:
-        modules: list[nn.Module] = [UseMultilingual.pretrained(), Normalize()]
-        model = SentenceTransformer(modules=modules, device=device, prompts={"query": "", "document": ""})
-        model.model_card_data.base_model = EMBEDDED
+        model = _of_own_module(UseMultilingual.pretrained(), EMBEDDED, device)
+    elif (release := release_file(Path(name))) is not None:
+        model = _of_own_module(Laser2.from_release(release), "LASER2", device)
     else:
-        model = _load(name, device, revision, trust_remote_code)
+        model = _load(name, device, revision, trust_remote_code, dtype)
     if max_length is not None:
         _check_length(model, max_length)
         model.max_seq_length = max_length
-    return model
+    return model.to(dtype)
 
 
 @contextmanager
@@ -89,7 +102,17 @@ def model_sha256(model: SentenceTransformer) -> str:
     return digest.hexdigest()
 
 
-def _load(name: str, device: str | None, revision: str | None, trust: bool) -> SentenceTransformer:
+def _of_own_module(module: nn.Module, base: str, device: str | None) -> SentenceTransformer:
+    """Make an encoder without prompts of one of panglot's own modules."""
+    prompts = {"query": "", "document": ""}
+    model = SentenceTransformer(modules=[module, Normalize()], device=device, prompts=prompts)
+    model.model_card_data.base_model = base
+    return model
+
+
+def _load(
+    name: str, device: str | None, revision: str | None, trust: bool, dtype: torch.dtype
+) -> SentenceTransformer:
     path = Path(name)
     if not path.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
         raise PanglotError(
@@ -98,27 +121,51 @@ def _load(name: str, device: str | None, revision: str | None, trust: bool) -> S
         )
     try:
         local = path.exists() or not _hub_answers(name, revision)
-        modules = load_file_path(name, "modules.json", revision=revision, local_files_only=local)
-        own = modules is not None and _is_own(Path(modules))
-        model = SentenceTransformer(
+        find = partial(load_file_path, name, revision=revision, local_files_only=local)
+        modules, prompts = find("modules.json"), find("config_sentence_transformers.json")
+        # code of panglot's own modules is installed here and needs no trust; all other code does
+        model = SentenceTransformer._load_with_module_classes(
             name,
+            OWN_MODULES,
             device=device,
             revision=revision,
-            trust_remote_code=trust or own,
+            trust_remote_code=trust,
             local_files_only=local,
+            model_kwargs={"dtype": dtype},
         )
+        restore_character_map(getattr(model, "tokenizer", None), find)
+    except PanglotError:
+        raise
     except Exception as error:  # the hub, the tokenizer and the weights each raise their own
-        reason = str(error).strip().split("\n")[0]
-        raise PanglotError(
-            f"'{name}' cannot be loaded as an encoder ({type(error).__name__}: {reason}); "
-            "check the path or hub id, and the network for a hub model."
-        ) from error
+        raise PanglotError(_explain(name, error, trust)) from error
     if modules is None:
         model.prompts = dict(RAW_PROMPTS)
         limit = _length_limit(model)  # RoBERTa's tokenizers may allow two tokens more than it has positions
         if limit is not None and (model.max_seq_length or limit + 1) > limit:
             model.max_seq_length = limit
+    elif prompts is None or "prompts" not in json.loads(Path(prompts).read_text(encoding="utf-8")):
+        model.prompts |= _known_prompts(name)
     return model
+
+
+def _explain(name: str, error: Exception, trust: bool) -> str:
+    """Say in one sentence why a model cannot be loaded, and what helps."""
+    if "trust_remote_code" in str(error) and not trust:
+        return (
+            f"'{name}' cannot be loaded as an encoder without running code that comes with it; read that "
+            "code, then allow it with --trust-remote-code (in a recipe: model.trust_remote_code = true)."
+        )
+    reason = str(error).strip().split("\n")[0]
+    return (
+        f"'{name}' cannot be loaded as an encoder ({type(error).__name__}: {reason}); "
+        "check the path or hub id, and the network for a hub model."
+    )
+
+
+def _known_prompts(name: str) -> dict[str, str]:
+    """Return the prompts of a model that is known to want some and not to say so; else none."""
+    last = name.rstrip("/").rsplit("/", 1)[-1].lower()
+    return next((prompts for known, prompts in KNOWN_PROMPTS.items() if re.fullmatch(known, last)), {})
 
 
 def _hub_answers(name: str, revision: str | None) -> bool:
@@ -130,13 +177,6 @@ def _hub_answers(name: str, revision: str | None) -> bool:
     except Exception:  # each HTTP library has its own errors for a network that is down
         return False
     return True
-
-
-def _is_own(modules: Path) -> bool:
-    """Say whether a modules.json names nothing but panglot's own encoder, whose code is installed here."""
-    types = {module["type"] for module in json.loads(modules.read_text(encoding="utf-8"))}
-    normalize = {kind for kind in types if kind.startswith("sentence_transformers.") and "Normalize" in kind}
-    return OWN_MODULE in types and types == {OWN_MODULE} | normalize
 
 
 def _check_length(model: SentenceTransformer, max_length: int) -> None:
