@@ -10,6 +10,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
 
 from panglot.data import IntArray
+from panglot.encoders.precision import bfloat16
 
 FloatArray = npt.NDArray[np.float32]
 TOKEN_BUDGET = 4096
@@ -22,6 +23,7 @@ def encode(
     prompt: str = "",
     *,
     token_budget: int = TOKEN_BUDGET,
+    bf16: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> FloatArray:
     """Encode texts into unit vectors.
@@ -31,6 +33,7 @@ def encode(
         texts: n texts.
         prompt: put before each text.
         token_budget: padded tokens per batch.
+        bf16: compute in bfloat16: faster, and equal to about two digits of a cosine.
         progress: called with the number of texts just finished, n in all.
 
     Returns:
@@ -43,7 +46,7 @@ def encode(
     out = np.empty((len(unique), _dimension(model)), np.float32)
     was_training = model.training
     model.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), bfloat16(model.device, bf16):
         for rows in token_batches(token_lengths(model, unique, prompt), token_budget):
             features = model.preprocess([unique[k] for k in rows], prompt=prompt or None)
             embeddings = model(batch_to_device(features, model.device))["sentence_embedding"].float()

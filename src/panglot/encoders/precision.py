@@ -1,0 +1,37 @@
+"""Computing in bfloat16, where that is both safe and fast."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+
+@contextmanager
+def bfloat16(device: torch.device, wanted: bool = True) -> Iterator[None]:
+    """Compute matrix products in bfloat16 (autocast), sums and norms in float32."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=wanted), fast_attention():
+        yield
+
+
+@contextmanager
+def fast_attention() -> Iterator[None]:
+    """Under bfloat16 autocast on a CPU, compute attention in float32: its bfloat16 kernel is slower."""
+    with _Float32Attention() if torch.is_autocast_enabled("cpu") else nullcontext():
+        yield
+
+
+class _Float32Attention(TorchFunctionMode):
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        settings = kwargs or {}
+        if function is not nn.functional.scaled_dot_product_attention:
+            return function(*args, **settings)
+        with torch.autocast("cpu", enabled=False):
+            mask = settings.get("attn_mask")
+            if mask is not None and mask.is_floating_point():
+                settings = settings | {"attn_mask": mask.float()}
+            return function(*[part.float() for part in args], **settings)
