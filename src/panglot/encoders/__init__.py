@@ -1,6 +1,14 @@
 """Encoders: loading any of them, encoding many texts fast."""
 
+from panglot.encoders.centring import (
+    centre,
+    centring_notes,
+    count_texts,
+    language_means,
+    means_of_pairs,
+)
 from panglot.encoders.encode import FloatArray, encode, token_batches, token_lengths
+from panglot.encoders.laser import Laser2
 from panglot.encoders.load import (
     EMBEDDED,
     cut_at,
@@ -9,18 +17,43 @@ from panglot.encoders.load import (
     passage_prompt,
     query_prompt,
 )
+from panglot.encoders.means_file import (
+    LanguageMeans,
+    RoleMeans,
+    check_means,
+    holds_language_means,
+    load_language_means,
+    prompts_of,
+    save_language_means,
+)
+from panglot.encoders.precision import bfloat16, fast_attention
 from panglot.encoders.use_multilingual import UseMultilingual
 
 __all__ = [
     "EMBEDDED",
     "FloatArray",
+    "LanguageMeans",
+    "Laser2",
+    "RoleMeans",
     "UseMultilingual",
+    "bfloat16",
+    "centre",
+    "centring_notes",
+    "check_means",
+    "count_texts",
     "cut_at",
     "encode",
+    "fast_attention",
+    "holds_language_means",
+    "language_means",
     "load_encoder",
+    "load_language_means",
+    "means_of_pairs",
     "model_sha256",
     "passage_prompt",
+    "prompts_of",
     "query_prompt",
+    "save_language_means",
     "token_batches",
     "token_lengths",
 ]

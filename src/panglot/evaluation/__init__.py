@@ -1,6 +1,6 @@
 """Evaluation: exact ranks, measures, three settings, results."""
 
-from panglot.evaluation.evaluate import evaluate, evaluate_embeddings
+from panglot.evaluation.evaluate import embed_benchmark, evaluate, evaluate_embeddings
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
 from panglot.evaluation.ranks import Ranks, exact_ranks
 from panglot.evaluation.results import Evaluation, describe_run, versions
@@ -13,6 +13,7 @@ __all__ = [
     "Evaluation",
     "Ranks",
     "describe_run",
+    "embed_benchmark",
     "evaluate",
     "evaluate_embeddings",
     "exact_ranks",

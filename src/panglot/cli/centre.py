@@ -1,0 +1,106 @@
+"""``panglot centre``, and the means that ``panglot evaluate --centre`` names."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from panglot.cli import show
+from panglot.errors import PanglotError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from panglot.data import ParallelPairs
+    from panglot.encoders import LanguageMeans
+
+TEXTS = 1000  # of each language
+
+
+def centre(
+    model: Annotated[str, typer.Argument(help="A model's folder, use-multilingual, or a hub id.")],
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(help="Parallel pairs, as for panglot train. Once per source. (required)"),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Another folder, or a .safetensors file. (default: the model's folder)"),
+    ] = None,
+    texts: Annotated[
+        int, typer.Option(help="At most so many queries and so many passages of each language.")
+    ] = TEXTS,
+    max_length: Annotated[
+        int | None, typer.Option(help="Cut texts at so many tokens. (default: the model's limit)")
+    ] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Keep the mean embedding of each language with a model, for panglot evaluate --centre model.
+
+    Centring takes the mean of its language away from each embedding: less language bias, without training.
+
+    Example:
+
+      panglot centre runs/hybrid --pairs pairs.jsonl.gz
+    """
+    from panglot.encoders import centring_notes, load_encoder, save_language_means
+    from panglot.experiments.recipes import load_source
+
+    if not pairs:
+        raise PanglotError("there are no texts to take means of; name files with --pairs.")
+    if output is None and not Path(model).is_dir():
+        raise PanglotError(f"'{model}' has no folder to keep its means in; name one with --output.")
+    sources = [load_source(path) for path in pairs]
+    encoder = load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
+    means = _means(encoder, sources, texts)
+    place = save_language_means(output or model, means)
+    for sentence in centring_notes(means.passage, means.passage.languages, "queries and of passages"):
+        show.note(sentence)
+    counts = {
+        "query": means.query.counts(means.query.languages),
+        "passage": means.passage.counts(means.passage.languages),
+    }
+    if json:
+        show.print_json({"means": str(place), "texts": counts})
+        return
+    show.tell(f"means of {len(counts['query'])} languages: {place}")
+
+
+def means_for(
+    choice: str, name: str, encoder: "SentenceTransformer", languages: Sequence[str]
+) -> "LanguageMeans | Literal['corpus']":
+    """Return what ``--centre`` asks for: ``corpus``, the model's own means, or those of a file.
+
+    Args:
+        choice: ``corpus``, ``model``, or a file (or folder) of means or of parallel pairs.
+        name: the model's folder.
+        encoder: the model.
+        languages: of the benchmark; of pairs, only these are encoded.
+    """
+    from panglot.encoders import holds_language_means, load_language_means
+    from panglot.experiments.recipes import load_source
+
+    if choice == "corpus":
+        return "corpus"
+    if choice == "model":
+        return load_language_means(name)
+    if holds_language_means(choice):
+        return load_language_means(choice)
+    if not Path(choice).exists():
+        raise PanglotError(f"{choice}: no such file; use corpus, model, or a file of pairs or means.")
+    source = load_source(Path(choice))
+    shared = [code for code in source.languages if code in languages]
+    if not shared:
+        raise PanglotError(f"{choice}: has none of the benchmark's languages; name other pairs.")
+    return _means(encoder, [source.select(languages=shared)], TEXTS)
+
+
+def _means(encoder: "SentenceTransformer", sources: Sequence["ParallelPairs"], texts: int) -> "LanguageMeans":
+    from panglot.encoders import count_texts, means_of_pairs
+
+    with show.bar("taking means", count_texts(sources, texts)) as advance:
+        return means_of_pairs(encoder, sources, texts, progress=advance)

@@ -1,0 +1,128 @@
+"""``panglot centre``, and ``panglot evaluate --centre``."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from panglot import evaluate, load_encoder, sample_benchmark
+from panglot.data import load_pairs, sample
+from panglot.encoders import load_language_means, means_of_pairs
+
+Runner = Callable[..., Any]
+TRAIN = sample.FOLDER / "train.jsonl"
+
+
+@pytest.fixture
+def model(tiny_checkpoint: Path, tmp_path: Path) -> Path:
+    """A folder with the tiny model, which may be written into."""
+    return Path(shutil.copytree(tiny_checkpoint, tmp_path / "model"))
+
+
+def one_sentence(outcome: Any) -> str:
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert "Traceback" not in outcome.err
+    (line,) = outcome.err.rstrip("\n").split("\n")
+    assert line.startswith("error: ")
+    return str(line.removeprefix("error: "))
+
+
+def test_the_corpus_is_centred_as_numpy_does_it(panglot: Runner) -> None:
+    given = ("--languages", "en,sw", "--measures", "AP,RR@10", "--json")
+    printed = panglot("evaluate", "use-multilingual", *given, "--centre", "corpus").results
+    encoder, benchmark = load_encoder("use-multilingual"), sample_benchmark().restrict(["en", "sw"])
+    rows = {}
+    for role, texts in (("query", benchmark.queries), ("passage", benchmark.passages)):
+        found = encoder.encode(texts.texts, prompt="", normalize_embeddings=True)
+        for language in (0, 1):
+            found[texts.languages == language] -= found[texts.languages == language].mean(axis=0)
+        rows[role] = found / np.linalg.norm(found, axis=1, keepdims=True)
+    scores = rows["query"] @ rows["passage"].T
+    for pool, mask in {"en": benchmark.passages.languages == 0, "all": np.ones(48, bool)}.items():
+        english = np.flatnonzero(benchmark.queries.languages == 0)
+        expected = []
+        for query in english:
+            relevant = benchmark.judged_passage[benchmark.judged_query == query]
+            best = max(scores[query, p] for p in relevant if mask[p])
+            expected.append(1 / (1 + (scores[query, mask] > best).sum()))
+        figures = printed["by_language"]["en"]["multilingual"]
+        shown = figures["RR@10"] if pool == "all" else printed["matrix"]["RR@10"]["en"][pool]
+        assert shown == pytest.approx(np.mean([v if v >= 0.1 else 0 for v in expected]), abs=1e-3)
+    assert printed["model"]["centring"]["means"] == "corpus"
+    assert printed["model"]["centring"]["texts"]["query"] == {"en": 24, "sw": 24}
+
+
+def test_means_are_kept_with_the_model_and_used(panglot: Runner, model: Path) -> None:
+    told = panglot("centre", model, "--pairs", TRAIN, "--texts", "20", "--json").results
+    place = model / "language_means.safetensors"
+    assert told["means"] == str(place)
+    assert len(told["texts"]["query"]) == 12
+    assert set(told["texts"]["query"].values()) == set(told["texts"]["passage"].values()) == {20}
+    encoder = load_encoder(str(model))
+    expected = means_of_pairs(encoder, [load_pairs(TRAIN)], 20)
+    kept = load_language_means(model)
+    assert kept.query.vectors == pytest.approx(expected.query.vectors, abs=1e-6)
+    given = ("evaluate", model, "--languages", "en,sw", "--json")
+    printed = panglot(*given, "--centre", "model").results
+    by_api = evaluate(encoder, sample_benchmark().restrict(["en", "sw"]), centre=expected).results
+    assert printed["settings"] == {
+        setting: pytest.approx(figures, abs=1e-6) for setting, figures in by_api["settings"].items()
+    }
+    plain = panglot(*given).results
+    assert plain["model"]["centring"] is None
+    assert plain["settings"] != printed["settings"]
+
+
+def test_means_of_an_embedded_model_are_kept_elsewhere(panglot: Runner, tmp_path: Path) -> None:
+    given = ("use-multilingual", "--pairs", TRAIN, "--texts", "3")
+    outcome = panglot("centre", *given, "--output", tmp_path)
+    assert outcome.code == 0
+    assert f"means of 12 languages: {tmp_path / 'language_means.safetensors'}" in outcome.out
+    assert "note: the means of queries and of passages rest on fewer than 10 texts in ar (3)" in outcome.err
+    used = panglot("evaluate", "use-multilingual", "--languages", "en,sw", "--centre", tmp_path, "--json")
+    assert used.results["model"]["centring"]["texts"]["query"] == {"en": 3, "sw": 3}
+    assert "note: the means of queries rest on fewer than 10 texts in en (3), sw (3);" in used.err
+
+
+def test_a_file_of_pairs_gives_means_of_the_benchmarks_languages(panglot: Runner, model: Path) -> None:
+    outcome = panglot("evaluate", model, "--languages", "en,sw", "--centre", TRAIN, "--json")
+    centring = outcome.results["model"]["centring"]
+    assert centring["means"] == "pairs"
+    assert centring["texts"] == {"query": {"en": 48, "sw": 48}, "passage": {"en": 48, "sw": 48}}
+    assert centring["sources"][0]["name"] == "train"
+    shown = panglot("evaluate", model, "--languages", "en,sw", "--centre", TRAIN)
+    assert "embeddings are centred by language, with means of train" in shown.out
+
+
+def test_means_of_another_model_are_refused(panglot: Runner, model: Path) -> None:
+    assert (
+        panglot("centre", "use-multilingual", "--pairs", TRAIN, "--texts", "2", "--output", model).code == 0
+    )
+    sentence = one_sentence(panglot("evaluate", model, "--centre", "model"))
+    assert sentence.startswith("the language means belong to a model with other weights (sha256 ")
+    assert sentence.endswith("compute them again for this model with panglot centre.")
+
+
+def test_mistakes_are_one_sentence(panglot: Runner, model: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.jsonl"
+    row = {"item_id": "a", "language": "yo", "query": "q?", "passage": "p"}
+    other.write_text(json.dumps(row), encoding="utf-8")
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"{")
+    for choice, reason in {
+        "model": "there are no language means; compute them with panglot centre",
+        "corpsu": "corpsu: no such file; use corpus, model, or a file of pairs or means",
+        str(other): "has none of the benchmark's languages",
+        str(broken): "is no file of language means that can be read",
+    }.items():
+        assert reason in one_sentence(panglot("evaluate", model, "--centre", choice))
+    assert "name files with --pairs" in one_sentence(panglot("centre", model))
+    pairs = ("--pairs", TRAIN)
+    assert "name one with --output" in one_sentence(panglot("centre", "use-multilingual", *pairs))
+    assert "means over 0 texts" in one_sentence(panglot("centre", model, *pairs, "--texts", "0"))
+    assert not (model / "language_means.safetensors").exists()
