@@ -1,0 +1,143 @@
+"""``panglot mine``."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from panglot.cli import show
+from panglot.errors import PanglotError
+
+
+def mine(
+    pairs: Annotated[
+        list[Path],
+        typer.Option(
+            help="Parallel pairs: .jsonl, .jsonl.gz, .jsonl.zst, .parquet, or a folder of LAReQA. "
+            "Once per source."
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(help="Write the pairs with their negatives here; of several sources, into this folder."),
+    ],
+    model: Annotated[
+        str, typer.Option(help="use-multilingual, a model's folder, or a hub id.")
+    ] = "use-multilingual",
+    negatives: Annotated[int, typer.Option(help="Negatives a row, at most.")] = 4,
+    across_languages: Annotated[
+        bool,
+        typer.Option(
+            "--across-languages/--within-language",
+            help="Rank candidates by their mean score over all languages, so that an item has the same "
+            "negatives in each; or each language by itself.",
+        ),
+    ] = True,
+    centred: Annotated[
+        bool,
+        typer.Option(
+            "--centred/--raw",
+            help="Score by how much a passage beats the mean of its language, or by its cosine.",
+        ),
+    ] = True,
+    margin: Annotated[
+        float,
+        typer.Option(
+            help="No negative may score more than this share of what the row's own passage scores "
+            "(they are often right answers)."
+        ),
+    ] = 0.95,
+    absolute_margin: Annotated[
+        float, typer.Option(help="A negative must also score this much less than the row's own passage.")
+    ] = 0.0,
+    duplicate: Annotated[
+        float,
+        typer.Option(help="Highest cosine of a negative with the row's own passage; 1 lets all through."),
+    ] = 0.9,
+    skip_top: Annotated[int, typer.Option(help="Leave out so many of the hardest.")] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace negatives that rows have. (default: those stay)")
+    ] = False,
+    max_length: Annotated[
+        int | None, typer.Option(help="Cut texts at so many tokens. (default: the model's limit)")
+    ] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as JSON, and nothing else.")
+    ] = False,
+) -> None:
+    """Find hard negatives for every query, and write the pairs with them, ready for `panglot train`.
+
+    Negatives are texts in the row's language that an encoder takes for answers. Left out are all passages of
+    the same item or passage, equal texts, near-duplicates, and what scores so high that it may be an answer.
+
+    Example:
+
+      panglot mine --model runs/hybrid --pairs pairs.jsonl.gz --output mined.jsonl.gz
+    """
+    from panglot.encoders import load_encoder
+    from panglot.experiments.recipes import load_source
+    from panglot.search.mine import mine_negatives
+
+    places = _places(pairs, output)
+    sources = [load_source(path) for path in pairs]
+    encoder = load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
+    figures: list[dict[str, Any]] = []
+    for source, place in zip(sources, places, strict=True):
+        with show.bar(f"mining {source.name}", 3 * source.index.entries) as advance:
+            mined = mine_negatives(
+                encoder,
+                source,
+                negatives,
+                across_languages=across_languages,
+                centred=centred,
+                margin=margin,
+                absolute_margin=absolute_margin,
+                duplicate=duplicate,
+                skip_top=skip_top,
+                overwrite=overwrite,
+                progress=advance,
+            )
+        mined.save(place)
+        figures.append({"output": str(place), **mined.summary()})
+        if not json:
+            _tell(figures[-1])
+    if json:
+        show.print_json({"model": model, "across_languages": across_languages, "files": figures})
+
+
+def _places(pairs: list[Path], output: Path) -> list[Path]:
+    """Return where the negatives of each source go."""
+    from panglot.search.mined import check_pairs_path
+
+    places = [output]
+    if len(pairs) > 1:
+        names = [f"{path.resolve().name}.jsonl" if path.is_dir() else path.name for path in pairs]
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise PanglotError(f"two sources are called '{twice[0]}' and would be one file; rename one.")
+        places = [output / name for name in names]
+    for place in places:
+        check_pairs_path(place)
+        if place.resolve() in [path.resolve() for path in pairs]:
+            raise PanglotError(f"{place}: is what the pairs are read from; choose another --output.")
+    return places
+
+
+def _tell(figures: dict[str, Any]) -> None:
+    """Tell a person what was found in one source."""
+    excluded = figures["excluded"]
+    show.tell(
+        f"{figures['source']}: {figures['rows']:,} rows in {figures['languages']} languages, "
+        f"{figures['negatives_per_row']:.2f} negatives a row, {figures['rows_without']:,} rows without any"
+    )
+    if figures["rows_kept"]:
+        show.tell(f"  {figures['rows_kept']:,} more rows keep the negatives they had")
+    show.tell(
+        f"  candidates excluded: {excluded['same']:,} of the same item, passage or text, "
+        f"{excluded['duplicate']:,} near-duplicates, {excluded['margin']:,} that score too high"
+    )
+    show.tell(f"  written to {figures['output']}")

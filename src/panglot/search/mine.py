@@ -1,0 +1,278 @@
+"""Hard negatives: for each query the best ranked of the passages that do not answer it."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pyarrow.compute as pc
+import torch
+from sentence_transformers import SentenceTransformer
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from panglot.data import IntArray, ParallelPairs
+from panglot.encoders import FloatArray, encode, passage_prompt, query_prompt
+from panglot.errors import PanglotError
+from panglot.search.mined import Mined, table_rows
+
+# queries and candidates scored at a time: on a processor what its cache holds, on a GPU some 2 GiB
+BLOCKS = {"cpu": (512, 2048), "cuda": (4096, 16384)}
+SLICE = 1 << 14  # texts looked up at a time
+REASONS = ("same", "duplicate", "margin")
+LAST = (1 << 32) - 1  # the lower half of a key
+NEVER = torch.iinfo(torch.int64).min  # the key of what may not be taken
+Advance = Callable[[int], None]
+
+
+def mine_negatives(
+    model: SentenceTransformer,
+    pairs: ParallelPairs,
+    count: int = 4,
+    *,
+    across_languages: bool = True,
+    centred: bool = True,
+    margin: float = 0.95,
+    absolute_margin: float = 0.0,
+    duplicate: float = 0.9,
+    skip_top: int = 0,
+    overwrite: bool = False,
+    progress: Advance | None = None,
+) -> Mined:
+    """Find hard negatives for the query of every row (item and language) among the passages in its language.
+
+    A candidate scores its cosine with the query, less what the passages of its language score on average
+    (the mean passage vector of each language is taken away): 0 is chance for every encoder and language.
+    Raw cosines crowd together in some encoders (0.75 to 0.9 in E5), where a share of them says little.
+
+    Within the language, the row's own query ranks. Across languages, the score is the mean over all the
+    item's queries and all the candidate item's passages, whatever their languages. All rows of an item then
+    get the same items, each in the row's own language (items that lack it are passed over): negatives are
+    hard by their meaning and not by what the encoder makes of one language, and languages that it knows
+    badly gain from those that it knows well. A mean of dot products is the dot product of the means, so
+    that this costs less than going language by language.
+
+    Excluded are the passages of items that share an item, a passage group, or a passage's or a query's text
+    in any language with the row (directly or through others); near-duplicates of the row's own passage;
+    and, as likely answers, candidates that score above ``s - (1 - margin) * |s|``, where s is the score of
+    the row's own passage (TopK-PercPos of NV-Retriever, Moreira et al. 2024, arXiv 2407.15831, which takes
+    raw cosines). Equal texts are one candidate. Ties go to the item that stands first.
+
+    Memory: two vectors an item across languages, two a row of one language within it.
+
+    Args:
+        model: any encoder; the better it is, the better are the negatives.
+        pairs: items in one or more languages.
+        count: negatives a row, at most.
+        across_languages: see above.
+        centred: see above; otherwise scores and the cosines of duplicates are raw.
+        margin: above 0, at most 1.
+        absolute_margin: a candidate must also score that much less than the row's own passage.
+        duplicate: highest cosine of a negative with the row's own passage, their language's mean taken
+            away (across languages: of the means of the two items' passages); 1 excludes none.
+        skip_top: leave out so many of the hardest that are not excluded.
+        overwrite: also mine for rows that have negatives already, in their place.
+        progress: called with numbers of texts encoded and rows mined, three for each row in all.
+
+    Raises:
+        PanglotError: a setting is out of range, or every row has negatives already.
+    """
+    _check(count, margin, absolute_margin, duplicate, skip_top)
+    kept = _rows_to_keep(pairs, overwrite)
+    advance = progress or (lambda _: None)
+    kin, text = _kin(pairs)
+    rank = partial(
+        _hardest,
+        margin=margin,
+        absolute_margin=absolute_margin,
+        duplicate=duplicate,
+        depth=count + skip_top,
+        device=model.device if model.device.type in BLOCKS else torch.device("cpu"),
+    )
+    means = _item_means(model, pairs, centred, advance) if across_languages else None
+    ranked: dict[tuple[bytes, bytes], tuple[IntArray, IntArray]] = {}
+    mined = np.full((pairs.table.num_rows, count), -1, np.int64)
+    excluded = np.zeros(len(REASONS), np.int64)
+    for language in range(len(pairs.languages)):
+        items, rows = _language(pairs, language)
+        asking = np.flatnonzero(~kept[rows])
+        pool = np.sort(np.unique(text[rows], return_index=True)[1])
+        if means is None:
+            vectors = _embed(model, pairs, rows, advance)
+            if centred:
+                vectors[1][:] -= vectors[1].mean(axis=0, dtype=np.float64)
+            best, counts = rank(*vectors, kin[items], asking, pool)
+        else:
+            # languages that have the same items have one ranking
+            key = (items[asking].tobytes(), items[pool].tobytes())
+            if key not in ranked:
+                ranked[key] = rank(*means, kin, items[asking], items[pool])
+            best, counts = ranked[key]
+        best = best[:, skip_top:]
+        mined[rows[asking]] = np.where(best >= 0, rows[pool[best]], -1)
+        excluded += counts
+        advance(len(rows))
+    return Mined(pairs, mined, kept, dict(zip(REASONS, excluded.tolist(), strict=True)))
+
+
+def _check(count: int, margin: float, absolute_margin: float, duplicate: float, skip_top: int) -> None:
+    if count < 1:
+        raise PanglotError(f"{count} negatives a row are asked for; ask for 1 or more.")
+    if not 0 < margin <= 1:
+        raise PanglotError(f"the margin is {margin}; use a share above 0, at most 1, such as 0.95.")
+    if not 0 <= absolute_margin < 2:
+        raise PanglotError(
+            f"the absolute margin is {absolute_margin}; use a difference of cosines, such as 0.05."
+        )
+    if not 0 < duplicate <= 1:
+        raise PanglotError(f"the duplicate limit is {duplicate}; use a cosine above 0, or 1 to exclude none.")
+    if skip_top < 0:
+        raise PanglotError(f"{skip_top} of the hardest are to be left out; use 0 or more.")
+
+
+def _rows_to_keep(pairs: ParallelPairs, overwrite: bool) -> np.ndarray:
+    """Return which rows of the table keep their negatives."""
+    if overwrite or not pairs.has_negatives:
+        return np.zeros(pairs.table.num_rows, bool)
+    lengths = pc.fill_null(pc.list_value_length(pairs.table.column("negatives")), 0)
+    kept: np.ndarray = lengths.to_numpy() > 0
+    if kept[table_rows(pairs)].all():
+        raise PanglotError(f"{pairs.name}: every row has negatives already; mine anew with --overwrite.")
+    return kept
+
+
+def _language(pairs: ParallelPairs, language: int) -> tuple[IntArray, IntArray]:
+    """Return the items that a language has, and their rows."""
+    items = pairs.index.items_in(language).astype(np.int64)
+    return items, pairs.index.rows_of(items, np.full(len(items), language))
+
+
+def _kin(pairs: ParallelPairs) -> tuple[IntArray, IntArray]:
+    """Number items so that kin are equal: those joined by a passage group, a passage's or a query's text.
+
+    Returns:
+        the ``(N,)`` numbers, and for each row of the table a number that is equal where passages are.
+    """
+    rows = table_rows(pairs)
+    item = np.repeat(np.arange(len(pairs)), np.diff(pairs.index.item_offsets))
+    passages = _text_numbers(pairs, "passage", rows)
+    links = [(np.arange(len(pairs)), pairs.index.groups_of(np.arange(len(pairs))))]
+    links += [(item, codes) for codes in (passages, _text_numbers(pairs, "query", rows))]
+    kin, before = np.arange(len(pairs)), np.empty(0, np.int64)
+    while not np.array_equal(kin, before):
+        before = kin.copy()
+        for items, codes in links:
+            lowest = np.full(int(codes.max()) + 1, len(pairs))
+            np.minimum.at(lowest, codes, kin[items])
+            np.minimum.at(kin, items, lowest[codes])
+    text = np.zeros(pairs.table.num_rows, np.int64)
+    text[rows] = passages
+    return kin, text
+
+
+def _text_numbers(pairs: ParallelPairs, column: str, rows: IntArray) -> IntArray:
+    """Number the texts of some rows: equal texts (by Python's 64-bit hash) get equal numbers."""
+    hashes = np.empty(len(rows), np.int64)
+    for start in range(0, len(rows), SLICE):
+        part = slice(start, start + SLICE)
+        hashes[part] = [hash(text) for text in pairs.texts(column, rows[part])]
+    return np.unique(hashes, return_inverse=True)[1]
+
+
+def _embed(
+    model: SentenceTransformer, pairs: ParallelPairs, rows: IntArray, advance: Advance
+) -> tuple[FloatArray, FloatArray]:
+    """Return the unit vectors of the queries and the passages of some rows."""
+    sides = []
+    for column, prompt in (("query", query_prompt(model)), ("passage", passage_prompt(model))):
+        parts = [
+            encode(model, pairs.texts(column, rows[start : start + SLICE]), prompt, progress=advance)
+            for start in range(0, len(rows), SLICE)
+        ]
+        sides.append(np.concatenate(parts))
+    return sides[0], sides[1]
+
+
+def _item_means(
+    model: SentenceTransformer, pairs: ParallelPairs, centred: bool, advance: Advance
+) -> tuple[FloatArray, FloatArray]:
+    """Return the ``(N, d)`` means of the query and of the passage vectors of each item over its languages."""
+    sums: list[FloatArray] = []
+    for language in range(len(pairs.languages)):
+        items, rows = _language(pairs, language)
+        of_language = np.zeros(1)
+        for start in range(0, len(rows), SLICE):
+            part = slice(start, start + SLICE)
+            sides = _embed(model, pairs, rows[part], advance)
+            sums = sums or [np.zeros((len(pairs), side.shape[1]), np.float32) for side in sides]
+            for total, side in zip(sums, sides, strict=True):
+                total[items[part]] += side
+            of_language = of_language + sides[1].sum(axis=0, dtype=np.float64)
+        if centred:
+            sums[1][items] -= (of_language / len(items)).astype(np.float32)
+    for total in sums:
+        total /= np.diff(pairs.index.item_offsets)[:, None].astype(np.float32)
+    return sums[0], sums[1]
+
+
+def _hardest(
+    queries: FloatArray,
+    passages: FloatArray,
+    kin: IntArray,
+    asking: IntArray,
+    pool: IntArray,
+    *,
+    margin: float,
+    absolute_margin: float,
+    duplicate: float,
+    depth: int,
+    device: torch.device,
+) -> tuple[IntArray, IntArray]:
+    """Rank the pool for the queries that ask, in blocks.
+
+    Args:
+        queries: ``(N, d)``.
+        passages: ``(N, d)``, each query's own.
+        kin: ``(N,)`` equal for what may not be each other's negative.
+        asking: ``(n,)`` rows of the queries.
+        pool: ``(p,)`` rows of the passages.
+
+    Returns:
+        ``(n, depth)`` positions in the pool, best first, -1 where there are no more; and ``(3,)`` how many
+        candidates were excluded for each of ``REASONS``.
+    """
+    candidates, pool_kin = (torch.from_numpy(values[pool]).to(device) for values in (passages, kin))
+    best = np.empty((len(asking), depth), np.int64)
+    excluded = torch.zeros(len(REASONS), dtype=torch.int64, device=device)
+    height, width = BLOCKS[device.type]
+    for start in range(0, len(asking), height):
+        rows = asking[start : start + height]
+        query, own, own_kin = (torch.from_numpy(v[rows]).to(device) for v in (queries, passages, kin))
+        score = (query * own).sum(1, keepdim=True)
+        limit = torch.minimum(score - (1 - margin) * score.abs(), score - absolute_margin)
+        keys = torch.full((len(rows), depth), NEVER, device=device)
+        for first in range(0, len(pool), width):
+            block = candidates[first : first + width]
+            scores = query @ block.t()
+            same = own_kin[:, None] == pool_kin[first : first + width]
+            near = torch.zeros_like(same)
+            if duplicate < 1:
+                near = (normalize(own) @ normalize(block).t() > duplicate) & ~same
+            above = (scores > limit) & ~same & ~near
+            excluded += torch.stack([same.sum(), near.sum(), above.sum()])
+            found = _keys(scores, first).masked_fill_(same | near | above, NEVER)
+            found = found.topk(min(depth, found.shape[1]), dim=1).values
+            keys = torch.cat([keys, found], dim=1).topk(depth, dim=1).values
+        best[start : start + height] = torch.where(keys == NEVER, -1, LAST - (keys & LAST)).cpu().numpy()
+    return best, excluded.cpu().numpy()
+
+
+def _keys(scores: Tensor, first: int) -> Tensor:
+    """Return integers in the order of ``(q, c)`` scores, ties to the lower column, which starts at ``first``.
+
+    The bits of a float32 are in the order of its values if those below its sign are turned round in negative
+    numbers; they are the upper half of a key, and the column counted from behind is the lower.
+    """
+    bits = (scores + 0.0).view(torch.int32)  # -0.0 + 0.0 is 0.0
+    order = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()
+    columns = torch.arange(first, first + scores.shape[1], device=scores.device)
+    return (order << 32) + (LAST - columns)

@@ -1,0 +1,116 @@
+"""What mining comes to: figures, and a file of pairs with their hard negatives."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from panglot.data import IntArray, ParallelPairs
+from panglot.data.read_pairs import SCHEMA
+from panglot.errors import PanglotError
+from panglot.files import written_whole
+
+ROWS = 1 << 14  # written at a time
+JSON_LINES = (".jsonl", ".json", ".ndjson")
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+
+
+@dataclass(frozen=True)
+class Mined:
+    """Hard negatives of parallel pairs, as rows of their table.
+
+    Attributes:
+        pairs: with R rows in their table.
+        rows: ``(R, n)`` the rows whose passages are a row's negatives, hardest first; -1: none.
+        kept: ``(R,)`` whether a row keeps the negatives that it had.
+        excluded: how many candidates were excluded, summed over the mined rows, by the first reason that
+            holds: ``same`` (item, passage or text), ``duplicate``, ``margin``.
+    """
+
+    pairs: ParallelPairs
+    rows: IntArray
+    kept: np.ndarray
+    excluded: dict[str, int]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures of a run, ready for JSON."""
+        rows = table_rows(self.pairs)
+        found = (self.rows[rows[~self.kept[rows]]] >= 0).sum(axis=1)
+        return {
+            "source": self.pairs.name,
+            "sha256": self.pairs.sha256,
+            "items": len(self.pairs),
+            "languages": len(self.pairs.languages),
+            "rows": len(rows),
+            "rows_kept": len(rows) - len(found),
+            "rows_without": int((found == 0).sum()),
+            "negatives_per_row": float(found.mean()),
+            "excluded": self.excluded,
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the pairs with their negatives, whole or not at all; the ending of the path says how."""
+        path = Path(path)
+        check_pairs_path(path)
+        rows = np.sort(table_rows(self.pairs))
+        with written_whole(path) as part, _writer(part, path.name) as write:
+            for start in range(0, len(rows), ROWS):
+                write(self._table(rows[start : start + ROWS]))
+
+    def _table(self, rows: IntArray) -> pa.Table:
+        """Return some rows of the table with their negatives; null where there are none."""
+        chosen = np.where(self.kept[rows, None], -1, self.rows[rows])
+        counts = (chosen >= 0).sum(axis=1)
+        mined = iter(self.pairs.texts("passage", chosen[chosen >= 0]))
+        lists = [
+            own if keeps else [next(mined) for _ in range(count)]
+            for own, keeps, count in zip(self.pairs.negatives(rows), self.kept[rows], counts, strict=True)
+        ]
+        field = SCHEMA.field("negatives")
+        table = self.pairs.table.take(pa.array(rows))
+        column = pa.array([texts or None for texts in lists], field.type)
+        return table.set_column(table.schema.get_field_index(field.name), field, column)
+
+
+def table_rows(pairs: ParallelPairs) -> IntArray:
+    """Return the table row of every entry."""
+    index = pairs.index
+    return np.arange(index.entries) if index.entry_row is None else index.entry_row.astype(np.int64)
+
+
+def check_pairs_path(path: Path) -> None:
+    """Raise ``PanglotError`` unless a file of pairs can be written under that name."""
+    endings = [f"{plain}{compressed}" for plain in JSON_LINES for compressed in ("", *COMPRESSIONS)]
+    if not path.name.endswith((".parquet", *endings)):
+        raise PanglotError(
+            f"{path}: names no kind of pairs file; use .jsonl, .jsonl.gz, .jsonl.zst or .parquet."
+        )
+    if path.is_dir():
+        raise PanglotError(f"{path}: is a folder; name a file in it.")
+
+
+@contextlib.contextmanager
+def _writer(part: Path, name: str) -> Iterator[Callable[[pa.Table], None]]:
+    """Give a function that appends rows to a file of the kind that ``name`` ends in."""
+    if name.endswith(".parquet"):
+        with pq.ParquetWriter(part, SCHEMA) as parquet:
+            yield parquet.write_table
+        return
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(part.open("wb"))
+        compression = COMPRESSIONS.get(Path(name).suffix)
+        if compression:
+            file = stack.enter_context(pa.CompressedOutputStream(file, compression))
+
+        def append(table: pa.Table) -> None:
+            for row in table.to_pylist():
+                fields = {name: value for name, value in row.items() if value is not None}
+                file.write((json.dumps(fields, ensure_ascii=False) + "\n").encode())
+
+        yield append
