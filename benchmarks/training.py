@@ -16,6 +16,7 @@ from panglot.batches import make_sampler
 from panglot.encoders import load_encoder
 from panglot.experiments.recipes import load_source
 from panglot.training import InfoNCE, make_optimizer, set_table_mode
+from panglot.training.micro_batches import micro_batched
 from panglot.training.optimizer import clip_gradients
 from panglot.training.steps import Steps
 
@@ -57,14 +58,13 @@ def measure(steps: Steps, objective: InfoNCE, precision: torch.dtype) -> tuple[d
     pieces = []
     for number in range(len(steps)):
         clock = [time.perf_counter()]
-        entry = steps[number]
+        features = steps[number]
         clock.append(time.perf_counter())
-        features = [
-            {key.removeprefix(name): value for key, value in entry.items() if key.startswith(name)}
-            for name in ("query_", "passage_")
-        ]
-        with torch.autocast("cpu", precision, enabled=precision != torch.float32):
-            loss = objective(features)
+        with (
+            torch.autocast("cpu", precision, enabled=precision != torch.float32),
+            micro_batched(model, cached=False),
+        ):
+            loss = objective(features)["info_nce"]
         clock.append(time.perf_counter())
         loss.backward()
         clock.append(time.perf_counter())
@@ -74,7 +74,7 @@ def measure(steps: Steps, objective: InfoNCE, precision: torch.dtype) -> tuple[d
         optimizer.zero_grad()
         clock.append(time.perf_counter())
         spent.append([b - a for a, b in pairwise(clock)])
-        pieces.append(sum(int(part["lengths"].sum()) for part in features))
+        pieces.append(features["tokens"])
     medians = [statistics.median(column) for column in zip(*spent[2:], strict=True)]  # two to warm up
     return {part: round(value, 3) for part, value in zip(PARTS, medians, strict=True)}, round(
         statistics.mean(pieces)

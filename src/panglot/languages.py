@@ -1,5 +1,6 @@
 """Languages: BCP-47 codes, their names and scripts (from ``langcodes`` and Unicode's CLDR data)."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import langcodes
@@ -17,7 +18,7 @@ def is_language(code: str) -> bool:
     return langcodes.tag_is_valid(code) and _usual_spelling(code) == code
 
 
-def check_languages(codes: list[str]) -> list[str]:
+def check_languages(codes: Sequence[str]) -> Sequence[str]:
     """Return ``codes``, or raise a ``PanglotError`` that names the first one that is no language."""
     for code in codes:
         if not is_language(code):

@@ -38,7 +38,7 @@ def run(
     how: Optimisation = HOW,
     **settings: Any,
 ) -> Training:
-    monkeypatch.setattr("panglot.training.run.held_out_measure", lambda held_out, items, length: script)
+    monkeypatch.setattr("panglot.training.run.held_out_measure", lambda *_: script)
     pairs = sample_pairs()
     return train(model, [pairs], output, batch_size=8, optimisation=how, held_out=[pairs], **settings)
 
@@ -111,7 +111,7 @@ def test_held_out_figures_are_those_of_evaluate(tiny_encoder: SentenceTransforme
         for name in ("monolingual", "crosslingual", "multilingual")
     }
     expected["AP"] = sum(expected.values()) / 3
-    assert figures == pytest.approx(expected)
+    assert {name: figures[name] for name in expected} == pytest.approx(expected)
 
 
 def test_a_large_held_out_source_is_measured_on_some_items_spread_evenly(

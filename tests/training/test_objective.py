@@ -1,7 +1,10 @@
 """InfoNCE against a slow loop, sentence-transformers, and numbers worked by hand."""
 
 import math
+from collections.abc import Iterator
+from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,7 +13,12 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from torch import Tensor, nn
 
-from panglot.training import InfoNCE, info_nce
+from panglot import ParallelPairs
+from panglot.batches import Batch, Sampler
+from panglot.data import pairs_from_rows
+from panglot.training import Guidance, InfoNCE, info_nce
+from panglot.training.micro_batches import Features
+from panglot.training.steps import Steps
 
 
 def unit(rows: int, seed: int, width: int = 4) -> Tensor:
@@ -134,20 +142,183 @@ def test_masked_pairs_change_neither_loss_nor_gradient() -> None:
     assert float(loss.detach()) == pytest.approx(float(without))
 
 
-def test_equal_texts_are_embedded_once_and_used_in_every_row() -> None:
-    class Table(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.table = nn.Embedding(5, 4)
+class Vectors(nn.Module):
+    """Stands for a model: gives a step's vectors, whatever it is asked to encode."""
 
-        def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-            assert set(features) == {"input_ids"}
-            return {"sentence_embedding": self.table(features["input_ids"])}
+    def __init__(self, vectors: Tensor) -> None:
+        super().__init__()
+        self.vectors = nn.Parameter(vectors)
+        self.asked: list[list[Features]] = []
 
-    table = Table()
-    queries = {"input_ids": torch.tensor([0, 1]), "rows": torch.tensor([0, 1, 0]), "keys": apart(3)}
-    passages = {"input_ids": torch.tensor([4, 2]), "rows": torch.tensor([1, 1, 0]), "keys": apart(3)}
-    vectors = nn.functional.normalize(table.table.weight, dim=-1)
+    def forward(self, micro_batches: list[Features]) -> Tensor:
+        self.asked.append(micro_batches)
+        return self.vectors
+
+
+def one_batch() -> list[Features]:
+    return [{"input_ids": torch.zeros(1, 1)}]
+
+
+def test_a_steps_rows_say_which_vectors_are_compared() -> None:
+    vectors = unit(5, 1)
+    model, batches = Vectors(vectors), one_batch()
+    features = {
+        "micro_batches": batches,
+        "query_rows": torch.tensor([0, 1, 0]),
+        "passage_rows": torch.tensor([2, 2, 4]),
+        "keys": apart(3),
+    }
     expected = info_nce(vectors[[0, 1, 0]], vectors[[2, 2, 4]], apart(3), apart(3), 0.2)
-    found = InfoNCE(table, 0.2)([queries, passages])
-    assert float(found.detach()) == pytest.approx(float(expected.detach()))
+    found = InfoNCE(model, 0.2)(features)
+    assert found.keys() == {"info_nce"}
+    assert float(found["info_nce"].detach()) == pytest.approx(float(expected))
+    assert model.asked == [batches]
+    features |= {"negative_rows": torch.tensor([3]), "negative_keys": apart(1, first=3)}
+    hard = info_nce(
+        vectors[[0, 1, 0]], vectors[[2, 2, 4]], apart(3), apart(3), 0.2, vectors[[3]], apart(1, first=3)
+    )
+    assert float(InfoNCE(model, 0.2)(features)["info_nce"].detach()) == pytest.approx(float(hard))
+    assert float(hard) > float(expected)
+
+
+ITEMS, LANGUAGES = 6, ("de", "en", "sw")
+choice = st.integers(0, 3)
+
+
+class Reader:
+    """Stands for the model that cuts a step up: it has no modules, and reads nothing."""
+
+    max_seq_length = None
+    prompts: dict[str, str] = {}  # noqa: RUF012 (a stand-in)
+
+    def __iter__(self) -> Iterator[None]:
+        return iter(())
+
+    def __getitem__(self, number: int) -> None: ...
+
+    def preprocess(self, texts: list[str], prompt: str | None) -> Features:
+        return {"input_ids": torch.zeros(len(texts), 1)}
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> tuple[ParallelPairs, Batch, list[dict[str, Any]]]:
+    """Draw pairs whose passages, groups and negatives are often shared, and any batch of them."""
+    groups = draw(st.lists(choice, min_size=ITEMS, max_size=ITEMS))
+    lines: list[dict[str, Any]] = [
+        {
+            "item_id": str(item),
+            "passage_id": f"group {groups[item]}",
+            "language": language,
+            "query": f"{item} {language}?",
+            "passage": f"text {draw(st.integers(0, 9))}",
+            "negatives": [f"text {k}" for k in draw(st.lists(st.integers(0, 9), max_size=2))] or None,
+        }
+        for item in range(ITEMS)
+        for language in LANGUAGES
+    ]
+    size = draw(st.integers(2, 5))
+    cells = st.lists(st.integers(0, len(LANGUAGES) - 1), min_size=size, max_size=size)
+    items = np.array(draw(st.lists(st.integers(0, ITEMS - 1), min_size=size, max_size=size)))
+    batch = Batch(0, "crosslingual", items, np.array(draw(cells)), np.array(draw(cells)))
+    drawn = [lines[item * len(LANGUAGES) + k] for item, k in zip(items, batch.passage_languages, strict=True)]
+    return pairs_from_rows(lines, "mine"), batch, drawn
+
+
+@settings(max_examples=50, deadline=None)
+@given(batches())
+def test_no_item_and_no_passage_is_a_negative_of_another_pair_that_has_it(
+    made: tuple[ParallelPairs, Batch, list[dict[str, Any]]],
+) -> None:
+    pairs, batch, drawn = made
+    hard = [text for line in drawn for text in line["negatives"] or []]
+    size, count = len(batch), len(batch) + len(hard)
+    reader = cast(SentenceTransformer, Reader())
+    features = Steps(cast(Sampler, None), [pairs], reader, steps=1).features(batch)
+    # a vector of its own for every row, so that each derivative tells of one comparison
+    features |= {"query_rows": torch.arange(size), "passage_rows": torch.arange(size, 2 * size)}
+    if hard:
+        features["negative_rows"] = torch.arange(2 * size, size + count)
+    model = Vectors(unit(size + count, seed=1))
+    loss = InfoNCE(model, temperature=1.0)(features)["info_nce"]
+    (slope,) = torch.autograd.grad(loss, model.vectors, create_graph=True)
+    compared = torch.stack(
+        [torch.autograd.grad(slope[i].sum(), model.vectors, retain_graph=True)[0] for i in range(size)]
+    )
+    moves_query = (compared[:, size:] != 0).any(-1)  # of query i: whether candidate j pulls or pushes it
+    expected = [
+        [
+            i == j or not ({a["item_id"], a["passage_id"]} & {b["item_id"], b["passage_id"]} or same(a, b))
+            for j, b in enumerate(drawn)
+        ]
+        + [text != a["passage"] for text in hard]
+        for i, a in enumerate(drawn)
+    ]
+    alone = [row.count(True) == 1 for row in expected]  # nothing to be told from: no loss, no derivative
+    for i in range(size):
+        assert moves_query[i].tolist() == ([False] * count if alone[i] else expected[i])
+
+
+def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    return bool(a["passage"] == b["passage"])
+
+
+def kl(of: list[float], to: list[float]) -> float:
+    return sum(p * math.log(p / q) for p, q in zip(of, to, strict=True))
+
+
+def softmax(scores: list[float]) -> list[float]:
+    return [math.exp(score) / sum(map(math.exp, scores)) for score in scores]
+
+
+def test_a_teacher_adds_its_weighted_terms_and_leaves_hard_negatives_alone() -> None:
+    # cosines of the two queries to the two passages: student 1, 0 and 0, 1; teacher 0, 1 and 0.6, 0.8
+    student = Vectors(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]))
+    teacher = nn.Linear(1, 1)
+    vectors = torch.tensor([[0.0, 2.0], [0.6, 0.8], [1.0, 0.0], [0.0, 1.0]])
+    teacher.forward = lambda batch: {"sentence_embedding": vectors}  # type: ignore[method-assign,assignment,return-value]
+    features = {
+        "micro_batches": one_batch(),
+        "query_rows": torch.tensor([0, 1]),
+        "passage_rows": torch.tensor([2, 3]),
+        "negative_rows": torch.tensor([4]),
+        "keys": apart(2),
+        "negative_keys": apart(1, first=2),
+        "teacher_micro_batches": one_batch(),
+        "teacher_query_rows": torch.tensor([0, 1]),
+        "teacher_passage_rows": torch.tensor([2, 3]),
+    }
+    guidance = Guidance(cast(SentenceTransformer, teacher), distillation=0.5, temperature=0.4, pull=3.0)
+    found = InfoNCE(student, 0.2, guidance)(features)
+    divergence = (
+        kl(softmax([0.0, 2.5]), softmax([2.5, 0.0])) + kl(softmax([1.5, 2.0]), softmax([0.0, 2.5]))
+    ) / 2
+    # queries stand at cosines of 0 and 0.8 to where the teacher has them, passages at 1 and 1
+    apart_by = ((1 - 0.4) + 0.0) / 2
+    expected = {"info_nce": None, "distillation": 0.5 * divergence, "pull": 3.0 * apart_by}
+    assert found.keys() == expected.keys()
+    assert float(found["distillation"].detach()) == pytest.approx(expected["distillation"], rel=1e-5)
+    assert float(found["pull"].detach()) == pytest.approx(expected["pull"], rel=1e-5)
+    alone = InfoNCE(student, 0.2)(features)["info_nce"]
+    assert torch.equal(found["info_nce"], alone)
+    sum(found.values(), torch.tensor(0.0)).backward()
+    assert student.vectors.grad is not None
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+@pytest.mark.parametrize(("distils", "pulls"), [(1.0, 0.0), (0.0, 1.0)])
+def test_a_weight_of_zero_adds_no_term(distils: float, pulls: float) -> None:
+    vectors = unit(4, 1).float()
+    teacher = nn.Linear(1, 1)
+    teacher.forward = lambda batch: {"sentence_embedding": vectors}  # type: ignore[method-assign,assignment,return-value]
+    rows = {"query_rows": torch.tensor([0, 1]), "passage_rows": torch.tensor([2, 3])}
+    features = {"micro_batches": one_batch(), "keys": apart(2), "teacher_micro_batches": one_batch(), **rows}
+    features |= {f"teacher_{name}": value for name, value in rows.items()}
+    guidance = Guidance(cast(SentenceTransformer, teacher), distillation=distils, pull=pulls)
+    terms = InfoNCE(Vectors(vectors), 0.2, guidance)(features)
+    assert terms.keys() == {"info_nce", "distillation" if distils else "pull"}
+
+
+def test_the_teacher_is_no_part_of_the_objective_that_is_trained_or_moved() -> None:
+    teacher = cast(SentenceTransformer, nn.Linear(2, 2))
+    objective = InfoNCE(Vectors(unit(2, 1)), 0.2, Guidance(teacher, pull=1.0))
+    assert {name for name, _ in objective.named_parameters()} == {"model.vectors"}

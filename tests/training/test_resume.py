@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from sentence_transformers import SentenceTransformer
 
 from panglot import Optimisation, PanglotError, load_encoder, sample_pairs, train
 from panglot.encoders import model_sha256
-from panglot.training import StepReport, Training
+from panglot.training import Guidance, Lora, StepReport, Training
 from panglot.training.checkpoints import last_checkpoint
 
 HOW = Optimisation(steps=6, learning_rate=1e-3, save_every=2)
@@ -89,6 +90,45 @@ def test_a_run_that_crashed_before_its_first_checkpoint_begins_anew(
     assert model_sha256(run(tmp_path, resume=True)[1]) == uninterrupted
 
 
+def taught(checkpoint: Path) -> Guidance:
+    return Guidance(load_encoder(str(checkpoint), device="cpu"), distillation=1.0, pull=0.5)
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "gradient-cache": {"how": {"gradient_cache": True, "micro_batch_tokens": 60}},
+    "lora": {"how": {"lora": Lora(rank=2, dropout=0.1, targets=("query", "dense"))}},
+    "alpha-schedule": {"alpha": (1.0, 0.0)},
+    "guidance": {"guidance": taught},
+    "all-at-once": {
+        "how": {"gradient_cache": True, "dropout": 0.2, "bf16": True, "table": "dense", "report_to": ()},
+        "alpha": (0.2, 0.9, 0.4),
+        "guidance": taught,
+    },
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_whatever_is_trained_a_crashed_run_ends_with_the_weights_of_an_uninterrupted_one(
+    run: Runner, tiny_checkpoint: Path, tmp_path: Path, name: str
+) -> None:
+    if name == "lora":
+        pytest.importorskip("peft")
+    how = replace(HOW, steps=4, **CHANGES[name].get("how", {}))
+
+    def start(folder: str, **more: Any) -> str:
+        settings = {key: value for key, value in CHANGES[name].items() if key != "how"}
+        if "guidance" in settings:
+            settings["guidance"] = taught(tiny_checkpoint)  # it has dropout too, which must be off
+        return model_sha256(run(tmp_path / folder, how, **settings, **more)[1])
+
+    whole = start("whole")
+    with pytest.raises(CrashError):
+        start("crashed", tell=crash_after(3))
+    made: list[int] = []
+    assert start("crashed", resume=True, tell=lambda report: made.append(report.step)) == whole
+    assert min(made) == 3
+
+
 @pytest.mark.parametrize("state", [None, '{"global_step": 6, "log_hist'])
 def test_a_half_written_newest_checkpoint_is_passed_over(
     run: Runner, crashed: Path, uninterrupted: str, state: str | None
@@ -141,6 +181,8 @@ def test_ctrl_c_in_the_last_step_lets_the_run_finish(run: Runner, uninterrupted:
         ({"batch_size": 4}, "batches.size was 8 and is now 4"),
         ({"strategy": "mixed"}, 'batches.strategy was "hybrid" and is now "mixed"'),
         ({"temperature": 0.1}, "objective.temperature was 0.05 and is now 0.1"),
+        ({"alpha": (0.5, 0.5)}, r"batches.alpha was 0.5 and is now \[0.5, 0.5\]"),
+        ({"how": replace(HOW, lora=Lora())}, "training.lora was null and is now"),
         ({"how": replace(HOW, seed=1)}, "training.seed was 0 and is now 1"),
         ({"how": replace(HOW, steps=7)}, "training.steps was 6 and is now 7"),
         ({"model_name": "other"}, 'model.name was "encoder" and is now "other"'),
@@ -151,6 +193,20 @@ def test_resuming_with_another_setting_is_refused_naming_it(
 ) -> None:
     with pytest.raises(PanglotError, match=message):
         run(crashed, resume=True, **settings)
+
+
+def test_resuming_with_another_teacher_is_refused(
+    run: Runner, still_checkpoint: Path, tiny_encoder: SentenceTransformer, crashed: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(PanglotError, match=r"cannot resume, for objective\.\w+ was null and is now 0.05"):
+        run(crashed, resume=True, guidance=Guidance(tiny_encoder, pull=1.0))
+    with pytest.raises(CrashError):
+        run(tmp_path / "taught", guidance=Guidance(tiny_encoder, pull=1.0), tell=crash_after(3))
+    other = load_encoder(str(still_checkpoint), device="cpu")
+    with torch.no_grad():
+        next(other.parameters()).mul_(2)
+    with pytest.raises(PanglotError, match=r"objective\.teacher_sha256 was"):
+        run(tmp_path / "taught", resume=True, guidance=Guidance(other, pull=1.0))
 
 
 def test_resuming_with_other_data_is_refused(tiny_encoder: SentenceTransformer, crashed: Path) -> None:

@@ -1,7 +1,8 @@
 """What a step is made of, against the lines of the pairs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from panglot import ParallelPairs, load_pairs, make_sampler, sample_pairs
 from panglot.batches import Batch
 from panglot.data import sample
+from panglot.training.micro_batches import Features
 from panglot.training.steps import Steps
 
 Line = dict[str, Any]
@@ -22,9 +24,17 @@ Line = dict[str, Any]
 class Reader:
     """Stands for a model: its one token of a text is the number of the prompted text."""
 
-    def __init__(self) -> None:
+    max_seq_length = None
+
+    def __init__(self, query: str = "Q ", passage: str = "P ") -> None:
         self.texts: list[str] = []
-        self.prompts = {"query": "Q ", "document": "P "}
+        self.prompts = {"query": query, "document": passage}
+
+    def __iter__(self) -> Iterator[None]:
+        return iter(())
+
+    def __getitem__(self, number: int) -> None:
+        """It has no modules, and so no tokenizer that could count."""
 
     def preprocess(self, texts: list[str], prompt: str | None) -> dict[str, Tensor]:
         prompted = [(prompt or "") + text for text in texts]
@@ -33,16 +43,23 @@ class Reader:
         first = len(self.texts) - len(texts)
         return {"input_ids": torch.arange(first, len(self.texts))[:, None]}
 
-    def read(self, features: dict[str, Tensor], name: str) -> list[str]:
-        """Return the texts of a part of the features, row by row."""
-        ids = features[f"{name}_input_ids"][features[f"{name}_rows"]]
+    def read(self, features: Features, name: str, batches: str = "micro_batches") -> list[str]:
+        """Return the texts of a column of the features, row by row."""
+        ids = torch.cat([batch["input_ids"] for batch in features[batches]])[features[f"{name}_rows"]]
         return [self.texts[k] for k in ids[:, 0].tolist()]
 
 
-def make_steps(pairs: ParallelPairs, ranks: int = 1, **settings: object) -> tuple[Steps, Reader]:
+def make_steps(
+    pairs: ParallelPairs,
+    ranks: int = 1,
+    teacher: Reader | None = None,
+    pivot: str | None = "en",
+    **settings: object,
+) -> tuple[Steps, Reader]:
     reader = Reader()
+    model, guide = cast(SentenceTransformer, reader), cast(SentenceTransformer, teacher)
     sampler = make_sampler([pairs], **settings)
-    return Steps(sampler, [pairs], cast(SentenceTransformer, reader), steps=6, ranks=ranks), reader
+    return Steps(sampler, [pairs], model, 6, ranks, token_budget=60, teacher=guide, pivot=pivot), reader
 
 
 def write_lines(path: Path, lines: Sequence[Line]) -> ParallelPairs:
@@ -91,8 +108,8 @@ def test_the_slices_of_two_processes_put_together_are_the_whole_step(strategy: s
         features, parts = whole[step], [sliced[2 * step], sliced[2 * step + 1]]
         for name in ("query", "passage"):
             assert one.read(features, name) == two.read(parts[0], name) + two.read(parts[1], name)
-            keys = torch.cat([part[f"{name}_keys"] for part in parts])
-            assert torch.equal(features[f"{name}_keys"], keys)
+        assert torch.equal(features["keys"], torch.cat([part["keys"] for part in parts]))
+        assert [part["pairs"] for part in parts] == [8, 8]
 
 
 def test_an_entry_does_not_depend_on_those_read_before() -> None:
@@ -103,8 +120,9 @@ def test_an_entry_does_not_depend_on_those_read_before() -> None:
     assert one.read(ahead[4], "query") == two.read(again[4], "query")
 
 
-def shared_keys(features: dict[str, Tensor], queries: str, candidates: str) -> list[list[bool]]:
-    a, b = features[f"{queries}_keys"], features[f"{candidates}_keys"]
+def shared_keys(features: Features, candidates: str = "keys") -> list[list[bool]]:
+    """Say which pairs (rows) share a key with which candidates (columns)."""
+    a, b = features["keys"], features[candidates]
     found: list[list[bool]] = (a[:, None] == b[None]).any(-1).tolist()
     return found
 
@@ -115,8 +133,8 @@ def test_pairs_share_a_key_if_their_passages_read_the_same(tmp_path: Path) -> No
     items = steps.sampler.draw(0).items.tolist()
     expected = [[a == b or {a, b} == {0, 2} for b in items] for a in items]
     features = steps[0]
-    assert shared_keys(features, "query", "passage") == expected
-    assert len(features["passage_input_ids"]) == 3  # the shared text is tokenised once
+    assert shared_keys(features) == expected
+    assert len(set(features["passage_rows"].tolist())) == 3  # the shared text is tokenised once
 
 
 def test_items_of_one_passage_group_share_a_key(tmp_path: Path) -> None:
@@ -125,7 +143,7 @@ def test_items_of_one_passage_group_share_a_key(tmp_path: Path) -> None:
     english = np.zeros(4, np.int64)
     both = Batch(0, "monolingual", np.arange(4), english, english)
     expected = [[a == b or {a, b} == {1, 3} for b in range(4)] for a in range(4)]
-    assert shared_keys(steps.features(both), "query", "passage") == expected
+    assert shared_keys(steps.features(both)) == expected
 
 
 def test_negatives_come_from_the_passages_language_and_only_equal_texts_mask_them(tmp_path: Path) -> None:
@@ -148,7 +166,7 @@ def test_negatives_come_from_the_passages_language_and_only_equal_texts_mask_the
         else:
             assert reader.read(features, "negative") == ["P de x."]
             masked = [[False], [False]]
-        assert shared_keys(features, "query", "negative") == masked
+        assert shared_keys(features, "negative_keys") == masked
         seen.add(tuple(passages))
     assert len(seen) > 1
 
@@ -161,3 +179,80 @@ def test_a_batch_without_negatives_has_none(tmp_path: Path) -> None:
         for step in range(6)
     }
     assert found == {True: True, False: False}
+
+
+def test_equal_texts_of_queries_passages_and_negatives_are_read_once(tmp_path: Path) -> None:
+    pairs = small_pairs(
+        tmp_path, query={0: "x", 1: "y"}, passage={1: "x", 2: "z", 3: "z"}, negatives={0: ["y", "z", "x"]}
+    )
+    steps, _ = make_steps(pairs, strategy="english", batch_size=4)
+    reader = Reader("", "")
+    steps = replace(steps, model=cast(SentenceTransformer, reader))
+    features = steps[0]
+    assert sorted(reader.texts) == ["en answer 0", "en question 2", "en question 3", "x", "y", "z"]
+    order = steps.sampler.draw(0).items.tolist()
+    queries, passages = ["x", "y", "en question 2", "en question 3"], ["en answer 0", "x", "z", "z"]
+    assert reader.read(features, "query") == [queries[k] for k in order]
+    assert reader.read(features, "passage") == [passages[k] for k in order]
+    assert reader.read(features, "negative") == ["y", "z", "x"]
+
+
+@pytest.mark.parametrize(("strategy", "monolingual"), [("english", 1), ("mixed", 0), ("crosslingual", 0)])
+def test_a_step_counts_its_pairs_its_tokens_and_its_kind(
+    tmp_path: Path, strategy: str, monolingual: int
+) -> None:
+    short = {
+        "query": dict.fromkeys(range(4), "12345"),
+        "passage": {0: "1", 1: "123", 2: "123", 3: "12345678"},
+    }
+    steps, _ = make_steps(small_pairs(tmp_path, **short), strategy=strategy, batch_size=4)  # type: ignore[arg-type]
+    counted = {name: steps[0][name] for name in ("pairs", "tokens", "monolingual")}
+    # the model has no tokens, so characters: "Q 12345", "P 1", "P 123", "P 12345678"
+    assert counted == {"pairs": 4, "tokens": 7 + 3 + 5 + 10, "monolingual": monolingual}
+
+
+def gappy(tmp_path: Path) -> ParallelPairs:
+    """Items a, b and c in German and Turkish; a also in English."""
+    lines = [
+        {"item_id": item, "language": code, "query": f"{code} {item}?", "passage": f"{code} {item}."}
+        for item, languages in (("a", "de en tr"), ("b", "de tr"), ("c", "de tr"))
+        for code in languages.split()
+    ]
+    return write_lines(tmp_path / "gappy.jsonl", lines)
+
+
+def taught(tmp_path: Path, pivot: str | None) -> list[tuple[str, str, str, str]]:
+    """Return for each pair what the model reads and what the teacher reads."""
+    teacher = Reader("ask ", "say ")
+    steps, reader = make_steps(
+        gappy(tmp_path), teacher=teacher, pivot=pivot, strategy="crosslingual", batch_size=3
+    )
+    found = []
+    for step in range(6):
+        features = steps[step]
+        columns = [reader.read(features, name) for name in ("query", "passage")]
+        columns += [
+            teacher.read(features, f"teacher_{name}", "teacher_micro_batches")
+            for name in ("query", "passage")
+        ]
+        found += list(zip(*columns, strict=True))
+    return found
+
+
+@pytest.mark.parametrize("pivot", ["en", "tr", None, "sw"])
+def test_a_teacher_reads_the_pivot_language_and_where_there_is_none_the_querys(
+    tmp_path: Path, pivot: str | None
+) -> None:
+    found = taught(tmp_path, pivot)
+    assert len({query for query, *_ in found}) == 7  # every query of the source
+    for query, passage, asked, said in found:
+        _, language, item = query.rstrip("?").split()
+        assert passage.split()[1] != language
+        has = "de en tr" if item == "a" else "de tr"
+        read = pivot if pivot is not None and pivot in has else language
+        assert (asked, said) == (f"ask {read} {item}?", f"say {read} {item}.")
+
+
+def test_without_a_teacher_nothing_is_read_for_one(tmp_path: Path) -> None:
+    steps, _ = make_steps(small_pairs(tmp_path), batch_size=4)
+    assert not any("teacher" in name for name in steps[0])

@@ -14,7 +14,7 @@ from sentence_transformers import SentenceTransformer
 from panglot import Optimisation, PanglotError, load_encoder, sample_pairs, train
 from panglot.data import pairs_from_rows, sample
 from panglot.encoders import model_sha256
-from panglot.training import StepReport, Training, training_of
+from panglot.training import Guidance, StepReport, Training, training_of
 from panglot.training.optimizer import token_table
 
 SHORT = Optimisation(steps=3, learning_rate=1e-3)
@@ -189,6 +189,31 @@ def test_a_failed_run_gives_ctrl_c_its_meaning_back(
     with pytest.raises(RuntimeError, match="fell off"):
         run(tiny_encoder, tmp_path, tell=fail)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_texts_looked_up_ahead_by_workers_give_the_same_weights(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    hashes = []
+    for workers in (0, 2):
+        model = load_encoder(str(tiny_checkpoint), device="cpu")
+        teacher = load_encoder(str(tiny_checkpoint), device="cpu")
+        how = Optimisation(steps=5, learning_rate=1e-3, workers=workers, micro_batch_tokens=60)
+        run(model, tmp_path / f"{workers}", how, guidance=Guidance(teacher, distillation=1.0))
+        hashes.append(model_sha256(model))
+    assert hashes[0] == hashes[1]
+
+
+def test_a_schedule_of_alpha_runs_over_the_steps_of_the_run(
+    tiny_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    how = Optimisation(steps=30, micro_batch_tokens=4096)
+    outcome = run(tiny_encoder, tmp_path, how, alpha=(1.0, 1.0, 0.0, 0.0), batch_size=2)
+    shares = [entry["monolingual_share"] for entry in outcome.log if "monolingual_share" in entry]
+    # alpha is 1 in the first ten steps, falls over the next, and is 0 in the last
+    assert (len(shares), shares[0], shares[2]) == (3, 1.0, 0.0)
+    assert 0 < shares[1] < 1
+    assert json.loads((tmp_path / "run.json").read_text())["batches"]["alpha"] == [1.0, 1.0, 0.0, 0.0]
 
 
 @pytest.mark.slow

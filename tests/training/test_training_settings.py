@@ -1,14 +1,13 @@
 """Recipes: read, laid over with options, checked."""
 
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from panglot import Optimisation, PanglotError
-from panglot.training import parse_override, read_recipe
+from panglot.training import Lora, parse_override, read_recipe
 
 RECIPE = """
 [data]
@@ -49,13 +48,23 @@ def test_options_win_over_the_recipe(recipe: Path) -> None:
 
 
 def test_without_a_recipe_the_settings_are_those_of_train() -> None:
-    assert read_recipe(None, {}).training.model_dump() == asdict(Optimisation())
+    assert read_recipe(None, {}).training.optimisation() == Optimisation()
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
         ("batches.alpha", 1.5, r"batches\.alpha is wrong: .*less than or equal to 1 \(given: 1\.5\)"),
+        ("batches.alpha", [0.5, -1], r"batches\.alpha\.1 is wrong: .*greater than or equal to 0"),
+        ("batches.alpha", [], r"batches\.alpha is wrong: .*\(given: \[\]\)"),
+        ("batches.alpha", "half", r"batches\.alpha is wrong: .*\(given: 'half'\)"),
+        ("objective.pull", -1, r"objective\.pull is wrong: .*greater than or equal to 0"),
+        ("training.dropout", 1.5, r"training\.dropout is wrong: .*less than or equal to 1"),
+        ("training.micro_batch_tokens", 0, r"training\.micro_batch_tokens is wrong"),
+        ("training.workers", -1, r"training\.workers is wrong"),
+        ("training.lora", {"rank": 0}, r"training\.lora\.rank is wrong: .*\(given: 0\)"),
+        ("training.lora", {"ranks": 4}, r"training\.lora\.ranks is no setting \(given: 4\)"),
+        ("training.lora", {"targets": 3}, r"training\.lora\.targets is wrong: .*\(given: 3\)"),
         ("batches.size", 1, r"batches\.size is wrong: .*greater than or equal to 2"),
         ("batches.strategy", "zigzag", r"batches\.strategy is wrong: .*'hybrid'.*\(given: 'zigzag'\)"),
         ("objective.temperature", 0, r"objective\.temperature is wrong: .*greater than 0"),
@@ -124,3 +133,31 @@ def test_an_override_is_read_as_toml_or_else_as_text(text: str, expected: tuple[
 def test_an_override_without_a_value_is_refused() -> None:
     with pytest.raises(PanglotError, match=r"'batches\.alpha' sets nothing; write NAME=VALUE"):
         parse_override("batches.alpha")
+
+
+def test_alpha_is_a_number_or_a_schedule(tmp_path: Path) -> None:
+    path = tmp_path / "schedule.toml"
+    path.write_text("[batches]\nalpha = [1, 0.5, 0]\n", encoding="utf-8")
+    assert read_recipe(path, {}).batches.alpha == [1, 0.5, 0]
+    assert read_recipe(path, {"batches.alpha": 0.3}).batches.alpha == 0.3
+
+
+def test_settings_of_a_recipe_become_plain_arguments(tmp_path: Path) -> None:
+    path = tmp_path / "lora.toml"
+    lines = [
+        "[training]",
+        'report_to = ["tensorboard"]',
+        "gradient_cache = true",
+        "[training.lora]",
+        "rank = 4",
+        'targets = ["query", "value"]',
+    ]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    how = read_recipe(path, {"training.stop_on": "rank_distance"}).training.optimisation()
+    assert how == Optimisation(
+        gradient_cache=True,
+        lora=Lora(rank=4, alpha=32, dropout=0.0, targets=("query", "value")),
+        stop_on="rank_distance",
+        report_to=("tensorboard",),
+    )
+    assert read_recipe(None, {"training.lora": {}}).training.optimisation().lora == Lora()

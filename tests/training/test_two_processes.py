@@ -1,20 +1,54 @@
 """Two processes that share a batch do what one process does."""
 
 import json
-import shutil
+import runpy
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
-from panglot import Optimisation, load_encoder, sample_pairs, train
+from panglot import load_encoder, make_sampler, sample_pairs
 from panglot.training import info_nce
+from panglot.training.micro_batches import even_out
+from panglot.training.steps import Steps
 
 pytestmark = pytest.mark.slow
+SCRIPT = Path(__file__).with_name("two_processes.py")
+TOOLS: dict[str, Any] = runpy.run_path(str(SCRIPT))
 NEGATIVES = {"plain": (0, 0), "as-many": (2, 2), "more-on-one": (3, 1), "all-on-one": (0, 3)}
+
+
+GUIDANCE = {"distillation": 1.0, "pull": 0.5}
+RUNS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "dense-table": {"how": {"table": "dense"}},
+    "gradient-cache": {"how": {"gradient_cache": True, "micro_batch_tokens": 60}},
+    "gradient-checkpointing": {"how": {"gradient_checkpointing": True}},
+    "hard-negatives": {"how": {"micro_batch_tokens": 60}, "negatives": True},
+    "one-text-at-a-time": {"how": {"micro_batch_tokens": 1, "gradient_cache": True}, "negatives": True},
+    "guidance": {"guidance": GUIDANCE},
+    "all-at-once": {
+        "how": {"micro_batch_tokens": 100, "gradient_cache": True, "table": "dense"},
+        "negatives": True,
+        "guidance": GUIDANCE | {"pivot": None},
+    },
+    "lora": {"how": {"lora": {"rank": 2}}},
+    "bfloat16": {"how": {"bf16": True}},
+}
+RESUMED: dict[str, dict[str, Any]] = {
+    "how": {"save_every": 2, "gradient_cache": True, "micro_batch_tokens": 60},
+    "guidance": GUIDANCE,
+}
+
+
+def possible(name: str) -> bool:
+    return name != "lora" or find_spec("peft") is not None
 
 
 def make_case(negatives: tuple[int, int], masked: bool) -> dict[str, Tensor]:
@@ -48,29 +82,25 @@ def on_one_process(case: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Path:
-    """The tiny BERT without dropout, which each process would draw for itself."""
-    folder = tmp_path_factory.mktemp("checkpoint") / "bert"
-    shutil.copytree(tiny_checkpoint, folder)
-    config = json.loads((folder / "config.json").read_text())
-    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, still_checkpoint: Path, tiny_checkpoint: Path) -> Path:
     """The folder into which two processes wrote what they found."""
     folder = tmp_path_factory.mktemp("two-processes")
     for name, negatives in NEGATIVES.items():
         for masked in (False, True):
             torch.save(make_case(negatives, masked), folder / f"case-{name}-{masked}.pt")
-    script = Path(__file__).with_name("two_processes.py")
+    (folder / "runs.json").write_text(json.dumps({name: RUNS[name] for name in RUNS if possible(name)}))
+    (folder / "resumed.json").write_text(json.dumps(RESUMED))
     done = subprocess.run(
-        [sys.executable, str(script), str(folder), str(checkpoint)], capture_output=True, text=True
+        [sys.executable, str(SCRIPT), str(folder), str(still_checkpoint), str(tiny_checkpoint)],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def found(folder: Path, process: int = 0) -> dict[str, Any]:
+    return dict(json.loads((folder / f"process-{process}.json").read_text()))
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -83,13 +113,66 @@ def test_averaged_gradients_equal_those_of_the_whole_batch(folder: Path, name: s
     assert gradient.abs().max() > 1e-3
 
 
-def test_two_processes_train_the_weights_of_one(folder: Path, checkpoint: Path, tmp_path: Path) -> None:
-    model = load_encoder(str(checkpoint), device="cpu")
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    how = Optimisation(steps=4, learning_rate=1e-3)
-    train(model, [sample_pairs()], tmp_path / "run", batch_size=8, optimisation=how)
-    shared = load_encoder(str(folder / "trained"), device="cpu").state_dict()
-    far = {k: float((shared[k] - value).abs().max()) for k, value in model.state_dict().items()}
-    moved = {k: float((before[k] - value).abs().max()) for k, value in model.state_dict().items()}
-    assert max(moved.values()) > 1e-3
-    assert max(far.values()) < 1e-5, far
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def farthest(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
+    return max(float((a[name] - value).abs().max()) for name, value in b.items())
+
+
+def terms(log: list[dict[str, float]]) -> dict[str, float]:
+    """Return the loss and its terms, the means over all steps."""
+    (line,) = [entry for entry in log if "loss" in entry]
+    return {name: line[name] for name in ("loss", "info_nce", "distillation", "pull") if name in line}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_two_processes_train_the_weights_of_one(
+    folder: Path, still_checkpoint: Path, tmp_path: Path, name: str
+) -> None:
+    if not possible(name):
+        pytest.skip("PEFT is not installed")
+    before = weights(load_encoder(str(still_checkpoint), device="cpu"))
+    outcome, model = TOOLS["run_case"](RUNS[name], str(still_checkpoint), tmp_path / "run")
+    alone, shared = weights(model), load_encoder(str(folder / f"run-{name}"), device="cpu").state_dict()
+    near = 2e-2 if RUNS[name].get("how", {}).get("bf16") else 3e-4  # the log has four decimals
+    assert terms(found(folder)[name]["log"]) == pytest.approx(terms(outcome.log), abs=near)
+    assert len(terms(outcome.log)) == (4 if "guidance" in RUNS[name] else 2)
+    assert farthest(alone, before) > 1e-3
+    if near < 1e-3:
+        assert farthest(alone, shared) < 5e-5
+    # both processes end with the same model
+    assert found(folder, 0)[name]["sha256"] == found(folder, 1)[name]["sha256"]
+
+
+@pytest.mark.parametrize("name", ["hard-negatives", "one-text-at-a-time", "all-at-once"])
+def test_the_two_processes_have_different_numbers_of_micro_batches(
+    still_encoder: SentenceTransformer, name: str
+) -> None:
+    pairs = TOOLS["with_negatives"]() if RUNS[name].get("negatives") else sample_pairs()
+    budget = RUNS[name]["how"]["micro_batch_tokens"]
+    steps = Steps(
+        make_sampler([pairs], batch_size=8), [pairs], still_encoder, 4, ranks=2, token_budget=budget
+    )
+    counts = [len(steps[entry]["micro_batches"]) for entry in range(len(steps))]
+    assert any(first != second for first, second in zip(counts[::2], counts[1::2], strict=True))
+
+
+def test_micro_batches_are_evened_out_with_the_last_again(folder: Path) -> None:
+    assert [found(folder, process)["evened"] for process in (0, 1)] == [[0, 0, 0], [0, 1, 2]]
+    batches = [{"rows": torch.tensor([0])}]
+    assert even_out(batches) == batches  # one process has nobody to be even with
+
+
+def test_an_interrupted_run_of_two_processes_ends_with_the_weights_of_an_uninterrupted_one(
+    folder: Path, tiny_checkpoint: Path
+) -> None:
+    for process in (0, 1):
+        assert min(found(folder, process)["made"]) == RESUMED["how"]["save_every"] + 1
+    whole, resumed = (
+        load_encoder(str(folder / name), device="cpu").state_dict() for name in ("whole", "crashed")
+    )
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    assert farthest(whole, load_encoder(str(tiny_checkpoint), device="cpu").state_dict()) > 1e-3
+    assert not (folder / "crashed" / "checkpoints").exists()

@@ -64,31 +64,37 @@ class Sampler:
         indexes: one per source.
         strategy: see ``STRATEGIES``.
         batch_size: pairs in the global batch, over all processes.
-        alpha: share of monolingual batches of the hybrid strategy.
+        alpha: probability that a batch of the hybrid strategy is monolingual; several numbers: a schedule,
+            linear between them, the first at the first step and the last at the last.
         seed: of all draws.
         language: the one language of ``english`` and ``specific``.
         language_temperature: languages of monolingual batches are drawn in proportion to
             size ** (1 / temperature): 1 is by size, infinity (the default) uniform.
         source_temperature: the same for sources; the default is 1.
         names: of the sources, for messages.
+        steps: over which a schedule of alpha runs; needed for one.
     """
 
     indexes: Sequence[PairIndex]
     strategy: Strategy = "hybrid"
     batch_size: int = 128
-    alpha: float = 0.5
+    alpha: float | tuple[float, ...] = 0.5
     seed: int = 0
     language: str | None = None
     language_temperature: float = math.inf
     source_temperature: float = 1.0
     names: Sequence[str] = ()
+    steps: int | None = None
     _plans: dict[Kind, "_Plan"] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
             raise PanglotError(f"'{self.strategy}' is no strategy; use one of {', '.join(STRATEGIES)}.")
-        if not 0 <= self.alpha <= 1:
+        alphas = _points(self.alpha)
+        if not alphas or not all(0 <= alpha <= 1 for alpha in alphas):
             raise PanglotError(f"alpha is {self.alpha}; it is a probability, between 0 and 1.")
+        if len(alphas) > 1 and self.steps is None:
+            raise PanglotError("alpha is a schedule; say over how many steps it runs.")
         if self.batch_size < 2:
             raise PanglotError(f"the batch size is {self.batch_size}; in-batch negatives need 2 or more.")
         if not (self.language_temperature > 0 and self.source_temperature > 0):  # also catches nan
@@ -97,17 +103,25 @@ class Sampler:
             raise PanglotError("strategy 'specific' trains one model per language; name the language.")
         kinds = KINDS[self.strategy]
         if self.strategy == "hybrid":
-            kinds = tuple(k for k, p in zip(kinds, (self.alpha, 1 - self.alpha), strict=True) if p > 0)
+            likeliest = (max(alphas), 1 - min(alphas))
+            kinds = tuple(kind for kind, most in zip(kinds, likeliest, strict=True) if most > 0)
         object.__setattr__(self, "_plans", {kind: self._plan(kind) for kind in kinds})
 
     def kind(self, step: int) -> Kind:
         """Return how the batch of a step draws its languages."""
-        return self._kind(self._rng(step))
+        return self._kind(step, self._rng(step))
+
+    def alpha_at(self, step: int) -> float:
+        """Return the probability that the hybrid batch of a step (from 0) is monolingual."""
+        alphas = _points(self.alpha)
+        if len(alphas) == 1 or self.steps is None or self.steps < 2:
+            return alphas[0]
+        return float(np.interp(step, np.linspace(0, self.steps - 1, len(alphas)), alphas))
 
     def draw(self, step: int) -> Batch:
         """Return the global batch of a step (from 0)."""
         rng = self._rng(step)
-        kind = self._kind(rng)
+        kind = self._kind(step, rng)
         plan = self._plans[kind]
         source = plan.sources[_pick(plan.source_bounds, rng)]
         index = self.indexes[source]
@@ -147,8 +161,8 @@ class Sampler:
     def _rng(self, step: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, step]))
 
-    def _kind(self, rng: np.random.Generator) -> Kind:
-        first = rng.random() < self.alpha
+    def _kind(self, step: int, rng: np.random.Generator) -> Kind:
+        first = rng.random() < self.alpha_at(step)
         kinds = KINDS[self.strategy]
         return kinds[0] if len(kinds) == 1 or first else kinds[1]
 
@@ -199,6 +213,10 @@ class _Plan:
     source_bounds: npt.NDArray[np.float64]
     languages: dict[int, tuple[IntArray, npt.NDArray[np.float64]]]
     candidates: dict[int, IntArray | None]
+
+
+def _points(alpha: float | tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(alpha) if isinstance(alpha, (tuple, list)) else (alpha,)
 
 
 def make_sampler(sources: Sequence[ParallelPairs], **settings: object) -> Sampler:

@@ -1,5 +1,8 @@
 """``panglot train``."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,9 +82,6 @@ def train(
     Ctrl-C writes a checkpoint and stops; the same command with --resume goes on and ends with exactly the
     weights of an uninterrupted run.
     """
-    from panglot.experiments.recipes import run_recipe
-    from panglot.training import parse_override, read_recipe
-
     if output is None:
         raise PanglotError("no output folder is given; name one with --output.")
     options: dict[str, Any] = {
@@ -104,18 +104,55 @@ def train(
         "training.bf16": bf16,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    given |= dict(parse_override(text) for text in settings or [])
-    checked = read_recipe(recipe, given)
-    show.say(f"loading {checked.model.name} and {len(checked.data.pairs)} source(s)")
-    with show.training_progress() as tell:
-        outcomes = run_recipe(checked, output, resume=resume, tell=tell, note=show.note)
-    if json:
+    with _one_voice() as first:
+        _run(recipe, given, settings or [], output, resume=resume, json=json, first=first)
+
+
+def _run(
+    recipe: Path | None,
+    given: dict[str, Any],
+    settings: list[str],
+    output: Path,
+    *,
+    resume: bool,
+    json: bool,
+    first: bool,
+) -> None:
+    """Train; of several processes the first one alone tells of it."""
+    from panglot.experiments.recipes import run_recipe
+    from panglot.training import parse_override, read_recipe
+
+    checked = read_recipe(recipe, given | dict(parse_override(text) for text in settings))
+    if first:
+        show.say(f"loading {checked.model.name} and {len(checked.data.pairs)} source(s)")
+    with show.training_progress() if first else nullcontext() as tell:
+        outcomes = run_recipe(checked, output, resume=resume, tell=tell, note=show.note if first else None)
+    if json and first:
         show.print_json({str(folder): vars(outcome) for folder, outcome in outcomes.items()})
     for folder, outcome in outcomes.items():
         if not outcome.finished:
-            show.note(f"interrupted after step {outcome.steps}; continue with the same command and --resume.")
+            if first:
+                show.note(
+                    f"interrupted after step {outcome.steps}; continue with the same command and --resume."
+                )
             raise typer.Exit(130)
-        if not json:
+        if first and not json:
             show.tell(f"{outcome.steps} steps made; the model is in {folder}")
             for name, value in sorted(outcome.figures.items()):
                 show.tell(f"  held-out {name.replace('_', ' ')}: {value:.4f}")
+
+
+@contextmanager
+def _one_voice() -> Iterator[bool]:
+    """Say whether this process speaks for all (torchrun starts several), and let one tell of an error."""
+    from panglot.training.processes import first_to_report, is_first, leave
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of libraries, about each other
+        try:
+            yield is_first()
+        except PanglotError as error:
+            if first_to_report(str(error)):
+                raise
+            raise typer.Exit(2) from error
+    leave()

@@ -1,22 +1,31 @@
 """Training: the objective, the trainer, the settings of a run."""
 
+from panglot.training.adapters import Lora
 from panglot.training.checkpoints import training_of
+from panglot.training.held_out import held_out_measure
 from panglot.training.objective import InfoNCE, info_nce
+from panglot.training.optimisation import Optimisation
 from panglot.training.optimizer import LazyAdamW, make_optimizer, set_table_mode
-from panglot.training.run import Optimisation, Training, held_out_measure, train
-from panglot.training.settings import Recipe, parse_override, read_recipe
+from panglot.training.processes import is_first
+from panglot.training.run import Training, train
+from panglot.training.settings import Recipe, override, parse_override, read_recipe
+from panglot.training.teacher import Guidance
 from panglot.training.watching import StepReport
 
 __all__ = [
+    "Guidance",
     "InfoNCE",
     "LazyAdamW",
+    "Lora",
     "Optimisation",
     "Recipe",
     "StepReport",
     "Training",
     "held_out_measure",
     "info_nce",
+    "is_first",
     "make_optimizer",
+    "override",
     "parse_override",
     "read_recipe",
     "set_table_mode",

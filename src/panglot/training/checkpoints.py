@@ -26,6 +26,7 @@ def prepare_folder(folder: Path, run: dict[str, Any], resume: bool) -> Path | No
     Returns:
         the checkpoint to continue from, or None to begin at the first step.
     """
+    run = json.loads(json.dumps(run))  # tuples become lists, as in the file that it is compared with
     run_path = folder / RUN_FILE
     if resume:
         if not run_path.exists():
@@ -57,6 +58,11 @@ def last_checkpoint(folder: Path) -> Path | None:
         if _is_whole(path)
     ]
     return max(found)[1] if found else None
+
+
+def processes_of(checkpoint: Path) -> int:
+    """Return how many processes wrote a checkpoint: each kept the state of its random numbers."""
+    return max(1, len(list(checkpoint.glob("rng_state_*.pth"))))
 
 
 def _is_whole(checkpoint: Path) -> bool:

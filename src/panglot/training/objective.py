@@ -1,12 +1,29 @@
 """The objective: InfoNCE on cosine similarity over in-batch negatives, without false negatives."""
 
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from sentence_transformers.util import all_gather, all_gather_with_grad
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
-Features = dict[str, Any]
+from panglot.training.micro_batches import Features, embed, even_out
+from panglot.training.teacher import Guidance, distillation, pull
+
+
+class Candidates(NamedTuple):
+    """What each query of a process is compared with.
+
+    Attributes:
+        similarity: ``(B, n)`` cosines to the passages of the global batch, then to all hard negatives.
+        masked: ``(B, n)`` True where a candidate is no negative: it shares an item or a passage.
+        own: ``(B,)`` the column of each query's own passage.
+        passages: how many of the columns are passages; the rest are hard negatives.
+    """
+
+    similarity: Tensor
+    masked: Tensor
+    own: Tensor
+    passages: int
 
 
 class InfoNCE(nn.Module):
@@ -16,36 +33,55 @@ class InfoNCE(nn.Module):
     ``-log(exp(q_i p_i / t) / sum_j exp(q_i p_j / t))``, averaged over queries. Candidates j are the passages
     of the whole global batch, over all processes, and its hard negatives. Masked out are those j that share
     an item or a passage with i: *keys* say which (see ``panglot.training.steps``).
+
+    Args:
+        model: called with the list of a step's micro-batches (see ``micro_batched``).
+        temperature: divides the similarities.
+        guidance: a teacher and the terms that it adds; None: InfoNCE alone.
     """
 
-    def __init__(self, model: nn.Module, temperature: float = 0.05) -> None:
+    def __init__(self, model: nn.Module, temperature: float = 0.05, guidance: Guidance | None = None) -> None:
         super().__init__()
         self.model = model
         self.temperature = temperature
+        # in a list, so that the teacher is neither trained, saved nor wrapped for several processes
+        self._guidance = [guidance] if guidance else []
 
-    def forward(self, features: list[Features], labels: Tensor | None = None) -> Tensor:
-        """Return the mean loss.
+    def forward(self, features: Features, labels: Tensor | None = None) -> dict[str, Tensor]:
+        """Return the loss by term; their sum is what is minimised.
 
         Args:
-            features: of B queries, of their B passages, and of any number of hard negatives; each with
-                ``keys``, a ``(rows, 3)`` tensor.
+            features: of a step; see ``Steps.features``.
             labels: unused; the trainer passes it.
         """
-        embedded = [self._embed(part) for part in features]
-        return info_nce(
-            queries=embedded[0][0],
-            passages=embedded[1][0],
-            query_keys=embedded[0][1],
-            passage_keys=embedded[1][1],
-            temperature=self.temperature,
-            negatives=embedded[2][0] if len(embedded) > 2 else None,
-            negative_keys=embedded[2][1] if len(embedded) > 2 else None,
+        found = self.model(even_out(features["micro_batches"]))
+        queries, passages = found[features["query_rows"]], found[features["passage_rows"]]
+        hard = "negative_rows" in features
+        compared = compare(
+            queries,
+            passages,
+            features["keys"],
+            features["keys"],
+            found[features["negative_rows"]] if hard else None,
+            features["negative_keys"] if hard else None,
         )
-
-    def _embed(self, features: Features) -> tuple[Tensor, Tensor]:
-        inputs = {name: value for name, value in features.items() if name not in ("keys", "rows")}
-        unique = nn.functional.normalize(self.model(inputs)["sentence_embedding"].float(), dim=-1)
-        return unique[features["rows"]], features["keys"]
+        terms = {"info_nce": cross_entropy(compared, self.temperature)}
+        for guidance in self._guidance:
+            with torch.no_grad():
+                taught = embed(guidance.teacher, features["teacher_micro_batches"])
+            of_queries = taught[features["teacher_query_rows"]]
+            of_passages = taught[features["teacher_passage_rows"]]
+            if guidance.distillation:
+                scores = of_queries @ gather(of_passages).t()
+                terms["distillation"] = guidance.distillation * distillation(
+                    compared.similarity[:, : compared.passages],
+                    scores,
+                    compared.masked[:, : compared.passages],
+                    guidance.temperature,
+                )
+            if guidance.pull:
+                terms["pull"] = guidance.pull * (pull(queries, of_queries) + pull(passages, of_passages)) / 2
+        return terms
 
 
 def info_nce(
@@ -57,14 +93,33 @@ def info_nce(
     negatives: Tensor | None = None,
     negative_keys: Tensor | None = None,
 ) -> Tensor:
-    """Return the mean InfoNCE loss of unit vectors.
+    """Return the mean InfoNCE loss of unit vectors; see ``compare`` for the arguments."""
+    return cross_entropy(
+        compare(queries, passages, query_keys, passage_keys, negatives, negative_keys), temperature
+    )
+
+
+def cross_entropy(compared: Candidates, temperature: float) -> Tensor:
+    """Return the mean over queries of the cross-entropy of their own passage."""
+    logits = (compared.similarity / temperature).masked_fill(compared.masked, float("-inf"))
+    return nn.functional.cross_entropy(logits, compared.own)
+
+
+def compare(
+    queries: Tensor,
+    passages: Tensor,
+    query_keys: Tensor,
+    passage_keys: Tensor,
+    negatives: Tensor | None = None,
+    negative_keys: Tensor | None = None,
+) -> Candidates:
+    """Compare the queries of this process with the candidates of all.
 
     Args:
-        queries: ``(B, d)``.
+        queries: ``(B, d)`` unit vectors.
         passages: ``(B, d)``, passage i the one that query i looks for.
         query_keys: ``(B, k)`` integers; a candidate that has one of them in the same column is no negative.
         passage_keys: ``(B, k)``.
-        temperature: divides the similarities.
         negatives: ``(n, d)`` hard negatives, candidates of every query.
         negative_keys: ``(n, k)``.
     """
@@ -72,8 +127,8 @@ def info_nce(
     first = 0
     if negatives is None or negative_keys is None:
         negatives, negative_keys = passages[:0], passage_keys[:0]
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        first = torch.distributed.get_rank() * size
+    if distributed.is_available() and distributed.is_initialized():
+        first = distributed.get_rank() * size
         negatives, negative_keys = _gather_ragged(negatives, negative_keys)
         passages, passage_keys = all_gather_with_grad(passages), all_gather(passage_keys)
     own = torch.arange(first, first + size, device=queries.device)
@@ -81,8 +136,13 @@ def info_nce(
     same = (query_keys[:, None, :] == passage_keys[None, :, :]).any(-1)
     same[torch.arange(size, device=same.device), own] = False
     same = torch.cat([same, (query_keys[:, None, :] == negative_keys[None, :, :]).any(-1)], dim=1)
-    logits = (similarity / temperature).masked_fill(same, float("-inf"))
-    return nn.functional.cross_entropy(logits, own)
+    return Candidates(similarity, same, own, len(passages))
+
+
+def gather(rows: Tensor) -> Tensor:
+    """Return the rows of all processes, without gradient."""
+    several = distributed.is_available() and distributed.is_initialized()
+    return all_gather(rows) if several else rows
 
 
 def _gather_ragged(rows: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """AdamW that touches only the used rows of an embedding table, and clipping that allows for them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -78,6 +79,19 @@ def set_table_mode(model: SentenceTransformer, mode: TableMode) -> None:
     table = token_table(model)
     table.sparse = mode == "sparse"
     table.weight.requires_grad_(mode != "frozen")
+
+
+@contextmanager
+def table_mode(model: SentenceTransformer, mode: TableMode) -> Iterator[None]:
+    """Set the mode of the token table for a while; see ``set_table_mode``."""
+    table = token_table(model)
+    sparse, trained = table.sparse, table.weight.requires_grad
+    set_table_mode(model, mode)
+    try:
+        yield
+    finally:
+        table.sparse = sparse
+        table.weight.requires_grad_(trained)
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], maximum: float) -> Tensor:

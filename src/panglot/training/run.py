@@ -1,70 +1,37 @@
 """Train an encoder."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import torch
-from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
-from transformers import EarlyStoppingCallback, TrainerCallback
+from sentence_transformers import SentenceTransformer
+from transformers import EarlyStoppingCallback
 
 from panglot.batches import Sampler
-from panglot.data import ParallelPairs, benchmark_from_pairs
-from panglot.encoders import UseMultilingual, cut_at, encode, model_sha256, passage_prompt, query_prompt
+from panglot.data import ParallelPairs
+from panglot.encoders import Laser2, UseMultilingual, cut_at, model_sha256
 from panglot.errors import PanglotError
-from panglot.evaluation import evaluate_embeddings
 from panglot.files import explained, write_json
+from panglot.training.adapters import adapted, compiled, dropout_of, without_checkpointing_after
 from panglot.training.card import model_card
-from panglot.training.checkpoints import prepare_folder, remove_checkpoints, save_model
+from panglot.training.checkpoints import prepare_folder, processes_of, remove_checkpoints, save_model
+from panglot.training.held_out import Measure, held_out_measure, stopping_measure
+from panglot.training.micro_batches import micro_batched
 from panglot.training.objective import InfoNCE
-from panglot.training.optimizer import TableMode, set_table_mode
+from panglot.training.optimisation import CPU_TOKENS, GPU_TOKENS, Optimisation, training_arguments
+from panglot.training.optimizer import table_mode
+from panglot.training.processes import decided_by_first, is_first, of_first, on_any
+from panglot.training.shards import close_shards, gather_weights
 from panglot.training.steps import Steps
-from panglot.training.trainer import Measure, PairsTrainer
+from panglot.training.teacher import Guidance
+from panglot.training.trainer import PairsTrainer
 from panglot.training.watching import StepReport, Watcher
-
-STOP_ON = "AP"  # the mean over the three settings
-
-
-@dataclass(frozen=True)
-class Optimisation:
-    """How the weights are changed; see ``panglot.training.settings.TrainingPart`` for bounds.
-
-    Attributes:
-        steps: optimizer steps.
-        max_length: cut training texts at so many tokens; None: where the model cuts. Measuring and the
-            saved model keep the model's own length.
-        learning_rate: the highest, for everything but the token table.
-        table_learning_rate: the highest for the token table; None: the same.
-        table: ``sparse`` (only used rows are touched), ``dense`` or ``frozen``.
-        warmup: share of the steps in which the rate rises.
-        schedule: how it falls afterwards.
-        weight_decay: of matrices.
-        max_gradient_norm: gradients are scaled down to it.
-        seed: of the draws and of dropout.
-        bf16: compute in bfloat16 where that is safe.
-        evaluate_every: measure on held-out documents every so many steps; 0: only at the end.
-        patience: stop after so many measurements without a gain; 0: never. The best model is kept.
-        save_every: checkpoint every so many steps (as often as measured, where it is measured); 0: never.
-    """
-
-    steps: int = 200
-    max_length: int | None = None
-    learning_rate: float = 5e-5
-    table_learning_rate: float | None = None
-    table: TableMode = "sparse"
-    warmup: float = 0.1
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    weight_decay: float = 0.01
-    max_gradient_norm: float = 1.0
-    seed: int = 0
-    bf16: bool = False
-    evaluate_every: int = 0
-    patience: int = 0
-    save_every: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,12 +57,13 @@ def train(
     output: str | Path,
     *,
     strategy: str = "hybrid",
-    alpha: float = 0.5,
+    alpha: float | tuple[float, ...] = 0.5,
     batch_size: int = 128,
     language: str | None = None,
     language_temperature: float = float("inf"),
     source_temperature: float = 1.0,
     temperature: float = 0.05,
+    guidance: Guidance | None = None,
     optimisation: Optimisation | None = None,
     held_out: Sequence[ParallelPairs] = (),
     held_out_items: int = 100,
@@ -113,6 +81,7 @@ def train(
         strategy: how batches are drawn; with alpha, batch_size, language and the two temperatures of
             languages and sources see ``panglot.batches.Sampler``. batch_size counts all processes.
         temperature: of InfoNCE.
+        guidance: a teacher, and what it adds to InfoNCE.
         optimisation: steps, rates, seed, when to measure, save and stop.
         held_out: pairs of other documents to measure on.
         held_out_items: of each source at most so many, evenly spread, so that measuring stays cheap.
@@ -135,113 +104,139 @@ def train(
         language_temperature=language_temperature,
         source_temperature=source_temperature,
         names=[source.name for source in sources],
+        steps=how.steps,
     )
-    if how.patience and not (held_out and how.evaluate_every):
-        raise PanglotError("patience needs held-out documents and evaluate_every; set both, or patience = 0.")
-    run = _describe(model, model_name, sources, sampler, temperature, how)
-    checkpoint = prepare_folder(folder, run, resume)
+    _check(how, bool(held_out), model, guidance)
+    run = _describe(model, model_name, sources, sampler, temperature, guidance, how)
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
+    arguments = training_arguments(folder, how, bool(held_out))  # several processes meet here
+    # several GPUs take several processes; DataParallel would cut through what a step consists of
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    ranks = arguments.world_size
+    if batch_size % ranks:
+        raise PanglotError(f"a batch of {batch_size} cannot be shared by {ranks} processes; use a multiple.")
+    checkpoint = _begin(folder, run, resume, ranks, note)
     for sentence in sampler.notes():
         if note is not None:
             note(sentence)
-    set_table_mode(model, how.table)
-    arguments = _arguments(folder, how, bool(held_out))
-    if batch_size % arguments.world_size:
-        raise PanglotError(
-            f"a batch of {batch_size} cannot be shared by {arguments.world_size} processes; use a multiple."
-        )
-    measure = held_out_measure(held_out, held_out_items, model.max_seq_length) if held_out else None
+    cuda = torch.cuda.is_available()
+    if ranks > 1 and cuda and how.table == "sparse":  # NCCL sums no sparse gradients
+        how = replace(how, table="dense")
+    measure = None
+    if held_out:
+        found = held_out_measure(held_out, held_out_items, model.max_seq_length, how.stop_on)
+        measure = partial(_agreed, found)
     watcher = Watcher(tell)
-    callbacks: list[TrainerCallback] = [watcher]
-    if how.patience:
-        callbacks.append(EarlyStoppingCallback(early_stopping_patience=how.patience))
-    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
-    trainer = PairsTrainer(
-        steps=Steps(sampler, sources, model, how.steps, arguments.world_size),
-        objective=InfoNCE(model, temperature),
-        measure=measure if how.evaluate_every else None,
-        table_learning_rate=how.table_learning_rate,
-        args=arguments,
-        callbacks=callbacks,
-    )
-    try:
-        with explained(folder), cut_at(model, how.max_length):
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    finally:
-        watcher.release()
-        if trainer.is_world_process_zero():  # the one that writes them
-            remove_checkpoints(folder, only_broken=True)
+    budget = how.micro_batch_tokens or (GPU_TOKENS if cuda else CPU_TOKENS)
+    steps = Steps(sampler, sources, model, how.steps, ranks, budget)
+    if guidance is not None:
+        guidance.teacher.to(arguments.device).eval()
+        steps = replace(steps, teacher=guidance.teacher, pivot=guidance.pivot)
+    with _prepared(model, how):
+        trainer = PairsTrainer(
+            steps=steps,
+            objective=InfoNCE(model, temperature, guidance),
+            measure=measure if how.evaluate_every else None,
+            table_learning_rate=how.table_learning_rate,
+            args=arguments,
+            callbacks=[watcher, *([EarlyStoppingCallback(how.patience)] if how.patience else [])],
+        )
+        _check_shards(trainer, checkpoint)
+        try:
+            with explained(folder), cut_at(model, how.max_length):
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        finally:
+            watcher.release()
+            if is_first():  # the one that writes them
+                remove_checkpoints(folder, only_broken=True)
     made = trainer.state.global_step
     log: list[dict[str, float]] = trainer.state.log_history
-    if watcher.interrupted and made < how.steps:
+    if watcher.stopped:
         return Training(made, {}, log, finished=False)
     figures = measure(model) if measure else {}
-    if trainer.is_world_process_zero():
-        write_json(folder / "log.json", {"log": log, "held_out": figures})
-        save_model(model, folder, model_card(run, figures, made, isinstance(model[0], UseMultilingual)))
-        remove_checkpoints(folder)
+    card = model_card(run, figures, made, isinstance(model[0], UseMultilingual | Laser2))
+    gather_weights(model)
+    decided_by_first(partial(_keep, model, folder, card, {"log": log, "held_out": figures}))
     return Training(made, figures, log, finished=True)
 
 
-def held_out_measure(
-    held_out: Sequence[ParallelPairs], items: int = 100, max_length: int | None = None
-) -> Measure:
-    """Return a function that measures a model on held-out pairs: AP by setting, and their mean.
-
-    Args:
-        held_out: pairs of each source.
-        items: at most so many of each source, evenly spread, so that measuring stays cheap.
-        max_length: cut texts at so many tokens; None: where the model cuts.
-    """
-    benchmarks = []
-    for pairs in held_out:
-        few = np.unique(np.linspace(0, len(pairs) - 1, min(items, len(pairs))).astype(int))
-        benchmarks.append(benchmark_from_pairs(pairs.select(items=few)))
-
-    def measure(model: SentenceTransformer) -> dict[str, float]:
-        found: dict[str, list[float]] = {}
-        for benchmark in benchmarks:
-            with cut_at(model, max_length):
-                queries = encode(model, benchmark.queries.texts, query_prompt(model))
-                passages = encode(model, benchmark.passages.texts, passage_prompt(model))
-            results = evaluate_embeddings(benchmark, queries, passages, ["AP"]).results
-            for setting, figures in results["settings"].items():
-                if figures is not None:
-                    found.setdefault(f"{setting}_AP", []).append(figures["AP"])
-        means = {name: float(np.mean(values)) for name, values in found.items()}
-        return {**means, STOP_ON: float(np.mean(list(means.values())))}
-
-    return measure
+def _begin(
+    folder: Path, run: dict[str, Any], resume: bool, ranks: int, note: Callable[[str], None] | None
+) -> Path | None:
+    """Begin or continue the run in a folder as the first process finds it; see ``prepare_folder``."""
+    checkpoint = decided_by_first(partial(prepare_folder, folder, run, resume))
+    if checkpoint is None:
+        return None
+    if on_any(not checkpoint.exists()):
+        raise PanglotError(
+            f"{checkpoint}: not every machine has this checkpoint; "
+            "keep the output folder on a file system that all of them share."
+        )
+    before = processes_of(checkpoint)
+    if before != ranks and note is not None:
+        note(
+            f"the run was begun on {before} processes and goes on on {ranks}: "
+            "its batches stay the same, but what dropout leaves out does not."
+        )
+    return checkpoint
 
 
-def _arguments(folder: Path, how: Optimisation, held_out: bool) -> SentenceTransformerTrainingArguments:
-    """Translate into the trainer's arguments."""
-    measured = held_out and how.evaluate_every > 0
-    save = how.evaluate_every if measured else how.save_every
-    return SentenceTransformerTrainingArguments(
-        output_dir=str(folder / "checkpoints"),
-        max_steps=how.steps,
-        per_device_train_batch_size=1,
-        learning_rate=how.learning_rate,
-        lr_scheduler_type={"constant": "constant_with_warmup"}.get(how.schedule, how.schedule),
-        warmup_steps=round(how.warmup * how.steps),
-        weight_decay=how.weight_decay,
-        max_grad_norm=how.max_gradient_norm,
-        seed=how.seed,
-        bf16=how.bf16,
-        eval_strategy="steps" if measured else "no",
-        eval_steps=how.evaluate_every or None,
-        save_strategy="steps" if save else "no",
-        save_steps=save or how.steps,
-        save_total_limit=2 if measured else 1,
-        load_best_model_at_end=measured,
-        metric_for_best_model=STOP_ON if measured else None,
-        greater_is_better=True if measured else None,
-        restore_callback_states_from_checkpoint=True,  # the patience that is left
-        logging_steps=min(10, how.steps),
-        report_to="none",
-        disable_tqdm=True,
-        use_cpu=not torch.cuda.is_available(),
-    )
+def _agreed(measure: Measure, model: SentenceTransformer) -> dict[str, float]:
+    """Measure on all processes, which sharded models need, and go by one: else some might stop alone."""
+    figures = of_first(measure(model))
+    close_shards(model)
+    return figures
+
+
+def _keep(model: SentenceTransformer, folder: Path, card: str, log: dict[str, Any]) -> None:
+    """Write what is kept of a finished run."""
+    write_json(folder / "log.json", log)
+    save_model(model, folder, card)
+    remove_checkpoints(folder)
+
+
+@contextmanager
+def _prepared(model: SentenceTransformer, how: Optimisation) -> Iterator[None]:
+    """Make a model ready to be trained as asked, and a plain one again."""
+    with (
+        table_mode(model, how.table),
+        adapted(model, how.lora, how.seed),
+        dropout_of(model, how.dropout),
+        without_checkpointing_after(model),
+        compiled(model, how.compile),
+        micro_batched(model, cached=how.gradient_cache),
+    ):
+        yield
+
+
+def _check(how: Optimisation, held_out: bool, model: SentenceTransformer, guidance: Guidance | None) -> None:
+    """Refuse settings that cannot work together."""
+    stopping_measure(how.stop_on)
+    if how.patience and not (held_out and how.evaluate_every):
+        raise PanglotError("patience needs held-out documents and evaluate_every; set both, or patience = 0.")
+    if guidance is None:
+        return
+    if guidance.teacher is model:
+        raise PanglotError("the teacher is the model that is trained, which changes; load it once more.")
+    own, other = (m.get_embedding_dimension() for m in (model, guidance.teacher))
+    if guidance.pull and own != other:
+        raise PanglotError(
+            f"the teacher's embeddings have {other} dimensions and the model's {own}, so translations cannot "
+            "be pulled to the teacher's; use another teacher, or distillation alone."
+        )
+
+
+def _check_shards(trainer: PairsTrainer, checkpoint: Path | None) -> None:
+    """Refuse what sharded models (FSDP) cannot do."""
+    if not trainer.is_fsdp_enabled:
+        return
+    if not trainer.accelerator.is_fsdp2:
+        raise PanglotError("models are sharded by FSDP's second version only; launch with --fsdp_version 2.")
+    if checkpoint or trainer.args.save_strategy != "no":
+        raise PanglotError(
+            "sharded models (FSDP) have no checkpoints to measure or resume from; "
+            "set evaluate_every and save_every to 0 and leave --resume out, or launch without FSDP."
+        )
 
 
 def _describe(
@@ -250,6 +245,7 @@ def _describe(
     sources: Sequence[ParallelPairs],
     sampler: Sampler,
     temperature: float,
+    guidance: Guidance | None,
     how: Optimisation,
 ) -> dict[str, Any]:
     """Return all that a run depends on."""
@@ -268,12 +264,19 @@ def _describe(
         ],
         "batches": {
             "strategy": sampler.strategy,
-            "alpha": sampler.alpha,
+            "alpha": list(sampler.alpha) if isinstance(sampler.alpha, tuple) else sampler.alpha,
             "size": sampler.batch_size,
             "language": sampler.language,
             "language_temperature": str(sampler.language_temperature),
             "source_temperature": sampler.source_temperature,
         },
-        "objective": {"temperature": temperature},
+        "objective": {
+            "temperature": temperature,
+            "distillation": guidance.distillation if guidance else 0.0,
+            "distillation_temperature": guidance.temperature if guidance else None,
+            "pull": guidance.pull if guidance else 0.0,
+            "pivot": guidance.pivot if guidance else None,
+            "teacher_sha256": model_sha256(guidance.teacher) if guidance else None,
+        },
         "training": asdict(how),
     }

@@ -1,19 +1,25 @@
 """The settings of a training run, as a recipe (TOML) or the command line gives them, checked by pydantic."""
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from panglot.batches import Strategy
 from panglot.errors import PanglotError
+from panglot.training.adapters import Lora
+from panglot.training.held_out import STOP_ON, stopping_measure
+from panglot.training.optimisation import Optimisation
 from panglot.training.optimizer import TableMode
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+TRIED = re.compile(r"(constrained-)?(str|int|float)|list\[.*\]")  # types of a union: pydantic names them too
 
 
 class _Part(BaseModel):
@@ -21,10 +27,11 @@ class _Part(BaseModel):
 
 
 class ModelPart(_Part):
-    """Which encoder is trained."""
+    """Which encoder is trained, and whether the trained one keeps its language means (``--centre model``)."""
 
     name: str = "use-multilingual"
     trust_remote_code: bool = False
+    centre: bool = False
 
 
 class DataPart(_Part):
@@ -40,7 +47,7 @@ class BatchesPart(_Part):
     """How batches are drawn; see ``panglot.batches.Sampler``."""
 
     strategy: Strategy = "hybrid"
-    alpha: Share = 0.5
+    alpha: Share | Annotated[list[Share], Field(min_length=1)] = 0.5
     size: Annotated[int, Field(ge=2)] = 128
     language: str | None = None
     language_temperature: Positive = math.inf
@@ -48,9 +55,27 @@ class BatchesPart(_Part):
 
 
 class ObjectivePart(_Part):
-    """InfoNCE."""
+    """InfoNCE, and what a teacher adds to it; see ``panglot.training.teacher``.
+
+    The teacher is an encoder as ``load_encoder`` names it; None: the model that is trained, as it comes. A
+    pivot of "" is the query's own language.
+    """
 
     temperature: Positive = 0.05
+    distillation: NotNegative = 0.0
+    distillation_temperature: Positive = 0.05
+    pull: NotNegative = 0.0
+    teacher: str | None = None
+    pivot: str = "en"
+
+
+class LoraPart(_Part):
+    """Low-rank adapters; see ``panglot.training.Lora``."""
+
+    rank: Annotated[int, Field(ge=1)] = 16
+    alpha: Annotated[int, Field(ge=1)] = 32
+    dropout: Share = 0.0
+    targets: str | list[str] = "all-linear"
 
 
 class TrainingPart(_Part):
@@ -63,13 +88,39 @@ class TrainingPart(_Part):
     table: TableMode = "sparse"
     warmup: Share = 0.1
     schedule: Literal["linear", "cosine", "constant"] = "linear"
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    weight_decay: NotNegative = 0.01
     max_gradient_norm: Positive = 1.0
     seed: Annotated[int, Field(ge=0)] = 0
+    dropout: Share | None = None
     bf16: bool = False
+    micro_batch_tokens: Annotated[int, Field(ge=1)] | None = None
+    gradient_cache: bool = False
+    gradient_checkpointing: bool = False
+    compile: bool = False
     evaluate_every: Annotated[int, Field(ge=0)] = 0
+    stop_on: str = STOP_ON
     patience: Annotated[int, Field(ge=0)] = 0
     save_every: Annotated[int, Field(ge=0)] = 0
+    workers: Annotated[int, Field(ge=0)] = 0
+    report_to: list[str] = Field(default_factory=list)
+    lora: LoraPart | None = None
+
+    @field_validator("stop_on")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        stopping_measure(name)
+        return name
+
+    def optimisation(self) -> Optimisation:
+        """Return the settings as plain arguments."""
+        values = self.model_dump()
+        if self.lora is not None:
+            targets = self.lora.targets
+            lora = self.lora.model_dump() | {
+                "targets": targets if isinstance(targets, str) else tuple(targets)
+            }
+            values["lora"] = Lora(**lora)
+        return Optimisation(**values | {"report_to": tuple(self.report_to)})
 
 
 class Recipe(_Part):
@@ -101,6 +152,15 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
         data = values.get("data")
         if isinstance(data, dict) and isinstance(data.get("pairs"), list):
             data["pairs"] = [str(path.parent / str(name)) for name in data["pairs"]]
+    return _lay_over(values, overrides, f"{path}: " if path else "")
+
+
+def override(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """Return a recipe with single settings, such as ``{"batches.alpha": 0.3}``, laid over it."""
+    return _lay_over(recipe.model_dump(), settings, "")
+
+
+def _lay_over(values: dict[str, Any], overrides: Mapping[str, Any], where: str) -> Recipe:
     for key, value in overrides.items():
         part, _, name = key.partition(".")
         if not name or not isinstance(values.setdefault(part, {}), dict):
@@ -109,9 +169,8 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        where = f"{path}: " if path else ""
+        first = max(error.errors(), key=lambda found: len(found["loc"]))  # the nearest to what is wrong
+        name = ".".join(str(part) for part in first["loc"] if not TRIED.fullmatch(str(part)))
         known = "is no setting" if first["type"] == "extra_forbidden" else f"is wrong: {first['msg']}"
         raise PanglotError(f"{where}{name} {known} (given: {first['input']!r}).") from error
 

@@ -1,4 +1,4 @@
-"""What a step is made of: its drawn pairs, looked up, tokenised and keyed."""
+"""What a step is made of: its drawn pairs, looked up, cut into micro-batches and keyed."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,11 +9,12 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from panglot.batches import Batch, Sampler
-from panglot.data import ParallelPairs
+from panglot.data import IntArray, ParallelPairs
 from panglot.encoders import passage_prompt, query_prompt
-from panglot.training.objective import Features
+from panglot.training.micro_batches import Features, Prompted, cut
 
 NO_KEY = -1  # never equal to an item, a group or the hash of a text
+TOKEN_BUDGET = 4096
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class Steps:
         model: tokenises.
         steps: how many.
         ranks: processes that share a global batch.
+        token_budget: padded tokens of a micro-batch.
+        teacher: also reads each pair, in the pivot language; see ``panglot.training.teacher``.
+        pivot: the language that the teacher reads; None, or where an item lacks it: that of the query.
     """
 
     sampler: Sampler
@@ -36,43 +40,78 @@ class Steps:
     model: SentenceTransformer
     steps: int
     ranks: int = 1
+    token_budget: int = TOKEN_BUDGET
+    teacher: SentenceTransformer | None = None
+    pivot: str | None = "en"
 
     def __len__(self) -> int:
         """Return the number of entries."""
         return self.steps * self.ranks
 
     def __getitem__(self, number: int) -> Features:
-        """Return the features of an entry: ``query_*``, ``passage_*`` and, if any, ``negative_*``."""
+        """Return the features of an entry; see ``features``."""
         step, rank = divmod(number, self.ranks)
         return self.features(self.sampler.draw(step).part(rank, self.ranks))
 
     def features(self, batch: Batch) -> Features:
-        """Look up, tokenise and key the pairs of a batch."""
+        """Look up, tokenise and key the pairs of a batch.
+
+        Returns:
+            ``micro_batches``, a list of the model's features; ``query_rows``, ``passage_rows`` and, if any,
+            ``negative_rows``: where the embeddings stand; ``keys`` ``(B, 3)`` and ``negative_keys``: pairs
+            that share one are not each other's negatives; with a teacher ``teacher_micro_batches``,
+            ``teacher_query_rows`` and ``teacher_passage_rows``; and for the log ``tokens``, ``padded``,
+            ``pairs`` and ``monolingual``.
+        """
         pairs = self.sources[batch.source]
         query_rows = pairs.rows(batch.items, batch.query_languages)
         passage_rows = pairs.rows(batch.items, batch.passage_languages)
         queries, passages = pairs.texts("query", query_rows), pairs.texts("passage", passage_rows)
-        shared = np.stack([batch.items, pairs.index.groups_of(batch.items)], axis=1).astype(np.int64)
-        keys = np.concatenate([shared, _hashes(passages)], axis=1)
-        features = {
-            **self._tokens("query", queries, query_prompt(self.model), keys),
-            **self._tokens("passage", passages, passage_prompt(self.model), keys),
+        columns = {
+            "query": (query_prompt(self.model), queries),
+            "passage": (passage_prompt(self.model), passages),
         }
+        features: Features = {}
         if pairs.has_negatives:
             negatives = [text for texts in pairs.negatives(passage_rows) for text in texts]
             if negatives:
-                hashes = _hashes(negatives)
-                keys = np.concatenate([np.full((len(negatives), 2), NO_KEY), hashes], axis=1)
-                features |= self._tokens("negative", negatives, passage_prompt(self.model), keys)
-        return features
+                columns["negative"] = passage_prompt(self.model), negatives
+                no_keys = np.full((len(negatives), 2), NO_KEY)
+                keys = np.concatenate([no_keys, _hashes(negatives)], axis=1)
+                features["negative_keys"] = torch.from_numpy(keys)
+        if self.teacher is not None:
+            features |= self._taught(self.teacher, pairs, batch, query_rows)
+        shared = np.stack([batch.items, pairs.index.groups_of(batch.items)], axis=1).astype(np.int64)
+        pieces = cut(self.model, columns, self.token_budget)
+        return {
+            **features,
+            "micro_batches": pieces.batches,
+            **{f"{name}_rows": rows for name, rows in pieces.rows.items()},
+            "keys": torch.from_numpy(np.concatenate([shared, _hashes(passages)], axis=1)),
+            "tokens": pieces.tokens,
+            "padded": pieces.padded,
+            "pairs": len(batch),
+            "monolingual": int(batch.kind == "monolingual"),
+        }
 
-    def _tokens(self, name: str, texts: list[str], prompt: str, keys: np.ndarray) -> Features:
-        """Tokenise texts, equal ones once; ``rows`` says where each text's embedding stands."""
-        position: dict[str, int] = {}
-        rows = [position.setdefault(text, len(position)) for text in texts]
-        tokens = self.model.preprocess(list(position), prompt=prompt or None)
-        tokens |= {"rows": torch.tensor(rows), "keys": torch.from_numpy(keys)}
-        return {f"{name}_{key}": value for key, value in tokens.items()}
+    def _taught(
+        self, teacher: SentenceTransformer, pairs: ParallelPairs, batch: Batch, query_rows: IntArray
+    ) -> Features:
+        """Cut what the teacher reads: both texts of each pair in the pivot language."""
+        rows = query_rows
+        if self.pivot in pairs.languages:
+            pivot = np.full(len(batch), pairs.languages.index(self.pivot))
+            rows = pairs.index.rows_of(batch.items, pivot)
+            rows = np.where(rows < 0, query_rows, rows)
+        columns: dict[str, Prompted] = {
+            "query": (query_prompt(teacher), pairs.texts("query", rows)),
+            "passage": (passage_prompt(teacher), pairs.texts("passage", rows)),
+        }
+        pieces = cut(teacher, columns, self.token_budget)
+        return {
+            "teacher_micro_batches": pieces.batches,
+            **{f"teacher_{name}_rows": rows for name, rows in pieces.rows.items()},
+        }
 
 
 def _hashes(texts: Sequence[str]) -> np.ndarray:

@@ -1,18 +1,25 @@
 """The one trainer: sentence-transformers' own, fed with drawn steps and measured on held-out documents."""
 
-from collections.abc import Callable
+import time
+from pathlib import Path
 from typing import Any
 
 import torch
-from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+from safetensors.torch import load_model, save_file, save_model
+from sentence_transformers import SentenceTransformerTrainer
+from torch import Tensor
 from torch.utils.data import DataLoader
+from transformers import Trainer
 from transformers.trainer_callback import PrinterCallback
 
-from panglot.training.objective import Features, InfoNCE
+from panglot.training.held_out import Measure
+from panglot.training.micro_batches import Features
+from panglot.training.objective import InfoNCE
 from panglot.training.optimizer import clip_gradients, make_optimizer
 from panglot.training.steps import Steps
 
-Measure = Callable[[SentenceTransformer], dict[str, float]]
+WEIGHTS = "model.safetensors"
+COUNTED = ("pairs", "tokens", "padded", "monolingual")
 
 
 class PairsTrainer(SentenceTransformerTrainer):
@@ -36,6 +43,8 @@ class PairsTrainer(SentenceTransformerTrainer):
         **arguments: Any,
     ) -> None:
         self._steps, self._measure, self._table_learning_rate = steps, measure, table_learning_rate
+        self._counts = dict.fromkeys((*COUNTED, "entries"), 0)
+        self._since: float | None = None
         super().__init__(
             model=steps.model,
             loss=objective,
@@ -56,6 +65,15 @@ class PairsTrainer(SentenceTransformerTrainer):
         )
         return self.accelerator.prepare(loader)  # type: ignore[no-any-return]
 
+    def collect_features(self, inputs: Features) -> tuple[Any, Tensor | None]:
+        """Hand the features of a step to the objective as they are, and count what the log tells of them."""
+        if self._since is None:
+            self._since = time.perf_counter()
+        self._counts["entries"] += 1
+        for name in COUNTED:
+            self._counts[name] += inputs[name]
+        return inputs, None
+
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Make AdamW with a learning rate of its own, and lazy updates, for the token table."""
         if self.optimizer is None:
@@ -67,16 +85,49 @@ class PairsTrainer(SentenceTransformerTrainer):
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         """Measure the model on held-out data."""
         assert self._measure is not None
+        began = time.perf_counter()
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in self._measure(self.model).items()}
+        if self._since is not None:
+            self._since += time.perf_counter() - began  # pairs per second are those of training
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add to a logged loss what the steps since the last one were like, on this process."""
+        if "loss" in logs and self._since is not None and self._counts["entries"]:
+            counts, seconds = self._counts, time.perf_counter() - self._since
+            logs |= {
+                "pairs_per_second": counts["pairs"] * self.args.world_size / seconds,
+                "padding_efficiency": counts["tokens"] / max(1, counts["padded"]),
+                "monolingual_share": counts["monolingual"] / counts["entries"],
+            }
+            self._counts = dict.fromkeys(counts, 0)
+            self._since = time.perf_counter()
+        super().log(logs, start_time)
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Do nothing: the library's callback wants a materialised dataset; panglot writes its own card."""
 
     def _clip_grad_norm(self, model: Any) -> torch.Tensor:
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:  # these know where the shards are
+            return super()._clip_grad_norm(model)  # type: ignore[no-any-return,no-untyped-call]
         return clip_gradients(self.model.parameters(), self.args.max_grad_norm)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None) -> None:
+        """Write a checkpoint's weights alone: model, tokenizer and adapters are there when it is resumed."""
+        folder = Path(output_dir or str(self.args.output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        if state_dict is None:
+            save_model(self.model, str(folder / WEIGHTS))
+        else:  # gathered from shards
+            save_file({name: value.contiguous() for name, value in state_dict.items()}, folder / WEIGHTS)
+
+    def _load_from_checkpoint(self, checkpoint_path: str, model: Any = None) -> None:
+        if model is None:
+            load_model(self.model, str(Path(checkpoint_path) / WEIGHTS))
+        else:  # in shards
+            Trainer._load_from_checkpoint(self, checkpoint_path, model)
 
 
 def _only(entries: list[Features]) -> Features:

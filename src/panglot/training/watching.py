@@ -9,6 +9,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from panglot.training.processes import on_any
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -20,11 +22,16 @@ class StepReport:
 
 
 class Watcher(TrainerCallback):
-    """Reports each step and what is logged, and turns the first Ctrl-C into save-and-stop."""
+    """Reports each step and what is logged, and turns the first Ctrl-C into save-and-stop.
+
+    Attributes:
+        stopped: whether Ctrl-C has ended training before its last step.
+    """
 
     def __init__(self, tell: Callable[[StepReport], None] | None) -> None:
         self.tell = tell
-        self.interrupted = False
+        self.stopped = False
+        self._interrupted = False  # on this process
         self._previous: Any = None
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
@@ -41,10 +48,11 @@ class Watcher(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
-        """Report the step; after Ctrl-C save a checkpoint and stop."""
+        """Report the step; after Ctrl-C save a checkpoint and stop, on all processes after the same step."""
         if self.tell is not None:
             self.tell(StepReport(state.global_step, state.max_steps))
-        if self.interrupted and state.global_step < state.max_steps:
+        if on_any(self._interrupted) and state.global_step < state.max_steps:
+            self.stopped = True
             control.should_save = True
             control.should_training_stop = True
         return control
@@ -62,6 +70,6 @@ class Watcher(TrainerCallback):
             self.tell(StepReport(state.global_step, state.max_steps, dict(logs)))
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self.interrupted:
+        if self._interrupted:
             raise KeyboardInterrupt
-        self.interrupted = True
+        self._interrupted = True

@@ -1,0 +1,84 @@
+"""Measuring a model on held-out documents while it is trained."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from sentence_transformers import SentenceTransformer
+
+from panglot.data import ParallelPairs, benchmark_from_pairs
+from panglot.encoders import cut_at, encode, passage_prompt, query_prompt
+from panglot.errors import PanglotError
+from panglot.evaluation import evaluate_embeddings, parse_measure
+
+Measure = Callable[[SentenceTransformer], dict[str, float]]
+STOP_ON = "AP"  # the mean over the three settings
+SETTINGS = ("monolingual", "crosslingual", "multilingual")
+RANK_DISTANCE = "rank_distance"
+
+
+def held_out_measure(
+    held_out: Sequence[ParallelPairs],
+    items: int = 100,
+    max_length: int | None = None,
+    stop_on: str = STOP_ON,
+) -> Measure:
+    """Return a function that measures a model on held-out pairs.
+
+    It gives AP (and the measure of ``stop_on``) by setting, averaged over sources, as ``multilingual_AP``;
+    the mean over the settings, as ``AP``; and the rank distance, as ``rank_distance``.
+
+    Args:
+        held_out: pairs of each source.
+        items: at most so many of each source, evenly spread, so that measuring stays cheap.
+        max_length: cut texts at so many tokens; None: where the model cuts.
+        stop_on: a figure that will be asked for; see ``stopping_measure``.
+    """
+    measures = list(dict.fromkeys(["AP", stopping_measure(stop_on) or "AP"]))
+    benchmarks = []
+    for pairs in held_out:
+        few = np.unique(np.linspace(0, len(pairs) - 1, min(items, len(pairs))).astype(int))
+        benchmarks.append(benchmark_from_pairs(pairs.select(items=few)))
+
+    def measure(model: SentenceTransformer) -> dict[str, float]:
+        found: dict[str, list[float]] = {}
+        for benchmark in benchmarks:
+            with cut_at(model, max_length):
+                queries = encode(model, benchmark.queries.texts, query_prompt(model))
+                passages = encode(model, benchmark.passages.texts, passage_prompt(model))
+            results = evaluate_embeddings(benchmark, queries, passages, measures).results
+            for setting, figures in results["settings"].items():
+                for name, value in (figures or {}).items():
+                    found.setdefault(f"{setting}_{name}", []).append(value)
+            if results["bias"][RANK_DISTANCE] is not None:
+                found.setdefault(RANK_DISTANCE, []).append(results["bias"][RANK_DISTANCE])
+        means = {name: float(np.mean(values)) for name, values in found.items()}
+        for name in measures:
+            settings = [means[f"{setting}_{name}"] for setting in SETTINGS if f"{setting}_{name}" in means]
+            means[name] = float(np.mean(settings))
+        if stop_on not in means:
+            raise PanglotError(
+                f"training cannot stop on {stop_on}, which the held-out pairs do not have; "
+                f"use one of {', '.join(sorted(means))}."
+            )
+        return means
+
+    return measure
+
+
+def stopping_measure(stop_on: str) -> str | None:
+    """Return the measure in ``AP``, ``nDCG@10``, ``multilingual_R@100``...; None for ``rank_distance``.
+
+    Raises:
+        PanglotError: it is no such figure.
+    """
+    if stop_on == RANK_DISTANCE:
+        return None
+    setting, underscore, rest = stop_on.partition("_")
+    name = rest if underscore and setting in SETTINGS else stop_on
+    parse_measure(name)
+    return name
+
+
+def less_is_better(stop_on: str) -> bool:
+    """Say whether a smaller figure is the better one."""
+    return stop_on == RANK_DISTANCE

@@ -1,0 +1,90 @@
+"""Several processes that train one model: who speaks for all, and what all of them go by."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+from torch import distributed
+
+from panglot.errors import PanglotError
+
+T = TypeVar("T")
+PATIENCE = timedelta(seconds=5)  # with the launcher's store, which is there or not
+
+
+def is_first() -> bool:
+    """Say whether this process speaks for all: the first of a launch, or the only one."""
+    if _several():
+        return distributed.get_rank() == 0
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def of_first(value: T) -> T:
+    """Return the first process's value on all of them; it must be picklable."""
+    if not _several():
+        return value
+    box = [value]
+    distributed.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def decided_by_first(decide: Callable[[], T]) -> T:
+    """Call a function on the first process alone; return or raise on all what came of it there.
+
+    The others wait for it.
+
+    Raises:
+        PanglotError: that of the first process.
+    """
+    outcome, error = None, None
+    if is_first():
+        try:
+            outcome = decide()
+        except PanglotError as raised:
+            error = raised
+    outcome, error = of_first((outcome, error))
+    if error is not None:
+        raise error
+    return outcome  # type: ignore[return-value]
+
+
+def on_any(here: bool) -> bool:
+    """Say on all processes whether something is so on one of them."""
+    if not _several():
+        return here
+    cuda = "nccl" in distributed.get_backend()  # which knows no other tensors
+    found = torch.tensor(int(here), device="cuda" if cuda else "cpu")
+    distributed.all_reduce(found, distributed.ReduceOp.MAX)
+    return bool(found)
+
+
+def leave() -> None:
+    """Let go of the other processes; nothing can be shared with them afterwards."""
+    if _several():
+        distributed.destroy_process_group()
+
+
+def first_to_report(message: str) -> bool:
+    """Say whether no other process has reported this message, so that bad input is told once.
+
+    A process may fail before it has met the others, and the launcher ends the others as soon as one is
+    gone; so nobody waits, and whoever comes first speaks. Processes ask the store of torchrun (which
+    accelerate uses too); where there is none, each speaks for itself.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return True
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    key = f"panglot/{attempt}/{hashlib.sha256(message.encode()).hexdigest()}"
+    try:
+        store = distributed.TCPStore(host, port, is_master=False, timeout=PATIENCE)  # type: ignore[attr-defined]
+        return int(store.add(key, 1)) == 1
+    except (distributed.DistError, RuntimeError):
+        return True
+
+
+def _several() -> bool:
+    return distributed.is_available() and distributed.is_initialized()

@@ -1,0 +1,138 @@
+"""Run by test_launch.py with torchrun: two processes train together, and each writes what it saw."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from sentence_transformers import SentenceTransformer
+from torch.distributed.fsdp import fully_shard
+
+from panglot import Optimisation, PanglotError, load_encoder, sample_pairs, train
+from panglot.encoders import model_sha256
+from panglot.training import StepReport, Training, run
+from panglot.training.processes import decided_by_first, is_first, leave, of_first, on_any
+from panglot.training.shards import close_shards, gather_weights
+
+RANK = int(os.environ["RANK"])
+HOW = Optimisation(steps=6, learning_rate=1e-3, save_every=2)  # of a model with dropout
+Found = dict[str, Any]
+
+
+def message_of(call: Callable[[], object]) -> str | None:
+    """Return what a ``PanglotError`` of a call says; None where there is none."""
+    try:
+        call()
+    except PanglotError as error:
+        return str(error)
+    return None
+
+
+def train_tiny(
+    checkpoint: str, output: Path, how: Optimisation = HOW, **settings: Any
+) -> tuple[Training, SentenceTransformer]:
+    """Train the tiny BERT in batches of eight."""
+    model = load_encoder(checkpoint, device="cpu")
+    return train(model, [sample_pairs()], output, batch_size=8, optimisation=how, **settings), model
+
+
+def interrupted_and_resumed(folder: Path, checkpoint: str) -> Found:
+    """Press Ctrl-C in the second process alone, resume, and compare with a run that nobody stopped."""
+
+    def press_ctrl_c(report: StepReport) -> None:
+        if RANK == 1 and report.step == 3 and not report.figures:
+            signal.raise_signal(signal.SIGINT)
+
+    _, whole = train_tiny(checkpoint, folder / "whole")
+    stopped, _ = train_tiny(checkpoint, folder / "run", tell=press_ctrl_c)
+    resumed, model = train_tiny(checkpoint, folder / "run", resume=True)
+    return {
+        "stopped": [stopped.finished, stopped.steps],
+        "resumed": [resumed.finished, resumed.steps],
+        "exact": model_sha256(model) == model_sha256(whole),
+        "refused": message_of(lambda: train_tiny(checkpoint, folder / "whole")),
+    }
+
+
+def resumed_elsewhere(folder: Path, checkpoint: str) -> Found:
+    """Continue what one process began; then look for a checkpoint that the second process cannot see."""
+    notes: list[str] = []
+    _, model = train_tiny(checkpoint, folder / "alone", resume=True, note=notes.append)
+    if RANK == 0:
+        torch.save(model.state_dict(), folder / "together.pt")
+    here = folder / f"machine-{RANK}"  # stands for a disk of its own
+    if RANK == 0:
+        (folder / "begun").rename(here)
+    on_any(False)
+    return {
+        "notes": notes,
+        "refused": message_of(lambda: train_tiny(checkpoint, here, resume=True)),
+    }
+
+
+def disagreeing_figures(folder: Path, checkpoint: str) -> Found:
+    """Measure what falls on the first process and rises on the second, with patience for one."""
+    figures = iter([5.0, 4.0, 3.0, 2.0, 1.0, 0.0] if RANK == 0 else [0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+    run.held_out_measure = lambda *_: lambda _: {"AP": next(figures)}
+    how = Optimisation(steps=6, learning_rate=1e-3, evaluate_every=1, patience=2)
+    outcome, _ = train_tiny(checkpoint, folder / "patient", how, held_out=[sample_pairs()])
+    return {"steps": outcome.steps}
+
+
+def gathered_shards(checkpoint: str) -> Found:
+    """Shard a model, run it, and gather its weights."""
+    model = load_encoder(checkpoint, device="cpu")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    for layer in model[0].model.encoder.layer:
+        fully_shard(layer)
+    fully_shard(model)
+    own = sum(p.to_local().numel() for p in model.parameters())  # type: ignore[attr-defined]
+    with torch.no_grad():
+        model(model.preprocess(["a text"]))
+    close_shards(model)
+    gather_weights(model)
+    after = model.state_dict()
+    same = before.keys() == after.keys() and all(torch.equal(before[k], after[k]) for k in before)
+    return {"share": own / sum(p.numel() for p in model.parameters()), "same": same}
+
+
+def decisions() -> Found:
+    """Let the first process decide."""
+    called: list[int] = []
+
+    def decide() -> str:
+        called.append(RANK)
+        return f"process {RANK}"
+
+    def refuse() -> None:
+        raise PanglotError(f"process {RANK} refuses.")
+
+    return {
+        "first": is_first(),
+        "decided": decided_by_first(decide),
+        "called": called,
+        "refused": message_of(lambda: decided_by_first(refuse)),
+        "of_first": of_first(RANK + 10),
+        "on_any": [on_any(RANK == 1), on_any(False)],
+    }
+
+
+def main(folder: Path, checkpoint: str) -> None:
+    """Do everything in turn, and write what this process found."""
+    found = {
+        "interrupted": interrupted_and_resumed(folder, checkpoint),
+        "elsewhere": resumed_elsewhere(folder, checkpoint),
+        "disagreeing": disagreeing_figures(folder, checkpoint),
+        "shards": gathered_shards(checkpoint),
+        "decisions": decisions(),
+    }
+    (folder / f"process-{RANK}.json").write_text(json.dumps(found))
+    leave()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])
