@@ -3,17 +3,17 @@
 import json
 import shutil
 import signal
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from panglot import Benchmark, Optimisation, ParallelPairs, evaluate, load_encoder, sample_benchmark, train
+from panglot import Benchmark, ParallelPairs, evaluate, load_encoder, sample_benchmark
 from panglot import sample_pairs as load_sample
-from panglot.experiments import Budget, compare_strategies, strategies
-from panglot.training import StepReport
+from panglot.experiments import compare_strategies, strategies
+from panglot.experiments.recipes import train_recipe
+from panglot.training import Recipe, StepReport, override, read_recipe
 
 LANGUAGES = ["de", "en", "tr"]
 SETTINGS = ("monolingual", "crosslingual", "multilingual")
@@ -30,19 +30,25 @@ def benchmark() -> Benchmark:
 
 
 @pytest.fixture(scope="module")
-def budget(tiny_checkpoint: Path) -> Budget:
-    how = Optimisation(steps=2, learning_rate=1e-2, max_length=24)
-    return Budget(model=str(tiny_checkpoint), batch_size=4, optimisation=how)
+def recipe(tiny_checkpoint: Path) -> Recipe:
+    settings = {
+        "model.name": str(tiny_checkpoint),
+        "batches.size": 4,
+        "training.steps": 2,
+        "training.learning_rate": 1e-2,
+        "training.max_length": 24,
+    }
+    return read_recipe(None, settings)
 
 
 def compare(
-    output: Path, pairs: ParallelPairs, benchmark: Benchmark, budget: Budget, seeds: tuple[int, ...] = (0,)
+    output: Path, pairs: ParallelPairs, benchmark: Benchmark, recipe: Recipe, seeds: tuple[int, ...] = (0,)
 ) -> dict[str, Any]:
     return compare_strategies(
         [pairs],
         [benchmark],
         output,
-        budget=budget,
+        recipe=recipe,
         strategies=["monolingual", "hybrid"],
         seeds=seeds,
         say=lambda _: None,
@@ -57,11 +63,11 @@ def figures_of(folder: Path) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def finished(
-    tmp_path_factory: pytest.TempPathFactory, pairs: ParallelPairs, benchmark: Benchmark, budget: Budget
+    tmp_path_factory: pytest.TempPathFactory, pairs: ParallelPairs, benchmark: Benchmark, recipe: Recipe
 ) -> tuple[Path, dict[str, Any]]:
     """The folder of a comparison with one seed, and its summary."""
     folder = tmp_path_factory.mktemp("finished")
-    return folder, compare(folder, pairs, benchmark, budget)
+    return folder, compare(folder, pairs, benchmark, recipe)
 
 
 @pytest.fixture
@@ -71,9 +77,9 @@ def copied(finished: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
 
 
 def test_the_summary_holds_the_means_over_seeds_and_hybrids_differences(
-    copied: Path, pairs: ParallelPairs, benchmark: Benchmark, budget: Budget
+    copied: Path, pairs: ParallelPairs, benchmark: Benchmark, recipe: Recipe
 ) -> None:
-    summary = compare(copied, pairs, benchmark, budget, seeds=(0, 1))
+    summary = compare(copied, pairs, benchmark, recipe, seeds=(0, 1))
     assert json.loads((copied / "summary.json").read_text(encoding="utf-8")) == summary
     compared = summary["comparison"]["sample"]
     assert set(compared) == {"zero-shot", "monolingual", "hybrid", "hybrid minus"}
@@ -95,9 +101,9 @@ def test_the_summary_holds_the_means_over_seeds_and_hybrids_differences(
 
 
 def test_zero_shot_is_the_encoder_as_it_comes(
-    finished: tuple[Path, dict[str, Any]], benchmark: Benchmark, budget: Budget
+    finished: tuple[Path, dict[str, Any]], benchmark: Benchmark, recipe: Recipe
 ) -> None:
-    expected = evaluate(load_encoder(budget.model, device="cpu"), benchmark).results["settings"]
+    expected = evaluate(load_encoder(recipe.model.name, device="cpu"), benchmark).results["settings"]
     found = finished[1]["comparison"]["sample"]["zero-shot"]
     for name in SETTINGS:
         assert found[name]["value"] == pytest.approx(expected[name]["AP"], abs=1e-6)
@@ -120,22 +126,24 @@ def test_a_finished_run_is_not_repeated(
     copied: Path,
     pairs: ParallelPairs,
     benchmark: Benchmark,
-    budget: Budget,
+    recipe: Recipe,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(strategies, "_run", lambda *_: pytest.fail("a finished run is repeated"))
-    assert compare(copied, pairs, benchmark, budget)["comparison"] == finished[1]["comparison"]
+    monkeypatch.setattr(strategies, "_model", lambda *_, **__: pytest.fail("a finished run is repeated"))
+    assert compare(copied, pairs, benchmark, recipe)["comparison"] == finished[1]["comparison"]
 
 
-def test_another_budget_is_run_again(
+def test_another_recipe_is_run_again(
     finished: tuple[Path, dict[str, Any]],
     copied: Path,
     pairs: ParallelPairs,
     benchmark: Benchmark,
-    budget: Budget,
+    recipe: Recipe,
 ) -> None:
     first = finished[1]["comparison"]["sample"]
-    second = compare(copied, pairs, benchmark, replace(budget, temperature=1.0))["comparison"]["sample"]
+    second = compare(copied, pairs, benchmark, override(recipe, {"objective.temperature": 1.0}))[
+        "comparison"
+    ]["sample"]
     assert second["zero-shot"] == first["zero-shot"]
     assert second["hybrid"] != first["hybrid"]
 
@@ -151,7 +159,7 @@ def test_a_comparison_that_was_stopped_while_measuring_goes_on(
     tmp_path: Path,
     pairs: ParallelPairs,
     benchmark: Benchmark,
-    budget: Budget,
+    recipe: Recipe,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls = 0
@@ -166,9 +174,9 @@ def test_a_comparison_that_was_stopped_while_measuring_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(strategies, "evaluate", stops)
         with pytest.raises(StopError):
-            compare(tmp_path, pairs, benchmark, budget)
+            compare(tmp_path, pairs, benchmark, recipe)
     assert not (tmp_path / "summary.json").exists()
-    found = compare(tmp_path, pairs, benchmark, budget)["comparison"]
+    found = compare(tmp_path, pairs, benchmark, recipe)["comparison"]
     assert found == finished[1]["comparison"]
 
 
@@ -177,7 +185,7 @@ def test_a_comparison_that_was_stopped_by_ctrl_c_goes_on(
     tmp_path: Path,
     pairs: ParallelPairs,
     benchmark: Benchmark,
-    budget: Budget,
+    recipe: Recipe,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def press(report: StepReport) -> None:
@@ -185,9 +193,37 @@ def test_a_comparison_that_was_stopped_by_ctrl_c_goes_on(
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(strategies, "train", partial(train, tell=press))
+        patch.setattr(strategies, "train_recipe", partial(train_recipe, tell=press))
         with pytest.raises(KeyboardInterrupt):
-            compare(tmp_path, pairs, benchmark, budget)
+            compare(tmp_path, pairs, benchmark, recipe)
     assert (tmp_path / "monolingual-0" / "model" / "checkpoints").exists()
-    found = compare(tmp_path, pairs, benchmark, budget)["comparison"]
+    found = compare(tmp_path, pairs, benchmark, recipe)["comparison"]
     assert found == finished[1]["comparison"]
+
+
+def test_variants_and_centring_are_compared_too(
+    copied: Path, pairs: ParallelPairs, benchmark: Benchmark, recipe: Recipe
+) -> None:
+    summary = compare_strategies(
+        [pairs],
+        [benchmark],
+        copied,
+        recipe=recipe,
+        strategies=["hybrid"],
+        variants={"pulled": {"objective.pull": 1.0}},
+        seeds=(0,),
+        centred=True,
+        say=lambda _: None,
+    )
+    compared = summary["comparison"]["sample"]
+    figures = {name for name in compared if not name.endswith(" minus")}
+    assert figures == {f"{n}{c}" for n in ("zero-shot", "hybrid", "pulled") for c in ("", ", centred")}
+    assert {name for name in compared if name.endswith(" minus")} == {"hybrid minus", "pulled minus"}
+    assert summary["recipes"]["pulled"]["objective"]["pull"] == 1.0
+    assert summary["recipes"]["hybrid"]["objective"]["pull"] == 0.0
+    assert compared["pulled"] != compared["hybrid"]
+    expected = evaluate(load_encoder(recipe.model.name, device="cpu"), benchmark, centre="corpus").results
+    found = compared["zero-shot, centred"]
+    for name in SETTINGS:
+        assert found[name]["value"] == pytest.approx(expected["settings"][name]["AP"], abs=1e-6)
+    assert found != compared["zero-shot"]

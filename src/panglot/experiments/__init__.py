@@ -1,6 +1,6 @@
 """Experiments, made of the parts."""
 
 from panglot.experiments.quickstart import Quickstart, quickstart
-from panglot.experiments.strategies import Budget, compare_strategies
+from panglot.experiments.strategies import compare_strategies
 
-__all__ = ["Budget", "Quickstart", "compare_strategies", "quickstart"]
+__all__ = ["Quickstart", "compare_strategies", "quickstart"]

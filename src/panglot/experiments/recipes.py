@@ -1,14 +1,16 @@
 """Run a recipe: load what it names, train one model or one a language."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from sentence_transformers import SentenceTransformer
 
 from panglot.batches import make_sampler
 from panglot.data import ParallelPairs, load_pairs, pairs_from_benchmark, read_lareqa
-from panglot.encoders import load_encoder
+from panglot.encoders import load_encoder, means_of_pairs, save_language_means
 from panglot.errors import PanglotError
 from panglot.languages import check_languages
-from panglot.training import Optimisation, Recipe, StepReport, Training, train
+from panglot.training import Guidance, Recipe, StepReport, Training, is_first, train
 
 
 def load_source(path: Path) -> ParallelPairs:
@@ -34,8 +36,11 @@ def run_recipe(
     """
     sources, held_out = _sources(recipe)
     if recipe.batches.strategy != "specific" or recipe.batches.language is not None:
+        model = _load(recipe)
         return {
-            output: _train(recipe, sources, held_out, output, recipe.batches.language, resume, tell, note)
+            output: train_recipe(
+                recipe, model, sources, output, held_out=held_out, resume=resume, tell=tell, note=note
+            )
         }
     outcomes: dict[Path, Training] = {}
     for language in _able(recipe, sources, note):
@@ -43,11 +48,25 @@ def run_recipe(
         if resume and (folder / "modules.json").exists():
             continue
         begun = resume and (folder / "run.json").exists()
-        outcome = _train(recipe, sources, held_out, folder, language, begun, tell, note)
+        outcome = train_recipe(
+            recipe,
+            _load(recipe),
+            sources,
+            folder,
+            held_out=held_out,
+            language=language,
+            resume=begun,
+            tell=tell,
+            note=note,
+        )
         outcomes[folder] = outcome
         if not outcome.finished:
             break
     return outcomes
+
+
+def _load(recipe: Recipe) -> SentenceTransformer:
+    return load_encoder(recipe.model.name, trust_remote_code=recipe.model.trust_remote_code)
 
 
 def _sources(recipe: Recipe) -> tuple[list[ParallelPairs], list[ParallelPairs]]:
@@ -57,16 +76,21 @@ def _sources(recipe: Recipe) -> tuple[list[ParallelPairs], list[ParallelPairs]]:
         raise PanglotError("there is nothing to train on; name files with --pairs or data.pairs.")
     sources = [load_source(path) for path in data.pairs]
     if data.languages is not None:
-        check_languages(data.languages)
-        for code in data.languages:
-            if not any(code in source.languages for source in sources):
-                raise PanglotError(f"no source has a pair in '{code}'; leave it out of the languages.")
-        sources = [source.select(languages=data.languages) for source in sources]
-        sources = [source for source in sources if len(source)]
+        sources = select_languages(sources, data.languages)
     if not data.held_out:
         return sources, []
     splits = [source.split(data.held_out, recipe.training.seed) for source in sources]
     return [rest for rest, _ in splits], [out for _, out in splits]
+
+
+def select_languages(sources: Sequence[ParallelPairs], languages: Sequence[str]) -> list[ParallelPairs]:
+    """Return the sources' pairs in some languages, without sources that have none."""
+    check_languages(languages)
+    for code in languages:
+        if not any(code in source.languages for source in sources):
+            raise PanglotError(f"no source has a pair in '{code}'; leave it out of the languages.")
+    chosen = [source.select(languages=languages) for source in sources]
+    return [source for source in chosen if len(source)]
 
 
 def _able(recipe: Recipe, sources: list[ParallelPairs], note: Callable[[str], None] | None) -> list[str]:
@@ -86,37 +110,55 @@ def _able(recipe: Recipe, sources: list[ParallelPairs], note: Callable[[str], No
     return able
 
 
-def _train(
+def train_recipe(
     recipe: Recipe,
-    sources: list[ParallelPairs],
-    held_out: list[ParallelPairs],
+    model: SentenceTransformer,
+    sources: Sequence[ParallelPairs],
     output: Path,
-    language: str | None,
-    resume: bool,
-    tell: Callable[[StepReport], None] | None,
-    note: Callable[[str], None] | None,
+    *,
+    held_out: Sequence[ParallelPairs] = (),
+    language: str | None = None,
+    resume: bool = False,
+    tell: Callable[[StepReport], None] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> Training:
-    model = load_encoder(
-        recipe.model.name,
-        trust_remote_code=recipe.model.trust_remote_code,
-    )
+    """Train a loaded model as a recipe says, on loaded pairs; see ``panglot.training.train``."""
     batches = recipe.batches
-    return train(
+    outcome = train(
         model,
         sources,
         output,
         strategy=batches.strategy,
-        alpha=batches.alpha,
+        alpha=tuple(batches.alpha) if isinstance(batches.alpha, list) else batches.alpha,
         batch_size=batches.size,
-        language=language,
+        language=language or batches.language,
         language_temperature=batches.language_temperature,
         source_temperature=batches.source_temperature,
         temperature=recipe.objective.temperature,
-        optimisation=Optimisation(**recipe.training.model_dump()),
+        guidance=_guidance(recipe),
+        optimisation=recipe.training.optimisation(),
         held_out=held_out,
         held_out_items=recipe.data.held_out_items,
         model_name=recipe.model.name,
         resume=resume,
         tell=tell,
         note=note,
+    )
+    if recipe.model.centre and outcome.finished and is_first():
+        save_language_means(output, means_of_pairs(model, sources))
+    return outcome
+
+
+def _guidance(recipe: Recipe) -> Guidance | None:
+    """Load the teacher, if the objective has use for one."""
+    objective = recipe.objective
+    if not (objective.distillation or objective.pull):
+        return None
+    trust = recipe.model.trust_remote_code
+    return Guidance(
+        load_encoder(objective.teacher or recipe.model.name, trust_remote_code=trust),
+        distillation=objective.distillation,
+        temperature=objective.distillation_temperature,
+        pull=objective.pull,
+        pivot=objective.pivot or None,
     )

@@ -3,36 +3,28 @@
 import gc
 import json
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sentence_transformers import SentenceTransformer
 
 from panglot.batches import KINDS
 from panglot.data import Benchmark, ParallelPairs
 from panglot.encoders import load_encoder
 from panglot.errors import PanglotError
-from panglot.evaluation import Evaluation, describe_run, evaluate
+from panglot.evaluation import describe_run, embed_benchmark, evaluate
 from panglot.evaluation.confidence import interval, resampled_settings
+from panglot.experiments.recipes import train_recipe
 from panglot.files import write_json
-from panglot.training import Optimisation, train
+from panglot.training import Recipe, override
 
 BASE = "zero-shot"
 STRATEGIES = ("monolingual", "crosslingual", "mixed", "hybrid")
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What all strategies get alike."""
-
-    model: str = "use-multilingual"
-    batch_size: int = 128
-    alpha: float = 0.5
-    temperature: float = 0.05
-    optimisation: Optimisation = field(default_factory=Optimisation)
+CENTRED = ", centred"
 
 
 def compare_strategies(
@@ -40,84 +32,126 @@ def compare_strategies(
     benchmarks: Sequence[Benchmark],
     output: str | Path,
     *,
-    budget: Budget,
+    recipe: Recipe,
     strategies: Sequence[str] = STRATEGIES,
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
     seeds: Sequence[int] = (0, 1, 2),
+    centred: bool = False,
+    bf16: bool = False,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Run every strategy with every seed, and the encoder as it comes; return and write the comparison.
 
-    A finished run is never repeated: its results in ``output`` are read instead, as long as budget, data
+    A finished run is never repeated: its results in ``output`` are read instead, as long as recipe, data
     and benchmarks are the same. Models are not kept.
+
+    Args:
+        sources: what all are trained on.
+        benchmarks: what all are measured on.
+        output: folder of the runs.
+        recipe: the budget that all share; its data part and seed are not used.
+        strategies: by name; each is the recipe with this strategy.
+        variants: more runs, by name: settings to lay over the recipe, such as ``{"objective.pull": 10}``.
+        seeds: a run for each.
+        centred: measure every model a second time with language centring, means from the benchmark's texts.
+        bf16: encode in bfloat16 when measuring.
+        say: told what runs.
 
     Returns:
         the content of ``summary.json``: by benchmark, strategy and setting, AP and rank distance averaged
-        over seeds with a 95 % bootstrap interval over items, and hybrid's difference to each other strategy.
+        over seeds with a 95 % bootstrap interval over items, and the difference of hybrid, and of each
+        variant, to all others.
     """
     folder = Path(output)
     for strategy in strategies:
         if strategy not in KINDS or strategy == "specific":
             raise PanglotError(f"'{strategy}' cannot be compared; use {', '.join(STRATEGIES)} or english.")
-    key = {
-        "budget": json.loads(json.dumps(asdict(budget))),
+    recipes = {strategy: override(recipe, {"batches.strategy": strategy}) for strategy in strategies}
+    recipes |= {name: override(recipe, settings) for name, settings in (variants or {}).items()}
+    shared = {
         "data": {source.name: source.sha256 for source in sources},
         "benchmarks": {benchmark.name: benchmark.sha256 for benchmark in benchmarks},
+        "evaluation": {"centred": centred, "bf16": bf16},
     }
-    plan = [(BASE, 0), *((strategy, seed) for seed in seeds for strategy in strategies)]
+    plan = [(BASE, 0), *((name, seed) for seed in seeds for name in recipes)]
     tables: dict[str, dict[str, list[pa.Table]]] = {b.name: {} for b in benchmarks}
-    for number, (strategy, seed) in enumerate(plan, 1):
-        name = strategy if strategy == BASE else f"{strategy}-{seed}"
-        if not _is_done(folder / name, key, benchmarks):
-            say(f"[{number}/{len(plan)}] {name}")
-            _run(folder / name, strategy, seed, sources, benchmarks, budget)
-            write_json(folder / name / "key.json", key)
-            gc.collect()  # trainer and model refer to each other; a gigabyte is free before the next
+    for number, (name, seed) in enumerate(plan, 1):
+        run = name if name == BASE else f"{name}-{seed}"
+        chosen = override(recipes.get(name, recipe), {"training.seed": seed})
+        key = {"recipe": _key(chosen, trained=name != BASE), **shared}
+        if not _is_done(folder / run, key, benchmarks):
+            say(f"[{number}/{len(plan)}] {run}")
+            model, training = _model(folder / run, chosen, sources, trained=name != BASE)
+            _measure(folder / run, model, training, benchmarks, seed, centred=centred, bf16=bf16)
+            write_json(folder / run / "key.json", key)
+            del model
+            gc.collect()  # trainer and model refer to each other; gigabytes are free before the next
         for benchmark in benchmarks:
-            table = pq.read_table(folder / name / f"{benchmark.name}.parquet")
-            tables[benchmark.name].setdefault(strategy, []).append(table)
+            for ending in ("", CENTRED) if centred else ("",):
+                table = pq.read_table(folder / run / f"{benchmark.name}{ending}.parquet")
+                tables[benchmark.name].setdefault(name + ending, []).append(table)
     summary = {
         **describe_run(),
-        **key,
+        "recipes": {name: _key(chosen, trained=True) for name, chosen in recipes.items()},
+        **shared,
         "seeds": list(seeds),
-        "comparison": {name: _compare(found) for name, found in tables.items()},
+        "comparison": {
+            name: _compare(found, [n for n in found if n == "hybrid" or n in (variants or {})])
+            for name, found in tables.items()
+        },
     }
     write_json(folder / "summary.json", summary)
     return summary
 
 
-def _run(
+def _key(recipe: Recipe, *, trained: bool) -> dict[str, Any]:
+    """Return what a run's result depends on, beside data and benchmarks."""
+    values = recipe.model_dump(mode="json", exclude={"data"})
+    return values if trained else {"model": values["model"]}
+
+
+def _model(
+    folder: Path, recipe: Recipe, sources: Sequence[ParallelPairs], *, trained: bool
+) -> tuple[SentenceTransformer, dict[str, Any] | None]:
+    """Load the encoder and, if it is to be, train it; return it with what the results say of its training."""
+    model = load_encoder(recipe.model.name, trust_remote_code=recipe.model.trust_remote_code)
+    if not trained:
+        return model, None
+    place = folder / "model"
+    if (place / "modules.json").exists():  # stopped while it was measured, or its weights are gone
+        shutil.rmtree(place)
+    outcome = train_recipe(recipe, model, sources, place, resume=(place / "run.json").exists())
+    if not outcome.finished:
+        raise KeyboardInterrupt
+    batches = recipe.batches
+    return model, {"strategy": batches.strategy, "seed": recipe.training.seed, "steps": outcome.steps}
+
+
+def _measure(
     folder: Path,
-    strategy: str,
-    seed: int,
-    sources: Sequence[ParallelPairs],
+    model: SentenceTransformer,
+    training: dict[str, Any] | None,
     benchmarks: Sequence[Benchmark],
-    budget: Budget,
+    seed: int,
+    *,
+    centred: bool,
+    bf16: bool,
 ) -> None:
-    model = load_encoder(budget.model)
-    training = None
-    if strategy != BASE:
-        place = folder / "model"
-        if (place / "modules.json").exists():  # stopped while it was measured, or its weights are gone
-            shutil.rmtree(place)
-        outcome = train(
-            model,
-            sources,
-            place,
-            strategy=strategy,
-            alpha=budget.alpha,
-            batch_size=budget.batch_size,
-            temperature=budget.temperature,
-            optimisation=replace(budget.optimisation, seed=seed),
-            model_name=budget.model,
-            resume=(place / "run.json").exists(),
-        )
-        training = {"strategy": strategy, "seed": seed, "steps": outcome.steps}
-        if not outcome.finished:
-            raise KeyboardInterrupt
     for benchmark in benchmarks:
-        evaluation: Evaluation = evaluate(model, benchmark, name=folder.name, training=training, seed=seed)
-        evaluation.save(folder / f"{benchmark.name}.json")
-    for path in (folder / "model").glob("*.safetensors"):
+        embeddings = embed_benchmark(model, benchmark, bf16=bf16)
+        for ending in ("", CENTRED) if centred else ("",):
+            evaluation = evaluate(
+                model,
+                benchmark,
+                name=folder.name,
+                training=training,
+                seed=seed,
+                embeddings=embeddings,
+                centre="corpus" if ending else None,
+                bf16=bf16,
+            )
+            evaluation.save(folder / f"{benchmark.name}{ending}.json")
+    for path in (folder / "model").rglob("*.safetensors"):
         path.unlink()
 
 
@@ -125,13 +159,13 @@ def _is_done(folder: Path, key: dict[str, Any], benchmarks: Sequence[Benchmark])
     path = folder / "key.json"
     return (
         path.exists()
-        and json.loads(path.read_text(encoding="utf-8")) == key
+        and json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(key))
         and all((folder / f"{benchmark.name}.parquet").exists() for benchmark in benchmarks)
     )
 
 
-def _compare(found: dict[str, list[pa.Table]]) -> dict[str, Any]:
-    """Summarise one benchmark: figures by strategy, and hybrid minus the others over the same resamples."""
+def _compare(found: dict[str, list[pa.Table]], references: Sequence[str]) -> dict[str, Any]:
+    """Summarise one benchmark: figures by strategy, and references minus others over the same resamples."""
     resampled = {}
     for strategy, tables in found.items():
         resampled[strategy] = resampled_settings(tables, "AP")
@@ -148,12 +182,13 @@ def _compare(found: dict[str, list[pa.Table]]) -> dict[str, Any]:
             result[strategy]["by_seed"] = {
                 name: [float(single[name][0]) for single in singles] for name in singles[0]
             }
-    if "hybrid" in resampled:
-        result["hybrid minus"] = {
+    for reference in references:
+        result[f"{reference} minus"] = {
             strategy: {
-                name: asdict(interval(resampled["hybrid"][name] - values)) for name, values in figures.items()
+                name: asdict(interval(resampled[reference][name] - values))
+                for name, values in figures.items()
             }
             for strategy, figures in resampled.items()
-            if strategy != "hybrid"
+            if strategy != reference
         }
     return result
