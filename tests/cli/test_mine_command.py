@@ -64,18 +64,11 @@ def test_json_is_what_the_python_api_gives(
     panglot: Runner, tiny_checkpoint: Path, two_languages: Path, tmp_path: Path
 ) -> None:
     place = tmp_path / "mined.parquet"
-    given = "--within-language --raw --margin 0.99 --absolute-margin 0.001 --skip-top 1 --duplicate 0.999"
-    command = (
-        "mine",
-        "--pairs",
-        two_languages,
-        "--output",
-        place,
-        "--model",
-        tiny_checkpoint,
-        *given.split(),
-    )
-    printed = panglot(*command, "--negatives", "2", "--max-length", "24", "--json").results
+    given = "--within-language --raw --margin 0.99 --absolute-margin 0.001 --skip-top 1 --duplicate 0.97"
+    files = ("--pairs", two_languages, "--output", place, "--model", tiny_checkpoint)
+    printed = panglot(
+        "mine", *files, *given.split(), "--negatives", "2", "--max-length", "24", "--json"
+    ).results
     expected = mine_negatives(
         load_encoder(str(tiny_checkpoint), max_length=24, device="cpu"),
         load_pairs(two_languages),
@@ -84,7 +77,7 @@ def test_json_is_what_the_python_api_gives(
         centred=False,
         margin=0.99,
         absolute_margin=0.001,
-        duplicate=0.999,
+        duplicate=0.97,
         skip_top=1,
     )
     expected.save(tmp_path / "expected.parquet")
@@ -116,13 +109,8 @@ def test_several_sources_go_into_a_folder(
     ).results
     assert sorted(path.name for path in (tmp_path / "mined").iterdir()) == ["few.jsonl", "lareqa.jsonl"]
     assert [file["rows"] for file in printed["files"]] == [96, 6]
-    assert [
-        row["passage"] for row in rows(tmp_path / "mined" / "lareqa.jsonl") if row["language"] == "sw"
-    ] == [
-        "Moja.",
-        "Mbili.",
-        "Tatu.",
-    ]
+    swahili = [row for row in rows(tmp_path / "mined" / "lareqa.jsonl") if row["language"] == "sw"]
+    assert [row["passage"] for row in swahili] == ["Moja.", "Mbili.", "Tatu."]
 
 
 def test_rows_keep_the_negatives_they_have_unless_told(
@@ -138,17 +126,22 @@ def test_rows_keep_the_negatives_they_have_unless_told(
     assert "1 more rows keep the negatives they had" in outcome.out
     panglot(*given, "--output", tmp_path / "anew.jsonl", "--overwrite")
     assert rows(tmp_path / "anew.jsonl")[0]["negatives"] != ["Found before."]
-    kept = rows(tmp_path / "kept.jsonl")
-    assert rows(tmp_path / "anew.jsonl")[1:] == kept[1:]
-    # the file in which every row has its negatives
+    assert rows(tmp_path / "anew.jsonl")[1:] == rows(tmp_path / "kept.jsonl")[1:]
+
+
+def test_a_file_in_which_every_row_has_negatives_is_one_sentence(
+    panglot: Runner, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
     full = tmp_path / "full.jsonl"
-    full.write_text("\n".join(json.dumps({**row, "negatives": ["x"]}) for row in kept), encoding="utf-8")
-    again = panglot("mine", "--pairs", full, "--model", tiny_checkpoint, "--output", tmp_path / "out.jsonl")
-    assert again.code == 2
-    assert again.err == "error: full: every row has negatives already; mine anew with --overwrite.\n"
+    row = {"item_id": "a", "language": "en", "query": "Who?", "passage": "A baker.", "negatives": ["No."]}
+    full.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    outcome = panglot("mine", "--pairs", full, "--model", tiny_checkpoint, "--output", tmp_path / "out.jsonl")
+    assert outcome.code == 2
+    assert outcome.err == "error: full: every row has negatives already; mine anew with --overwrite.\n"
     assert not (tmp_path / "out.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_what_is_mined_can_be_trained_on(
     panglot: Runner, tiny_checkpoint: Path, two_languages: Path, tmp_path: Path
 ) -> None:

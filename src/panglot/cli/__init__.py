@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 
 from panglot.cli import experiment
+from panglot.cli.centre import centre
 from panglot.cli.evaluate import evaluate
+from panglot.cli.mine import mine
 from panglot.cli.quickstart import quickstart
 from panglot.cli.show import err
 from panglot.cli.train import train
+from panglot.cli.trim import trim
 from panglot.errors import PanglotError
 
 app = typer.Typer(
@@ -24,6 +27,9 @@ app = typer.Typer(
 app.command()(quickstart)
 app.command(no_args_is_help=True)(train)
 app.command()(evaluate)
+app.command(no_args_is_help=True)(mine)
+app.command(no_args_is_help=True)(centre)
+app.command(no_args_is_help=True)(trim)
 app.add_typer(experiment.app, name="experiment")
 
 

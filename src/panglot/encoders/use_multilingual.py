@@ -20,6 +20,7 @@ from panglot.errors import PanglotError
 from panglot.files import sha256
 
 PIECES, WIDTH, BRANCH = 128_010, 512, 256
+SPARE = 10  # rows of the table after those of the SentencePiece model's pieces
 ORDERS = ((2, 0), (3, 1), (5, 2))  # n-gram order, pieces of context on the left
 GAP = 2  # empty rows after each text: the widest window reaches two pieces to either side
 CHUNKS = 17  # piece p stands in row p // 17 of table p % 17 of the package's file
@@ -68,7 +69,7 @@ class UseMultilingual(InputModule):
         self.max_seq_length = max_seq_length
         self.sentencepiece_model = sentencepiece_model or package_file("sp.model").read_bytes()
         self.pieces = sentencepiece.SentencePieceProcessor(model_proto=self.sentencepiece_model)
-        self.embedding = nn.Embedding(PIECES, WIDTH)
+        self.embedding = nn.Embedding(len(self.pieces) + SPARE, WIDTH)  # fewer pieces in a trimmed model
         self.project = nn.Linear(WIDTH, len(ORDERS) * BRANCH)
         self.project_norm = nn.LayerNorm(len(ORDERS) * BRANCH, eps=EPSILON)
         self.branches = nn.ModuleList(NGrams(order, left) for order, left in ORDERS)

@@ -1,0 +1,193 @@
+"""Which pieces of a vocabulary a choice of texts or languages needs."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import regex  # type: ignore[import-untyped]
+import sentencepiece
+from sentence_transformers import SentenceTransformer
+from tokenizers import Tokenizer
+from tokenizers.decoders import ByteLevel
+
+from panglot.data import IntArray, ParallelPairs
+from panglot.encoders.load import passage_prompt, query_prompt
+from panglot.encoders.trimming.sentencepiece import NORMAL, sentencepiece_pieces
+from panglot.encoders.trimming.tokenizer import (
+    KINDS,
+    State,
+    is_byte_level,
+    pieces_of,
+    stuck_pieces,
+    unknown_id,
+)
+from panglot.encoders.use_multilingual import UseMultilingual
+from panglot.errors import PanglotError
+from panglot.files import open_bytes
+from panglot.languages import script
+
+SHARED = frozenset({"Latn", "Zyyy", "Zinh"})  # Latin names stand in any text; digits and marks have no script
+MIXED = {
+    "Hans": ("Hani", "Bopo"),
+    "Hant": ("Hani", "Bopo"),
+    "Jpan": ("Hani", "Hira", "Kana"),
+    "Kore": ("Hang", "Hani"),
+}
+SPACE, HALF = "▁", "\ufffd"
+SLICE = 1024  # rows read at a time
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """How an encoder reads texts.
+
+    Attributes:
+        state: the tokenizer in the JSON form of ``tokenizers`` (a SentencePiece model in the same form).
+        pieces: text of each id.
+        read: texts to ids with those put around them, however long.
+        unknown: the id that stands for what has no piece.
+        tokenizer: None for a SentencePiece model.
+    """
+
+    state: State
+    pieces: list[str]
+    read: Callable[[list[str]], list[list[int]]]
+    unknown: int | None
+    tokenizer: Tokenizer | None
+
+
+def vocabulary_of(model: SentenceTransformer) -> Vocabulary:
+    """Return how an encoder reads texts.
+
+    Raises:
+        PanglotError: it is neither use-multilingual nor a transformer with a fast tokenizer of a known kind.
+    """
+    module: Any = model[0]
+    if isinstance(module, UseMultilingual):
+        processor = sentencepiece.SentencePieceProcessor(model_proto=module.sentencepiece_model)
+        return _vocabulary(_sentencepiece_state(module.sentencepiece_model), processor.encode, None)
+    tokenizer: Any = getattr(module, "tokenizer", None)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if not isinstance(backend, Tokenizer) or not hasattr(module, "model"):
+        raise PanglotError(
+            f"a model that reads text with {type(tokenizer or module).__name__} cannot be trimmed; "
+            "take a transformer with a fast tokenizer (a tokenizer.json), or use-multilingual."
+        )
+    state = json.loads(backend.to_str())
+    if state["model"]["type"] not in KINDS:
+        raise PanglotError(
+            f"a tokenizer of the kind {state['model']['type']} cannot be trimmed; only {KINDS}."
+        )
+    whole = Tokenizer.from_str(json.dumps(state))
+    whole.no_truncation()
+    whole.no_padding()
+    return _vocabulary(state, lambda texts: [one.ids for one in whole.encode_batch_fast(texts)], whole)
+
+
+def texts_of(model: SentenceTransformer, pairs: ParallelPairs, rows: IntArray) -> list[str]:
+    """Return queries, passages and negatives of some rows, each behind its prompt."""
+    query, passage = query_prompt(model), passage_prompt(model)
+    negatives = [text for texts in pairs.negatives(rows) for text in texts] if pairs.has_negatives else []
+    return [
+        *(query + text for text in pairs.texts("query", rows)),
+        *(passage + text for text in (*pairs.texts("passage", rows), *negatives)),
+    ]
+
+
+def rows_of(pairs: ParallelPairs) -> IntArray:
+    """Return the rows of the text table that belong to the pairs."""
+    return np.arange(pairs.index.entries) if pairs.index.entry_row is None else pairs.index.entry_row
+
+
+def slices(pairs: ParallelPairs) -> Iterator[IntArray]:
+    """Cut the rows of the pairs into short runs."""
+    rows = rows_of(pairs)
+    for start in range(0, len(rows), SLICE):
+        yield rows[start : start + SLICE]
+
+
+def count_pieces(vocabulary: Vocabulary, texts: Iterable[list[str]]) -> IntArray:
+    """Count how often each id is needed to read some texts: ``(pieces,)``.
+
+    A text that stands several times counts once. Pieces at which WordPiece gets stuck are needed too.
+    """
+    counts = np.zeros(len(vocabulary.pieces), np.int64)
+    seen: set[int] = set()
+    for some in texts:
+        fresh = {hash(text): text for text in some if hash(text) not in seen}
+        seen.update(fresh)
+        read = vocabulary.read(list(fresh.values()))
+        needed = [number for ids in read for number in ids]
+        if vocabulary.tokenizer is not None:
+            for text, ids in zip(fresh.values(), read, strict=True):
+                if vocabulary.unknown in ids:
+                    needed += stuck_pieces(vocabulary.state, vocabulary.tokenizer, text)
+        counts += np.bincount(np.array(needed, np.int64), minlength=len(counts))
+    return counts
+
+
+def lines_of(path: Path) -> list[str]:
+    """Return the texts of a plain text file (or .gz, .zst), a text a line; blank lines are left out."""
+    with open_bytes(path) as file:
+        try:
+            return [line for line in file.read().decode("utf-8").splitlines() if line.strip()]
+        except UnicodeDecodeError as error:
+            raise PanglotError(f"{path}: is not UTF-8; save the file as UTF-8.") from error
+
+
+def scripts_of(languages: Sequence[str]) -> frozenset[str]:
+    """Return the scripts (ISO 15924) that languages are usually written in: Japanese has three."""
+    usual = [script(code) for code in languages]
+    return frozenset(part for name in usual for part in MIXED.get(name, (name,)))
+
+
+def ids_in_scripts(vocabulary: Vocabulary, scripts: Iterable[str], *, single: bool) -> set[int]:
+    """Return the ids of the pieces whose letters are all in some scripts, or in those that all texts share.
+
+    Args:
+        vocabulary: to choose from.
+        scripts: ISO 15924 codes.
+        single: only pieces of one character, with which any word can be spelled. Where pieces are bytes, the
+            parts of characters are left out then; otherwise all of them are in.
+    """
+    classes = "".join(rf"\p{{Script={name}}}" for name in sorted({*scripts} | SHARED))
+    inside = regex.compile(f"[{classes}]*")
+    surface = _surface(vocabulary.state)
+    out = set()
+    for number, piece in enumerate(vocabulary.pieces):
+        text = surface(piece)
+        fits = len(text) == 1 and text != HALF if single else piece  # no piece where numbers leave a gap
+        if fits and inside.fullmatch(text):
+            out.add(number)
+    return out
+
+
+def _vocabulary(
+    state: State, read: Callable[[list[str]], list[list[int]]], tokenizer: Tokenizer | None
+) -> Vocabulary:
+    numbers = pieces_of(state)
+    pieces = [""] * (max(numbers.values()) + 1)
+    for piece, number in numbers.items():
+        pieces[number] = piece
+    return Vocabulary(state, pieces, read, unknown_id(state), tokenizer)
+
+
+def _sentencepiece_state(proto: bytes) -> State:
+    """Write a SentencePiece model of the kind unigram as ``tokenizers`` would."""
+    pieces = sentencepiece_pieces(proto)
+    special = [{"id": k, "content": text} for k, (text, _, kind) in enumerate(pieces) if kind != NORMAL]
+    vocabulary = [[text, score] for text, score, _ in pieces]
+    return {"model": {"type": "Unigram", "vocab": vocabulary, "unk_id": 0}, "added_tokens": special}
+
+
+def _surface(state: State) -> Callable[[str], str]:
+    """Return a function from a piece to the text that it stands for, without marks of where words begin."""
+    if is_byte_level(state):
+        decoder = ByteLevel()
+        return lambda piece: str(decoder.decode([piece])).strip(" ")
+    prefix = state["model"].get("continuing_subword_prefix") or ""
+    suffix = state["model"].get("end_of_word_suffix") or ""
+    return lambda piece: piece.removeprefix(prefix).removesuffix(suffix).replace(SPACE, "")
