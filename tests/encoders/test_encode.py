@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 
 from panglot import encode
-from panglot.encoders import UseMultilingual, token_batches, token_lengths
+from panglot.encoders import UseMultilingual, bfloat16, token_batches, token_lengths
 
 TEXTS = ["a barn", "two old barns by the road", "a barn", "the roof of a barn was red", "x", "x"]
 
@@ -127,3 +128,44 @@ def test_batches_part_the_texts_and_keep_the_budget(lengths: list[int], budget: 
 def test_batches_are_as_large_as_the_budget_allows() -> None:
     batches = token_batches(np.array([3, 5, 1, 5, 2, 9]), 10)
     assert [batch.tolist() for batch in batches] == [[5], [1, 3], [0, 4, 2]]
+
+
+@pytest.mark.parametrize("budget", [20, 4096])
+def test_bfloat16_gives_unit_vectors_near_those_of_float32(
+    tiny_encoder: SentenceTransformer, budget: int
+) -> None:
+    half = encode(tiny_encoder, TEXTS, "Query: ", bf16=True, token_budget=budget)
+    whole = encode(tiny_encoder, TEXTS, "Query: ", token_budget=budget)
+    assert half.dtype == np.float32
+    assert np.abs(np.linalg.norm(half, axis=1) - 1).max() < 1e-6
+    assert (half * whole).sum(1).min() > 0.99
+    assert np.abs(half - whole).max() > 1e-5  # so it was computed in bfloat16
+    assert {parameter.dtype for parameter in tiny_encoder.parameters()} == {torch.float32}
+
+
+def test_bfloat16_of_use_multilingual_is_near_float32(encoder: SentenceTransformer) -> None:
+    half, whole = encode(encoder, TEXTS, bf16=True), encode(encoder, TEXTS)
+    assert np.abs(np.linalg.norm(half, axis=1) - 1).max() < 1e-6
+    assert (half * whole).sum(1).min() > 0.99
+    assert np.abs(half - whole).max() > 1e-5
+
+
+def attention_types() -> tuple[torch.dtype, torch.dtype]:
+    """Return the type that attention over float32 numbers gives, and that of a matrix product."""
+    x = torch.ones(1, 1, 2, 4)
+    mask = torch.zeros(1, 1, 2, 2, dtype=torch.bfloat16)
+    found = torch.nn.functional.scaled_dot_product_attention(x, x, x, attn_mask=mask.to(x.dtype))
+    return found.dtype, (x @ x.mT).dtype
+
+
+def test_attention_stays_in_float32_where_a_cpu_computes_in_bfloat16() -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        assert attention_types() == (torch.bfloat16, torch.bfloat16)
+    with bfloat16(torch.device("cpu")):
+        assert attention_types() == (torch.float32, torch.bfloat16)
+        half = torch.ones(1, 1, 2, 4, dtype=torch.bfloat16)
+        mask = torch.tensor([[0.0, -torch.inf]], dtype=torch.bfloat16)
+        masked = torch.nn.functional.scaled_dot_product_attention(half, half, half, attn_mask=mask)
+        assert (masked.dtype, set(masked.flatten().tolist())) == (torch.float32, {1.0})
+    with bfloat16(torch.device("cpu"), wanted=False):
+        assert attention_types() == (torch.float32, torch.float32)

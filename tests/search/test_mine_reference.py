@@ -29,14 +29,14 @@ LANGUAGES = ("de", "en", "sw", "th")
 def cases(draw: st.DrawFn) -> Case:
     """Up to nine items in one, two or four languages, some of which share texts, and vectors."""
     rows: list[Row] = []
-    for item in range(draw(st.integers(1, 9))):
-        group = draw(st.sampled_from([f"i{item}", f"i{item}", "g1", "g2"]))
+    for item in range(draw(st.integers(2, 9))):
+        group = draw(st.sampled_from([f"i{item}"] * 4 + ["g1", "g2"]))
         for language in draw(st.permutations(LANGUAGES))[: draw(st.sampled_from([1, 2, 4]))]:
             row: Row = {"item_id": f"i{item}", "language": language, "passage_id": group}
             for column in ("query", "passage"):
-                number = draw(st.sampled_from([f"{item} {language}", f"{item} {language}", "0", "1"]))
+                number = draw(st.sampled_from([f"{item} {language}"] * 8 + ["0", "1"]))
                 row[column] = f"{column} {number}"
-            row["negatives"] = draw(st.sampled_from([None, None, [], ["Mined before."]]))
+            row["negatives"] = draw(st.sampled_from([None, None, None, [], ["Mined before."]]))
             rows.append(row)
     texts = dict.fromkeys(f"ask {row['query']}" for row in rows)
     texts |= dict.fromkeys(f"tell {row['passage']}" for row in rows)

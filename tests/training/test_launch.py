@@ -23,6 +23,7 @@ from panglot.training.processes import decided_by_first, first_to_report, is_fir
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 STEADY = Optimisation(steps=4, learning_rate=1e-3, save_every=2, dropout=0.0)
 Found = dict[str, Any]
+Weights = dict[str, torch.Tensor]
 
 
 class CrashError(Exception):
@@ -43,34 +44,26 @@ def crash_in_third_step(report: StepReport) -> None:
 
 
 @pytest.fixture(scope="module")
-def alone(
-    tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path
-) -> tuple[Path, SentenceTransformer]:
-    """A run of one process that crashed after its checkpoint of step 2, and the model of one that did not."""
+def alone(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> tuple[Path, Weights]:
+    """A run of one process that crashed after its checkpoint of step 2; the weights of one that did not."""
     folder = tmp_path_factory.mktemp("alone")
+    settings: dict[str, Any] = {"batch_size": 8, "optimisation": STEADY}
     with pytest.raises(CrashError):
-        model = load_encoder(str(tiny_checkpoint), device="cpu")
-        train(
-            model,
-            [sample_pairs()],
-            folder / "run",
-            batch_size=8,
-            optimisation=STEADY,
-            tell=crash_in_third_step,
-        )
+        crashed = load_encoder(str(tiny_checkpoint), device="cpu")
+        train(crashed, [sample_pairs()], folder / "run", tell=crash_in_third_step, **settings)
     model = load_encoder(str(tiny_checkpoint), device="cpu")
-    train(model, [sample_pairs()], folder / "whole", batch_size=8, optimisation=STEADY)
-    return folder / "run", model
+    train(model, [sample_pairs()], folder / "whole", **settings)
+    return folder / "run", model.state_dict()
 
 
 @pytest.fixture(scope="module")
 def folder(
-    tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path, alone: tuple[Path, SentenceTransformer]
+    tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path, alone: tuple[Path, Weights]
 ) -> Path:
     """The folder in which two processes worked."""
     folder = tmp_path_factory.mktemp("launched")
-    for name in ("alone", "begun"):
-        shutil.copytree(alone[0], folder / name)
+    for place in (folder / "alone", folder / "machine-0" / "begun"):
+        shutil.copytree(alone[0], place)
     done = launch(Path(__file__).with_name("launched.py"), folder, tiny_checkpoint)
     assert done.returncode == 0, done.stderr
     return folder
@@ -110,10 +103,10 @@ def test_a_run_goes_on_on_more_processes_with_a_note(found: Found) -> None:
 
 @pytest.mark.slow
 def test_a_run_that_went_on_on_more_processes_has_the_weights_of_one(
-    folder: Path, alone: tuple[Path, SentenceTransformer]
+    folder: Path, alone: tuple[Path, Weights]
 ) -> None:
     together = torch.load(folder / "together.pt")
-    far = {k: float((together[k] - value).abs().max()) for k, value in alone[1].state_dict().items()}
+    far = {k: float((together[k] - value).abs().max()) for k, value in alone[1].items()}
     assert max(far.values()) < 1e-5, far
 
 
@@ -205,7 +198,7 @@ def test_one_process_uses_one_gpu_of_several(
     tiny_encoder: SentenceTransformer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     made = []
-    original = run.training_arguments
+    original = run.training_arguments  # type: ignore[attr-defined]
 
     def of_a_machine_with_four(*arguments: Any) -> Any:
         made.append(original(*arguments))

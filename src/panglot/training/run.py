@@ -31,7 +31,7 @@ from panglot.training.shards import close_shards, gather_weights
 from panglot.training.steps import Steps
 from panglot.training.teacher import Guidance
 from panglot.training.trainer import PairsTrainer
-from panglot.training.watching import StepReport, Watcher
+from panglot.training.watching import StepReport, Watcher, check_tracker, tensorboard_in
 
 
 @dataclass(frozen=True)
@@ -133,14 +133,15 @@ def train(
         guidance.teacher.to(arguments.device).eval()
         steps = replace(steps, teacher=guidance.teacher, pivot=guidance.pivot)
     with _prepared(model, how):
-        trainer = PairsTrainer(
-            steps=steps,
-            objective=InfoNCE(model, temperature, guidance),
-            measure=measure if how.evaluate_every else None,
-            table_learning_rate=how.table_learning_rate,
-            args=arguments,
-            callbacks=[watcher, *([EarlyStoppingCallback(how.patience)] if how.patience else [])],
-        )
+        with tensorboard_in(folder / "tensorboard"):
+            trainer = PairsTrainer(
+                steps=steps,
+                objective=InfoNCE(model, temperature, guidance),
+                measure=measure if how.evaluate_every else None,
+                table_learning_rate=how.table_learning_rate,
+                args=arguments,
+                callbacks=[watcher, *([EarlyStoppingCallback(how.patience)] if how.patience else [])],
+            )
         _check_shards(trainer, checkpoint)
         try:
             with explained(folder), cut_at(model, how.max_length):
@@ -214,6 +215,8 @@ def _check(how: Optimisation, held_out: bool, model: SentenceTransformer, guidan
     stopping_measure(how.stop_on)
     if how.patience and not (held_out and how.evaluate_every):
         raise PanglotError("patience needs held-out documents and evaluate_every; set both, or patience = 0.")
+    for name in how.report_to:
+        check_tracker(name)
     if guidance is None:
         return
     if guidance.teacher is model:

@@ -1,15 +1,22 @@
 """Watching a run: its steps, what is logged, and a first Ctrl-C that saves before it stops."""
 
+import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.integrations import get_reporting_integration_callbacks  # type: ignore[attr-defined]
 
+from panglot.errors import PanglotError
 from panglot.training.processes import on_any
+
+TENSORBOARD = "TENSORBOARD_LOGGING_DIR"
 
 
 @dataclass(frozen=True)
@@ -73,3 +80,28 @@ class Watcher(TrainerCallback):
         if self._interrupted:
             raise KeyboardInterrupt
         self._interrupted = True
+
+
+def check_tracker(name: str) -> None:
+    """Raise a ``PanglotError`` where the Trainer cannot report to a tracker: unknown, or not installed."""
+    try:
+        for tracker in get_reporting_integration_callbacks([name]):  # type: ignore[no-untyped-call]
+            tracker()
+    except (ImportError, RuntimeError, ValueError) as error:
+        reason = str(error).rstrip(".")
+        raise PanglotError(f"training.report_to: '{name}' cannot be used: {reason}; leave it out.") from error
+
+
+@contextmanager
+def tensorboard_in(folder: Path) -> Iterator[None]:
+    """Let a Trainer made meanwhile write TensorBoard's files to a folder, unless the environment names one.
+
+    It would put them among the checkpoints, which are removed in the end.
+    """
+    chosen = TENSORBOARD in os.environ
+    os.environ.setdefault(TENSORBOARD, str(folder))
+    try:
+        yield
+    finally:
+        if not chosen:
+            del os.environ[TENSORBOARD]
