@@ -16,8 +16,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 quickstart: install
 	$(BIN)/panglot quickstart --overwrite
 
+# two workers of one thread each: threads of several processes wait for each other
 test: check
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: install
 	$(BIN)/ruff check src tests benchmarks

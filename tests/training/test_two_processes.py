@@ -18,7 +18,7 @@ from panglot.training import info_nce
 from panglot.training.micro_batches import even_out
 from panglot.training.steps import Steps
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # two processes may have to share one core
 SCRIPT = Path(__file__).with_name("two_processes.py")
 TOOLS: dict[str, Any] = runpy.run_path(str(SCRIPT))
 NEGATIVES = {"plain": (0, 0), "as-many": (2, 2), "more-on-one": (3, 1), "all-on-one": (0, 3)}
@@ -42,7 +42,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "bfloat16": {"how": {"bf16": True}},
 }
 RESUMED: dict[str, dict[str, Any]] = {
-    "how": {"save_every": 2, "gradient_cache": True, "micro_batch_tokens": 60},
+    "how": {"steps": 4, "save_every": 2, "gradient_cache": True, "micro_batch_tokens": 60},
     "guidance": GUIDANCE,
 }
 

@@ -42,7 +42,7 @@ def run_case(
     case: dict[str, Any], checkpoint: str, output: Path, **settings: Any
 ) -> tuple[Training, SentenceTransformer]:
     """Train a checkpoint as a case says: ``how``, ``guidance`` and whether there are ``negatives``."""
-    how: dict[str, Any] = {"steps": 4, "learning_rate": 1e-3, **case.get("how", {})}
+    how: dict[str, Any] = {"steps": 3, "learning_rate": 1e-3, **case.get("how", {})}
     if "lora" in how:
         how["lora"] = Lora(**how["lora"])
     if "guidance" in case:
@@ -110,7 +110,7 @@ def work(rank: int, folder: Path, port: int, still: str, drops: str) -> None:
     """Do what one of the two processes does."""
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    dist.init_process_group("gloo", timeout=timedelta(seconds=120))
+    dist.init_process_group("gloo", timeout=timedelta(seconds=600))
     gradients(rank, folder)
     found: dict[str, Any] = {}
     evened = even_out([{"rows": torch.tensor([number])} for number in range(1 + 2 * rank)])

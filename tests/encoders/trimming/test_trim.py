@@ -238,11 +238,14 @@ def test_any_word_in_the_kept_scripts_can_be_spelled(trimmed: dict[str, Trimmed]
 def test_pieces_of_other_languages_are_gone(trimmed: dict[str, Trimmed]) -> None:
     for kind in ("unigram", "wordpiece", "byte-fallback"):
         whole, smaller, _ = trimmed[kind]
+        vocabulary = vocabulary_of(whole)
+        # Unigram keeps its lowest piece, which may be in any script: training is not the same each time
+        lowest = {vocabulary.pieces[number] for number in basic_ids(vocabulary.state)}
         for script in ("CYRILLIC", "THAI", "ARABIC", "DEVANAGARI"):
             ends = ((piece, piece[-1]) for piece in pieces(whole))  # the Arabic comma is in no script
             own = {piece for piece, end in ends if end.isalpha() and script in unicodedata.name(end, "")}
             assert len(own) > 50
-            assert not own & pieces(smaller)
+            assert not own & pieces(smaller) - lowest
 
 
 @pytest.mark.parametrize("kind", KINDS)
