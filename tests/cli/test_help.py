@@ -28,6 +28,9 @@ def test_the_commands_are_those_of_the_design() -> None:
         "quickstart",
         "train",
         "evaluate",
+        "mine",
+        "centre",
+        "trim",
         "experiment",
         "experiment strategies",
     }

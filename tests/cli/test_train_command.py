@@ -26,7 +26,8 @@ def test_json_states_the_outcome_by_folder(short: Runner, tmp_path: Path) -> Non
     (outcome,) = results.values()
     assert list(results) == [str(tmp_path / "run")]
     assert (outcome["steps"], outcome["finished"]) == (2, True)
-    assert set(outcome["figures"]) == {"AP", "monolingual_AP", "crosslingual_AP", "multilingual_AP"}
+    settings = ("monolingual", "crosslingual", "multilingual")
+    assert set(outcome["figures"]) == {"AP", "rank_distance", *(f"{name}_AP" for name in settings)}
     assert any("loss" in entry for entry in outcome["log"])
 
 

@@ -77,11 +77,11 @@ def texts_of(pairs: ParallelPairs, **sampler: Any) -> tuple[list[str], list[str]
     )
 
 
-def check_equal(found: Backward, expected: Backward) -> None:
+def check_equal(found: Backward, expected: Backward, tolerance: float = 1e-5) -> None:
     assert found.loss == pytest.approx(expected.loss, abs=1e-5)
     assert found.gradients.keys() == expected.gradients.keys()
     for name, gradient in expected.gradients.items():
-        assert (found.gradients[name] - gradient).abs().max() < 1e-5, name
+        assert (found.gradients[name] - gradient).abs().max() < tolerance, name
 
 
 BATCH = {"strategy": "crosslingual", "batch_size": 12, "seed": 3}
@@ -160,7 +160,8 @@ def test_any_texts_and_any_budget_give_the_loss_and_gradients_of_a_slow_loop(
     pairs = rows(texts, shared=range(len(texts)))
     sampler = {"strategy": "english", "batch_size": len(texts)}
     expected = slow_loss(still_encoder, pairs, **sampler)
-    check_equal(through_micro_batches(still_encoder, pairs, budget, cached, **sampler), expected)
+    found = through_micro_batches(still_encoder, pairs, budget, cached, **sampler)
+    check_equal(found, expected, 1e-4)  # texts such as a and aa have a cosine near 1, which costs digits
 
 
 def test_flat_batches_of_use_multilingual_give_the_same_loss_and_gradients(
