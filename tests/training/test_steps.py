@@ -14,7 +14,7 @@ from torch import Tensor
 
 from panglot import ParallelPairs, load_pairs, make_sampler, sample_pairs
 from panglot.batches import Batch
-from panglot.data import sample
+from panglot.data import NOBODY, negative_items, sample
 from panglot.training.micro_batches import Features
 from panglot.training.steps import Steps
 
@@ -146,7 +146,9 @@ def test_items_of_one_passage_group_share_a_key(tmp_path: Path) -> None:
     assert shared_keys(steps.features(both)) == expected
 
 
-def test_negatives_come_from_the_passages_language_and_only_equal_texts_mask_them(tmp_path: Path) -> None:
+def test_negatives_come_from_the_passages_language_masked_for_their_own_items(
+    tmp_path: Path,
+) -> None:
     lines = [
         {"item_id": item, "language": code, "query": f"{code} {item}?", "passage": f"{code} {item}."}
         for item in ("a", "b")
@@ -162,13 +164,38 @@ def test_negatives_come_from_the_passages_language_and_only_equal_texts_mask_the
         features, passages = steps[step], reader.read(steps[step], "passage")
         if "P en a." in passages:
             assert reader.read(features, "negative") == ["P en b.", "P en x."]
-            masked = [[passage == "P en b.", False] for passage in passages]
+            masked = [[passage in ("P en b.", "P de b."), False] for passage in passages]
         else:
             assert reader.read(features, "negative") == ["P de x."]
             masked = [[False], [False]]
         assert shared_keys(features, "negative_keys") == masked
         seen.add(tuple(passages))
     assert len(seen) > 1
+
+
+def test_a_negative_is_masked_for_the_translations_and_the_group_of_its_item(tmp_path: Path) -> None:
+    pairs = small_pairs(
+        tmp_path,
+        passage_id={1: "window", 3: "window"},
+        negatives={0: ["en answer 1", "nobody's", "de answer 2"]},
+    )
+    steps, _ = make_steps(pairs, strategy="monolingual", batch_size=2)
+    german = np.zeros(4, np.int64)  # languages are sorted: de, en
+    features = steps.features(Batch(0, "monolingual", np.arange(4), german, german))
+    # item 0, then 1 (whose passage is the first negative), 2 (the third) and 3 (of item 1's window)
+    assert shared_keys(features, "negative_keys") == [
+        [False, False, False],
+        [True, False, False],
+        [False, False, True],
+        [True, False, False],
+    ]
+
+
+def test_the_negatives_of_selected_items_know_their_new_numbers(tmp_path: Path) -> None:
+    pairs = small_pairs(tmp_path, negatives={3: ["en answer 2", "en answer 0", "en answer 3"]})
+    found = negative_items(pairs.select(items=[2, 3], languages=["en"]))
+    english = 6  # the table's row of item 3 in English; German follows
+    assert found.of_rows(np.array([english])).tolist() == [0, NOBODY, 1]
 
 
 def test_a_batch_without_negatives_has_none(tmp_path: Path) -> None:

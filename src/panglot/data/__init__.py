@@ -3,13 +3,16 @@
 from panglot.data.benchmark import Benchmark, Texts, benchmark_from_pairs, pairs_from_benchmark
 from panglot.data.catalogue import load_benchmark
 from panglot.data.index import IntArray, PairIndex, build_index
-from panglot.data.lareqa import read_lareqa
+from panglot.data.negatives import NOBODY, NegativeItems, negative_items
 from panglot.data.pairs import ParallelPairs, load_pairs, pairs_from_rows
+from panglot.data.readers import read_lareqa
 from panglot.data.sample import sample_benchmark, sample_pairs
 
 __all__ = [
+    "NOBODY",
     "Benchmark",
     "IntArray",
+    "NegativeItems",
     "PairIndex",
     "ParallelPairs",
     "Texts",
@@ -17,6 +20,7 @@ __all__ = [
     "build_index",
     "load_benchmark",
     "load_pairs",
+    "negative_items",
     "pairs_from_benchmark",
     "pairs_from_rows",
     "read_lareqa",

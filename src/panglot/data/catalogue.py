@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import get_args
 
 from panglot.data.benchmark import Benchmark, benchmark_from_pairs
-from panglot.data.lareqa import CandidateText, read_lareqa
 from panglot.data.pairs import load_pairs
+from panglot.data.readers import CandidateText, read_lareqa
 from panglot.data.sample import sample_benchmark
 from panglot.errors import PanglotError
 

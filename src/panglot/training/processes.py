@@ -1,5 +1,6 @@
 """Several processes that train one model: who speaks for all, and what all of them go by."""
 
+import gc
 import hashlib
 import os
 from collections.abc import Callable
@@ -62,8 +63,13 @@ def on_any(here: bool) -> bool:
 
 
 def leave() -> None:
-    """Let go of the other processes; nothing can be shared with them afterwards."""
+    """Let go of the other processes; nothing can be shared with them afterwards.
+
+    A sharded model that is left in a circle of references keeps threads of its process group alive until
+    the interpreter's very end, where they abort the process; so what nobody holds is dropped first.
+    """
     if _several():
+        gc.collect()
         distributed.destroy_process_group()
 
 

@@ -3,17 +3,17 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 
 from panglot.batches import Batch, Sampler
-from panglot.data import IntArray, ParallelPairs
+from panglot.data import NOBODY, IntArray, NegativeItems, ParallelPairs, negative_items
 from panglot.encoders import passage_prompt, query_prompt
 from panglot.training.micro_batches import Features, Prompted, cut
 
-NO_KEY = -1  # never equal to an item, a group or the hash of a text
 TOKEN_BUDGET = 4096
 
 
@@ -76,23 +76,25 @@ class Steps:
             negatives = [text for texts in pairs.negatives(passage_rows) for text in texts]
             if negatives:
                 columns["negative"] = passage_prompt(self.model), negatives
-                no_keys = np.full((len(negatives), 2), NO_KEY)
-                keys = np.concatenate([no_keys, _hashes(negatives)], axis=1)
-                features["negative_keys"] = torch.from_numpy(keys)
+                items = self._negative_items[batch.source].of_rows(passage_rows)
+                features["negative_keys"] = _keys(pairs, items, negatives)
         if self.teacher is not None:
             features |= self._taught(self.teacher, pairs, batch, query_rows)
-        shared = np.stack([batch.items, pairs.index.groups_of(batch.items)], axis=1).astype(np.int64)
         pieces = cut(self.model, columns, self.token_budget)
         return {
             **features,
             "micro_batches": pieces.batches,
             **{f"{name}_rows": rows for name, rows in pieces.rows.items()},
-            "keys": torch.from_numpy(np.concatenate([shared, _hashes(passages)], axis=1)),
+            "keys": _keys(pairs, batch.items, passages),
             "tokens": pieces.tokens,
             "padded": pieces.padded,
             "pairs": len(batch),
             "monolingual": int(batch.kind == "monolingual"),
         }
+
+    @cached_property
+    def _negative_items(self) -> list[NegativeItems]:
+        return [negative_items(pairs) for pairs in self.sources]
 
     def _taught(
         self, teacher: SentenceTransformer, pairs: ParallelPairs, batch: Batch, query_rows: IntArray
@@ -112,6 +114,16 @@ class Steps:
             "teacher_micro_batches": pieces.batches,
             **{f"teacher_{name}_rows": rows for name, rows in pieces.rows.items()},
         }
+
+
+def _keys(pairs: ParallelPairs, items: IntArray, passages: Sequence[str]) -> torch.Tensor:
+    """Return ``(n, 3)`` the item, the passage group and the hash of each passage; -1 where there is none.
+
+    -1 never equals an item, a group or a hash of those that queries look for, which all have them.
+    """
+    groups = np.where(items == NOBODY, NOBODY, pairs.index.groups_of(items))
+    columns = [items.astype(np.int64)[:, None], groups.astype(np.int64)[:, None], _hashes(passages)]
+    return torch.from_numpy(np.concatenate(columns, axis=1))
 
 
 def _hashes(texts: Sequence[str]) -> np.ndarray:
