@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from panglot.errors import PanglotError as PanglotError
     from panglot.evaluation import Evaluation as Evaluation
     from panglot.evaluation import evaluate as evaluate
+    from panglot.search import mine_negatives as mine_negatives
     from panglot.search import search as search
     from panglot.training import Optimisation as Optimisation
     from panglot.training import train as train
@@ -40,6 +41,7 @@ _HOMES = {
     "load_encoder": "encoders",
     "load_pairs": "data",
     "make_sampler": "batches",
+    "mine_negatives": "search",
     "pairs_from_benchmark": "data",
     "sample_benchmark": "data",
     "sample_pairs": "data",

@@ -95,6 +95,42 @@ def written_whole(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def folder_written_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``path``; it becomes ``path`` on success and is removed on failure.
+
+    Only an empty folder of that name may be there before.
+    """
+    with explained(path):
+        place = path.resolve()
+        part = place.with_name(f".{place.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            part.mkdir(parents=True)
+            yield part
+            readable_as_usual(part)
+            if place.exists():
+                place.rmdir()
+            part.replace(place)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def check_new_folder(path: Path) -> None:
+    """Raise ``PanglotError`` unless a folder can be made here or is empty."""
+    if path.exists() and not path.is_dir():
+        raise PanglotError(f"{path}: is a file; choose another output folder.")
+    if path.exists() and any(path.iterdir()):
+        raise PanglotError(f"{path}: is not empty; choose another output folder.")
+
+
+def readable_as_usual(folder: Path) -> None:
+    """Give the files in a folder the permissions of new files; some libraries keep theirs to the owner."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(0o666 & ~_umask())
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

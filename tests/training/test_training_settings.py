@@ -161,3 +161,7 @@ def test_settings_of_a_recipe_become_plain_arguments(tmp_path: Path) -> None:
         report_to=("tensorboard",),
     )
     assert read_recipe(None, {"training.lora": {}}).training.optimisation().lora == Lora()
+    assert read_recipe(None, {"training.lora.rank": 8}).training.optimisation().lora == Lora(rank=8)
+    assert read_recipe(path, {"training.lora.rank": 8}).training.optimisation().lora == Lora(
+        rank=8, targets=("query", "value")
+    )

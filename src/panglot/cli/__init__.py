@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import experiment
+from panglot.cli.average import average
 from panglot.cli.centre import centre
 from panglot.cli.evaluate import evaluate
 from panglot.cli.mine import mine
@@ -30,6 +31,7 @@ app.command()(evaluate)
 app.command(no_args_is_help=True)(mine)
 app.command(no_args_is_help=True)(centre)
 app.command(no_args_is_help=True)(trim)
+app.command(no_args_is_help=True)(average)
 app.add_typer(experiment.app, name="experiment")
 
 

@@ -1,5 +1,6 @@
 """Encoders: loading any of them, encoding many texts fast."""
 
+from panglot.encoders.averaging import average
 from panglot.encoders.centring import (
     centre,
     centring_notes,
@@ -36,6 +37,7 @@ __all__ = [
     "Laser2",
     "RoleMeans",
     "UseMultilingual",
+    "average",
     "bfloat16",
     "centre",
     "centring_notes",

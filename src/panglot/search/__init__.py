@@ -1,5 +1,7 @@
 """Search: put a trained encoder to work."""
 
 from panglot.search.exact import Hit, search
+from panglot.search.mine import mine_negatives
+from panglot.search.mined import Mined
 
-__all__ = ["Hit", "search"]
+__all__ = ["Hit", "Mined", "mine_negatives", "search"]

@@ -8,7 +8,7 @@ from typing import Any
 from sentence_transformers import SentenceTransformer
 
 from panglot.errors import PanglotError
-from panglot.files import explained, write_json
+from panglot.files import explained, readable_as_usual, write_json
 
 RUN_FILE = "run.json"  # what is being trained; compared on resume
 MODEL_FILE = "modules.json"  # there once the model is finished
@@ -81,6 +81,7 @@ def save_model(model: SentenceTransformer, folder: Path, card: str) -> None:
         try:
             model.save_pretrained(str(part), create_model_card=False)
             (part / "README.md").write_text(card, encoding="utf-8")
+            readable_as_usual(part)
             for path in sorted(part.iterdir(), key=lambda path: path.name == MODEL_FILE):
                 target = folder / path.name
                 if target.is_dir():

@@ -162,10 +162,17 @@ def override(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
 
 def _lay_over(values: dict[str, Any], overrides: Mapping[str, Any], where: str) -> Recipe:
     for key, value in overrides.items():
-        part, _, name = key.partition(".")
-        if not name or not isinstance(values.setdefault(part, {}), dict):
+        *parts, name = key.split(".")
+        place = values
+        for part in parts:
+            if place.get(part) is None:  # a part that is not there yet, such as training.lora
+                place[part] = {}
+            place = place[part]
+            if not isinstance(place, dict):
+                break
+        if not parts or not name or not isinstance(place, dict):
             raise PanglotError(f"'{key}' is no setting; write PART.NAME, such as batches.alpha.")
-        values[part][name] = value
+        place[name] = value
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:

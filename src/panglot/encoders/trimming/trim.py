@@ -6,10 +6,9 @@ kept get the same embeddings as before; others are spelled with the pieces that 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,7 @@ from panglot.encoders.trimming.cost import cost, given_texts, sample_texts
 from panglot.encoders.trimming.model import config_ids, save_cut
 from panglot.encoders.trimming.tokenizer import basic_ids, number_anew, reads_bytes, special_ids, with_parts
 from panglot.errors import PanglotError
-from panglot.files import explained, write_json
+from panglot.files import check_new_folder, folder_written_whole, write_json
 from panglot.languages import check_languages
 
 TRIM_FILE = "trim.json"
@@ -104,7 +103,7 @@ def trim_encoder(
     texts = {"given": given_texts(model, sources, extra), "sample": sample_texts(model, codes)}
     if not any(texts.values()):
         texts["sample"] = sample_texts(model, ["en"])  # Latin stays in any case
-    with explained(output), _renamed(output) as part:
+    with folder_written_whole(output) as part:
         save_cut(model, vocabulary.state, order, part)
         smaller = load_encoder(str(part), device=str(model.device), trust_remote_code=trust_remote_code)
         facts |= _compared(model, vocabulary, smaller, texts, bar)
@@ -124,10 +123,7 @@ def _check(
         raise PanglotError(
             f"the least count is {min_count}; use 1 to keep all pieces that are needed, or more."
         )
-    if output.exists() and not output.is_dir():
-        raise PanglotError(f"{output}: is a file; choose another output folder.")
-    if output.exists() and any(output.iterdir()):
-        raise PanglotError(f"{output}: is not empty; choose another output folder.")
+    check_new_folder(output)
 
 
 def _restricted(pairs: Sequence[ParallelPairs], languages: Sequence[str] | None) -> list[ParallelPairs]:
@@ -223,22 +219,6 @@ def _parameters(model: SentenceTransformer) -> int:
 
 def _bytes(model: SentenceTransformer) -> int:
     return sum(value.numel() * value.element_size() for value in model.parameters())
-
-
-@contextmanager
-def _renamed(output: Path) -> Iterator[Path]:
-    """Give a folder beside ``output``; it becomes ``output`` on success and is removed on failure."""
-    place = output.resolve()
-    part = place.with_name(f".{place.name}.part")
-    rmtree(part, ignore_errors=True)
-    try:
-        part.mkdir(parents=True)
-        yield part
-        if place.exists():
-            place.rmdir()
-        part.replace(place)
-    finally:
-        rmtree(part, ignore_errors=True)
 
 
 def _card(facts: Mapping[str, Any]) -> str:
