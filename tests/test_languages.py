@@ -3,7 +3,18 @@
 import pytest
 
 from panglot.errors import PanglotError
-from panglot.languages import check_languages, is_language, language_name, script
+from panglot.languages import (
+    _groups,
+    branch,
+    check_languages,
+    family,
+    is_language,
+    language_name,
+    relation,
+    resource_class,
+    script,
+    writing,
+)
 
 # what each language is usually written in (ISO 15924)
 SCRIPTS = {
@@ -61,3 +72,76 @@ def test_a_language_has_its_english_name(code: str, name: str) -> None:
 @pytest.mark.parametrize(("code", "expected"), SCRIPTS.items())
 def test_a_language_has_its_script(code: str, expected: str) -> None:
     assert script(code) == expected
+
+
+# examples of each class that Joshi et al. (2020) give in their Table 1 and Figure 2
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        *(("fj", 1), ("bho", 1), ("chr", 1), ("zu", 2), ("lo", 2), ("kok", 2), ("id", 3), ("uk", 3)),
+        *(("he", 3), ("ru", 4), ("hu", 4), ("vi", 4), ("ko", 4), ("en", 5), ("es", 5), ("de", 5), ("ja", 5)),
+    ],
+)
+def test_a_language_has_its_resource_class(code: str, expected: int) -> None:
+    assert resource_class(code) == expected
+
+
+def test_the_upper_classes_are_as_large_as_the_paper_counts_them() -> None:
+    classes = [number for code, number in _groups()[0].items() if code != "knn"]  # knn is kok, Konkani
+    assert [classes.count(k) for k in (5, 4, 3, 2)] == [7, 18, 28, 19]
+
+
+def test_every_code_that_is_known_is_a_language_and_stands_once() -> None:
+    classes, families = _groups()
+    assert len(classes) > 250
+    assert len(families) > 250
+    for code in {*classes, *families}:
+        assert is_language(code), code
+
+
+@pytest.mark.parametrize(
+    ("code", "of_family", "of_branch"),
+    [
+        ("de", "Indo-European", "Germanic"),
+        ("hi", "Indo-European", "Indo-Aryan"),
+        ("sw", "Atlantic-Congo", "Bantu"),
+        ("am", "Afro-Asiatic", "Semitic"),
+        ("fi", "Uralic", "Finnic"),
+        ("ja", "Japonic", "Japonic"),
+        ("eu", "Basque", "Basque"),
+        ("tlh", None, None),
+    ],
+)
+def test_a_language_has_its_family_and_branch(
+    code: str, of_family: str | None, of_branch: str | None
+) -> None:
+    assert (family(code), branch(code)) == (of_family, of_branch)
+
+
+def test_scripts_and_standard_forms_stand_with_their_language() -> None:
+    assert (resource_class("zh-Hant"), resource_class("sr-Latn"), resource_class("pes")) == (5, 4, 4)
+    assert family("zh-Hant") == family("cmn") == "Sino-Tibetan"
+    # Egyptian Arabic has a class of its own; Levantine Arabic has none that is known, and not the standard's
+    assert (resource_class("arb"), resource_class("arz"), resource_class("apc")) == (5, 3, None)
+    assert resource_class("tlh") is None
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ("de", "nl", "same branch"),
+        ("en", "en", "same branch"),
+        ("de", "hi", "same family"),
+        ("fi", "hu", "same family"),
+        ("fi", "sv", "other family"),
+        ("ja", "zh", "other family"),
+        ("de", "tlh", None),
+    ],
+)
+def test_how_far_languages_are_from_each_other(a: str, b: str, expected: str | None) -> None:
+    assert relation(a, b) == relation(b, a) == expected
+
+
+def test_chinese_is_written_in_one_script() -> None:
+    assert writing("zh") == writing("zh-Hant") == "Hani"
+    assert writing("ja") == "Jpan"

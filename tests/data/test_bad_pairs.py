@@ -109,7 +109,7 @@ def test_two_rows_far_apart_that_are_one_are_both_named(tmp_path: Path) -> None:
 def test_a_missing_file_a_folder_and_an_unknown_ending_are_said(tmp_path: Path) -> None:
     assert message(tmp_path / "absent.jsonl") == f"{tmp_path / 'absent.jsonl'}: no such file; check the path."
     assert message(tmp_path) == f"{tmp_path}: is a folder; name a file in it."
-    for name in ("mine.csv", "mine", "mine.csv.gz"):
+    for name in ("mine.xlsx", "mine", "mine.txt.gz"):
         (tmp_path / name).write_text("x")
         said = message(tmp_path / name)
         assert said.startswith(f"{tmp_path / name}: not a known kind of pairs file; use .jsonl"), name

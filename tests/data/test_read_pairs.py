@@ -118,7 +118,7 @@ def test_a_table_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     path = write(tmp_path / "mine.jsonl", ROWS)
     first = load_pairs(path)
 
-    def never(path: Path) -> Iterator[pa.RecordBatch]:
+    def never(path: Path, columns: object) -> Iterator[pa.RecordBatch]:
         raise AssertionError("the file was read again")
 
     monkeypatch.setattr(read_pairs, "_batches", never)
@@ -168,7 +168,7 @@ def test_a_full_disk_is_said_and_the_next_read_succeeds(
 ) -> None:
     path = write(tmp_path / "mine.jsonl", ROWS)
 
-    def full(path: Path) -> Iterator[pa.RecordBatch]:
+    def full(path: Path, columns: object) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_pylist(ROWS, schema=read_pairs.SCHEMA)
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -1,12 +1,13 @@
 """Data: parallel pairs to train on, benchmarks to measure on."""
 
 from panglot.data.benchmark import Benchmark, Texts, benchmark_from_pairs, pairs_from_benchmark
-from panglot.data.catalogue import load_benchmark
+from panglot.data.catalogue import load_benchmark, load_data
 from panglot.data.index import IntArray, PairIndex, build_index
 from panglot.data.negatives import NOBODY, NegativeItems, negative_items
 from panglot.data.pairs import ParallelPairs, load_pairs, pairs_from_rows
 from panglot.data.readers import read_lareqa
 from panglot.data.sample import sample_benchmark, sample_pairs
+from panglot.data.suite import Suite, merge
 
 __all__ = [
     "NOBODY",
@@ -15,11 +16,14 @@ __all__ = [
     "NegativeItems",
     "PairIndex",
     "ParallelPairs",
+    "Suite",
     "Texts",
     "benchmark_from_pairs",
     "build_index",
     "load_benchmark",
+    "load_data",
     "load_pairs",
+    "merge",
     "negative_items",
     "pairs_from_benchmark",
     "pairs_from_rows",

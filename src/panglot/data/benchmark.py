@@ -9,12 +9,16 @@ import pyarrow as pa
 from panglot.data.index import IntArray
 from panglot.data.pairs import ParallelPairs, pairs_from_table
 from panglot.data.read_pairs import SCHEMA
+from panglot.data.text_column import TitledTexts, first_twice, pick
 from panglot.errors import PanglotError
 
 
 @dataclass(frozen=True)
 class Texts:
     """Texts with an id and a language each.
+
+    Small sets are lists; large pools are columns on disk (``text_column.TextColumn``): look at them by index
+    or slice, or iterate, but never make a list of all of them.
 
     Attributes:
         ids: unique.
@@ -23,14 +27,18 @@ class Texts:
         titles: n titles, or None.
     """
 
-    ids: list[str]
+    ids: Sequence[str]
     languages: IntArray
-    texts: list[str]
-    titles: list[str] | None = None
+    texts: Sequence[str]
+    titles: Sequence[str] | None = None
 
     def __len__(self) -> int:
         """Return the number of texts."""
         return len(self.ids)
+
+    def titled(self) -> Sequence[str]:
+        """Return the texts with their titles in front, where there are any; nothing is copied."""
+        return self.texts if self.titles is None else TitledTexts(self.titles, self.texts)
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,8 @@ class Benchmark:
         query_items: ``(Q,)`` the item (meaning) that each query is a translation of; resampling goes by it.
         judged_query: ``(J,)`` query row of each judgement, ascending.
         judged_passage: ``(J,)`` passage row of each judgement.
-        gains: ``(J,)`` relevance; above 0 is relevant, 0 is judged not relevant.
+        gains: ``(J,)`` relevance; above 0 is relevant, 0 is judged not relevant; below 0 is left out of that
+            query's pool (its own text).
         candidate_text: what a candidate is made of (LAReQA: ``sentence`` or ``sentence+context``).
         sha256: checksum of the data that it was read from.
     """
@@ -63,9 +72,7 @@ class Benchmark:
 
     def __post_init__(self) -> None:
         for kind, texts in (("query", self.queries), ("passage", self.passages)):
-            if len(set(texts.ids)) < len(texts.ids):
-                seen: set[str] = set()
-                twice = next(i for i in texts.ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+            if (twice := first_twice(texts.ids)) is not None:
                 raise PanglotError(f"{self.name}: {kind} id '{twice}' stands twice; ids must be unique.")
         if not len(self.queries) or not len(self.passages):
             raise PanglotError(f"{self.name}: has no queries or no passages.")
@@ -104,9 +111,8 @@ def _subset(texts: Texts, code: IntArray) -> tuple[Texts, IntArray]:
     keep = np.flatnonzero(languages >= 0)
     row = np.full(len(texts), -1)
     row[keep] = np.arange(len(keep))
-    titles = None if texts.titles is None else [texts.titles[k] for k in keep]
-    kept = Texts([texts.ids[k] for k in keep], languages[keep], [texts.texts[k] for k in keep], titles)
-    return kept, row
+    titles = None if texts.titles is None else pick(texts.titles, keep)
+    return Texts(pick(texts.ids, keep), languages[keep], pick(texts.texts, keep), titles), row
 
 
 def benchmark_from_pairs(pairs: ParallelPairs, name: str | None = None) -> Benchmark:

@@ -1,6 +1,6 @@
 """Parallel pairs: what a model is trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from panglot.data.index import IntArray, PairIndex, build_index
-from panglot.data.read_pairs import SCHEMA, cached_table
+from panglot.data.read_pairs import SCHEMA, cached_table, source_name
 from panglot.errors import PanglotError
 from panglot.languages import is_language, no_language
 
@@ -97,19 +97,26 @@ class ParallelPairs:
         return self.select(items=np.flatnonzero(~out)), self.select(items=np.flatnonzero(out))
 
 
-def load_pairs(path: str | Path, name: str | None = None) -> ParallelPairs:
-    """Load a file of parallel pairs: JSONL (plain, .gz, .zst) or Parquet, one line per item and language.
+def load_pairs(
+    source: str | Path, name: str | None = None, columns: Mapping[str, str] | None = None
+) -> ParallelPairs:
+    """Load parallel pairs: JSONL, CSV or TSV (plain, .gz, .zst), Parquet, or a data set of the hub.
 
     Fields: ``item_id, language, query, passage``; optional ``passage_id`` (default: item_id),
-    ``document_id`` (default: passage_id) and ``negatives`` (texts in that language).
+    ``document_id`` (default: passage_id) and ``negatives`` (texts in that language). One row an item and
+    language, or one row an item with a column a language; see ``docs/your-data.md``.
+
+    Args:
+        source: a file, or ``hf:owner/name#split``.
+        name: of the source; None: the file's.
+        columns: field by field, the column it stands in, where that is not its own name.
 
     Raises:
         PanglotError: the file is missing, empty or broken, a language is unknown, an (item, language)
             stands twice, or one item has two passage_ids or document_ids.
     """
-    path = Path(path)
-    table, checksum = cached_table(path)
-    return pairs_from_table(table, name or path.name.split(".")[0], str(path), checksum)
+    table, checksum = cached_table(source, columns)
+    return pairs_from_table(table, name or source_name(source), str(source), checksum)
 
 
 def pairs_from_rows(rows: Sequence[dict[str, object]], name: str) -> ParallelPairs:

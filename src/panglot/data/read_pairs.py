@@ -1,55 +1,94 @@
-"""Files of parallel pairs, turned once into a memory-mapped Arrow table beside a note of their checksum."""
+"""Sources of parallel pairs, turned once into a memory-mapped Arrow table beside a note of their checksum.
+
+A source is a file (JSONL, CSV, TSV, Parquet) or a Hugging Face data set (``hf:owner/name#split``).
+"""
 
 import hashlib
 import json
 import os
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from filelock import FileLock
 
+from panglot.data.columns import Columns
+from panglot.data.index import IntArray
+from panglot.data.read_columns import SCHEMA, blank
+from panglot.data.read_delimited import read_delimited
+from panglot.data.read_hub import is_hub_source, open_hub_source, parse_hub_source, read_hub
+from panglot.data.read_jsonl import REQUIRED, read_jsonl
+from panglot.data.read_parquet import read_parquet
 from panglot.errors import PanglotError
-from panglot.files import open_bytes, sha256, write_json, written_whole
+from panglot.files import explained, open_bytes, sha256, write_json, written_whole
+from panglot.languages import is_language, no_language
 
-SCHEMA = pa.schema(
-    [
-        ("item_id", pa.string()),
-        ("passage_id", pa.string()),
-        ("document_id", pa.string()),
-        ("language", pa.string()),
-        ("query", pa.string()),
-        ("passage", pa.string()),
-        ("negatives", pa.list_(pa.string())),
-    ]
-)
-REQUIRED = ("item_id", "language", "query", "passage")
 BATCH = 16_384
-CACHE_VERSION = 1
+CACHE_VERSION = 2
+READERS = {
+    **dict.fromkeys((".jsonl", ".json", ".ndjson"), read_jsonl),
+    **dict.fromkeys((".csv", ".tsv", ".tab"), read_delimited),
+    ".parquet": read_parquet,
+}
 
 
-def cached_table(path: Path) -> tuple[pa.Table, str]:
-    """Return the rows of a pairs file as a memory-mapped table, and the file's SHA-256.
+def cached_table(source: str | Path, columns: Columns | None = None) -> tuple[pa.Table, str]:
+    """Return the rows of a source as a memory-mapped table of ``SCHEMA``, and its SHA-256.
 
     The table is made on first use and kept in the cache folder (``PANGLOT_CACHE``, by default
-    ``~/.cache/panglot``) under a name made of the file's path, size and time of change.
+    ``~/.cache/panglot``) under a name made of the mapping and the file's path, size and time of change (of
+    a Hugging Face data set: its fingerprint). Processes that need one table at once wait for the first.
+
+    Args:
+        source: a file, or ``hf:owner/name:config@revision#split``.
+        columns: fields to columns, see ``panglot.data.columns``; None: the fields' own names.
     """
-    if not path.exists() or path.is_dir():
-        open_bytes(path)  # says what is wrong with the path
-    stat = path.stat()
-    key = json.dumps([CACHE_VERSION, str(path.resolve()), stat.st_size, stat.st_mtime_ns])
-    stem = cache_folder() / "pairs" / f"{path.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    stem = _place(source, columns)
     table_path, note_path = stem.with_name(stem.name + ".arrow"), stem.with_name(stem.name + ".json")
     if not (note_path.exists() and table_path.exists()):
-        with written_whole(table_path) as part, pa.ipc.new_file(str(part), SCHEMA) as writer:
-            for batch in _batches(path):
-                writer.write_batch(batch)
-        write_json(note_path, {"file": path.name, "sha256": sha256(path)})
-    source = pa.memory_map(str(table_path))
-    return pa.ipc.open_file(source).read_all(), str(json.loads(note_path.read_text())["sha256"])
+        lock = cache_folder() / "locks" / f"{stem.name}.lock"
+        with explained(lock):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(lock):
+                if not (note_path.exists() and table_path.exists()):
+                    _make_table(source, columns, table_path, note_path)
+    memory = pa.memory_map(str(table_path))
+    return pa.ipc.open_file(memory).read_all(), str(json.loads(note_path.read_text())["sha256"])
+
+
+def read_rows(
+    source: str | Path, columns: Columns | None = None
+) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+    """Read a source in batches of ``SCHEMA`` with the line (or number) of each row; texts may be empty.
+
+    Raises:
+        PanglotError: the source is missing, of an unknown kind, or broken.
+    """
+    if is_hub_source(source):
+        yield from read_hub(open_hub_source(source), columns, BATCH, str(source))
+        return
+    path = Path(source)
+    name = path.name.removesuffix(".gz").removesuffix(".zst")
+    reader = READERS.get(Path(name).suffix)
+    if reader is None:
+        raise PanglotError(
+            f"{path}: not a known kind of pairs file; use .jsonl, .csv, .tsv (also .gz, .zst) or .parquet."
+        )
+    if not path.exists() or path.is_dir():
+        open_bytes(path)  # says what is wrong with the path
+    yield from reader(path, columns, BATCH)
+
+
+def source_name(source: str | Path) -> str:
+    """Return what a source is called: a file without its endings, a data set without its owner."""
+    if not is_hub_source(source):
+        return Path(source).name.split(".")[0]
+    wanted = parse_hub_source(source)
+    parts = [Path(wanted.name).name, wanted.config, wanted.split]
+    return "-".join(part for part in parts if part)
 
 
 def cache_folder() -> Path:
@@ -57,123 +96,58 @@ def cache_folder() -> Path:
     return Path(os.environ.get("PANGLOT_CACHE") or Path.home() / ".cache" / "panglot")
 
 
-def _batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """Read and check a file, in batches of ``SCHEMA``."""
-    name = path.name.removesuffix(".gz").removesuffix(".zst")
-    reader = {".jsonl": _jsonl, ".json": _jsonl, ".ndjson": _jsonl, ".parquet": _parquet}.get(
-        Path(name).suffix
-    )
-    if reader is None:
-        raise PanglotError(
-            f"{path}: not a known kind of pairs file; use .jsonl, .jsonl.gz, .jsonl.zst or .parquet."
-        )
-    row = 1
-    for batch in reader(path):
-        _check_rows(path, batch, row)
-        row += batch.num_rows
+def _place(source: str | Path, columns: Columns | None) -> Path:
+    """Return where the table of a source is kept, without an ending."""
+    mapping = sorted((columns or {}).items())
+    key: list[Any] = [CACHE_VERSION, mapping, str(source)]
+    if is_hub_source(source):
+        name = source_name(source)
+        key.append(open_hub_source(source)._fingerprint)
+    else:
+        path = Path(source)
+        if not path.exists() or path.is_dir():
+            open_bytes(path)  # says what is wrong with the path
+        stat = path.stat()
+        name = path.name
+        key[2:] = [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    return cache_folder() / "pairs" / f"{name}-{digest[:16]}"
+
+
+def _make_table(source: str | Path, columns: Columns | None, table_path: Path, note_path: Path) -> None:
+    with written_whole(table_path) as part, pa.ipc.new_file(str(part), SCHEMA) as writer:
+        for batch in _batches(source, columns):
+            writer.write_batch(batch)
+    # rows of a data set have no file of their own to hash: the table stands for them
+    hashed = table_path if is_hub_source(source) else Path(source)
+    write_json(note_path, {"file": Path(source).name, "sha256": sha256(hashed)})
+
+
+def _batches(source: str | Path, columns: Columns | None = None) -> Iterator[pa.RecordBatch]:
+    """Read and check a source, in batches of ``SCHEMA``."""
+    rows = 0
+    for batch, lines in read_rows(source, columns):
+        _check_rows(str(source), batch, lines)
+        rows += batch.num_rows
         yield batch
-    if row == 1:
-        raise PanglotError(f"{path}: is empty; it needs one line per item and language.")
+    if not rows:
+        raise PanglotError(f"{source}: is empty; it needs one line per item and language.")
 
 
-def _jsonl(path: Path) -> Iterator[pa.RecordBatch]:
-    rows: list[dict[str, Any]] = []
-    with open_bytes(path) as file:
-        lines = iter(file)
-        number = 0
-        while True:
-            number += 1
-            try:
-                line = next(lines, None)
-            except (EOFError, OSError, zlib.error) as error:
-                raise PanglotError(
-                    f"{path}, line {number}: the compressed file is damaged or cut short; fetch it again."
-                ) from error
-            if line is None:
-                break
-            rows.append(_parse(path, number, line))
-            if len(rows) == BATCH:
-                yield _as_batch(path, rows, number - BATCH + 1)
-                rows = []
-    if rows:
-        yield _as_batch(path, rows, number - len(rows))
-
-
-def _as_batch(path: Path, rows: list[dict[str, Any]], first: int) -> pa.RecordBatch:
-    """Turn rows into a batch; ``first`` is the line of the first one."""
-    try:
-        return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
-    except UnicodeEncodeError as error:
-        if len(rows) > 1:
-            for position, row in enumerate(rows):
-                _as_batch(path, [row], first + position)
-        raise PanglotError(
-            f"{path}, line {first}: holds half a character (a lone surrogate, \\ud800 to \\udfff); "
-            "mend the text."
-        ) from error
-
-
-def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    """Return one JSON line as a row of ``SCHEMA``."""
-    try:
-        value = json.loads(line)
-    except UnicodeDecodeError as error:
-        raise PanglotError(f"{path}, line {number}: is not UTF-8; save the file as UTF-8.") from error
-    except (ValueError, RecursionError) as error:
-        reason = getattr(error, "msg", error)
-        what = "is empty; remove it" if not line.strip() else f"is broken JSON ({reason}); mend it"
-        raise PanglotError(f"{path}, line {number}: {what}.") from error
-    if not isinstance(value, dict):
-        raise PanglotError(f"{path}, line {number}: is no JSON object; write {{...}} with {REQUIRED}.")
+def _check_rows(where: str, batch: pa.RecordBatch, lines: IntArray) -> None:
     for field in REQUIRED:
-        if field not in value:
-            raise PanglotError(f"{path}, line {number}: has no '{field}'; each line needs {REQUIRED}.")
-    for field in SCHEMA.names[:-1]:
-        text = value.get(field)
-        if not isinstance(text, str) and (text is not None or field in REQUIRED):
-            raise PanglotError(f"{path}, line {number}: '{field}' is no text; put it in quotation marks.")
-    negatives = value.get("negatives")
-    if negatives is not None and not (
-        isinstance(negatives, list) and all(isinstance(text, str) for text in negatives)
-    ):
-        raise PanglotError(f"{path}, line {number}: 'negatives' is no list of texts.")
-    return value
+        empty = blank(batch.column(field))
+        if empty.any():
+            row = int(np.argmax(empty))
+            wide = field in ("query", "passage") and bool((lines[1:] == lines[:-1]).any())
+            place = f" in '{batch.column('language')[row].as_py()}'" if wide else ""
+            raise PanglotError(
+                f"{where}, line {lines[row]}: '{field}' is empty{place}; fill it in or remove the line."
+            )
+    spelled = pc.unique(batch.column("language")).to_pylist()
+    if wrong := next((code for code in spelled if not is_language(code)), None):
+        row = pc.index(batch.column("language"), wrong).as_py()
+        raise PanglotError(f"{where}, line {lines[row]}: {no_language(wrong)}")
 
 
-def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
-    try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise PanglotError(f"{path}: is no readable Parquet file ({error}).") from error
-    names = set(file.schema_arrow.names)
-    if missing := [name for name in REQUIRED if name not in names]:
-        raise PanglotError(f"{path}: has no column {missing[0]!r}; it needs {REQUIRED}.")
-    try:
-        for batch in file.iter_batches(BATCH, columns=[name for name in SCHEMA.names if name in names]):
-            yield _in_schema(path, batch)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise PanglotError(f"{path}: the file is damaged ({error}); fetch it again.") from error
-
-
-def _in_schema(path: Path, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Cast the columns of a Parquet batch to ``SCHEMA``; absent ones are null."""
-    names = set(batch.schema.names)
-    columns = [
-        batch.column(field.name) if field.name in names else pa.nulls(batch.num_rows) for field in SCHEMA
-    ]
-    try:
-        return pa.RecordBatch.from_arrays(
-            [column.cast(field.type) for column, field in zip(columns, SCHEMA, strict=True)],
-            schema=SCHEMA,
-        )
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise PanglotError(f"{path}: a column is of the wrong type ({error}).") from error
-
-
-def _check_rows(path: Path, batch: pa.RecordBatch, first: int) -> None:
-    for field in REQUIRED:
-        column = batch.column(field)
-        blank = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column), ""), True)
-        if pc.any(blank).as_py():
-            line = first + pc.index(blank, True).as_py()
-            raise PanglotError(f"{path}, line {line}: '{field}' is empty; fill it in or remove the line.")
+__all__ = ["REQUIRED", "SCHEMA", "cache_folder", "cached_table", "read_rows", "source_name"]

@@ -1,0 +1,196 @@
+"""Training sets of the catalogue as parallel pairs, made once from their official files.
+
+The rows of the official files are streamed into a Parquet file in the cache, which is then read like a
+person's own pairs: memory stays flat whatever their number. (mMARCO's passages are looked up by their line.)
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from panglot.data.catalogue.entry import catalogue, entry_named
+from panglot.data.catalogue.find import find_data
+from panglot.data.catalogue.load import TRAINING, reader_of
+from panglot.data.pairs import ParallelPairs, load_pairs
+from panglot.data.read_pairs import BATCH, SCHEMA, cache_folder
+from panglot.errors import PanglotError
+from panglot.files import open_bytes, written_whole
+
+Row = dict[str, Any]
+VERSION = 1
+TYDI = {
+    **{"ar": "arabic", "bn": "bengali", "en": "english", "fi": "finnish", "id": "indonesian"},
+    **{"ja": "japanese", "ko": "korean", "ru": "russian", "sw": "swahili", "te": "telugu", "th": "thai"},
+}
+MARCO = {
+    **{"ar": "arabic", "de": "german", "en": "english", "es": "spanish", "fr": "french", "hi": "hindi"},
+    **{"id": "indonesian", "it": "italian", "ja": "japanese", "nl": "dutch", "pt": "portuguese"},
+    **{"ru": "russian", "vi": "vietnamese", "zh": "chinese"},
+}
+
+
+def is_training_set(name: str) -> bool:
+    """Say whether a name is that of a training set of the catalogue."""
+    entry = catalogue().get(name)
+    return entry is not None and entry.reader in TRAINING
+
+
+def training_pairs(
+    name: str, data: str | Path | None = None, languages: Sequence[str] | None = None
+) -> ParallelPairs:
+    """Load a training set of the catalogue (``mfaq``, ``mr-tydi-train``, ``mmarco-train``) as parallel pairs.
+
+    Args:
+        name: of the entry.
+        data: its folder; without it, ``PANGLOT_DATA`` and the cache are searched.
+        languages: only these; None for all that are there.
+
+    Raises:
+        PanglotError: no such set, or data that is missing or broken.
+    """
+    entry = entry_named(name)
+    if entry.reader not in TRAINING:
+        raise PanglotError(
+            f"'{name}' is no training set of the catalogue; see 'panglot data list --kind pairs'."
+        )
+    folder = find_data(entry, data)
+    if unknown := sorted(set(languages or ()) - set(entry.languages)):
+        raise PanglotError(f"{name} has no language '{unknown[0]}'; it has {', '.join(entry.languages)}.")
+    chosen = sorted(languages) if languages else list(entry.languages)
+    files = sorted((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob("*") if p.is_file())
+    key = hashlib.sha256(json.dumps([VERSION, str(folder.resolve()), chosen, files]).encode()).hexdigest()
+    path = cache_folder() / "training" / f"{name}-{key[:16]}.parquet"
+    if not path.exists():
+        rows = reader_of(entry)(folder, chosen)
+        with written_whole(path) as part, pq.ParquetWriter(part, SCHEMA) as writer:
+            count = 0
+            while batch := list(islice(rows, BATCH)):
+                writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=SCHEMA))
+                count += len(batch)
+            if not count:
+                raise PanglotError(f"{folder}: holds no pairs of {name} in {', '.join(chosen)}.")
+    return load_pairs(path, name)
+
+
+def mr_tydi_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
+    """Yield a row for each question of Mr. TyDi's training part: its first passage, and its negatives."""
+    for language in languages:
+        for path in _files(folder, f"mrtydi-v1.1-{TYDI[language]}/train.jsonl*"):
+            for number, line in _objects(path, ("query_id", "query", "positive_passages")):
+                passages = [_titled(path, number, one) for one in line["positive_passages"]]
+                if not passages:
+                    continue
+                label = f"{language}:{line['query_id']}"
+                yield {
+                    "item_id": label,
+                    "passage_id": f"{language}:{line['positive_passages'][0].get('docid') or label}",
+                    "language": language,
+                    "query": line["query"],
+                    "passage": passages[0],
+                    "negatives": [_titled(path, number, one) for one in line.get("negative_passages") or ()],
+                }
+
+
+def mfaq_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
+    """Yield a row for each question of MFAQ's pages; the page is the document."""
+    for language in languages:
+        for path in _files(folder, f"data/{language}/train.jsonl*"):
+            for number, page in _objects(path, ("qa_pairs",)):
+                document = f"{language}:{page.get('id', number)}"
+                for position, pair in enumerate(page["qa_pairs"]):
+                    question, answer = pair.get("question"), pair.get("answer")
+                    if not isinstance(question, str) or not isinstance(answer, str):
+                        raise PanglotError(f"{path}, line {number}: a pair has no question or no answer.")
+                    if question.strip() and answer.strip():
+                        yield {
+                            "item_id": f"{document}:{position}",
+                            "document_id": document,
+                            "language": language,
+                            "query": question,
+                            "passage": answer,
+                        }
+
+
+def mmarco_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
+    """Yield a row for each training question of mMARCO and language: its first passage, and one negative.
+
+    Of a question with several triples the first counts. Texts are held for one language at a time.
+    """
+    triples: dict[str, tuple[str, str]] = {}
+    for path in _files(folder, "**/triples.train.ids.small.tsv"):
+        for number, line in _lines(path):
+            parts = line.split("\t")
+            if len(parts) != 3:
+                raise PanglotError(
+                    f"{path}, line {number}: needs three ids between tabs; fetch the file again."
+                )
+            triples.setdefault(parts[0], (parts[1], parts[2]))
+    wanted = {passage for pair in triples.values() for passage in pair}
+    for language in languages:
+        for path in _files(folder, f"**/google/queries/train/{MARCO[language]}_queries.train.tsv"):
+            collections = _files(folder, f"**/google/collections/{MARCO[language]}_collection.tsv")
+            if not collections:
+                raise PanglotError(
+                    f"{folder}: lacks {MARCO[language]}_collection.tsv, the passages in {language}."
+                )
+            passages = {label: text for label, text in _labelled(collections[0]) if label in wanted}
+            for label, query in _labelled(path):
+                pair = triples.get(label)
+                if pair is not None and pair[0] in passages and query.strip():
+                    yield {
+                        "item_id": label,
+                        "passage_id": pair[0],
+                        "language": language,
+                        "query": query,
+                        "passage": passages[pair[0]],
+                        "negatives": [passages[pair[1]]] if pair[1] in passages else [],
+                    }
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    number = 0
+    try:
+        with open_bytes(path) as file:
+            for number, line in enumerate(file, 1):
+                yield number, line.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise PanglotError(f"{path}, line {number}: is not UTF-8; fetch the file again.") from error
+    except (EOFError, OSError) as error:
+        raise PanglotError(f"{path}: is damaged or cut short ({error}); fetch it again.") from error
+
+
+def _labelled(path: Path) -> Iterator[tuple[str, str]]:
+    for number, line in _lines(path):
+        label, tab, text = line.partition("\t")
+        if not tab:
+            raise PanglotError(f"{path}, line {number}: needs an id, a tab and a text; fetch the file again.")
+        yield label, text
+
+
+def _objects(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, Row]]:
+    for number, line in _lines(path):
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise PanglotError(f"{path}, line {number}: is broken JSON; fetch the file again.") from error
+        if not isinstance(value, dict) or (lacks := [key for key in needed if key not in value]):
+            what = lacks[0] if isinstance(value, dict) else needed[0]
+            raise PanglotError(f"{path}, line {number}: has no '{what}'; fetch the official file.")
+        yield number, value
+
+
+def _titled(path: Path, number: int, passage: Row) -> str:
+    """Return a passage as title and text."""
+    if "text" not in passage:
+        raise PanglotError(f"{path}, line {number}: a passage has no 'text'; fetch the official file.")
+    return " ".join(part for part in (passage.get("title"), passage["text"]) if part)

@@ -1,0 +1,105 @@
+"""A source's rows as they are, read without refusing the bad ones, so that all of them can be told."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from panglot.data.columns import Columns
+from panglot.data.index import IntArray
+from panglot.data.pairs import ParallelPairs, pairs_from_table
+from panglot.data.read_columns import SCHEMA
+from panglot.data.read_pairs import read_rows, source_name
+from panglot.errors import PanglotError
+
+
+@dataclass(frozen=True)
+class CheckedRows:
+    """Rows of parallel pairs, each with its line in the file.
+
+    Attributes:
+        name: of the source.
+        table: R rows of ``read_columns.SCHEMA``.
+        lines: ``(R,)`` line (or number) of each row in its file.
+    """
+
+    name: str
+    table: pa.Table
+    lines: IntArray
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return int(self.table.num_rows)
+
+    @cached_property
+    def language_codes(self) -> IntArray:
+        """``(R,)`` position of each row's language in ``languages``."""
+        order = np.argsort(np.argsort(self._languages[1]))
+        return np.asarray(order[self._languages[0]])
+
+    @cached_property
+    def languages(self) -> list[str]:
+        """The languages as they are spelled, sorted."""
+        return sorted(self._languages[1])
+
+    @cached_property
+    def _languages(self) -> tuple[IntArray, list[str]]:
+        return codes_of(self.table.column("language"))
+
+    @cached_property
+    def items(self) -> IntArray:
+        """``(R,)`` the item of each row, numbered as they come."""
+        return codes_of(self.table.column("item_id"))[0]
+
+    @cached_property
+    def groups(self) -> IntArray:
+        """``(R,)`` the passage group of each row: passage_id, or else item_id."""
+        column = pc.coalesce(self.table.column("passage_id"), self.table.column("item_id"))
+        return codes_of(column)[0]
+
+    def keep(self, mask: IntArray) -> "CheckedRows":
+        """Return some rows (a mask ``(R,)``)."""
+        if mask.all():
+            return self
+        return CheckedRows(self.name, self.table.filter(pa.array(mask)), self.lines[mask])
+
+    def texts(self, column: str, rows: IntArray) -> list[str]:
+        """Return the texts of a column in some rows."""
+        return self.table.column(column).take(pa.array(rows)).to_pylist()  # type: ignore[no-any-return]
+
+    def pairs(self) -> ParallelPairs:
+        """Index the rows; without their passage and document ids where those contradict each other."""
+        try:
+            return pairs_from_table(self.table, self.name, self.name)
+        except PanglotError:
+            plain = self.table
+            for name in ("passage_id", "document_id"):
+                at = plain.schema.get_field_index(name)
+                plain = plain.set_column(at, SCHEMA.field(name), pa.nulls(len(self), pa.string()))
+            return pairs_from_table(plain, self.name, self.name)
+
+
+def read_for_checks(source: str | Path, columns: Columns | None = None) -> CheckedRows:
+    """Read all rows of a source; a file that cannot be parsed is a ``PanglotError``, bad texts are not."""
+    batches: list[pa.RecordBatch] = []
+    lines: list[IntArray] = []
+    for batch, numbers in read_rows(source, columns):
+        batches.append(batch)
+        lines.append(numbers)
+    table = pa.Table.from_batches(batches, SCHEMA)
+    if not table.num_rows:
+        raise PanglotError(f"{source}: is empty; it needs one line per item and language.")
+    return CheckedRows(source_name(source), table, np.concatenate(lines))
+
+
+def codes_of(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
+    """Number the distinct texts of a column in the order in which they first stand; null is one of them."""
+    filled = pc.fill_null(column.cast(pa.large_string()), "")  # large: two gigabytes of texts would overflow
+    encoded = filled.dictionary_encode().unify_dictionaries()
+    if not encoded.num_chunks:
+        return np.zeros(0, np.int64), []
+    codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
+    return codes.astype(np.int64), encoded.chunk(0).dictionary.to_pylist()

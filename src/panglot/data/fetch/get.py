@@ -1,0 +1,227 @@
+"""A data set of the catalogue into the cache: fetched or copied, checked, unpacked, and put there whole.
+
+Everything is gathered in a folder of its own beside the final one. What is whole there stays for the next
+try; the final folder changes only when all is there.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from filelock import FileLock, Timeout
+
+from panglot.data.catalogue.entry import Entry, File
+from panglot.data.catalogue.find import below, in_cache, is_there, missing, where_is
+from panglot.data.fetch.archives import unpack
+from panglot.data.fetch.hub import fetch_from_hub
+from panglot.data.fetch.web import Checks, Progress, download, verify
+from panglot.errors import PanglotError
+from panglot.files import explained, sha256, write_json
+
+Bar = Callable[[str, int], AbstractContextManager[Progress]]
+NOTE = ".panglot.json"
+LATER = ".downloads"
+
+
+def get_data(
+    entry: Entry,
+    *,
+    source: str | Path | None = None,
+    languages: Sequence[str] | None = None,
+    force: bool = False,
+    bar: Bar | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Path:
+    """Put an entry's official files into the cache and return their folder.
+
+    Data that ``PANGLOT_DATA`` or the cache holds already is left as it is, and its folder returned.
+
+    Args:
+        entry: of the catalogue.
+        source: a folder with the official files, as they are fetched (archives) or unpacked: they are
+            checked and copied, and nothing is fetched.
+        languages: only the files for these, where an entry has files for single languages.
+        force: fetch anew what is there already.
+        bar: shows progress: called with a title and a number of bytes.
+        say: told what goes on.
+
+    Raises:
+        PanglotError: what ``download``, ``unpack`` and ``fetch_from_hub`` raise; data that can only be had
+            by hand; a language that the entry lacks; another process at the same work.
+    """
+    say = say or (lambda _: None)
+    wanted = _wanted(entry, languages)
+    target = in_cache(entry)
+    there = where_is(entry)
+    elsewhere = there is not None and there != target and not missing(entry, there)
+    if there is not None and elsewhere and source is None and not force:
+        say(f"{entry.name} is there already: {there}")
+        return there
+    if source is None:
+        _check_can_be_fetched(entry)
+    with explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(target.parent / f".{entry.folder}.lock", timeout=0):
+            lacking = [file for file in wanted if force or file.label not in _note(target)]
+            if source is None and not lacking:
+                say(f"{entry.name} is there already: {target} (fetch it anew with --force)")
+                return target
+            stage = target.parent / f".{entry.folder}.new"
+            if source is not None:
+                _take(entry, wanted, Path(source), stage)
+            else:
+                _gather(lacking, stage, bar or (lambda title, total: nullcontext(lambda count: None)), say)
+            _install(stage, target, whole=languages is None)
+    except Timeout as error:
+        raise PanglotError(f"another process is fetching {entry.folder}; wait until it is done.") from error
+    return target
+
+
+def _wanted(entry: Entry, languages: Sequence[str] | None) -> list[File]:
+    """Return an entry's files, or those for all languages and for the named ones."""
+    if languages is None:
+        return list(entry.files)
+    if unknown := sorted(set(languages) - set(entry.languages)):
+        raise PanglotError(
+            f"{entry.name} has no language '{unknown[0]}'; it has {', '.join(entry.languages)}."
+        )
+    return [file for file in entry.files if file.language is None or file.language in languages]
+
+
+def _check_can_be_fetched(entry: Entry) -> None:
+    if entry.reader in ("sample", "pairs") and not entry.files:
+        raise PanglotError(f"'{entry.name}' needs no download.")
+    if not entry.files:
+        where = f" from {entry.source or entry.homepage}" if entry.source or entry.homepage else ""
+        raise PanglotError(
+            f"'{entry.name}' cannot be fetched by a program; get it by hand{where}, then give its folder "
+            f"with --from or in PANGLOT_DATA (see 'panglot data info {entry.name}')."
+        )
+
+
+def _gather(files: Sequence[File], stage: Path, bar: Bar, say: Callable[[str], None]) -> None:
+    """Bring files into the stage, one after the other; those that an earlier try brought stay."""
+    note = _note(stage)
+    for number, file in enumerate(files, 1):
+        if file.label in note:
+            continue
+        say(f"{number}/{len(files)}: {file.label}")
+        if file.hub is not None and file.path is not None:
+            fetched = fetch_from_hub(file.hub, file.path, stage / file.to, file.revision)
+            if len(fetched) == 1:
+                verify(fetched[0], _checks(file), file.label)
+            sums = {str(path.relative_to(stage)): sha256(path) for path in fetched}
+        else:
+            assert file.url is not None
+            path = stage / LATER / f"{number}-{_file_name(file)}"
+            with bar(_file_name(file), file.size or 0) as advance:
+                download(file.url, path, _checks(file), progress=advance)
+            sums = {_file_name(file): sha256(path)}
+            _put(file, path, stage)
+        note[file.label] = {**_facts(file), "sha256": sums}
+        write_json(stage / NOTE, note)
+
+
+def _put(file: File, path: Path, stage: Path) -> None:
+    """Move a fetched file to its place in the stage, or unpack it there and remove it."""
+    with explained(stage):
+        folder = stage / file.to
+        if file.unpack is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.replace(folder / _file_name(file))
+            return
+        unpacked = stage / LATER / (path.name + ".unpacked")
+        shutil.rmtree(unpacked, ignore_errors=True)
+        unpack(path, unpacked, file.unpack, inside=file.inside)
+        _merge(unpacked, folder)
+        path.unlink()
+
+
+def _take(entry: Entry, wanted: Sequence[File], source: Path, stage: Path) -> None:
+    """Copy the official files from a folder: the archives as they are fetched, or what they hold."""
+    if not source.is_dir():
+        raise PanglotError(
+            f"{source}: is no folder; name the folder that holds the official files with --from."
+        )
+    shutil.rmtree(stage, ignore_errors=True)
+    packed = [file for file in wanted if file.url is not None and (source / _file_name(file)).is_file()]
+    if packed and len(packed) == len(wanted):
+        note: dict[str, Any] = {}
+        for number, file in enumerate(packed, 1):
+            verify(source / _file_name(file), _checks(file), str(source / _file_name(file)), remove=False)
+            copy = stage / LATER / f"{number}-{_file_name(file)}"
+            with explained(copy):
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source / _file_name(file), copy)
+            note[file.label] = {**_facts(file), "sha256": {_file_name(file): sha256(copy)}}
+            _put(file, copy, stage)
+        write_json(stage / NOTE, note)
+        return
+    place = source if is_there(entry, source) else below(entry, source)
+    if place is None:
+        packed_names = sorted({_file_name(file) for file in wanted if file.url is not None})[:4]
+        needed = " and ".join(entry.holds) + (f", or {', '.join(packed_names)}" if packed_names else "")
+        raise PanglotError(f"{source}: holds no official files of {entry.name}; it needs {needed}.")
+    with explained(stage):
+        shutil.copytree(place, stage)
+        write_json(stage / NOTE, {file.label: {**_facts(file), "sha256": None} for file in wanted})
+
+
+def _install(stage: Path, target: Path, *, whole: bool) -> None:
+    """Make the stage the final folder; if that holds data of other languages, add to it."""
+    with explained(target):
+        shutil.rmtree(stage / LATER, ignore_errors=True)
+        old = target.parent / f".{target.name}.old"
+        shutil.rmtree(old, ignore_errors=True)
+        if not target.exists():
+            stage.rename(target)
+            return
+        new = _note(stage)
+        kept = _note(target)
+        if whole and kept.keys() <= new.keys():
+            target.rename(old)
+            stage.rename(target)
+            shutil.rmtree(old, ignore_errors=True)
+            return
+        (stage / NOTE).unlink(missing_ok=True)
+        _merge(stage, target)
+        write_json(target / NOTE, {**kept, **new})
+
+
+def _merge(folder: Path, into: Path) -> None:
+    """Move every file of a folder to the same place below another; each is replaced whole."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            place = into / path.relative_to(folder)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(place)
+    shutil.rmtree(folder)
+
+
+def _file_name(file: File) -> str:
+    address = file.url or file.path or ""
+    return unquote(PurePosixPath(urlsplit(address).path).name)
+
+
+def _checks(file: File) -> Checks:
+    return Checks(sha256=file.sha256, md5=file.md5, size=file.size)
+
+
+def _facts(file: File) -> dict[str, Any]:
+    facts = asdict(file)
+    return {key: facts[key] for key in ("url", "hub", "revision", "path", "md5", "language")}
+
+
+def _note(folder: Path) -> dict[str, Any]:
+    """Return what a folder says of the files that were put there, by label."""
+    try:
+        note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}

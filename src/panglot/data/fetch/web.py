@@ -1,0 +1,207 @@
+"""One file from a web server: resumed where it broke off, checked, and renamed only when it is whole.
+
+The part that has arrived lies beside the file (``.part``), with a note of the server's version of it; another
+call goes on from there if the server still has that version. (pooch would start again from nothing.)
+"""
+
+import hashlib
+import http.client
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from panglot.errors import PanglotError
+from panglot.files import explained, write_json
+
+Progress = Callable[[int], None]
+BLOCK = 1 << 20
+TRIES = 5  # in a row without a new byte
+TIMEOUT = 60.0  # seconds without an answer
+OTHER_WAYS = "copy the file by other means and give its folder with --from, or in PANGLOT_DATA"
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What a file must be: checksums and bytes, where they are known."""
+
+    sha256: str | None = None
+    md5: str | None = None
+    size: int | None = None
+
+    @property
+    def strong(self) -> bool:
+        """Whether a checksum is known."""
+        return self.sha256 is not None or self.md5 is not None
+
+
+class _CutError(Exception):
+    """The connection broke off, or the server was busy: worth another try."""
+
+
+def download(
+    url: str,
+    path: Path,
+    checks: Checks | None = None,
+    *,
+    progress: Progress | None = None,
+    pause: float = 1.0,
+) -> None:
+    """Fetch ``url`` to ``path``; go on from ``path``'s part if an earlier call left one.
+
+    Args:
+        url: http or https.
+        path: where the file goes; a file that is there stays until the new one is whole and checked.
+        checks: what it must be; nothing is checked without.
+        progress: told the number of bytes that arrived.
+        pause: seconds before the first new try; it doubles.
+
+    Raises:
+        PanglotError: no connection, the server's refusal, or another file than was promised.
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise PanglotError(f"{url}: is no web address; it must start with http:// or https://.")
+    checks = checks or Checks()
+    part = path.with_name(path.name + ".part")
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _fetch(url, part, checks, progress or (lambda _: None), pause)
+        verify(part, checks, url)
+        part.replace(path)
+        _note(part).unlink(missing_ok=True)
+
+
+def verify(path: Path, checks: Checks, name: str, *, remove: bool = True) -> None:
+    """Compare a file with what it must be; remove it (unless told not to) and raise where it differs."""
+    sentence = None
+    if checks.size is not None and path.stat().st_size != checks.size:
+        sentence = f"has {path.stat().st_size:,} bytes, but the catalogue says {checks.size:,}"
+    for kind, expected in (("sha256", checks.sha256), ("md5", checks.md5)):
+        if sentence is None and expected is not None:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, kind).hexdigest()
+            if found != expected:
+                sentence = f"its {kind.upper()} is {found}, but the catalogue says {expected}"
+    if sentence is None:
+        return
+    if remove:
+        path.unlink()
+        _note(path).unlink(missing_ok=True)
+    raise PanglotError(
+        f"{name}: {sentence}; it was damaged on the way, or changed at its source. Fetch it again; if that "
+        "does not help, get the right one by other means and give its folder with --from."
+    )
+
+
+def _fetch(url: str, part: Path, checks: Checks, progress: Progress, pause: float) -> None:
+    """Fill ``part``, in as many requests as it takes."""
+    left, reported = TRIES, 0
+
+    def advance(size: int) -> None:
+        nonlocal reported
+        if size > reported:
+            progress(size - reported)
+            reported = size
+
+    while True:
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            _request(url, part, checks, advance)
+            return
+        except _CutError as error:
+            after = part.stat().st_size if part.exists() else 0
+            left = TRIES if after > before else left - 1
+            if not left:
+                raise PanglotError(
+                    f"{url}: the connection broke off {TRIES} times ({error}); {after:,} bytes are kept. "
+                    f"Run the command again to go on from there, or {OTHER_WAYS}."
+                ) from error
+            time.sleep(pause * 2 ** (TRIES - left))
+
+
+def _request(url: str, part: Path, checks: Checks, advance: Progress) -> None:
+    """Ask for what is missing of ``part`` and append it."""
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"User-Agent": "panglot", "Accept-Encoding": "identity"}
+    version = _read_note(part).get("version")
+    if have and (version or checks.strong):
+        headers["Range"] = f"bytes={have}-"
+        if version:
+            headers["If-Range"] = version
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as answer:
+            _receive(answer, part, have, advance)
+    except urllib.error.HTTPError as error:
+        _refused(url, part, error, have)
+    except (http.client.IncompleteRead, ConnectionError, TimeoutError) as error:
+        raise _CutError(type(error).__name__) from error
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, ConnectionResetError | TimeoutError):
+            raise _CutError(str(error.reason)) from error
+        raise PanglotError(
+            f"{url}: {urlsplit(url).netloc} cannot be reached ({error.reason}); check the network and the "
+            f"proxy (https_proxy), or {OTHER_WAYS}."
+        ) from error
+    except http.client.HTTPException as error:
+        raise _CutError(str(error) or type(error).__name__) from error
+
+
+def _receive(answer: Any, part: Path, have: int, advance: Progress) -> None:
+    """Write a body to ``part``: after what is there if the server sends the rest, else from the start."""
+    appended = answer.status == 206 and (answer.headers.get("Content-Range") or "").startswith(
+        f"bytes {have}-"
+    )
+    if answer.status == 206 and not appended:
+        part.unlink(missing_ok=True)
+        raise _CutError("the server sent another part than was asked for")
+    length = answer.headers.get("Content-Length")
+    expected = None if length is None else int(length)
+    if not appended:
+        etag = answer.headers.get("ETag")
+        strong = etag if etag and not etag.startswith("W/") else answer.headers.get("Last-Modified")
+        write_json(_note(part), {"version": strong})
+    got = 0
+    with part.open("ab" if appended else "wb") as file:
+        while block := answer.read1(BLOCK):
+            file.write(block)
+            got += len(block)
+            advance((have if appended else 0) + got)
+    if expected is not None and got != expected:
+        raise _CutError(f"{got:,} of {expected:,} bytes came")
+
+
+def _refused(url: str, part: Path, error: urllib.error.HTTPError, have: int) -> None:
+    """Say what a server's refusal means; return if it means that the file is whole already."""
+    if error.code == 416:
+        total = (error.headers.get("Content-Range") or "").rpartition("/")[2]
+        if total == str(have):
+            return
+        part.unlink(missing_ok=True)
+        raise _CutError("the file became shorter at its source") from error
+    if error.code in (408, 425, 429) or error.code >= 500:
+        raise _CutError(f"the server answers {error.code} {error.reason}") from error
+    meaning = {
+        401: "it asks for a name and password",
+        403: "it does not let us have the file",
+        404: "the file is no longer there",
+        407: "the proxy asks for a name and password",
+        410: "the file is no longer there",
+    }.get(error.code, "it refuses")
+    raise PanglotError(f"{url}: the server answers {error.code}: {meaning}; {OTHER_WAYS}.") from error
+
+
+def _note(part: Path) -> Path:
+    return part.with_name(part.name + ".json")
+
+
+def _read_note(part: Path) -> dict[str, Any]:
+    try:
+        note = json.loads(_note(part).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}

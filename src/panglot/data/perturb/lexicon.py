@@ -1,0 +1,72 @@
+"""Code-switching: words of the query in another language, by a lexicon of word pairs."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from random import Random
+
+import regex
+
+from panglot.errors import PanglotError
+from panglot.files import open_bytes
+from panglot.languages import check_languages
+
+Lexicon = Mapping[str, Mapping[str, list[str]]]  # by query language, by word in lower case: translations
+SHARE = 0.5  # of the words that the lexicon has
+WORD = regex.compile(r"[\p{L}\p{M}]+(?:['’-][\p{L}\p{M}]+)*")
+ENDINGS = (".txt", ".tsv")
+
+
+def read_lexicon(path: str | Path) -> Lexicon:
+    """Read word pairs, as the MUSE dictionaries have them: a file ``en-de.txt``, or a folder of such files.
+
+    A line holds a word and its translation, with a tab between them (then either may be several words) or
+    white space. The file's name says the languages: from the first into the second.
+
+    Raises:
+        PanglotError: a file that is missing, has another name, or a line that is no pair.
+    """
+    path = Path(path)
+    files = sorted(p for p in path.iterdir() if p.suffix in ENDINGS) if path.is_dir() else [path]
+    if not files:
+        raise PanglotError(f"{path}: holds no word pairs; put files such as en-de.txt there.")
+    lexicon: dict[str, dict[str, list[str]]] = {}
+    for file in files:
+        languages = file.name.split(".")[0].split("-")
+        if len(languages) != 2:
+            raise PanglotError(f"{file}: the name does not say two languages; call it en-de.txt, say.")
+        check_languages(languages)
+        words = lexicon.setdefault(languages[0], {})
+        for word, translation in _pairs(file):
+            words.setdefault(word.lower(), []).append(translation)
+    return lexicon
+
+
+def _pairs(file: Path) -> Iterator[tuple[str, str]]:
+    with open_bytes(file) as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+            except UnicodeDecodeError as error:
+                raise PanglotError(f"{file}, line {number}: is not UTF-8; save the file as UTF-8.") from error
+            if not text:
+                continue
+            parts = [part.strip() for part in (text.split("\t") if "\t" in text else text.split())]
+            if len(parts) != 2 or not all(parts):
+                raise PanglotError(
+                    f"{file}, line {number}: '{text}' is no pair; write a word, a tab and its translation."
+                )
+            yield parts[0], parts[1]
+
+
+def switch_code(text: str, language: str, rng: Random, lexicon: Lexicon) -> str:
+    """Put half of the words that the lexicon has, and one at least, into the other language."""
+    words = lexicon.get(language, {})
+    known = [match for match in WORD.finditer(text) if match[0].lower() in words]
+    if not known:
+        return text
+    for match in sorted(rng.sample(known, max(1, round(SHARE * len(known)))), key=lambda m: -m.start()):
+        translation = rng.choice(words[match[0].lower()])
+        if match[0][:1].isupper():
+            translation = translation[:1].upper() + translation[1:]
+        text = text[: match.start()] + translation + text[match.end() :]
+    return text

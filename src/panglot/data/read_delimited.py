@@ -1,0 +1,152 @@
+"""CSV and TSV: any delimiter, quotation marks, byte-order marks; messages name the line."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from panglot.data.columns import Columns, find_layout
+from panglot.data.index import IntArray
+from panglot.data.read_columns import rows_of_columns
+from panglot.errors import PanglotError
+from panglot.files import open_bytes
+
+SAMPLE = 1 << 20  # bytes that the delimiter and the use of quotation marks are told by
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def read_delimited(
+    path: Path, columns: Columns | None, size: int
+) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+    """Read batches of ``read_columns.SCHEMA`` with the line on which each row starts.
+
+    The first line names the columns. ``.tsv`` and ``.tab`` have tabs; else the header tells: the most
+    frequent of comma, semicolon, tab and bar. In a file with tabs, quotation marks are part of the text
+    unless they quote whole cells throughout. Text is UTF-8, or UTF-16 with its byte-order mark.
+    """
+    rows = _records(path)
+    head = next(rows, None)
+    if head is None:
+        return
+    names = _header(path, head[1])
+    layout = find_layout(names, columns, str(path))
+    wanted = [names.index(name) for name in layout.used if name in names]
+    done = 0
+    while part := list(islice(rows, size)):
+        for line, cells in part:
+            if len(cells) != len(names):
+                raise PanglotError(
+                    f"{path}, line {line}: has {len(cells)} cells where the header has {len(names)}; put "
+                    "cells that hold a delimiter or a line's end into quotation marks."
+                )
+        columns_of = [pa.array([cells[k] for _, cells in part], pa.string()) for k in wanted]
+        table = pa.table(columns_of, names=[names[k] for k in wanted])
+        lines = np.array([line for line, _ in part])
+        yield rows_of_columns(table, layout, lines, done + 1, str(path))
+        done += len(part)
+
+
+def _header(path: Path, cells: list[str]) -> list[str]:
+    names = [cell.strip() for cell in cells]
+    named = [name for name in names if name]
+    if twice := next((name for name in named if named.count(name) > 1), None):
+        raise PanglotError(f"{path}, line 1: column '{twice}' stands twice; give each a name of its own.")
+    return names
+
+
+def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Give each record and the line on which it starts; blank lines are passed over."""
+    delimiter, quoted = _dialect(path)
+    csv.field_size_limit(sys.maxsize)  # passages may be longer than its 131,072 characters
+    reader = csv.reader(
+        _text_lines(path),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        strict=quoted,
+    )
+    while True:
+        start = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise PanglotError(
+                f'{path}, line {start}: its quotation marks do not close ({error}); write "" for one '
+                "inside a quoted cell, or save the file as JSONL."
+            ) from error
+        if cells is None:
+            return
+        if cells:
+            yield start, cells
+
+
+def _text_lines(path: Path, limit: int | None = None) -> Iterator[str]:
+    """Give the lines as text; with a limit, those of its first so many bytes."""
+    with open_bytes(path) as file:
+        first = file.read(3)
+        file.close()
+    if first[:2] in UTF16:
+        yield from _utf16_lines(path)
+        return
+    read = 0
+    with open_bytes(path) as file:
+        number = 0
+        while True:
+            number += 1
+            try:
+                line = next(file, None)
+            except (EOFError, OSError) as error:
+                raise PanglotError(
+                    f"{path}, line {number}: the compressed file is damaged or cut short; fetch it again."
+                ) from error
+            if line is None or (limit is not None and read > limit):
+                return
+            read += len(line)
+            try:
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise PanglotError(
+                    f"{path}, line {number}: is not UTF-8; save the file as UTF-8 "
+                    "(spreadsheets call it 'CSV UTF-8')."
+                ) from error
+
+
+def _utf16_lines(path: Path) -> Iterator[str]:
+    import io
+
+    with open_bytes(path) as file, io.TextIOWrapper(file, encoding="utf-16", newline="") as text:
+        try:
+            yield from text
+        except UnicodeError as error:
+            raise PanglotError(f"{path}: is broken UTF-16; save the file as UTF-8.") from error
+
+
+def _dialect(path: Path) -> tuple[str, bool]:
+    """Tell the delimiter, and whether quotation marks quote."""
+    sample = list(_text_lines(path, SAMPLE))
+    head = sample[0] if sample else ""
+    tabs = any(name in (".tsv", ".tab") for name in path.suffixes)
+    delimiter = "\t" if tabs else max(",;\t|", key=_outside_quotes(head).count)
+    return delimiter, delimiter != "\t" or _quotes_whole_cells(sample, delimiter)
+
+
+def _outside_quotes(head: str) -> str:
+    return "".join(head.split('"')[::2])
+
+
+def _quotes_whole_cells(sample: list[str], delimiter: str) -> bool:
+    """Say whether the sample reads well with quotation marks as such; false where it holds none."""
+    if not any(line.startswith('"') or f'{delimiter}"' in line for line in sample):
+        return False
+    count = 0
+    try:
+        for cells in csv.reader(sample, delimiter=delimiter, strict=True):
+            count = count or len(cells)
+            if cells and len(cells) != count:
+                return False
+    except csv.Error as error:
+        return "unexpected end of data" in str(error) and sum(map(len, sample)) > SAMPLE // 2
+    return True

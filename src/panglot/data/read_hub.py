@@ -1,0 +1,136 @@
+"""Hugging Face datasets, from the hub or from a folder: ``hf:owner/name:config@revision#split``."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from panglot.data.columns import Columns, find_layout
+from panglot.data.index import IntArray
+from panglot.data.read_columns import flat_columns, rows_of_columns
+from panglot.errors import PanglotError
+
+PREFIX = "hf:"
+FORM = re.compile(r"(?P<name>[^#@:]+)(:(?P<config>[^#@]+))?(@(?P<revision>[^#]+))?(#(?P<split>.+))?")
+FOLDER = re.compile(r"(?P<name>[^#]+)(#(?P<split>.+))?")
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A data set that ``datasets`` loads.
+
+    Attributes:
+        name: ``owner/name`` on the hub, or a folder.
+        config: its configuration, where it has several.
+        revision: a branch, tag or commit; a commit makes a run repeatable.
+        split: which of its splits; None: the only one, or ``train``.
+    """
+
+    name: str
+    config: str | None = None
+    revision: str | None = None
+    split: str | None = None
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the data set lies on this machine."""
+        return self.name.startswith((".", "/", "~"))
+
+
+def is_hub_source(source: str | Path) -> bool:
+    """Say whether a source is spelled ``hf:...``."""
+    return str(source).startswith(PREFIX)
+
+
+def parse_hub_source(source: str | Path) -> HubSource:
+    """Read ``hf:owner/name``, with ``:config``, ``@revision`` and ``#split`` where needed.
+
+    What begins with ``.``, ``/`` or ``~`` is a folder: ``hf:./my-data#train``.
+    """
+    text = str(source).removeprefix(PREFIX)
+    match = (FOLDER if text.startswith((".", "/", "~")) else FORM).fullmatch(text)
+    if match is None:
+        raise PanglotError(
+            f"'{source}' names no data set; write hf:owner/name:config@revision#split (the last three where "
+            "needed), or hf:./folder#split."
+        )
+    return HubSource(**match.groupdict())
+
+
+def open_hub_source(source: str | Path) -> Any:
+    """Return the ``datasets.Dataset`` that a source names, memory-mapped."""
+    import datasets
+    from huggingface_hub.errors import HfHubHTTPError
+
+    wanted = parse_hub_source(source)
+    bars = datasets.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    try:
+        found = _load(wanted)
+    except FileNotFoundError as error:  # the library's DataFilesNotFound and DatasetNotFound are such too
+        place = "check the path" if wanted.is_folder else "check the id, or sign in if it is gated"
+        raise PanglotError(f"{source}: no such data set; {place}.") from error
+    except (ConnectionError, OSError, HfHubHTTPError) as error:
+        raise PanglotError(
+            f"{source}: the hub cannot be reached ({_first_line(error)}); "
+            "try again, or load a folder: hf:./folder."
+        ) from error
+    except (ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        raise PanglotError(f"{source}: cannot be loaded: {_first_line(error)}.") from error
+    finally:
+        if bars:
+            datasets.enable_progress_bars()
+    return _split(found, wanted, source)
+
+
+def _load(wanted: HubSource) -> Any:
+    import datasets
+
+    folder = Path(wanted.name).expanduser()
+    if wanted.is_folder and any((folder / name).exists() for name in ("state.json", "dataset_dict.json")):
+        return datasets.load_from_disk(str(folder))
+    if wanted.is_folder and not folder.is_dir():
+        raise FileNotFoundError(folder)
+    name = str(folder) if wanted.is_folder else wanted.name
+    return datasets.load_dataset(name, wanted.config, revision=wanted.revision)
+
+
+def _split(found: Any, wanted: HubSource, source: str | Path) -> Any:
+    import datasets
+
+    if isinstance(found, datasets.Dataset):
+        if wanted.split not in (None, str(found.split)) and found.split is not None:
+            raise PanglotError(f"{source}: has no split '{wanted.split}'; it is '{found.split}' alone.")
+        return found
+    splits = [str(name) for name in found]
+    split = wanted.split or (splits[0] if len(splits) == 1 else "train")
+    if split not in splits:
+        raise PanglotError(f"{source}: has no split '{split}'; choose one with #: {', '.join(splits)}.")
+    return found[split]
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def read_hub(
+    dataset: Any, columns: Columns | None, size: int, where: str
+) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+    """Read batches of ``read_columns.SCHEMA`` with the number of each row; only needed columns are read."""
+    names = flat_columns(dataset.features.arrow_schema.empty_table()).column_names
+    layout = find_layout(names, columns, where)
+    used = [
+        name
+        for name in dataset.column_names
+        if any(column == name or column.startswith(f"{name}.") for column in layout.used)
+    ]
+    first = 1
+    for table in dataset.select_columns(used).with_format("arrow").iter(size):
+        lines = np.arange(first, first + table.num_rows)
+        yield rows_of_columns(flat_columns(table), layout, lines, first, where)
+        first += table.num_rows

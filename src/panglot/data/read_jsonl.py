@@ -1,0 +1,176 @@
+"""JSON lines, plain or compressed: in panglot's own fields, or in anyone's by way of a mapping."""
+
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from panglot.data.columns import Columns, find_layout
+from panglot.data.index import IntArray
+from panglot.data.read_columns import SCHEMA, rows_of_columns
+from panglot.errors import PanglotError
+from panglot.files import open_bytes
+
+REQUIRED = ("item_id", "language", "query", "passage")
+Batch = TypeVar("Batch")
+
+
+def read_jsonl(path: Path, columns: Columns | None, size: int) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+    """Read batches of ``SCHEMA`` with the line of each row, ``size`` lines at a time.
+
+    Without a mapping, and when the first line has texts for query and passage (or neither in any form),
+    lines must be in panglot's own fields; this is the fast way. Else see ``find_layout``.
+    """
+    if not columns and _in_own_fields(path):
+        for rows, first in _rows(path, size, _checked_row):
+            batch = _as_batch(path, rows, first, _own_batch)
+            yield batch, np.arange(first, first + batch.num_rows)
+        return
+    names: dict[str, None] = {}
+    done = 0
+    for rows, first in _rows(path, size, _object):
+        table = _as_batch(path, rows, first, _table)
+        names |= dict.fromkeys(table.column_names)
+        layout = find_layout(list(names), columns, str(path))
+        lines = np.arange(first, first + len(rows))
+        yield rows_of_columns(table, layout, lines, done + 1, str(path))
+        done += len(rows)
+
+
+def _own_batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+
+
+def _in_own_fields(path: Path) -> bool:
+    line = next(_lines(path), None)
+    if line is None:
+        return True
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return True  # the fast way says what is wrong
+    if not isinstance(row, dict) or any(isinstance(row.get(name), str) for name in ("query", "passage")):
+        return True
+    try:
+        return not find_layout(list(_flat(row)), None, str(path)).wide
+    except PanglotError:
+        other_form = any(name.startswith(("query_", "query.", "text_")) for name in _flat(row))
+        return not other_form
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    number = 0
+    with open_bytes(path) as file:
+        lines = iter(file)
+        while True:
+            number += 1
+            try:
+                line = next(lines, None)
+            except (EOFError, OSError, zlib.error) as error:
+                raise PanglotError(
+                    f"{path}, line {number}: the compressed file is damaged or cut short; fetch it again."
+                ) from error
+            if line is None:
+                return
+            yield line
+
+
+def _rows(
+    path: Path, size: int, check: Callable[[Path, int, dict[str, Any]], dict[str, Any]]
+) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """Parse lines and check each; give them ``size`` at a time, with the line of the first."""
+    lines = enumerate(_lines(path), 1)
+    while part := list(islice(lines, size)):
+        yield [check(path, number, _parse(path, number, line)) for number, line in part], part[0][0]
+
+
+def _as_batch(
+    path: Path, rows: list[dict[str, Any]], first: int, make: Callable[[list[dict[str, Any]]], Batch]
+) -> Batch:
+    """Turn rows into a batch; ``first`` is the line of the first one."""
+    try:
+        return make(rows)
+    except UnicodeEncodeError as error:
+        if len(rows) > 1:
+            for position, row in enumerate(rows):
+                _as_batch(path, [row], first + position, make)
+        raise PanglotError(
+            f"{path}, line {first}: holds half a character (a lone surrogate, \\ud800 to \\udfff); "
+            "mend the text."
+        ) from error
+
+
+def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    """Return one JSON line."""
+    try:
+        value = json.loads(line)
+    except UnicodeDecodeError as error:
+        raise PanglotError(f"{path}, line {number}: is not UTF-8; save the file as UTF-8.") from error
+    except (ValueError, RecursionError) as error:
+        reason = getattr(error, "msg", error)
+        what = "is empty; remove it" if not line.strip() else f"is broken JSON ({reason}); mend it"
+        raise PanglotError(f"{path}, line {number}: {what}.") from error
+    if not isinstance(value, dict):
+        raise PanglotError(f"{path}, line {number}: is no JSON object; write {{...}} with {REQUIRED}.")
+    return value
+
+
+def _checked_row(path: Path, number: int, value: dict[str, Any]) -> dict[str, Any]:
+    """Check the types of a row in panglot's own fields."""
+    for field in REQUIRED:
+        if field not in value:
+            raise PanglotError(f"{path}, line {number}: has no '{field}'; each line needs {REQUIRED}.")
+    for field in SCHEMA.names[:-1]:
+        text = value.get(field)
+        if not isinstance(text, str) and (text is not None or field in REQUIRED):
+            raise PanglotError(f"{path}, line {number}: '{field}' is no text; put it in quotation marks.")
+    negatives = value.get("negatives")
+    if negatives is not None and not (
+        isinstance(negatives, list) and all(isinstance(text, str) for text in negatives)
+    ):
+        raise PanglotError(f"{path}, line {number}: 'negatives' is no list of texts.")
+    return value
+
+
+def _object(path: Path, number: int, value: dict[str, Any]) -> dict[str, Any]:
+    """Return a row whose objects are columns of their own: ``query.en``."""
+    return _flat(value)
+
+
+def _flat(value: dict[str, Any]) -> dict[str, Any]:
+    if not any(isinstance(inner, dict) for inner in value.values()):
+        return value
+    found: dict[str, Any] = {}
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            found |= {f"{name}.{key}": deep for key, deep in _flat(inner).items()}
+        else:
+            found[name] = inner
+    return found
+
+
+def _table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Make a table of flat rows; a column has all keys that any row has."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    arrays = []
+    for name in names:
+        values = [row.get(name) for row in rows]
+        try:
+            arrays.append(pa.array(values))
+        except UnicodeEncodeError:
+            raise
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            # of mixed types: whatever a text is wanted for must be one
+            arrays.append(pa.array([_as_text(value) for value in values]))
+    return pa.table(arrays, names=names)
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)

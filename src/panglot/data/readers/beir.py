@@ -1,0 +1,149 @@
+"""BEIR, and what has its form: BEIR-PL, BEIR-NL, Hindi-BEIR, anyone's own collection.
+
+Thakur et al. 2021, arXiv 2104.08663. One language; gains as the sets have them, 0 is judged not relevant.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from panglot.data.benchmark import Benchmark
+from panglot.data.readers.collection import Judged, Query, make_benchmark
+from panglot.data.readers.lines import NumberedObject, field, json_lines, named, numbered_lines, parquet_rows
+from panglot.data.readers.pools import Pool, files_of
+from panglot.data.readers.trec import Judgement, as_gain, collect
+from panglot.data.suite import Suite
+from panglot.data.text_table import Row
+from panglot.errors import PanglotError
+
+ENDS = (".jsonl", ".jsonl.gz", ".jsonl.zst", "/*.jsonl", "/*.jsonl.gz", "/*.parquet", "*.parquet")
+QRELS_ENDS = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", "-*.parquet", ".parquet")
+SYNONYMS = {"dev": "validation", "validation": "dev"}
+
+
+def read_beir(
+    folder: str | Path,
+    *,
+    name: str = "beir",
+    languages: Sequence[str] | None = None,
+    split: str | None = None,
+    language: str = "en",
+    partial_corpus: bool = False,
+) -> Benchmark | Suite:
+    """Read a set in BEIR's form: ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/test.tsv``.
+
+    Files may be compressed, or lie as the hub has them: ``corpus/*.parquet``, ``qrels/test.jsonl``, or with
+    the judgements in a folder beside it (``nfcorpus-pl`` and ``nfcorpus-pl-qrels``). A folder of such sets
+    (CQADupStack with its twelve forums) is read as a suite, which is BEIR's way to report it.
+
+    Args:
+        folder: of the files.
+        name: of the benchmark.
+        languages: may name the one language.
+        split: ``test`` (the default), ``dev`` or ``train``, where the set has them.
+        language: of queries and passages.
+        partial_corpus: leave out judgements of passages that are not there.
+    """
+    folder = Path(folder)
+    if unknown := [code for code in languages or [] if code != language]:
+        raise PanglotError(f"{name} has no language '{unknown[0]}'; it has {language}.")
+    parts = [path.parent for path in files_of(folder, "*/corpus.jsonl", "*/corpus.jsonl.gz")]
+    if parts and not _found(folder, "corpus"):
+        return _suite(name, [_read(part, part.name, split, language, partial_corpus) for part in parts])
+    return _read(folder, name, split, language, partial_corpus)
+
+
+def _suite(name: str, parts: Sequence[Benchmark]) -> Suite:
+    """Put sets together; their queries are different items."""
+    first, numbered = 0, []
+    for part in parts:
+        numbered.append(replace(part, query_items=part.query_items + first))
+        first += len(part.queries)
+    return Suite(name, tuple(numbered), settings=("monolingual",))
+
+
+def _read(folder: Path, name: str, split: str | None, language: str, partial_corpus: bool) -> Benchmark:
+    corpus = _found(folder, "corpus")
+    if not corpus:
+        raise PanglotError(
+            f"{folder}: lacks the passages of {name}: there is no corpus.jsonl; fetch the set again."
+        )
+    judged = beir_judged(folder, name=name, split=split, language=language)
+    return make_benchmark(judged, [Pool(language, tuple(corpus), _passages, "beir")], partial_corpus)
+
+
+def beir_judged(
+    folder: str | Path, *, name: str = "beir", split: str | None = None, language: str = "en"
+) -> Judged:
+    """Read the queries and judgements of a set in BEIR's form alone."""
+    folder = Path(folder)
+    files = _found(folder, "queries")
+    if not files:
+        raise PanglotError(
+            f"{folder}: lacks the queries of {name}: there is no queries.jsonl; fetch the set again."
+        )
+    queries: dict[str, Query] = {}
+    for path in files:
+        for number, row in _rows(path, ("text",), ("_id", "id")):
+            label = _id(path, number, row)
+            if label in queries:
+                raise PanglotError(
+                    f"{path}, line {number}: query '{label}' stands twice; ids must be unique."
+                )
+            queries[label] = Query(label, language, field(path, number, row, "text"), label)
+    judgements = _judgement_files(folder, name, split or "test")
+    qrels = [collect(path, _judgements(path)) for path in judgements]
+    return Judged(name, list(queries.values()), qrels, (*files, *judgements))
+
+
+def _found(folder: Path, stem: str) -> list[Path]:
+    return files_of(folder, *(stem + end for end in ENDS))
+
+
+def _judgement_files(folder: Path, name: str, split: str) -> list[Path]:
+    beside = folder.parent / f"{folder.name}-qrels"
+    places = [folder, beside] if beside.is_dir() else [folder]
+    for word in (split, SYNONYMS.get(split, split)):
+        for place in places:
+            patterns = [
+                where + word + end for where in ("qrels/", "", "default/", "data/") for end in QRELS_ENDS
+            ]
+            if found := files_of(place, *patterns):
+                return found
+    there = ", ".join(path.name for path in files_of(folder, "qrels/*")) or "no file in qrels"
+    raise PanglotError(f"{folder}: {name} has no judgements qrels/{split}.tsv; it has {there}.")
+
+
+def _rows(path: Path, columns: Sequence[str], optional: Sequence[str]) -> Iterator[NumberedObject]:
+    return parquet_rows(path, columns, optional) if path.suffix == ".parquet" else json_lines(path)
+
+
+def _id(path: Path, number: int, row: dict[str, Any]) -> str:
+    return named(path, number, row, "id" if "_id" not in row and "id" in row else "_id")
+
+
+def _passages(path: Path) -> Iterator[Row]:
+    for number, row in _rows(path, ("text",), ("_id", "id", "title")):
+        title = "" if row.get("title") is None else field(path, number, row, "title")
+        yield number, _id(path, number, row), title, field(path, number, row, "text")
+
+
+def _judgements(path: Path) -> Iterator[Judgement]:
+    """Yield the judgements of a TSV file of three columns under a header, or of JSON or Parquet rows."""
+    if ".tsv" not in path.name:
+        columns = ("query-id", "corpus-id", "score")
+        for number, row in _rows(path, columns, ()):
+            query, passage = (named(path, number, row, column) for column in columns[:2])
+            yield number, query, passage, as_gain(path, number, row.get("score")), ""
+        return
+    for number, line in numbered_lines(path):
+        fields = [part.strip() for part in line.split("\t")]
+        if len(fields) != 3:
+            raise PanglotError(
+                f"{path}, line {number}: has {len(fields)} columns; it needs query-id, corpus-id and score, "
+                "with tabs between them."
+            )
+        if number == 1 and fields[2].lower() == "score":
+            continue
+        yield number, fields[0], fields[1], as_gain(path, number, fields[2]), ""

@@ -1,0 +1,135 @@
+"""Large pools of passages: written once into an Arrow file in the cache, and read from there.
+
+MIRACL's English pool alone has 33 million passages: as Python strings they would take tens of gigabytes. Here
+they stream into a file that is memory-mapped afterwards; a ``TextColumn`` reads what is asked for.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from panglot.data.read_pairs import cache_folder
+from panglot.data.text_column import Hashes, TextColumn, hashes, repeated
+from panglot.errors import PanglotError
+from panglot.files import sha256, write_json, written_whole
+
+Row = tuple[int, str, str, str]  # line (or row) in its file, id, title, text
+Rows = Callable[[Path], Iterator[Row]]
+
+SCHEMA = pa.schema([("id", pa.string()), ("title", pa.string()), ("text", pa.string())])
+BATCH_ROWS = 8_192
+BATCH_CHARACTERS = 1 << 24
+CACHE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Texts of one pool on disk.
+
+    Attributes:
+        ids: distinct.
+        titles: empty where a text has none.
+        texts: the texts.
+        titled: whether any text has a title.
+    """
+
+    ids: TextColumn
+    titles: TextColumn
+    texts: TextColumn
+    titled: bool
+
+
+def cached_texts(files: Sequence[Path], rows: Rows, form: str, prefix: str = "") -> TextTable:
+    """Return the texts of some files as a memory-mapped table, which is made on first use.
+
+    It is kept in the cache folder under a name made of the files' paths, sizes and times of change.
+
+    Args:
+        files: read one after the other.
+        rows: yields line, id, title and text of a file, and raises ``PanglotError`` for what is wrong in it.
+        form: names what ``rows`` does, since another way to read the files makes another table.
+        prefix: put before every id.
+    """
+    stem = f"{files[0].name.split('.')[0]}-{_key(files, form, prefix)}"
+    table_path, note_path = (cache_folder() / "passages" / (stem + end) for end in (".arrow", ".json"))
+    if not (note_path.exists() and table_path.exists()):
+        with written_whole(table_path) as part:
+            titled = _write(part, files, rows, prefix)
+        write_json(note_path, {"files": [f.name for f in files], "titled": titled})
+    note = json.loads(note_path.read_text(encoding="utf-8"))
+    table = pa.ipc.open_file(pa.memory_map(str(table_path))).read_all()
+    ids, titles, texts = (TextColumn(column.chunks) for column in table.columns)
+    ids.distinct = True  # it was checked when the table was written
+    return TextTable(ids, titles, texts, note["titled"])
+
+
+def _write(part: Path, files: Sequence[Path], rows: Rows, prefix: str) -> bool:
+    """Write the texts of some files, check that ids are distinct, and say whether any has a title."""
+    seen: list[Hashes] = []
+    titled = False
+    with pa.ipc.new_file(str(part), SCHEMA) as writer:
+        for batch in _batches(files, rows, prefix):
+            seen.append(hashes(batch.column(0)))
+            titled = titled or pc.any(pc.not_equal(batch.column(1), "")).as_py()
+            writer.write_batch(batch)
+    ids = pa.ipc.open_file(pa.memory_map(str(part))).read_all().column("id")
+    twice = repeated(TextColumn(ids.chunks), np.concatenate(seen))
+    if twice is not None:
+        raise PanglotError(stands_twice(files, rows, twice.removeprefix(prefix)))
+    return titled
+
+
+def _batches(files: Sequence[Path], rows: Rows, prefix: str) -> Iterator[pa.RecordBatch]:
+    held: list[tuple[str, str, str]] = []
+    characters = 0
+    for path in files:
+        for _, name, title, text in rows(path):
+            held.append((prefix + name, title, text))
+            characters += len(text)
+            if len(held) == BATCH_ROWS or characters > BATCH_CHARACTERS:
+                yield _as_batch(held)
+                held, characters = [], 0
+    if held:
+        yield _as_batch(held)
+
+
+def _as_batch(held: list[tuple[str, str, str]]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(
+        [pa.array(column, pa.string()) for column in zip(*held, strict=True)], schema=SCHEMA
+    )
+
+
+def stands_twice(files: Sequence[Path], rows: Rows, name: str) -> str:
+    """Return the sentence that says where an id stands twice; reads the files again to find out."""
+    places = (f"{path}, line {line}" for path in files for line, other, _, _ in rows(path) if other == name)
+    first, second = next(places), next(places)
+    return f"{second}: id '{name}' stands already in {first}; ids must be unique."
+
+
+def digest(files: Sequence[Path]) -> str:
+    """Return one SHA-256 of several files: of their names and SHA-256.
+
+    It is kept in the cache folder, since reading gigabytes again takes minutes.
+    """
+    note = cache_folder() / "checksums" / f"{_key(files)}.json"
+    if not note.exists():
+        lines = "".join(f"{sha256(path)}  {path.name}\n" for path in files)
+        write_json(note, {"files": [f.name for f in files], "sha256": sha256_of(lines)})
+    return str(json.loads(note.read_text(encoding="utf-8"))["sha256"])
+
+
+def sha256_of(text: str) -> str:
+    """Return the hexadecimal SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _key(files: Sequence[Path], *parts: str) -> str:
+    """Return a name for some files as they are now: of their paths, sizes and times of change."""
+    identity = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    return sha256_of(json.dumps([CACHE_VERSION, parts, identity]))[:24]

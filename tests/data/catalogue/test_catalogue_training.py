@@ -1,0 +1,121 @@
+"""Training sets of the catalogue as parallel pairs, from small files in the official layouts."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panglot.data.catalogue.training import training_pairs
+from panglot.errors import PanglotError
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PANGLOT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("PANGLOT_DATA", raising=False)
+
+
+def rows(name: str, folder: Path, *languages: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = training_pairs(name, folder, languages or None).table.to_pylist()
+    return [{key: value for key, value in row.items() if value is not None} for row in found]
+
+
+def put(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
+
+
+def test_mr_tydi_has_titles_and_negatives(tmp_path: Path) -> None:
+    line = {
+        "query_id": "7",
+        "query": "Nani?",
+        "positive_passages": [{"docid": "5#0", "title": "Mtu", "text": "Ni mimi."}],
+        "negative_passages": [{"docid": "6#1", "title": "", "text": "Si mimi."}],
+    }
+    bare = {**line, "query_id": "8", "positive_passages": []}
+    text = f"{json.dumps(line)}\n{json.dumps(bare)}\n"
+    put(tmp_path / "mrtydi-v1.1-swahili" / "train.jsonl.gz", text)
+    assert rows("mr-tydi-train", tmp_path) == [
+        {
+            "item_id": "sw:7",
+            "passage_id": "sw:5#0",
+            "language": "sw",
+            "query": "Nani?",
+            "passage": "Mtu Ni mimi.",
+            "negatives": ["Si mimi."],
+        }
+    ]
+
+
+def test_mfaq_keeps_the_page_of_a_question(tmp_path: Path) -> None:
+    page = {"id": 3, "qa_pairs": [{"question": "Wer?", "answer": "Ich."}, {"question": " ", "answer": "Du."}]}
+    put(tmp_path / "data" / "de" / "train.jsonl", json.dumps(page) + "\n")
+    assert rows("mfaq", tmp_path, "de") == [
+        {"item_id": "de:3:0", "document_id": "de:3", "language": "de", "query": "Wer?", "passage": "Ich."}
+    ]
+
+
+def test_mmarco_is_parallel(tmp_path: Path) -> None:
+    put(tmp_path / "data" / "triples.train.ids.small.tsv", "1\t10\t11\n1\t12\t11\n2\t10\t12\n")
+    for language, mark in (("german", "de"), ("english", "en")):
+        google = tmp_path / "data" / "google"
+        put(
+            google / "queries" / "train" / f"{language}_queries.train.tsv",
+            f"1\tq1 {mark}\n2\tq2 {mark}\n9\tq9\n",
+        )
+        passages = "".join(f"{n}\tp{n} {mark}\n" for n in (10, 11, 12, 13))
+        put(google / "collections" / f"{language}_collection.tsv", passages)
+    found = rows("mmarco-train", tmp_path)
+    assert [(row["item_id"], row["language"], row["passage_id"]) for row in found] == [
+        ("1", "de", "10"),
+        ("2", "de", "10"),
+        ("1", "en", "10"),
+        ("2", "en", "10"),
+    ]
+    assert found[1]["query"] == "q2 de"
+    assert found[1]["passage"] == "p10 de"
+    assert found[1]["negatives"] == ["p12 de"]
+    pairs = training_pairs("mmarco-train", tmp_path)
+    assert (pairs.index.items, pairs.languages) == (2, ("de", "en"))
+
+
+def test_the_pairs_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = {"id": 3, "qa_pairs": [{"question": "Wer?", "answer": "Ich."}]}
+    path = put(tmp_path / "mfaq" / "data" / "de" / "train.jsonl", json.dumps(page))
+    first = rows("mfaq", tmp_path / "mfaq")
+    with monkeypatch.context() as patch:
+        patch.setattr("panglot.data.catalogue.training.mfaq_rows", None)
+        assert rows("mfaq", tmp_path / "mfaq") == first
+    page["qa_pairs"] = [{"question": "Wer?", "answer": "Niemand."}]
+    put(path, json.dumps(page))
+    assert rows("mfaq", tmp_path / "mfaq")[0]["passage"] == "Niemand."
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "line 1: is broken JSON"),
+        ("{}", "line 1: has no 'qa_pairs'"),
+        ('{"qa_pairs": [{"question": "Wer?"}]}', "line 1: a pair has no question or no answer"),
+        ('{"qa_pairs": []}', "holds no pairs of mfaq"),
+        ("\udcff", "line 1: is not UTF-8"),
+    ],
+)
+def test_broken_files_are_said_and_leave_nothing(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "mfaq" / "data" / "de" / "train.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(PanglotError) as caught:
+        training_pairs("mfaq", tmp_path / "mfaq")
+    assert sentence in str(caught.value)
+    assert not list((tmp_path / "cache").rglob("*.p*"))
+
+
+def test_what_is_no_training_set_is_said(tmp_path: Path) -> None:
+    with pytest.raises(PanglotError, match="'miracl' is no training set"):
+        training_pairs("miracl")
+    with pytest.raises(PanglotError, match="mfaq has no language 'sw'"):
+        training_pairs("mfaq", tmp_path, ["sw"])

@@ -1,0 +1,106 @@
+"""Empty, repeated and untranslated texts, worked by hand."""
+
+from collections.abc import Callable
+
+from panglot.data.checks import CheckedRows
+from panglot.data.checks.structure import check_structure
+from panglot.data.checks.texts import find_copies, find_repeats, find_self_answers
+
+MakeRows = Callable[..., CheckedRows]
+
+
+def test_bad_rows_are_told_and_left_out(make_rows: MakeRows) -> None:
+    rows = make_rows(
+        [
+            ("a", "en", "Who?", "Me."),
+            ("a", "de", " ", "Ich."),  # line 2: no query
+            ("a", "en", "Who?", "Me."),  # line 3: again
+            ("b", "english", "Who?", "Me."),  # line 4: no language
+            ("b", "en", "Where?", "Here."),
+            ("a", "en", "Who else?", "Me."),  # line 6: again, with another query
+        ]
+    )
+    kept, findings = check_structure(rows)
+    assert kept.lines.tolist() == [1, 5]
+    assert [(f.severity, f.check, f.count, [e.line for e in f.examples]) for f in findings] == [
+        ("error", "empty", 1, [2]),
+        ("error", "language", 1, [4]),
+        ("error", "repeated", 2, [3, 6]),
+    ]
+    assert findings[0].sentence == "'query' is empty in 1 rows; fill it in or remove them."
+    assert "'english' is no language code" in findings[1].sentence
+    assert "1 of them with the same texts" in findings[2].sentence
+
+
+def test_contradicting_ids_are_told_with_their_line(make_rows: MakeRows) -> None:
+    rows = make_rows(
+        [("a", "", "Who?", "Me."), ("a", "en", "Who?", "Me."), ("a", "de", "Wer?", "Ich.")],
+        passage_id=["p", "p", "q"],
+    )
+    kept, findings = check_structure(rows)
+    assert [f.check for f in findings] == ["empty", "ids"]
+    assert findings[1].sentence.startswith("item 'a' has passage_id 'q' here and 'p'")
+    assert findings[1].examples[0].line == 3
+    assert kept.pairs().languages == ("de", "en")
+
+
+def test_clean_rows_pass_whole(make_rows: MakeRows) -> None:
+    rows = make_rows([("a", "en", "Who?", "Me."), ("a", "de", "Wer?", "Ich.")])
+    kept, findings = check_structure(rows)
+    assert findings == []
+    assert kept is rows
+
+
+def test_repeats_are_sorted_by_what_repeats(make_rows: MakeRows) -> None:
+    rows = make_rows(
+        [
+            ("a", "en", "Who bakes?", "A baker."),
+            ("b", "en", "Who bakes?", "A baker."),  # both
+            ("c", "en", "Who else?", "A baker."),  # the passage alone
+            ("d", "en", "Who bakes?", "Nobody."),  # the query alone
+            ("e", "de", "Who bakes?", "A baker."),  # in another language: no repeat
+            ("f", "en", "Whoever?", "A cook."),
+        ]
+    )
+    found = find_repeats(rows)
+    assert [(f.count, [e.line for e in f.examples]) for f in found] == [(1, [2]), (1, [3]), (1, [4])]
+    assert "repeat query and passage" in found[0].sentence
+    assert "under another passage_id" in found[1].sentence
+    assert "but another passage" in found[2].sentence
+
+
+def test_one_passage_id_makes_an_equal_passage_right(make_rows: MakeRows) -> None:
+    rows = make_rows(
+        [("a", "en", "Who bakes?", "A baker."), ("b", "en", "Who else?", "A baker.")], passage_id=["p", "p"]
+    )
+    assert find_repeats(rows) == []
+
+
+def test_a_passage_that_equals_its_translation_is_told(make_rows: MakeRows) -> None:
+    rows = make_rows(
+        [
+            ("a", "en", "Who?", "A baker."),
+            ("a", "de", "Wer?", "A baker."),
+            ("a", "fr", "Qui ?", "Un boulanger."),
+            ("b", "de", "Wer noch?", "A baker."),  # of another item
+        ]
+    )
+    (found,) = find_copies(rows)
+    assert (found.count, found.examples[0].line) == (1, 2)
+    assert "(de)" in found.sentence
+
+
+def test_a_query_that_is_its_passage_is_told(make_rows: MakeRows) -> None:
+    bitext = make_rows([("a", "en", "Good day.", "Good day."), ("a", "de", "Guten Tag.", "Guten Tag.")])
+    assert [(f.severity, f.count) for f in find_self_answers(bitext)] == [("note", 2)]
+    mixed = make_rows([("a", "en", "Good day.", "Good day."), ("b", "en", "Who?", "Me.")])
+    assert [(f.severity, f.count) for f in find_self_answers(mixed)] == [("warning", 1)]
+
+
+def test_a_passage_among_its_negatives_is_told(make_rows: MakeRows) -> None:
+    rows = make_rows(
+        [("a", "en", "Who?", "Me."), ("b", "en", "Who?", "Me."), ("c", "en", "Who?", "Me.")],
+        negatives=[["You."], None, ["You.", "Me.", "Me."]],
+    )
+    (found,) = find_self_answers(rows)
+    assert (found.severity, found.count, found.examples[0].line) == ("error", 1, 3)

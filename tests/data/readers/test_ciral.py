@@ -1,0 +1,72 @@
+"""CIRAL: English questions, passages in four African languages."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panglot.data import Benchmark
+from panglot.data.readers.ciral import ciral_judged, read_ciral
+from panglot.errors import PanglotError
+
+Content = str | bytes | list[dict[str, Any]]
+WriteFiles = Callable[[dict[str, Content]], Path]
+JudgementsOf = Callable[[Benchmark], list[tuple[str, str, int]]]
+
+FILES: dict[str, Content] = {
+    "ciral-hausa/topics/topics.ciral-v1.0-ha-dev.tsv": "7\tWho bakes bread?\n",
+    "ciral-hausa/qrels/qrels.ciral-v1.0-ha-dev.tsv": "7 Q0 NEWS#1#0 1\n7 Q0 NEWS#2#0 0\n",
+    "ciral-hausa/topics/topics.ciral-v1.0-ha-test-a.tsv": "7\tWho bakes bread?\n",
+    "ciral-hausa/qrels/qrels.ciral-v1.0-ha-test-a.tsv": "7 Q0 NEWS#1#0 1\n",
+    "ciral-hausa/qrels/qrels.ciral-v1.0-ha-test-a-pools.tsv": "7 Q0 NEWS#1#0 1\n7 Q0 NEWS#2#0 0\n",
+    "ciral-swahili/topics/topics.ciral-v1.0-sw-dev.tsv": "7\tWhat is rain?\n",
+    "ciral-swahili/qrels/qrels.ciral-v1.0-sw-dev.tsv": "7 Q0 NEWS#1#0 1\n",
+    "passages-v1.0/hausa_passages.jsonl": [
+        {"docid": "NEWS#1#0", "title": "Burodi", "text": "Mai burodi yana gasa burodi.", "url": "-"},
+        {"docid": "NEWS#2#0", "title": None, "text": "Ruwan sama.", "url": "-"},
+    ],
+    "passages-v1.0/swahili_passages.jsonl": [
+        {"docid": "NEWS#1#0", "title": "Mvua", "text": "Maji kutoka mawinguni.", "url": "-"}
+    ],
+}
+
+
+def test_the_official_layout(write_files: WriteFiles, judgements_of: JudgementsOf) -> None:
+    benchmark = read_ciral(write_files(FILES))
+    assert benchmark.languages == ("en", "ha", "sw")
+    assert judgements_of(benchmark) == [
+        ("ha:7", "ha:NEWS#1#0", 1),
+        ("ha:7", "ha:NEWS#2#0", 0),
+        ("sw:7", "sw:NEWS#1#0", 1),
+    ]
+    assert list(benchmark.queries.texts) == ["Who bakes bread?", "What is rain?"]
+    assert benchmark.queries.languages.tolist() == [0, 0], "the questions are English"
+    assert benchmark.query_items.tolist() == [0, 1]
+    assert benchmark.passages.languages.tolist() == [1, 1, 2]
+    assert list(benchmark.passages.titled()) == [
+        "Burodi Mai burodi yana gasa burodi.",
+        "Ruwan sama.",
+        "Mvua Maji kutoka mawinguni.",
+    ]
+
+
+def test_flat_files_of_one_language(write_files: WriteFiles, judgements_of: JudgementsOf) -> None:
+    flat = {name.split("/")[-1]: content for name, content in FILES.items()}
+    benchmark = read_ciral(write_files(flat), languages=["sw"])
+    assert benchmark.languages == ("en", "sw")
+    assert judgements_of(benchmark) == [("sw:7", "sw:NEWS#1#0", 1)]
+
+
+def test_the_judgements_of_the_pools_belong_to_test_a(write_files: WriteFiles) -> None:
+    folder = write_files(FILES)
+    assert ciral_judged(folder, split="test-a").judgements == 1
+    assert ciral_judged(folder, split="test-a-pools").judgements == 2
+
+
+def test_missing_passages_are_said(write_files: WriteFiles) -> None:
+    folder = write_files({name: content for name, content in FILES.items() if "hausa_p" not in name})
+    with pytest.raises(
+        PanglotError, match=r"in ha: there is no passages-v1.0/hausa_passages.jsonl; .* here: sw"
+    ):
+        read_ciral(folder)

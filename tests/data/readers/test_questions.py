@@ -1,0 +1,223 @@
+"""Questions that look for a paragraph: Belebele, SQuAD's format; and for each other: MKQA."""
+
+import gzip
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panglot.data import Benchmark
+from panglot.data.readers.belebele import read_belebele
+from panglot.data.readers.mkqa import read_mkqa
+from panglot.data.readers.squad import read_arcd, read_cmrc2018, read_iapp, read_squad
+from panglot.errors import PanglotError
+
+Judged = Callable[[Benchmark], dict[str, dict[str, int]]]
+Sizes = Callable[[Benchmark], dict[str, tuple[int, int]]]
+
+
+def lines(rows: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def belebele_row(link: str, number: int, passage: str, question: str, dialect: str) -> dict[str, Any]:
+    options = {f"mc_answer{k}": f"option {k}" for k in range(1, 5)}
+    start = {"link": link, "question_number": number, "flores_passage": passage, "question": question}
+    return {**start, **options, "correct_answer_num": "2", "dialect": dialect, "ds": "2023-05-03"}
+
+
+@pytest.fixture
+def belebele(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    english = [
+        belebele_row("https://w/Tea", 1, "Tea is brewed.", "How is tea made?", "eng_Latn"),
+        belebele_row("https://w/Tea", 2, "Tea is brewed.", "What is brewed?", "eng_Latn"),
+        belebele_row("https://w/Sea", 1, "The sea is salty.", "What is salty?", "eng_Latn"),
+    ]
+    german = [  # in another order
+        belebele_row("https://w/Sea", 1, "Das Meer ist salzig.", "Was ist salzig?", "deu_Latn"),
+        belebele_row("https://w/Tea", 1, "Tee wird gebrüht.", "Wie macht man Tee?", "deu_Latn"),
+        belebele_row("https://w/Tea", 2, "Tee wird gebrüht.", "Was wird gebrüht?", "deu_Latn"),
+    ]
+    (tmp_path / "data" / "eng_Latn.jsonl").write_text(lines(english), encoding="utf-8")
+    (tmp_path / "data" / "deu_Latn.jsonl").write_text(lines(german), encoding="utf-8")
+    return tmp_path
+
+
+def test_a_question_looks_for_its_passage_in_every_language(
+    belebele: Path, judged: Judged, sizes: Sizes
+) -> None:
+    benchmark = read_belebele(belebele)
+    assert sizes(benchmark) == {"de": (3, 2), "en": (3, 2)}
+    tea = {"Tee wird gebrüht.": 1, "Tea is brewed.": 1}
+    sea = {"Das Meer ist salzig.": 1, "The sea is salty.": 1}
+    assert list(judged(benchmark).values()) == [sea, tea, tea, tea, tea, sea]
+    item = dict(zip(benchmark.queries.texts, benchmark.query_items.tolist(), strict=True))
+    assert item["How is tea made?"] == item["Wie macht man Tee?"] != item["Was wird gebrüht?"]
+    assert len(set(item.values())) == 3
+
+
+def test_the_options_may_stand_in_the_query(belebele: Path) -> None:
+    benchmark = read_belebele(belebele, languages=["en"], query_text="question+options")
+    assert benchmark.queries.texts[0] == "How is tea made? option 1 option 2 option 3 option 4"
+
+
+def test_a_link_with_two_passages_keeps_them_apart(belebele: Path, judged: Judged) -> None:
+    path = belebele / "data" / "eng_Latn.jsonl"
+    more = belebele_row("https://w/Tea", 1, "Tea is drunk at five.", "When is tea?", "eng_Latn")
+    path.write_text(path.read_text() + lines([more]))
+    found = judged(read_belebele(belebele, languages=["en"]))
+    assert list(found.values())[-1] == {"Tea is drunk at five.": 1}
+
+
+def test_bad_belebele_is_named(belebele: Path) -> None:
+    path = belebele / "data" / "deu_Latn.jsonl"
+    good = path.read_text(encoding="utf-8")
+    path.write_text(good + good.splitlines()[0] + "\n", encoding="utf-8")
+    with pytest.raises(PanglotError, match=r"deu_Latn\.jsonl, line 4: question '.*' stands twice"):
+        read_belebele(belebele)
+    path.write_text(good + '{"link": "x"}\n', encoding="utf-8")
+    with pytest.raises(PanglotError, match=r"deu_Latn\.jsonl, line 4: has no 'flores_passage'"):
+        read_belebele(belebele)
+    with pytest.raises(PanglotError, match="'options' is no query text"):
+        read_belebele(belebele, query_text="options")  # type: ignore[arg-type]
+    with pytest.raises(PanglotError, match="holds no Belebele files"):
+        read_belebele(belebele / "none")
+
+
+OWLS = {
+    "context": "Owls fly at night.",
+    "qas": [
+        {"id": 11, "question": "When do owls fly?", "answers": [{"text": "at night", "answer_start": 9}]},
+        {"id": 12, "question": "Do owls swim?", "is_impossible": True, "answers": []},
+    ],
+}
+BATS = {
+    "context": "Bats hang.",
+    "qas": [{"id": 13, "question": "What hangs?", "answers": [{"text": "Bats", "answer_start": 0}]}],
+}
+AGAIN = {"context": "Owls fly at night.", "qas": [{"id": 14, "question": "What flies?", "answers": []}]}
+
+
+def squad(paragraphs: list[dict[str, Any]]) -> str:
+    return json.dumps({"version": "v1.0", "data": [{"title": "Animals", "paragraphs": paragraphs}]}, indent=1)
+
+
+def test_paragraphs_of_squad_are_the_pool(tmp_path: Path, judged: Judged) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "arcd.json").write_text(squad([OWLS, BATS, AGAIN]))
+    benchmark = read_arcd(tmp_path)
+    assert (benchmark.name, benchmark.languages) == ("arcd", ("ar",))
+    assert benchmark.passages.texts == ["Owls fly at night.", "Bats hang."]
+    assert judged(benchmark) == {
+        "11": {"Owls fly at night.": 1},
+        "13": {"Bats hang.": 1},
+        "14": {"Owls fly at night.": 1},
+    }
+    assert benchmark.passages.titles is None
+    titled = read_arcd(tmp_path, candidate_text="title+passage")
+    assert titled.passages.titles == ["Animals", "Animals"]
+
+
+def test_one_question_a_line_in_an_archive(tmp_path: Path, judged: Judged) -> None:
+    (tmp_path / "squad_format").mkdir()
+    start = {"text": ["x"], "answer_start": [0], "answer_end": [1]}
+    rows = [
+        {"article_id": "a", "question_id": "a_0", "context": "นกบิน", "question": "อะไรบิน", "answers": start},
+        {"article_id": "a", "question_id": "a_1", "context": "นกบิน", "question": "ใครบิน", "answers": start},
+    ]
+    with zipfile.ZipFile(tmp_path / "squad_format" / "data.zip", "w") as archive:
+        archive.writestr("data/test.jsonl", lines(rows))
+    assert judged(read_iapp(tmp_path)) == {"a_0": {"นกบิน": 1}, "a_1": {"นกบิน": 1}}
+    with pytest.raises(PanglotError, match=r"data\.zip: has no data/valid\.jsonl in it"):
+        read_iapp(tmp_path, split="valid")
+    with pytest.raises(PanglotError, match="has no split 'dev'; it has test, valid, train"):
+        read_iapp(tmp_path, split="dev")
+
+
+def test_bad_squad_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    options: dict[str, Any] = {"name": "mine", "language": "sw", "files": {"test": "mine.json"}}
+    for content, message in [
+        (squad([OWLS, OWLS]), "mine.json: question id '11' stands twice"),
+        (squad([{"context": "-"}]), r"mine.json: is not in SQuAD's form \('qas'\)"),
+        (squad([{"context": " ", "qas": []}]), "an empty text"),
+        ('{"data": [\n}', "mine.json, line 2: is broken JSON"),
+        ("[]", "is not in SQuAD's form"),
+    ]:
+        path.write_text(content)
+        with pytest.raises(PanglotError, match=message):
+            read_squad(tmp_path, **options)
+    path.unlink()
+    with pytest.raises(PanglotError, match=r"mine\.json: no such file; mine needs it for its split 'test'"):
+        read_squad(tmp_path, **options)
+
+
+@pytest.mark.shared
+def test_the_real_sets(shared_data: Path, sizes: Sizes) -> None:
+    folder = shared_data / "mono-qa"
+    # 465 paragraphs, of which five stand twice
+    assert sizes(read_arcd(folder / "ar-arcd")) == {"ar": (1395, 460)}
+    assert sizes(read_cmrc2018(folder / "zh-cmrc2018")) == {"zh": (3219, 848)}
+    questions = 0
+    for split in ("test", "valid", "train"):
+        benchmark = read_iapp(folder / "th-iapp", split=split)
+        questions += len(benchmark.queries)
+        assert len(benchmark.gains) == len(benchmark.queries)
+    with zipfile.ZipFile(folder / "th-iapp" / "squad_format" / "data.zip") as archive:
+        rows = sum(len(archive.read(name).splitlines()) for name in archive.namelist())
+    assert questions == rows
+
+
+@pytest.fixture
+def mkqa(tmp_path: Path) -> Path:
+    rows = [
+        {
+            "example_id": 563260143484355911,
+            "query": "who sings in the rain",
+            "queries": {"en": "who sings in the rain", "da": "hvem synger i regnen", "zh_tw": "誰在雨中唱歌"},
+            "answers": {"en": [{"type": "entity", "text": "Gene"}]},
+        },
+        {
+            "example_id": 2,
+            "query": "how many legs has a crab",
+            "queries": {
+                "en": "how many legs has a crab",
+                "da": "hvor mange ben har en krabbe",
+                "zh_tw": "蟹有幾條腿",
+            },
+            "answers": {"en": [{"type": "number", "text": "10"}]},
+        },
+    ]
+    (tmp_path / "mkqa.jsonl.gz").write_bytes(gzip.compress(lines(rows).encode()))
+    return tmp_path
+
+
+def test_a_question_of_mkqa_looks_for_its_translations(mkqa: Path, judged: Judged, sizes: Sizes) -> None:
+    benchmark = read_mkqa(mkqa)
+    assert sizes(benchmark) == {"da": (2, 2), "en": (2, 2), "zh-Hant": (2, 2)}
+    assert judged(benchmark)["da:2"] == {
+        "hvor mange ben har en krabbe": -1,
+        "how many legs has a crab": 1,
+        "蟹有幾條腿": 1,
+    }
+
+
+def test_bad_mkqa_is_named(mkqa: Path) -> None:
+    path = mkqa / "mkqa.jsonl.gz"
+    rows = gzip.decompress(path.read_bytes()).decode().splitlines(keepends=True)
+    path.write_bytes(gzip.compress((rows[0] + rows[0]).encode()))
+    with pytest.raises(PanglotError, match=r"mkqa\.jsonl\.gz, line 2: needs an example_id of its own"):
+        read_mkqa(mkqa)
+    path.write_bytes(gzip.compress((rows[0] + rows[1].replace('"da"', '"sv"')).encode()))
+    with pytest.raises(PanglotError, match=r"line 1: has no query in 'sv'|line 2: has no query in 'da'"):
+        read_mkqa(mkqa)
+    path.write_bytes(gzip.compress("".join(rows).encode()))
+    with pytest.raises(PanglotError, match="compares languages"):
+        read_mkqa(mkqa, languages=["en"])
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(PanglotError, match=r"mkqa\.jsonl\.gz, line 2: .*cut short"):
+        read_mkqa(mkqa)

@@ -1,0 +1,156 @@
+"""Anyone's columns become the fields of parallel pairs."""
+
+import pytest
+
+from panglot.data.columns import Layout, find_layout, parse_columns
+from panglot.errors import PanglotError
+
+
+def refused(names: list[str], columns: dict[str, str] | None = None) -> str:
+    with pytest.raises(PanglotError) as caught:
+        find_layout(names, columns, "mine.csv")
+    return str(caught.value)
+
+
+def test_own_names_need_no_mapping() -> None:
+    layout = find_layout(["language", "passage", "url", "query", "item_id"], None, "mine.csv")
+    assert layout == Layout(
+        {"item_id": "item_id", "language": "language", "query": "query", "passage": "passage"}
+    )
+    assert layout.used == ["item_id", "language", "query", "passage"]
+
+
+def test_a_mapping_renames_and_fixes() -> None:
+    columns = parse_columns(["query=question", "passage=answer", "language==sw"])
+    layout = find_layout(["question", "answer"], columns, "mine.csv")
+    assert layout.columns == {"query": "question", "passage": "answer"}
+    assert layout.fixed == {"language": "sw"}
+    assert layout.numbered  # of one language: each row is an item of its own
+
+
+def test_a_column_a_language_is_seen_by_itself() -> None:
+    names = [
+        "query_en",
+        "query_de",
+        "query_url",
+        "passage_en",
+        "passage_de",
+        "query_zh_Hant",
+        "passage_zh_Hant",
+    ]
+    layout = find_layout(names, None, "mine.csv")
+    assert layout.wide == {
+        "de": {"query": "query_de", "passage": "passage_de"},
+        "en": {"query": "query_en", "passage": "passage_en"},
+        "zh-Hant": {"query": "query_zh_Hant", "passage": "passage_zh_Hant"},
+    }
+    assert layout.numbered
+
+
+def test_a_pattern_names_other_columns_a_language() -> None:
+    columns = {
+        "query": "{language}-q",
+        "passage": "{language}-a",
+        "item_id": "id",
+        "negatives": "{language}-n",
+    }
+    layout = find_layout(["id", "en-q", "en-a", "en-n", "fr-q", "fr-a"], columns, "mine.csv")
+    assert layout.columns == {"item_id": "id"}
+    assert layout.wide == {
+        "en": {"query": "en-q", "passage": "en-a", "negatives": "en-n"},
+        "fr": {"query": "fr-q", "passage": "fr-a"},
+    }
+    assert not layout.numbered
+
+
+@pytest.mark.parametrize(
+    ("names", "columns"),
+    [
+        (["text_en", "text_de"], None),
+        (["en", "de"], {"text": "{language}"}),
+        (["translation.en", "translation.de"], None),
+        (["line.en", "line.de"], {"text": "line"}),
+    ],
+)
+def test_a_bitext_is_query_and_passage_at_once(names: list[str], columns: dict[str, str] | None) -> None:
+    layout = find_layout(names, columns, "mine.csv")
+    assert layout.wide == {
+        "en": {"query": names[0], "passage": names[0]},
+        "de": {"query": names[1], "passage": names[1]},
+    }
+
+
+def test_ids_beside_a_column_a_language_may_be_indonesian_and_must_be_said() -> None:
+    names = ["query_id", "query_en", "query_de", "passage_id", "passage_en", "passage_de"]
+    assert "'query_id' and 'passage_id' may be ids or Indonesian" in refused(names)
+    ids = find_layout(names, parse_columns(["item_id=query_id", "passage_id=passage_id"]), "mine.csv")
+    assert sorted(ids.wide) == ["de", "en"]
+    assert ids.columns == {"item_id": "query_id", "passage_id": "passage_id"}
+    texts = parse_columns(["query=query_{language}", "passage=passage_{language}"])
+    indonesian = find_layout(names, texts, "mine.csv")
+    assert sorted(indonesian.wide) == ["de", "en", "id"]
+    assert indonesian.columns == {}
+
+
+def test_one_id_alone_is_an_id() -> None:
+    names = ["query_en", "passage_en", "query_de", "passage_de", "passage_id"]
+    layout = find_layout(names, None, "mine.csv")
+    assert sorted(layout.wide) == ["de", "en"]
+    assert layout.columns == {"passage_id": "passage_id"}
+
+
+REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
+    "no query": (
+        ["question", "passage", "item_id", "language"],
+        {},
+        "mine.csv: has no column 'query'; it has 'question', 'passage', 'item_id', 'language': "
+        "say which it is with --column query=NAME",
+    ),
+    "no item_id": (["query", "passage", "language"], {}, "mine.csv: has no column 'item_id'"),
+    "an unknown column": (["a"], {"query": "b"}, "mine.csv: has no column 'b'; it has 'a'"),
+    "no column of a pattern": (["a"], {"text": "t_{language}"}, "has no column 't_{language}'"),
+    "a language in capitals": (
+        ["q_EN", "p_EN"],
+        {"query": "q_{language}", "passage": "p_{language}"},
+        "'EN' is no language code; write it 'en'",
+    ),
+    "an object that is not by language": (
+        ["query.text", "query.source", "passage.en"],
+        {},
+        "'text' is no language code",
+    ),
+    "one half wide": (
+        ["query_en", "query_de", "passage"],
+        {"query": "query_{language}"},
+        "'query' has a column a language, but 'passage' has one column",
+    ),
+    "wide with a language column": (
+        ["query_en", "passage_en", "query_de", "passage_de", "language"],
+        {},
+        "a column a language and a 'language' besides",
+    ),
+    "an unknown field": (["a"], {"answer": "a"}, "'answer' is no field; map one of item_id, "),
+    "a fixed query": (["a"], {"query": "=a"}, "field 'query' cannot be the same in every row"),
+    "a numbered passage": (["a"], {"passage": "{row}"}, "cannot be the row's number"),
+    "ids by language": (["a"], {"item_id": "id_{language}"}, "'item_id' has no column a language"),
+    "text and query": (["a"], {"text": "a", "query": "a"}, "map it or them, not both"),
+    "a fixed language that is none": (["q", "p"], {"language": "=english"}, "'english' is no language code"),
+}
+
+
+@pytest.mark.parametrize(("names", "columns", "words"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_cannot_be_mapped_is_said(names: list[str], columns: dict[str, str], words: str) -> None:
+    assert words in refused(names, columns)
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        (["query"], "'query' maps nothing; write FIELD=COLUMN"),
+        (["query="], "'query=' maps nothing"),
+        (["query=a", "query=b"], "field 'query' is mapped twice"),
+    ],
+)
+def test_a_mapping_that_is_none_is_said(texts: list[str], words: str) -> None:
+    with pytest.raises(PanglotError, match=words):
+        parse_columns(texts)
