@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from panglot.evaluation import ALL
-from panglot.evaluation.confidence import interval, resampled_settings
+from panglot.evaluation.confidence import bounds, interval, intervals, resampled_settings
 
 Row = tuple[int, str, str, float | None]  # item, query language, pool, value
 
@@ -154,3 +154,63 @@ def test_an_interval_holds_its_share_of_the_resamples() -> None:
     assert (bounds.value, bounds.low, bounds.high) == pytest.approx((77, 5, 195))
     half = interval(resampled, share=0.5)
     assert (half.low, half.high) == pytest.approx((50, 150))
+
+
+def row_table(rows: Sequence[Row]) -> pa.Table:
+    """A per-query table with a measure and, in the multilingual pool, a rank distance of 100 times it."""
+    table = table_of(rows)
+    distance = [None if v is None or p != ALL else 100 * v for _, _, p, v in rows]
+    ones = pa.array([1] * len(rows), pa.int64())
+    for name in ("relevant", "best_rank", "worst_rank"):
+        table = table.append_column(name, ones)
+    return table.append_column("rank_distance", pa.array(distance, pa.float64()))
+
+
+def test_every_figure_has_an_interval_in_its_place() -> None:
+    table = row_table(uneven_rows())
+    found = intervals(table, ["AP"], passages=50, resamples=200)
+    assert (found["share"], found["resamples"], found["unit"]) == (0.95, 200, "item")
+    settings = resampled_settings([table], "AP", resamples=200)
+    for name, values in settings.items():
+        expected = interval(values)
+        assert found["settings"][name]["AP"] == pytest.approx([expected.low, expected.high])
+    assert found["bias"]["rank_distance"] == pytest.approx(
+        [100 * end for end in found["settings"]["multilingual"]["AP"]]
+    )
+    assert found["bias"]["rank_distance_normalised"] == pytest.approx(
+        [end / 50 for end in found["bias"]["rank_distance"]]
+    )
+    for x in ("de", "en"):
+        assert set(found["by_language"][x]) == {*settings, "rank_distance"}
+        assert set(found["matrix"]["AP"][x]) == {"de", "en"}
+        # with two languages, the pairs are what the settings of a language average
+        assert found["matrix"]["AP"][x][x] == found["by_language"][x]["monolingual"]["AP"]
+        other = "en" if x == "de" else "de"
+        assert found["matrix"]["AP"][x][other] == found["by_language"][x]["crosslingual"]["AP"]
+
+
+def test_the_interval_of_a_cell_is_that_of_a_slow_loop() -> None:
+    rows = uneven_rows()
+    fast = intervals(row_table(rows), ["AP"], resamples=3000)["matrix"]["AP"]["en"]["de"]
+    only = [row for row in rows if row[1:3] == ("en", "de")]
+    rng = np.random.default_rng(11)
+    items = sorted({row[0] for row in rows})
+    value_of = {row[0]: row[3] for row in only}
+    means = []
+    for _ in range(3000):
+        drawn = [value_of[k] for k in rng.choice(items, len(items)) if value_of.get(k) is not None]
+        means.append(np.mean(np.array(drawn, float)))
+    assert fast == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.01)
+
+
+def test_what_has_no_figure_has_no_interval() -> None:
+    found = intervals(row_table(halves(4, "sw")), ["AP"], resamples=5)
+    assert set(found["settings"]) == {"monolingual"}
+    assert found["by_language"] == {"sw": {"monolingual": {"AP": found["settings"]["monolingual"]["AP"]}}}
+    assert found["bias"] == {}
+
+
+def test_bounds_leave_out_resamples_without_a_value() -> None:
+    first, nothing = np.array([7.0, 0, 1, 2, np.nan]), np.full(5, np.nan)
+    found = bounds(np.stack([first, nothing, np.arange(5.0)], axis=1), share=0.5)
+    np.testing.assert_allclose(found, [[0.5, np.nan, 1.75], [1.5, np.nan, 3.25]])

@@ -49,7 +49,7 @@ def test_a_saved_evaluation_has_the_keys_of_the_schema(
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert set(results) == {
         *("schema", "panglot", "command", "created", "seed", "versions", "model", "benchmark"),
-        *("settings", "bias", "by_language", "matrix", "per_query"),
+        *("settings", "bias", "by_language", "matrix", "intervals", "groups", "per_query"),
     }
     assert {"name", "sha256", "prompts", "training"} <= results["model"].keys()
     assert (results["model"]["name"], results["model"]["training"], results["seed"]) == (

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from panglot.evaluation import Evaluation, describe_run, versions
-from panglot.evaluation.results import describe_benchmark, describe_model
+from panglot.data import Benchmark
+from panglot.errors import PanglotError
+from panglot.evaluation import Evaluation, describe_run, evaluate_embeddings, versions
+from panglot.evaluation.results import describe_benchmark, describe_model, load_results
 
 
 @pytest.fixture
@@ -104,3 +107,96 @@ def test_a_model_is_described_by_weights_and_prompts(
         "max_length": encoder.max_seq_length,
         "training": {"steps": 3},
     }
+
+
+@pytest.fixture
+def saved(tmp_path: Path, make_benchmark: Callable[..., Benchmark]) -> Path:
+    """A whole results file of two languages, with its table."""
+    benchmark = make_benchmark(
+        {"q0": "de", "q1": "en"},
+        {"d0": "de", "e0": "en"},
+        [("q0", "d0", 1), ("q0", "e0", 1), ("q1", "d0", 1), ("q1", "e0", 1)],
+        items=[3, 3],
+    )
+    vectors = np.eye(2, dtype=np.float32)
+    found = evaluate_embeddings(benchmark, vectors, vectors)
+    described = {
+        **describe_run(),
+        "model": {"name": "mine"},
+        "benchmark": describe_benchmark(benchmark),
+        **found.results,
+    }
+    Evaluation(described, found.per_query).save(tmp_path / "results.json")
+    return tmp_path / "results.json"
+
+
+def test_what_was_saved_is_loaded_again(saved: Path) -> None:
+    found = load_results(saved)
+    assert found.results == {k: v for k, v in json.loads(saved.read_text()).items() if k != "per_query"}
+    assert found.per_query.equals(pq.read_table(saved.with_suffix(".parquet")))
+    found.save(saved.with_name("again.json"))
+    assert load_results(saved.with_name("again.json")).results == found.results
+
+
+def edit(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_a_file_without_its_table_says_so(saved: Path) -> None:
+    saved.with_suffix(".parquet").unlink()
+    with pytest.raises(PanglotError, match=r"results.json: the figures of its queries, results.parquet, are"):
+        load_results(saved)
+    with pytest.raises(PanglotError, match="no such file"):
+        load_results(saved.with_name("other.json"))
+
+
+def test_a_file_cut_short_says_so(saved: Path) -> None:
+    saved.write_text(saved.read_text()[:200])
+    with pytest.raises(PanglotError, match=r"is no whole JSON file \(line \d+\); copy it again"):
+        load_results(saved)
+    saved.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(PanglotError, match="is no whole JSON file"):
+        load_results(saved)
+
+
+def test_a_table_cut_short_says_so(saved: Path) -> None:
+    table = saved.with_suffix(".parquet")
+    table.write_bytes(table.read_bytes()[:300])
+    with pytest.raises(PanglotError, match=r"results.parquet: is damaged or no Parquet file"):
+        load_results(saved)
+
+
+@pytest.mark.parametrize("schema", [None, 2, "1"])
+def test_another_schema_is_refused(saved: Path, schema: Any) -> None:
+    edit(saved, schema=schema)
+    with pytest.raises(PanglotError, match=f"has schema {json.dumps(schema)} and this panglot reads 1"):
+        load_results(saved)
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '{"schema": 1}', '{"schema": 1, "model": []}'])
+def test_other_json_is_no_results_file(saved: Path, content: str) -> None:
+    saved.write_text(content)
+    with pytest.raises(PanglotError, match=r"name (one|a file) that panglot evaluate --output wrote"):
+        load_results(saved)
+
+
+def test_the_table_of_another_evaluation_is_refused(saved: Path) -> None:
+    table = pq.read_table(saved.with_suffix(".parquet"))
+    place = table.column_names.index("AP")
+    pq.write_table(
+        table.set_column(place, "AP", pa.array(np.full(table.num_rows, 0.25))), saved.with_suffix(".parquet")
+    )
+    with pytest.raises(PanglotError, match=r"does not belong to results.json, whose .* AP is"):
+        load_results(saved)
+    pq.write_table(table.drop_columns(["AP"]), saved.with_suffix(".parquet"))
+    with pytest.raises(PanglotError, match="has no column 'AP'"):
+        load_results(saved)
+
+
+def test_a_table_is_looked_for_beside_its_file_only(saved: Path) -> None:
+    elsewhere = saved.parent / "deeper"
+    elsewhere.mkdir()
+    saved.rename(elsewhere / "results.json")
+    edit(elsewhere / "results.json", per_query="../results.parquet")
+    with pytest.raises(PanglotError, match="are not beside it"):
+        load_results(elsewhere / "results.json")

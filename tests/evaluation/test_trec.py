@@ -129,3 +129,25 @@ def test_an_id_that_a_run_cannot_hold_is_named(
         with pytest.raises(PanglotError, match=f"{kind} id '{name}'"):
             write_runs(tmp_path / "runs", benchmark, vectors, vectors)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("depth", [None, 1])
+def test_what_is_left_out_of_a_pool_is_in_no_run_and_no_qrels(
+    tmp_path: Path,
+    make_benchmark: MakeBenchmark,
+    vectors: tuple[FloatArray, FloatArray],
+    depth: int | None,
+) -> None:
+    benchmark = make_benchmark(
+        {"q": "en", "other": "en"},
+        {name: {"d": "de", "e": "en"}[name[0]] for name in SCORES},
+        [("q", "e9", -1), ("q", "e3", -1), ("q", "e1", 1), ("other", "e9", 1)],
+    )
+    queries = np.array([[1, 0], [1, 0]], np.float32)
+    write_runs(tmp_path, benchmark, queries, vectors[1], depth=depth)
+    runs = [line.split()[:3:2] for line in (tmp_path / "en-all.run").read_text().splitlines()]
+    of_query = [passage for query, passage in runs if query == "q"]
+    of_other = [passage for query, passage in runs if query == "other"]
+    assert of_query == ["d2", "d10", "e1", "d1"][:depth]
+    assert of_other == ["e9", "e3", "d2", "d10", "e1", "d1"][:depth]
+    assert (tmp_path / "en-all.qrels").read_text() == "q 0 e1 1\nother 0 e9 1\n"

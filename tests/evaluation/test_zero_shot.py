@@ -82,7 +82,7 @@ def test_single_queries_equal_trec_eval(data: Data, evaluation: Evaluation) -> N
     scores = queries[rows] @ passages.T
     ids = benchmark.passages.ids
     qrels: dict[str, dict[str, int]] = {}
-    for q, p in zip(benchmark.judged_query, benchmark.judged_passage, strict=True):
+    for q, p in zip(benchmark.judged_query.tolist(), benchmark.judged_passage.tolist(), strict=True):
         qrels.setdefault(benchmark.queries.ids[q], {})[ids[p]] = 1
     run = {
         benchmark.queries.ids[row]: dict(zip(ids, map(float, line), strict=True))

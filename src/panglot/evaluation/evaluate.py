@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from sentence_transformers import SentenceTransformer
 
 from panglot.data import Benchmark
+from panglot.data.perturb import Lexicon
 from panglot.encoders import (
     FloatArray,
     LanguageMeans,
@@ -15,17 +17,24 @@ from panglot.encoders import (
     passage_prompt,
     query_prompt,
 )
+from panglot.encoders.store import Store
 from panglot.errors import PanglotError
+from panglot.evaluation.bias import bias_figures, with_columns
 from panglot.evaluation.centring import (
     centre_benchmark,
     corpus_means,
     describe_centring,
     notes_on_centring,
 )
+from panglot.evaluation.confidence import intervals
+from panglot.evaluation.groups import group_figures
+from panglot.evaluation.left_out import ranks_without_left_out
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
-from panglot.evaluation.ranks import exact_ranks
+from panglot.evaluation.perturbed import perturbed_figures
 from panglot.evaluation.results import Evaluation, describe_benchmark, describe_model, describe_run
+from panglot.evaluation.scores import Vectors
 from panglot.evaluation.settings import per_query, summarise
+from panglot.evaluation.stores import check_store
 from panglot.evaluation.trec import DEPTH, check_ids, write_runs
 
 Progress = Callable[[int], None]
@@ -43,7 +52,9 @@ def evaluate(
     run_depth: int | None = DEPTH,
     centre: LanguageMeans | Literal["corpus"] | None = None,
     bf16: bool = False,
-    embeddings: tuple[FloatArray, FloatArray] | None = None,
+    embeddings: tuple[FloatArray, Vectors] | None = None,
+    perturb: Sequence[str] = (),
+    lexicon: Lexicon | None = None,
     progress: Progress | None = None,
     note: Callable[[str], None] | None = None,
 ) -> Evaluation:
@@ -57,19 +68,23 @@ def evaluate(
         name: what the results call the model.
         measures: ``AP``, ``nDCG@k``, ``R@k``, ``RR@k``, ``Success@k``.
         training: how the model was trained, for the results file.
-        seed: noted in the results; an evaluation draws nothing.
+        seed: noted in the results; only ``perturb`` draws something.
         runs: a folder for TREC runs and qrels.
         run_depth: passages per list in the runs; None for all.
         centre: take the mean embedding of its language away from each text and normalise again: means of
             the benchmark's own texts (``corpus``; judgements are not looked at), or others of this model.
         bf16: encode in bfloat16 (or: the given embeddings were).
-        embeddings: the model's own, of the benchmark's queries and passages, where they are at hand.
-        progress: called with the number of texts just encoded.
+        embeddings: the model's own, of the benchmark's queries and passages, where they are at hand. The
+            passages may be a store on disk: the pool is then read once, block by block. Not with ``centre``.
+        perturb: kinds of change (``panglot.data.perturb.KINDS``): the queries are also measured so changed,
+            by the first measure.
+        lexicon: word pairs, for the kind ``code-switch``.
+        progress: called with the number of texts just encoded; each kind of change encodes the queries again.
         note: called with sentences that a person should read.
 
     Raises:
-        PanglotError: an unknown measure or kind of centring, means of another model, or an id that runs
-            cannot hold.
+        PanglotError: an unknown measure, kind of change or kind of centring, means or a store of another
+            model, a store of other passages, or an id that runs cannot hold.
     """
     for measure in measures:
         parse_measure(measure)
@@ -80,28 +95,62 @@ def evaluate(
     elif centre not in (None, "corpus"):
         raise PanglotError(f"'{centre}' is no kind of centring; use corpus, or language means.")
     queries, passages = embeddings or embed_benchmark(model, benchmark, bf16=bf16, progress=progress)
-    means = corpus_means(model, benchmark, queries, passages) if centre == "corpus" else centre
-    centring = None
-    if means is not None:
-        queries, passages = centre_benchmark(benchmark, queries, passages, means)
-        centring = describe_centring(means, "corpus" if centre == "corpus" else "pairs", benchmark)
-        for sentence in notes_on_centring(benchmark, means):
-            if note is not None:
-                note(sentence)
+    described = describe_model(model, name, training)
+    described |= {"precision": "bfloat16" if bf16 else "float32", "centring": None}
+    if isinstance(passages, Store):
+        check_store(passages, model, benchmark)
+        described["store"] = passages.facts.dtype
+    means = None
+    if centre is not None:
+        means = _means(model, benchmark, queries, passages, centre, note)
+        queries, passages = centre_benchmark(benchmark, queries, np.asarray(passages), means)
+        origin = "corpus" if centre == "corpus" else "pairs"
+        described["centring"] = describe_centring(means, origin, benchmark)
     if runs is not None:
         write_runs(runs, benchmark, queries, passages, run_depth)
     evaluation = evaluate_embeddings(benchmark, queries, passages, measures)
     results = {
         **describe_run(seed),
-        "model": {
-            **describe_model(model, name, training),
-            "precision": "bfloat16" if bf16 else "float32",
-            "centring": centring,
-        },
+        "model": described,
         "benchmark": describe_benchmark(benchmark),
         **evaluation.results,
     }
+    results["intervals"] = intervals(evaluation.per_query, measures, passages=len(benchmark.passages))
+    results["groups"] = group_figures(results, evaluation.per_query)
+    if perturb:
+        results["perturbed"] = perturbed_figures(
+            model,
+            benchmark,
+            passages,
+            evaluation.per_query,
+            perturb,
+            measures[0],
+            means=means,
+            lexicon=lexicon,
+            seed=seed,
+            bf16=bf16,
+            progress=progress,
+        )
     return Evaluation(results, evaluation.per_query)
+
+
+def _means(
+    model: SentenceTransformer,
+    benchmark: Benchmark,
+    queries: FloatArray,
+    passages: Vectors,
+    centre: LanguageMeans | Literal["corpus"],
+    note: Callable[[str], None] | None,
+) -> LanguageMeans:
+    """Return what is to be taken away from a benchmark's embeddings, and say where it rests on little."""
+    if isinstance(passages, Store):
+        raise PanglotError("embeddings in a store cannot be centred; leave the store or the centring out.")
+    if centre == "corpus":
+        centre = corpus_means(model, benchmark, queries, np.asarray(passages))
+    for sentence in notes_on_centring(benchmark, centre):
+        if note is not None:
+            note(sentence)
+    return centre
 
 
 def embed_benchmark(
@@ -113,26 +162,42 @@ def embed_benchmark(
 ) -> tuple[FloatArray, FloatArray]:
     """Encode a benchmark's queries and passages into unit vectors, ``(Q, d)`` and ``(P, d)``."""
     return (
-        encode(model, benchmark.queries.texts, query_prompt(model), bf16=bf16, progress=progress),
+        embed_queries(model, benchmark, bf16=bf16, progress=progress),
         encode(model, passage_texts(benchmark), passage_prompt(model), bf16=bf16, progress=progress),
     )
+
+
+def embed_queries(
+    model: SentenceTransformer,
+    benchmark: Benchmark,
+    *,
+    bf16: bool = False,
+    progress: Progress | None = None,
+) -> FloatArray:
+    """Encode a benchmark's queries into unit vectors, ``(Q, d)``."""
+    return encode(model, benchmark.queries.texts, query_prompt(model), bf16=bf16, progress=progress)
 
 
 def evaluate_embeddings(
     benchmark: Benchmark,
     queries: FloatArray,
-    passages: FloatArray,
+    passages: Vectors,
     measures: Sequence[str] = DEFAULT_MEASURES,
 ) -> Evaluation:
-    """Measure unit vectors of a benchmark's queries ``(Q, d)`` and passages ``(P, d)``.
+    """Measure unit vectors of a benchmark's queries ``(Q, d)`` and passages ``(P, d)``, or a store of these.
 
     The results hold ``settings``, ``bias``, ``by_language`` and ``matrix`` only.
     """
-    table = per_query(benchmark, exact_ranks(benchmark, queries, passages), measures)
-    return Evaluation(summarise(benchmark, table, measures), table)
+    ranks = ranks_without_left_out(benchmark, queries, passages)
+    table = per_query(benchmark, ranks, measures)
+    figures = summarise(benchmark, table, measures)
+    bias, columns = bias_figures(benchmark, queries, passages, ranks)
+    if columns:
+        table = with_columns(table.drop_columns("rank_distance"), columns)
+    return Evaluation({**figures, "bias": bias}, table)
 
 
-def passage_texts(benchmark: Benchmark) -> list[str]:
+def passage_texts(benchmark: Benchmark) -> Sequence[str]:
     """Return what is encoded of each passage: its title, where it has one, and its text."""
     titles = benchmark.passages.titles
     if titles is None:

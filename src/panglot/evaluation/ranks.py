@@ -1,23 +1,46 @@
-"""Exact ranks of the relevant passages, by counting what scores higher; no sorting, no top-k."""
+"""Exact ranks of the relevant passages, by counting what scores higher; no sorting of the pool, no top-k.
 
+The pool is read once, block by block, however many queries there are and however large it is. The scores of
+the relevant passages are taken first. Then each block is multiplied with all queries in float32; what is
+above a relevant passage's score by more than the product can be off is counted, and the few passages
+nearer than that are scored exactly. Before, a fixed vector (the mean of some passages) is taken
+away from the block, which shifts all scores of a query alike: vectors get shorter, hence errors smaller.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from panglot.data import Benchmark, IntArray
 from panglot.encoders import FloatArray
+from panglot.errors import PanglotError
+from panglot.evaluation.counting import CHUNK, Pairs, count_above
 from panglot.evaluation.scores import (
     COLUMNS,
-    column_blocks,
-    language_order,
+    PAIRS,
+    SMALLEST,
+    UNIT,
+    Rows,
+    Vectors,
+    gathered_scores,
+    language_blocks,
+    pair_scores,
+    product_error,
     row_blocks,
-    score,
     tie_order,
     work_order,
 )
 
-COUNT_ROWS = 16  # rows counted together: their scores stay in the processor's cache
+Values = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+SAMPLE = 4096  # passages whose mean is taken away
+ORDERED = (
+    1 << 21
+)  # a pool up to this size is ordered by id at the first tie; in a larger one ids are compared
 
 
 @dataclass(frozen=True)
@@ -40,127 +63,145 @@ class Ranks:
 
 
 def exact_ranks(
-    benchmark: Benchmark, queries: FloatArray, passages: FloatArray, columns: int = COLUMNS
+    benchmark: Benchmark,
+    queries: FloatArray,
+    passages: Vectors,
+    columns: int = COLUMNS,
+    progress: Callable[[int], None] | None = None,
 ) -> Ranks:
-    """Rank every relevant passage of a benchmark.
+    """Rank every relevant passage of a benchmark, in one pass over the pool.
 
-    The scores of the relevant passages are taken first; then the pool streams by in blocks, and what
-    scores higher is counted. A pool of one block is scored once, a larger one twice (so that a score and
-    what it is compared with come out of the same product); memory does not grow with the pool. Ties go
-    by passage id, descending, as in trec_eval.
+    A score is a dot product, summed in float64 and rounded to float32 (``pair_scores``); ties go by passage
+    id, descending, as in trec_eval. Memory does not grow with the pool, but for its ids and languages.
 
     Args:
         benchmark: with Q queries and P passages.
         queries: ``(Q, d)`` unit vectors.
-        passages: ``(P, d)`` unit vectors.
-        columns: passages in a block.
+        passages: ``(P, d)`` unit vectors, or a store of them.
+        columns: passages in a block, at most 2^18.
+        progress: called with the number of passages just finished, P in all.
+
+    Raises:
+        PanglotError: a vector that is not finite (a broken model or store).
     """
     relevant = np.flatnonzero(benchmark.gains > 0)
     relevant = relevant[np.argsort(benchmark.judged_query[relevant], kind="stable")]
     query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
-    by_language, bounds = language_order(benchmark)
-    if (by_language[1:] < by_language[:-1]).any():
-        passages = passages[by_language]
-    column_of = np.empty(len(by_language), np.int64)
-    column_of[by_language] = np.arange(len(by_language))
-    counter = _Counter(
-        queries=queries,
-        passages=passages,
-        language_bounds=bounds,
-        tie_place=tie_order(benchmark.passages.ids)[by_language],
-        columns=columns,
-    )
-    in_language = np.zeros(len(query), np.int64)
-    in_all = np.zeros(len(query), np.int64)
-    start = np.searchsorted(query, np.arange(len(benchmark.queries) + 1))
-    order = work_order(query, len(benchmark.queries))
-    for rows in row_blocks(order[np.diff(start)[order] > 0]):
-        counts = np.diff(start)[rows]
-        pairs = np.concatenate([np.arange(start[row], start[row + 1]) for row in rows])
-        row = np.repeat(np.arange(len(rows)), counts)
-        round_ = np.concatenate([np.arange(count) for count in counts])
-        own, every = counter.count(rows, row, round_, column_of[passage[pairs]])
-        in_language[pairs], in_all[pairs] = own + 1, every + 1
+    threshold = gathered_scores(queries, query, passages, passage)
+    _check(bool(np.isfinite(threshold).all()), benchmark)
+    centre = passages[:SAMPLE].mean(axis=0)
+    work = list(_work(queries, query, passage, threshold, centre))
+    outranks = _Ties(benchmark)
+    languages = benchmark.passages.languages
+    in_language, in_all = np.ones(len(query), np.int64), np.ones(len(query), np.int64)
+    for language, rows in language_blocks(languages, columns):
+        block = _Block(rows, np.asarray(passages[rows], np.float32), centre)
+        _check(np.isfinite(block.longest), benchmark)
+        for part in work:
+            above = _outranking(part, block, outranks)
+            in_all[part.pairs] += above
+            own = languages[part.passage] == language
+            in_language[part.pairs[own]] += above[own]
+        if progress is not None:
+            progress(len(block.vectors))
     return Ranks(query, passage, benchmark.gains[relevant], in_language, in_all)
 
 
 @dataclass(frozen=True)
-class _Counter:
-    """Counts, for (query, passage) pairs, the passages that outrank the passage."""
+class _Part:
+    """Some queries, those with most relevant passages first, and their pairs with these: n pairs.
 
-    queries: FloatArray
-    passages: FloatArray
-    language_bounds: IntArray
-    tie_place: IntArray
-    columns: int
+    ``pairs`` are numbers among all J', ``shift`` is the score of each pair's query with the centre.
+    """
 
-    def count(
-        self, rows: IntArray, row: IntArray, round_: IntArray, column: IntArray
-    ) -> tuple[IntArray, IntArray]:
-        """Return how many passages outrank each pair's, in its language and in all.
+    vectors: FloatArray
+    lengths: Values
+    of_row: Pairs
+    pairs: IntArray
+    passage: IntArray
+    threshold: FloatArray
+    shift: Values
 
-        Args:
-            rows: query rows of this block, those with most pairs first.
-            row: ``(n,)`` position in ``rows`` of each pair.
-            round_: ``(n,)`` number of the pair within its row: no row stands twice in a round.
-            column: ``(n,)`` passage of each pair, in order of language.
-        """
-        vectors = np.ascontiguousarray(self.queries[rows])
-        blocks = column_blocks(len(self.passages), self.columns)
-        threshold = np.empty(len(row), np.float32)
-        scores = torch.empty(0)
-        for block in blocks:
-            inside = np.flatnonzero((column >= block.start) & (column < block.stop))
-            if len(inside) or len(blocks) == 1:
-                scores = score(vectors, self.passages[block])
-                threshold[inside] = scores[row[inside], column[inside] - block.start].numpy()
-        own, every = np.zeros(len(row), np.int64), np.zeros(len(row), np.int64)
-        language = np.searchsorted(self.language_bounds, column, side="right") - 1
-        everything = np.arange(len(row))
-        for block in blocks:
-            if len(blocks) > 1:
-                scores = score(vectors, self.passages[block])
-            every += self._above(scores, block.start, everything, row, round_, column, threshold)
-            for code in np.unique(language):
-                low = max(int(self.language_bounds[code]), block.start)
-                high = min(int(self.language_bounds[code + 1]), block.stop)
-                if low < high:
-                    part = scores[:, low - block.start : high - block.start]
-                    chosen = np.flatnonzero(language == code)
-                    # number the pairs of a row anew: they were numbered over all languages
-                    firsts = np.searchsorted(row[chosen], row[chosen])
-                    turn = np.arange(len(chosen)) - firsts
-                    own[chosen] += self._above(
-                        part, low, chosen, row[chosen], turn, column[chosen], threshold[chosen]
-                    )
-        return own, every
 
-    def _above(
-        self,
-        scores: torch.Tensor,
-        offset: int,
-        pairs: IntArray,
-        row: IntArray,
-        round_: IntArray,
-        column: IntArray,
-        threshold: FloatArray,
-    ) -> IntArray:
-        """Count, for each pair, the columns of its row that score higher or tie with a greater id."""
-        above, reached = np.zeros(len(pairs), np.int64), np.zeros(len(pairs), np.int64)
-        hits = torch.empty(COUNT_ROWS, scores.shape[1])
-        limits = torch.from_numpy(threshold)[:, None]
-        by_turn = np.lexsort((row, round_, row // COUNT_ROWS))
-        turn = (row // COUNT_ROWS) * (int(round_.max(initial=0)) + 1) + round_
-        for group in np.split(by_turn, np.flatnonzero(np.diff(turn[by_turn])) + 1):
-            lines = row[group]
-            first, last = int(lines[0]), int(lines[-1]) + 1
-            part = scores[first:last] if last - first == len(lines) else scores[lines]
-            limit, hit = limits[group], hits[: len(lines)]
-            # a comparison written as float32 and summed is the fastest count that torch has
-            above[group] = torch.gt(part, limit, out=hit).sum(1).long().numpy()
-            reached[group] = torch.ge(part, limit, out=hit).sum(1).long().numpy()
-        inside = (column >= offset) & (column < offset + scores.shape[1])
-        for k in np.flatnonzero(reached - above > inside):
-            tied = np.flatnonzero((scores[row[k]] == float(threshold[k])).numpy()) + offset
-            above[k] += int((self.tie_place[tied] < self.tie_place[column[k]]).sum())
-        return above
+def _work(
+    queries: FloatArray, query: IntArray, passage: IntArray, threshold: FloatArray, centre: FloatArray
+) -> Iterator[_Part]:
+    """Cut the queries that have a relevant passage into parts with about as much work a row."""
+    start = np.searchsorted(query, np.arange(len(queries) + 1))
+    order = work_order(query, len(queries))
+    for rows in row_blocks(order[np.diff(start)[order] > 0]):
+        counts = np.diff(start)[rows]
+        of_row = Pairs(np.repeat(np.arange(len(rows)), counts), counts)
+        pairs = np.repeat(start[rows] - of_row.begin, counts) + np.arange(counts.sum())
+        vectors = np.ascontiguousarray(queries[rows], np.float32)
+        exact = vectors.astype(np.float64)
+        shift = (exact @ centre.astype(np.float64))[of_row.row]
+        lengths = np.linalg.norm(exact, axis=1)[of_row.row]
+        yield _Part(vectors, lengths, of_row, pairs, passage[pairs], threshold[pairs], shift)
+
+
+class _Block:
+    """Some passages: as they are, and shifted, padded to whole chunks, with the length of the longest."""
+
+    def __init__(self, rows: Rows, vectors: FloatArray, centre: FloatArray) -> None:
+        self.rows = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+        self.vectors = vectors
+        padded = -(-len(vectors) // CHUNK) * CHUNK
+        self.shifted = torch.empty(padded, vectors.shape[1])
+        self.shifted[len(vectors) :] = 0
+        shifted = self.shifted[: len(vectors)]
+        torch.sub(torch.from_numpy(vectors), torch.from_numpy(centre), out=shifted)
+        self.longest = float(torch.linalg.vector_norm(shifted, dim=1).max())
+        # how far a score from the shifted vectors may be off, for a query of length 1
+        whole = self.longest + float(np.linalg.norm(centre.astype(np.float64)))
+        self.error = 1.001 * (product_error(vectors.shape[1]) * self.longest + 1.01 * UNIT * whole)
+        self.underflow = 2 * vectors.shape[1] * SMALLEST
+
+
+def _outranking(part: _Part, block: _Block, outranks: "_Ties") -> IntArray:
+    """Count the passages of a block that outrank the passage of each pair, ``(n,)``."""
+    tile = torch.from_numpy(part.vectors) @ block.shifted.t()
+    tile[:, len(block.vectors) :] = -torch.inf
+    limit, error = part.threshold - part.shift, block.error * part.lengths + block.underflow
+    low = np.nextafter((limit - error).astype(np.float32), np.float32(-np.inf))
+    high = np.nextafter((limit + error).astype(np.float32), np.float32(np.inf))
+    above, near = count_above(tile, part.of_row, low, high)
+    for pair, column in near:
+        others = block.rows[column] != part.passage[pair]
+        pair, column = pair[others], column[others]
+        for start in range(0, len(pair), PAIRS):
+            k, c = pair[start : start + PAIRS], column[start : start + PAIRS]
+            scores = pair_scores(part.vectors[part.of_row.row[k]], block.vectors[c])
+            higher = scores > part.threshold[k]
+            tied = np.flatnonzero(scores == part.threshold[k])
+            higher[tied] = outranks(block.rows[c[tied]], part.passage[k[tied]])
+            np.add.at(above, k[higher], 1)
+    return above
+
+
+class _Ties:
+    """Says which of two passages with one score stands first: the one with the greater id."""
+
+    def __init__(self, benchmark: Benchmark) -> None:
+        self.ids = benchmark.passages.ids
+        self.place: IntArray | None = None
+
+    def __call__(self, rows: IntArray, than: IntArray) -> Flags:
+        """Tell for each row whether it stands before the other."""
+        if len(self.ids) > ORDERED:
+            names = [(self.ids[a], self.ids[b]) for a, b in zip(rows.tolist(), than.tolist(), strict=True)]
+            return np.array([a > b for a, b in names], bool)
+        if self.place is None and len(rows):
+            self.place = tie_order(self.ids)
+        if self.place is None:
+            return np.zeros(0, bool)
+        before: Flags = self.place[rows] < self.place[than]
+        return before
+
+
+def _check(finite: bool, benchmark: Benchmark) -> None:
+    if not finite:
+        raise PanglotError(
+            f"{benchmark.name}: an embedding holds a number that is not finite; "
+            "check that the model's training did not diverge, and encode again."
+        )

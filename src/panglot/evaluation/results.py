@@ -1,5 +1,6 @@
 """The results file: everything measured and everything needed to repeat it."""
 
+import json
 import shlex
 import sys
 from dataclasses import dataclass
@@ -14,9 +15,20 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.data import Benchmark
 from panglot.encoders import model_sha256, passage_prompt, query_prompt
-from panglot.files import write_json, written_whole
+from panglot.errors import PanglotError
+from panglot.evaluation.cells import (
+    ROW_COLUMNS,
+    averages,
+    cell_means,
+    cells_of,
+    setting_masks,
+    values_of,
+)
+from panglot.files import open_bytes, write_json, written_whole
 
 SCHEMA_VERSION = 1
+TOLERANCE = 1e-9  # between a figure in the results and the mean of its queries, summed in another order
+PARTS = ("model", "benchmark", "settings", "bias", "by_language", "matrix")
 PACKAGES = ("torch", "transformers", "sentence-transformers", "sentencepiece", "numpy", "pyarrow")
 
 
@@ -39,6 +51,68 @@ class Evaluation:
         with written_whole(table_path) as part:
             pq.write_table(self.per_query, part)
         write_json(path, {**self.results, "per_query": table_path.name})
+
+
+def load_results(path: str | Path) -> Evaluation:
+    """Read a results file and the per-query table beside it, as ``Evaluation.save`` writes them.
+
+    Raises:
+        PanglotError: one of the two is missing or damaged, has another schema, or is of another evaluation.
+    """
+    path = Path(path)
+    results = _read_json(path)
+    schema = results.get("schema")
+    if schema != SCHEMA_VERSION:
+        raise PanglotError(
+            f"{path}: has schema {json.dumps(schema)} and this panglot reads {SCHEMA_VERSION}; "
+            "evaluate the model again, or use the panglot that wrote it."
+        )
+    missing = [key for key in PARTS if not isinstance(results.get(key), dict)]
+    if missing:
+        raise PanglotError(f"{path}: lacks '{missing[0]}'; name a file that panglot evaluate --output wrote.")
+    table_path = path.with_name(Path(str(results.get("per_query") or path.with_suffix(".parquet"))).name)
+    if not table_path.is_file():
+        raise PanglotError(
+            f"{path}: the figures of its queries, {table_path.name}, are not beside it; copy both files."
+        )
+    try:
+        table = pq.read_table(table_path)
+    except (pa.ArrowException, OSError) as error:
+        raise PanglotError(f"{table_path}: is damaged or no Parquet file; copy it again.") from error
+    measures = next((list(figures) for figures in results["settings"].values() if figures), [])
+    for column in (*ROW_COLUMNS, *measures):
+        if column not in table.column_names:
+            raise PanglotError(f"{table_path}: has no column '{column}'; it is not the table of {path.name}.")
+    _check_belongs(path, results["settings"], table, table_path)
+    return Evaluation({key: value for key, value in results.items() if key != "per_query"}, table)
+
+
+def _check_belongs(path: Path, settings: dict[str, Any], table: pa.Table, table_path: Path) -> None:
+    """Refuse a table whose means are not the figures of the results file."""
+    cells = cells_of(table)
+    masks = setting_masks(cells)
+    for setting, figures in settings.items():
+        for measure, value in (figures or {}).items():
+            found = averages(cell_means(cells, values_of(table, measure)), masks[setting][None])[0]
+            if not abs(found - value) <= TOLERANCE:
+                raise PanglotError(
+                    f"{table_path}: does not belong to {path.name}, whose {setting} {measure} is "
+                    f"{value:.4f} and not {found:.4f}; copy both files of one evaluation."
+                )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Read one JSON object."""
+    with open_bytes(path) as file:
+        content = file.read()
+    try:
+        found = json.loads(content)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "its encoding"
+        raise PanglotError(f"{path}: is no whole JSON file ({where}); copy it again.") from error
+    if not isinstance(found, dict):
+        raise PanglotError(f"{path}: is no results file; name one that panglot evaluate --output wrote.")
+    return found
 
 
 def describe_run(seed: int = 0, command: str | None = None) -> dict[str, Any]:

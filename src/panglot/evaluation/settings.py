@@ -7,10 +7,18 @@ import numpy as np
 import pyarrow as pa
 
 from panglot.data import Benchmark
+from panglot.evaluation.cells import (
+    ALL,
+    Mask,
+    cell_means,
+    cells_of,
+    matrix_places,
+    setting_masks,
+    values_of,
+)
 from panglot.evaluation.measures import DEFAULT_MEASURES, make_ranking, measure, rank_distance
 from panglot.evaluation.ranks import Ranks
 
-ALL = "*"  # the pool of all languages, among language codes
 Figures = dict[str, float]
 
 
@@ -62,42 +70,28 @@ def summarise(
     setting is the mean of the matrix's diagonal, the cross-lingual one that of the rest, the multilingual
     one that over query languages. A setting that the benchmark lacks is None.
     """
-    languages = list(benchmark.languages)
-    code = {language: k for k, language in enumerate([*languages, ALL])}
-    x = np.array([code[value] for value in table.column("query_language").to_pylist()], np.int64)
-    y = np.array([code[value] for value in table.column("pool").to_pylist()], np.int64)
-    cell = x * (len(languages) + 1) + y
-    shape = (len(languages) + 1, len(languages) + 1)
+    cells = cells_of(table)
+    masks = setting_masks(cells)
+    means = {name: cell_means(cells, values_of(table, name)) for name in measures}
 
-    def means(column: str) -> np.ndarray:
-        values = table.column(column).to_numpy(zero_copy_only=False).astype(float)
-        known = ~np.isnan(values)
-        total = np.bincount(cell[known], values[known], shape[0] * shape[1])
-        count = np.bincount(cell[known], minlength=shape[0] * shape[1])
-        with np.errstate(invalid="ignore"):
-            return np.asarray(total / count).reshape(shape)[:-1]
-
-    cells = {name: means(name) for name in measures}
-    diagonal = np.eye(*shape, dtype=bool)[:-1]
-    off_diagonal = ~diagonal
-    off_diagonal[:, -1] = False
-    everything = np.zeros_like(diagonal)
-    everything[:, -1] = True
-    masks = {"monolingual": diagonal, "crosslingual": off_diagonal, "multilingual": everything}
-
-    def figures(mask: np.ndarray) -> Figures | None:
-        found = {name: _mean(values[mask]) for name, values in cells.items()}
+    def figures(mask: Mask) -> Figures | None:
+        found = {name: _mean(values[mask]) for name, values in means.items()}
         return {name: value for name, value in found.items() if value is not None} or None
 
-    distance = means("rank_distance")[:, -1]
+    distance = cell_means(cells, values_of(table, "rank_distance"))
     by_language = {}
-    for k, language in enumerate(languages):
-        row = np.zeros_like(diagonal)
-        row[k] = True
+    for language in benchmark.languages:
+        row = cells.query_language == language
         by_language[language] = {
             **{name: figures(mask & row) for name, mask in masks.items()},
-            "rank_distance": _mean(distance[k : k + 1]),
+            "rank_distance": _mean(distance[row]),
         }
+    matrix: dict[str, dict[str, Figures]] = {
+        name: {language: {} for language in benchmark.languages} for name in measures
+    }
+    for (x, y), place in matrix_places(cells).items():
+        for name in measures:
+            matrix[name][x][y] = float(means[name][place])
     mean_distance = _mean(distance)
     return {
         "settings": {name: figures(mask) for name, mask in masks.items()},
@@ -108,13 +102,7 @@ def summarise(
             else mean_distance / len(benchmark.passages),
         },
         "by_language": by_language,
-        "matrix": {
-            name: {
-                a: {b: float(values[i, j]) for j, b in enumerate(languages) if not np.isnan(values[i, j])}
-                for i, a in enumerate(languages)
-            }
-            for name, values in cells.items()
-        },
+        "matrix": matrix,
     }
 
 

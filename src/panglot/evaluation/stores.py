@@ -1,0 +1,146 @@
+"""Stores of a benchmark's passages: made, and made sure to be of the right model and passages."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sentence_transformers import SentenceTransformer
+
+from panglot.data import Benchmark, IntArray, load_benchmark
+from panglot.encoders.load import model_sha256, passage_prompt
+from panglot.encoders.store import Store, StoreFacts
+from panglot.encoders.store_write import (
+    SHARD,
+    Read,
+    Written,
+    begin_store,
+    facts_for,
+    missing_shards,
+    write_shards,
+)
+from panglot.errors import PanglotError
+
+SLICE = 1 << 14  # texts in memory at a time
+
+
+def store_facts(
+    model: SentenceTransformer,
+    benchmark: Benchmark,
+    *,
+    name: str = "model",
+    dtype: str = "float16",
+    shard_size: int = SHARD,
+    bf16: bool = False,
+) -> StoreFacts:
+    """Describe the store of a model's embeddings of a benchmark's passages; see ``facts_for``."""
+    corpus, rows = corpus_facts(benchmark), len(benchmark.passages)
+    return facts_for(model, name, corpus, rows, dtype=dtype, shard_size=shard_size, bf16=bf16)
+
+
+def encode_passages(
+    model: SentenceTransformer,
+    benchmark: Benchmark,
+    folder: str | Path,
+    facts: StoreFacts | None = None,
+    *,
+    part: tuple[int, int] = (1, 1),
+    progress: Callable[[int], None] | None = None,
+) -> Written:
+    """Encode a benchmark's passages into a store, or what of it is missing. Memory stays flat.
+
+    Args:
+        model: the encoder; its own prompt is used.
+        benchmark: whose passages.
+        folder: of the store; made where there is none.
+        facts: of the store, from ``store_facts``; None for its defaults.
+        part: (k, n): only every n-th shard from the k-th on, so that n processes or machines share the work.
+        progress: called with the number of texts just encoded.
+
+    Raises:
+        PanglotError: the folder holds another store, or cannot be written.
+    """
+    folder = Path(folder)
+    facts = facts or store_facts(model, benchmark)
+    begin_store(folder, facts)
+    shards = missing_shards(folder, facts, part)
+    return write_shards(model, reader_of(benchmark), folder, facts, shards, progress)
+
+
+def load_reader(
+    name: str, data: Path | None = None, candidate_text: str | None = None, languages: str | None = None
+) -> Read:
+    """Load a benchmark by name and return what gives the texts of its passages (in another process)."""
+    benchmark = load_benchmark(name, data, candidate_text)
+    return reader_of(benchmark.restrict(languages.split(",")) if languages else benchmark)
+
+
+def reader_of(benchmark: Benchmark) -> Read:
+    """Return what gives the texts of a slice of passages, titles in front, as they are encoded."""
+    texts = benchmark.passages.titled()
+    return lambda rows: texts[rows]
+
+
+def corpus_facts(benchmark: Benchmark) -> dict[str, Any]:
+    """Say which passages a benchmark has, so that the same ones can be told from others.
+
+    Returns:
+        ``name`` and ``sha256`` of the benchmark, what a candidate is made of, how many ``rows``, their
+        ``languages`` as [first row, row after the last] (None where they are mixed), and ``rows_sha256``:
+        the checksum of each row's language and, for a benchmark without a checksum, of all texts.
+    """
+    languages = benchmark.passages.languages
+    present = np.bincount(languages) > 0
+    number = np.cumsum(present).astype(np.int32)  # whatever languages the queries have beside these
+    digest = hashlib.sha256(" ".join(benchmark.languages[k] for k in np.flatnonzero(present)).encode())
+    read = reader_of(benchmark)
+    for start in range(0, len(languages), SLICE):
+        rows = slice(start, start + SLICE)
+        digest.update(number[languages[rows]].tobytes())
+        if not benchmark.sha256:
+            _add_texts(digest, read(rows))
+    return {
+        "name": benchmark.name,
+        "sha256": benchmark.sha256,
+        "candidate_text": benchmark.candidate_text,
+        "rows": len(languages),
+        "languages": _bounds(languages, benchmark.languages),
+        "rows_sha256": digest.hexdigest(),
+    }
+
+
+def check_store(store: Store, model: SentenceTransformer, benchmark: Benchmark) -> None:
+    """Raise a ``PanglotError`` where a store is not of this model's embeddings of these passages."""
+    facts: StoreFacts = store.facts
+    if facts.model["sha256"] != model_sha256(model) or facts.model["prompt"] != passage_prompt(model):
+        raise PanglotError(
+            f"{store.folder}: holds embeddings of another model ('{facts.model['name']}'), or with another "
+            "prompt; use the store of this model, or make one with 'panglot encode'."
+        )
+    if facts.model["max_length"] != model.max_seq_length:
+        raise PanglotError(
+            f"{store.folder}: its texts were cut at {facts.model['max_length']} tokens, the model now cuts "
+            f"at {model.max_seq_length}; use the same --max-length."
+        )
+    if facts.corpus != corpus_facts(benchmark):
+        raise PanglotError(
+            f"{store.folder}: holds other passages ({facts.rows} of '{facts.corpus['name']}') than "
+            f"'{benchmark.name}' has here ({len(benchmark.passages)}); use its own store, and the same "
+            "--languages, or make one with 'panglot encode'."
+        )
+
+
+def _bounds(languages: IntArray, codes: Sequence[str]) -> dict[str, list[int]] | None:
+    starts = [0, *(np.flatnonzero(np.diff(languages)) + 1).tolist(), len(languages)]
+    if len(starts) - 1 > len(codes):
+        return None
+    bounds = {codes[languages[start]]: [start, stop] for start, stop in pairwise(starts)}
+    return bounds if len(bounds) == len(starts) - 1 else None
+
+
+def _add_texts(digest: Any, texts: Iterable[str]) -> None:
+    for text in texts:
+        encoded = text.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "little") + encoded)

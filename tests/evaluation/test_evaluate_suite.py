@@ -1,0 +1,129 @@
+"""Suites: each part in its own pool, one results file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sentence_transformers import SentenceTransformer
+
+from panglot.data import Benchmark
+from panglot.data.readers.parallel import bitext
+from panglot.data.suite import Suite, merge
+from panglot.evaluation import evaluate, evaluate_embeddings
+from panglot.evaluation.suite import evaluate_suite, evaluate_suite_embeddings
+
+GERMAN = bitext(
+    "de-en", ("de", "en"), (["Brot", "Mond", "Biene"], ["bread", "moon", "bee"]), np.array([0, 1, 2])
+)
+SPANISH = bitext("es-en", ("es", "en"), (["pan", "luna"], ["bread", "moon"]), np.array([0, 1]))
+PAIRS = Suite("pairs", (GERMAN, SPANISH), ("crosslingual",), {"one": ("es-en",), "two": ("de-en", "es-en")})
+BREAD, MOON, BEE = np.eye(3, dtype=np.float32)
+# de has bee where the moon should be; en and es are right. Rows are de 3, en 3 | en 2, es 2
+VECTORS = np.stack([BREAD, BEE, BEE, BREAD, MOON, BEE, BREAD, MOON, BREAD, MOON])
+
+
+def test_the_matrix_holds_each_part_in_both_directions() -> None:
+    results = evaluate_suite_embeddings(PAIRS, VECTORS, VECTORS, ["Success@1"]).results
+    # de to en: bread and bee find theirs, the moon (a bee in de) does not. en to de: bread finds its own; the
+    # bee two equal ones, of which de:2, its own, comes first by id; to the moon all are equally far: not de:1
+    matrix = results["matrix"]["Success@1"]
+    assert matrix["de"] == {"en": pytest.approx(2 / 3)}
+    assert matrix["en"] == {"de": pytest.approx(2 / 3), "es": 1.0}
+    assert matrix["es"] == {"en": 1.0}
+    mean = (2 / 3 + 2 / 3 + 1 + 1) / 4
+    assert results["settings"] == {
+        "monolingual": None,
+        "crosslingual": {"Success@1": pytest.approx(mean)},
+        "multilingual": None,
+    }
+    assert results["bias"] == {"rank_distance": None, "rank_distance_normalised": None}
+    assert results["by_language"]["en"]["crosslingual"] == {"Success@1": pytest.approx(5 / 6)}
+
+
+def test_groups_and_parts_are_reported_by_themselves() -> None:
+    results = evaluate_suite_embeddings(PAIRS, VECTORS, VECTORS, ["Success@1"]).results
+    groups = {name: group["settings"]["crosslingual"] for name, group in results["part_groups"].items()}
+    assert groups == {
+        "one": {"Success@1": 1.0},
+        "two": {"Success@1": pytest.approx((2 / 3 + 2 / 3 + 1 + 1) / 4)},
+    }
+    assert results["part_groups"]["two"]["parts"] == ["de-en", "es-en"]
+    assert results["parts"]["de-en"] == {
+        "languages": ["de", "en"],
+        "queries": 6,
+        "passages": 6,
+        "settings": {
+            "monolingual": None,
+            "crosslingual": {"Success@1": pytest.approx(2 / 3)},
+            "multilingual": None,
+        },
+    }
+
+
+def test_the_table_names_the_part_of_each_row() -> None:
+    table = evaluate_suite_embeddings(PAIRS, VECTORS, VECTORS, ["Success@1"]).per_query
+    rows = [(row["part"], row["query_id"], row["pool"]) for row in table.to_pylist()]
+    expected = [("de-en", f"de:{k}", "en") for k in range(3)] + [("de-en", f"en:{k}", "de") for k in range(3)]
+    expected += [("es-en", f"en:{k}", "es") for k in range(2)] + [
+        ("es-en", f"es:{k}", "en") for k in range(2)
+    ]
+    assert sorted(rows) == sorted(expected)
+
+
+def test_parts_of_one_language_count_the_same_whatever_their_size(
+    make_benchmark: Callable[..., Benchmark],
+) -> None:
+    """As BEIR averages CQADupStack: over its forums, not over their queries."""
+    forum = make_benchmark(
+        {"a": "en", "b": "en", "c": "en"},
+        {"x": "en", "y": "en"},
+        [("a", "x", 1), ("b", "x", 1), ("c", "y", 1)],
+    )
+    other = make_benchmark({"a": "en"}, {"x": "en"}, [("a", "x", 1)])
+    parts = tuple(
+        Benchmark(**{**vars(part), "name": name}) for part, name in [(forum, "big"), (other, "small")]
+    )
+    queries = np.stack([BREAD, MOON, BREAD, BEE])  # of the three in big only a finds its own
+    passages = np.stack([BREAD, MOON, BEE])
+    results = evaluate_suite_embeddings(Suite("forums", parts), queries, passages, ["Success@1"]).results
+    assert results["settings"] == {
+        "monolingual": {"Success@1": pytest.approx((1 / 3 + 1) / 2)},
+        "crosslingual": None,
+        "multilingual": None,
+    }
+
+
+def test_a_suite_of_one_part_has_the_figures_of_that_part(make_benchmark: Callable[..., Benchmark]) -> None:
+    part = make_benchmark(
+        {"a": "en", "b": "de", "c": "de"},
+        {"x": "en", "y": "de", "z": "de"},
+        [("a", "x", 1), ("a", "y", 1), ("b", "y", 1), ("b", "x", 1), ("c", "z", 1)],
+    )
+    rng = np.random.default_rng(5)
+    queries, passages = (rng.standard_normal((3, 4)).astype(np.float32) for _ in range(2))
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    passages /= np.linalg.norm(passages, axis=1, keepdims=True)
+    alone = evaluate_embeddings(part, queries, passages).results
+    found = evaluate_suite_embeddings(Suite("one", (part,)), queries, passages).results
+    for key in ("settings", "by_language", "matrix"):
+        assert found[key] == alone[key]
+    assert found["bias"]["rank_distance"] == alone["bias"]["rank_distance"]
+
+
+def test_an_encoder_is_measured_on_every_part(encoder: SentenceTransformer, tmp_path: Path) -> None:
+    finished: list[int] = []
+    evaluation = evaluate_suite(
+        encoder, PAIRS, name="mine", runs=tmp_path / "runs", progress=finished.append, seed=3
+    )
+    results = evaluation.results
+    assert sum(finished) == 2 * 10
+    assert results["benchmark"]["name"] == "pairs"
+    assert results["benchmark"]["queries"] == results["benchmark"]["passages"] == 10
+    assert results["benchmark"]["sha256"] == merge(PAIRS).sha256
+    assert (results["model"]["name"], results["seed"], results["schema"]) == ("mine", 3, 1)
+    alone = evaluate(encoder, SPANISH).results["settings"]["crosslingual"]
+    assert results["parts"]["es-en"]["settings"]["crosslingual"] == pytest.approx(alone)
+    assert (tmp_path / "runs" / "de-en" / "de-en.run").exists()
+    evaluation.save(tmp_path / "results.json")
+    assert (tmp_path / "results.parquet").exists()
