@@ -28,6 +28,7 @@ from panglot.encoders.means_file import (
     save_language_means,
 )
 from panglot.encoders.precision import bfloat16, fast_attention
+from panglot.encoders.store import Store, open_store
 from panglot.encoders.use_multilingual import UseMultilingual
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "LanguageMeans",
     "Laser2",
     "RoleMeans",
+    "Store",
     "UseMultilingual",
     "average",
     "bfloat16",
@@ -52,6 +54,7 @@ __all__ = [
     "load_language_means",
     "means_of_pairs",
     "model_sha256",
+    "open_store",
     "passage_prompt",
     "prompts_of",
     "query_prompt",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import regex  # type: ignore[import-untyped]
+import regex
 import sentencepiece
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer

@@ -1,0 +1,204 @@
+"""Writing a store of embeddings: shard by shard, each whole or not at all, by any number of processes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sentence_transformers import SentenceTransformer
+
+from panglot.encoders.encode import FloatArray, encode
+from panglot.encoders.load import model_sha256, passage_prompt
+from panglot.encoders.store import (
+    DTYPES,
+    FACTS,
+    STEPS,
+    StoreFacts,
+    read_facts,
+    scale_path,
+    shard_path,
+)
+from panglot.errors import PanglotError
+from panglot.files import write_json, written_whole
+
+Read = Callable[[slice], Sequence[str]]  # texts of some rows
+SHARD = 100_000  # rows; in float16 with 384 dimensions 77 MB
+SLICE = 1 << 14  # texts in memory at a time
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one call wrote.
+
+    Attributes:
+        shards: numbers of the shards written.
+        rows: embeddings in them.
+        rms_error: root mean square, over the rows, of the length of what rounding took away. No cosine
+            with a unit vector changes by more than a row's; in d dimensions, typically by that over sqrt(d).
+    """
+
+    shards: list[int]
+    rows: int
+    rms_error: float
+
+
+def facts_for(
+    model: SentenceTransformer,
+    name: str,
+    corpus: dict[str, Any],
+    rows: int,
+    *,
+    dtype: str = "float16",
+    shard_size: int = SHARD,
+    bf16: bool = False,
+) -> StoreFacts:
+    """Describe the store of a model's embeddings of some passages.
+
+    Args:
+        model: that encodes; its prompt for passages is used.
+        name: what to call the model.
+        corpus: which passages, as JSON.
+        rows: how many.
+        dtype: ``float32``, ``float16`` (half the space) or ``int8`` (a quarter).
+        shard_size: rows in a shard: what is lost, at most, when a process is stopped.
+        bf16: encode in bfloat16.
+    """
+    if dtype not in DTYPES:
+        raise PanglotError(f"'{dtype}' is no type that a store can keep; use one of {', '.join(DTYPES)}.")
+    if shard_size < 1:
+        raise PanglotError(f"the shard size is {shard_size} rows; use 1 or more.")
+    dimension = model.get_embedding_dimension()
+    assert dimension is not None
+    described = {
+        "name": name,
+        "sha256": model_sha256(model),
+        "prompt": passage_prompt(model),
+        "max_length": model.max_seq_length,
+        "precision": "bfloat16" if bf16 else "float32",
+    }
+    return StoreFacts(described, corpus, rows, dimension, dtype, shard_size)
+
+
+def begin_store(folder: Path, facts: StoreFacts) -> None:
+    """Write ``store.json``, or make sure that the store that is already there is this one.
+
+    Raises:
+        PanglotError: the folder holds a store of another model, of other texts, or in another form.
+    """
+    if not (folder / FACTS).exists():
+        if any(folder.glob("shard-*.npy")):
+            raise PanglotError(f"{folder}: has shards but no {FACTS}; choose another folder, or delete it.")
+        write_json(folder / FACTS, facts.as_json())
+        return
+    there = read_facts(folder)
+    if difference := differing(there, facts):
+        raise PanglotError(f"{folder}: holds a store of {difference}; choose another folder, or delete it.")
+
+
+def differing(there: StoreFacts, wanted: StoreFacts) -> str | None:
+    """Say what one store is of, where that is not what is wanted; None where they agree."""
+    for key in ("sha256", "prompt", "max_length", "precision"):
+        if there.model.get(key) != wanted.model.get(key):
+            if key == "sha256":
+                return f"another model ('{there.model.get('name')}', not '{wanted.model.get('name')}')"
+            found = f"{there.model.get(key)!r}, not {wanted.model.get(key)!r}"
+            return f"the same model with another {key.replace('_', ' ')} ({found})"
+    if (there.corpus, there.rows) != (wanted.corpus, wanted.rows):
+        return (
+            f"other passages ({there.rows} of '{there.corpus.get('name')}', "
+            f"not these {wanted.rows} of '{wanted.corpus.get('name')}')"
+        )
+    for key in ("dimension", "dtype", "shard_size"):
+        if getattr(there, key) != getattr(wanted, key):
+            return f"another {key.replace('_', ' ')} ({getattr(there, key)}, not {getattr(wanted, key)})"
+    return None
+
+
+def parse_part(part: str) -> tuple[int, int]:
+    """Read ``3/16``: the third of sixteen parts."""
+    number, _, of = part.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise PanglotError(f"'{part}' is no part; write it as 3/16: the third of sixteen.")
+    return int(number), int(of)
+
+
+def missing_shards(folder: Path, facts: StoreFacts, part: tuple[int, int] = (1, 1)) -> list[int]:
+    """Return the shards of a part that are still to be written: every ``of``-th one, from ``number`` on."""
+    number, of = part
+    return [k for k in range(number - 1, facts.shards, of) if not shard_path(folder, k).exists()]
+
+
+def write_shards(
+    model: SentenceTransformer,
+    read: Read,
+    folder: Path,
+    facts: StoreFacts,
+    shards: Sequence[int],
+    progress: Callable[[int], None] | None = None,
+) -> Written:
+    """Encode the texts of some shards and write these; a shard already there is replaced.
+
+    Args:
+        model: the encoder that ``facts`` describe.
+        read: gives the texts of a slice of rows; few are asked for at a time, so memory stays flat.
+        folder: of the store; see ``begin_store``.
+        facts: of the store.
+        shards: their numbers.
+        progress: called with the number of texts just encoded.
+    """
+    squares, rows = 0.0, 0
+    bf16 = facts.model["precision"] == "bfloat16"
+    for shard in shards:
+        span = facts.span(shard)
+
+        def vectors(part: slice) -> FloatArray:
+            return encode(model, read(part), facts.model["prompt"], bf16=bf16, progress=progress)
+
+        squares += _write_shard(folder, facts, shard, vectors)
+        rows += span.stop - span.start
+    return Written(list(shards), rows, float(np.sqrt(squares / rows)) if rows else 0.0)
+
+
+def _write_shard(
+    folder: Path, facts: StoreFacts, shard: int, vectors: Callable[[slice], FloatArray]
+) -> float:
+    """Write one shard; return the sum over its rows of the square of what rounding took away."""
+    span = facts.span(shard)
+    squares, scales = 0.0, []
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(facts.dtype)),
+        "fortran_order": False,
+        "shape": (span.stop - span.start, facts.dimension),
+    }
+    with written_whole(shard_path(folder, shard)) as part:
+        # written rather than mapped: a full disk is then an error, not a signal that ends the process
+        with part.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for start in range(span.start, span.stop, SLICE):
+                found = vectors(slice(start, min(start + SLICE, span.stop)))
+                values, scale = pack(found, facts.dtype)
+                kept = values.astype(np.float32) if scale is None else values * scale[:, None]
+                squares += float(np.square(found - kept, dtype=np.float64).sum())
+                file.write(values.tobytes())
+                if scale is not None:
+                    scales.append(scale)
+        if scales:
+            with written_whole(scale_path(folder, shard)) as scale_part, scale_part.open("wb") as file:
+                np.save(file, np.concatenate(scales))
+    return squares
+
+
+def pack(vectors: FloatArray, dtype: str) -> tuple[npt.NDArray[Any], FloatArray | None]:
+    """Round float32 rows ``(n, d)`` to what a store keeps; int8 also has a scale a row, ``(n,)``.
+
+    A scale a row keeps cosines better than a scale a dimension does: no row needs its dimensions' extremes.
+    """
+    if not np.isfinite(vectors).all():
+        raise PanglotError("the model gave an embedding that is not finite; its training may have diverged.")
+    if dtype != "int8":
+        return vectors.astype(dtype), None
+    scale = (np.abs(vectors).max(axis=1) / STEPS).astype(np.float32)
+    scale[scale == 0] = 1
+    return np.rint(vectors / scale[:, None]).clip(-STEPS, STEPS).astype(np.int8), scale

@@ -1,0 +1,346 @@
+"""Pairs made parallel: every item in every language asked for, by machine where nobody wrote it."""
+
+import contextlib
+import json
+import shlex
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from panglot.data import IntArray, ParallelPairs
+from panglot.data.read_pairs import SCHEMA
+from panglot.data.write_pairs import check_pairs_path, pairs_writer
+from panglot.encoders.translation.checks import Bounds, problem_of
+from panglot.encoders.translation.models import Direction, Translator
+from panglot.encoders.translation.part_file import PartFile
+from panglot.encoders.translation.texts import (
+    MAX_TOKENS,
+    TOKEN_BUDGET,
+    joined,
+    segments_of,
+    translate_block,
+)
+from panglot.errors import PanglotError
+from panglot.files import write_json, written_whole
+from panglot.languages import check_languages, script
+
+FIELDS = ("query", "passage", "negatives")
+NEEDED = ("query", "passage")  # a row has both in its own language
+BLOCK = 1024  # rows planned together: sorted by length among themselves
+ROWS = 1 << 14  # written at a time
+
+
+@dataclass(frozen=True)
+class Job:
+    """The rows that are translated from one language into another, in order of item."""
+
+    source: str
+    target: str
+    rows: IntArray
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """Source and target."""
+        return self.source, self.target
+
+    def blocks(self) -> Iterator[tuple[str, IntArray]]:
+        """Cut the rows into blocks of work with a name each."""
+        for start in range(0, len(self.rows), BLOCK):
+            yield f"{self.source}>{self.target}:{start // BLOCK}", self.rows[start : start + BLOCK]
+
+
+@dataclass
+class Translation:
+    """What a translation came to; ``summary`` has all of it ready for JSON."""
+
+    summary: dict[str, Any]
+    left_out: Counter[str] = field(default_factory=Counter)
+    written: int = 0
+    note: Path = Path()
+
+
+def translate_pairs(
+    translator: Translator,
+    pairs: ParallelPairs,
+    targets: Sequence[str],
+    output: str | Path,
+    *,
+    source: str | None = None,
+    fields: Sequence[str] = FIELDS,
+    beams: int = 1,
+    max_tokens: int = MAX_TOKENS,
+    token_budget: int = TOKEN_BUDGET,
+    bounds: Bounds | None = None,
+    before: dict[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Translation:
+    """Write pairs with every item in more languages.
+
+    The rows that were there come first, as they were; then those that the model made. What an item has
+    already is kept. Beside the output, ``NAME.translation.json`` says how many rows are machine-made, by
+    which model, how; and ``NAME.left-out.jsonl`` holds the translations that failed a check. Until all is
+    written, what was translated is kept in ``NAME.part.jsonl``: run again, it goes on from there, to the same
+    output.
+
+    Args:
+        translator: the model.
+        pairs: of any languages that the model knows.
+        targets: BCP-47 codes.
+        output: ``.jsonl``, ``.jsonl.gz``, ``.jsonl.zst`` or ``.parquet``.
+        source: translate from this language, and only items that have it; None: from English, or from the
+            language of an item's first row where it has no English.
+        fields: ``query``, ``passage`` and, unless they are to be dropped, ``negatives``.
+        beams: 1 is greedy.
+        max_tokens: of a segment; longer sentences are cut.
+        token_budget: padded input tokens of a batch, times beams.
+        bounds: of a translation's length, as a share of its source's.
+        before: what is known of machine translation in ``pairs`` (their own ``.translation.json``).
+        progress: called with the number of rows just translated.
+
+    Raises:
+        PanglotError: a language that is none or that the model does not know, nothing to translate, or a file
+            that is in the way.
+    """
+    output = Path(output)
+    check_pairs_path(output)
+    _check(fields, beams, max_tokens, token_budget)
+    jobs = plan(pairs, targets, source)
+    directions = [translator.direction(job.source, job.target) for job in jobs]
+    settings = {
+        "model": translator.name,
+        "revision": translator.revision,
+        "sha256": translator.sha256,
+        "precision": str(translator.model.dtype).removeprefix("torch."),
+        "beams": beams,
+        "max_tokens": max_tokens,
+    }
+    begun, segments = time.monotonic(), 0
+    texts = sum(len(_texts(pairs, rows, fields)[0]) for job in jobs for _, rows in job.blocks())
+    with PartFile(beside(output, "part.jsonl"), {"settings": settings}) as part:
+        for job, direction in zip(jobs, directions, strict=True):
+            for name, rows in job.blocks():
+                segments += translate_block(
+                    translator,
+                    part,
+                    name,
+                    _texts(pairs, rows, fields)[0],
+                    job.languages,
+                    direction,
+                    beams=beams,
+                    max_tokens=max_tokens,
+                    token_budget=token_budget,
+                    progress=None if progress is None else _whole_rows(progress, len(rows)),
+                )
+        found = Translation({}, note=beside(output, "translation.json"))
+        made = (
+            rows
+            for job, direction in zip(jobs, directions, strict=True)
+            for rows in _rows(translator, pairs, job, direction, part, fields, max_tokens, bounds, found)
+        )
+        found.summary = {
+            "source": pairs.name,
+            "sha256": pairs.sha256,
+            "items": len(pairs),
+            "rows_kept": pairs.index.entries,
+            "rows_translated": 0,
+            "texts": texts,
+            "segments": segments,
+            "seconds": 0.0,
+            "left_out": {},
+            "directions": [{"from": job.source, "to": job.target, "rows": len(job.rows)} for job in jobs],
+            "settings": {**settings, "fields": list(fields), "token_budget": token_budget},
+        }
+        _write(output, pairs, made, found, before, begun)
+        part.remove()
+    return found
+
+
+def plan(pairs: ParallelPairs, targets: Sequence[str], source: str | None = None) -> list[Job]:
+    """Find what has to be translated: for each target, the rows of items that lack it, by source language."""
+    targets = list(dict.fromkeys(check_languages(targets)))
+    if not targets:
+        raise PanglotError("no language to translate into is named; name some with --to de,sw.")
+    if source is not None and source not in pairs.languages:
+        raise PanglotError(
+            f"{pairs.name} has no language '{source}' to translate from; it has {', '.join(pairs.languages)}."
+        )
+    index = pairs.index
+    items = np.arange(len(pairs))
+    row_of_entry = np.arange(index.entries) if index.entry_row is None else index.entry_row.astype(np.int64)
+    first = np.minimum.reduceat(row_of_entry, index.item_offsets[:-1])
+    chosen = first if source is None else np.full(len(pairs), -1)
+    own = source or "en"
+    if own in pairs.languages:
+        rows = index.rows_of(items, np.full(len(pairs), pairs.languages.index(own)))
+        chosen = np.where(rows >= 0, rows, chosen)
+    names = pairs.table.column("language").take(pa.array(np.maximum(chosen, 0))).to_pylist()
+    language = np.array(names, object)
+    jobs = []
+    for target in targets:
+        lacking = chosen >= 0
+        if target in pairs.languages:
+            code = np.full(len(pairs), pairs.languages.index(target))
+            lacking &= index.rows_of(items, code) < 0
+        for name in sorted(set(language[lacking])):
+            jobs.append(Job(name, target, chosen[lacking & (language == name)]))
+    if not jobs:
+        raise PanglotError(
+            f"{pairs.name}: every item has {', '.join(targets)} already; there is nothing to translate."
+        )
+    return jobs
+
+
+def beside(output: Path, ending: str) -> Path:
+    """Return the name of a file that belongs to an output: ``pairs.jsonl.gz`` has ``pairs.part.jsonl``."""
+    return output.with_name(f"{output.name.split('.')[0]}.{ending}")
+
+
+def read_note(pairs: Path) -> dict[str, Any] | None:
+    """Read what is known of machine translation in a file of pairs; None where nothing is."""
+    path = beside(pairs, "translation.json")
+    if pairs.is_dir() or not path.exists():
+        return None
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise PanglotError(f"{path}: cannot be read as JSON ({error}); mend it or move it away.") from error
+    if not isinstance(note, dict):
+        raise PanglotError(f"{path}: is no JSON object; mend it or move it away.")
+    return note
+
+
+def _check(fields: Sequence[str], beams: int, max_tokens: int, token_budget: int) -> None:
+    for name in fields:
+        if name not in FIELDS:
+            raise PanglotError(f"'{name}' is no field to translate; use {', '.join(FIELDS)}.")
+    for name in NEEDED:
+        if name not in fields:
+            raise PanglotError(
+                f"'{name}' is not among the fields; a row needs its query and passage in its own language."
+            )
+    if beams < 1:
+        raise PanglotError(f"{beams} beams are asked for; use 1 (greedy) or more.")
+    if max_tokens < 16:
+        raise PanglotError(f"segments of {max_tokens} tokens are asked for; use 16 or more.")
+    if token_budget < 1:
+        raise PanglotError(f"the token budget is {token_budget}; use 1 or more.")
+
+
+def _whole_rows(progress: Callable[[int], None], rows: int) -> Callable[[float], None]:
+    """Turn shares of a block into whole rows."""
+    told = 0.0
+    share = 0.0
+
+    def advance(more: float) -> None:
+        nonlocal told, share
+        share += more
+        now = round(share * rows)
+        progress(int(now - told))
+        told = now
+
+    return advance
+
+
+def _texts(pairs: ParallelPairs, rows: IntArray, fields: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Return the texts of some rows, query, passage and negatives of each in turn, and how many each has."""
+    negatives = pairs.negatives(rows) if "negatives" in fields else [[] for _ in rows]
+    found = [
+        [query, passage, *more]
+        for query, passage, more in zip(
+            pairs.texts("query", rows), pairs.texts("passage", rows), negatives, strict=True
+        )
+    ]
+    return [text for texts in found for text in texts], [len(texts) for texts in found]
+
+
+def _rows(
+    translator: Translator,
+    pairs: ParallelPairs,
+    job: Job,
+    direction: Direction,
+    part: PartFile,
+    fields: Sequence[str],
+    max_tokens: int,
+    bounds: Bounds | None,
+    found: Translation,
+) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+    """Give the new rows of each block of a job, and what was left out of them."""
+    same_script = script(job.source) == script(job.target)
+    for _, rows in job.blocks():
+        texts, counts = _texts(pairs, rows, fields)
+        cuts = segments_of(translator, texts, direction, max_tokens)
+        done = iter(zip(texts, (joined(part, segments, job.languages) for segments in cuts), strict=True))
+        kept, out = [], []
+        for row, count in zip(pairs.table.take(pa.array(rows)).to_pylist(), counts, strict=True):
+            translated: list[str] = []
+            broken = False
+            for place in range(count):
+                text, (result, finished) = next(done)
+                problem = problem_of(text, result, same_script=same_script, finished=finished, bounds=bounds)
+                if problem is None:
+                    translated.append(result)
+                    continue
+                broken |= place < len(NEEDED)
+                name = FIELDS[min(place, 2)]
+                found.left_out[f"{name}: {problem}"] += 1
+                about = {"item_id": row["item_id"], "from": job.source, "to": job.target, "field": name}
+                out.append({**about, "problem": problem, "text": text, "translation": result})
+            if not broken:
+                query, passage, *negatives = translated
+                new = {"language": job.target, "query": query, "passage": passage}
+                kept.append({**row, **new, "negatives": negatives or None})
+        found.written += len(kept)
+        yield kept, out
+
+
+def _write(
+    output: Path,
+    pairs: ParallelPairs,
+    made: Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]],
+    found: Translation,
+    before: dict[str, Any] | None,
+    begun: float,
+) -> None:
+    """Write the rows there were and the new ones, and the two files beside them; or nothing."""
+    index = pairs.index
+    rows = np.arange(index.entries) if index.entry_row is None else np.sort(index.entry_row).astype(np.int64)
+    left_out = beside(output, "left-out.jsonl")
+    with contextlib.ExitStack() as stack:
+        place = stack.enter_context(written_whole(output))
+        rejected = stack.enter_context(written_whole(left_out))
+        with pairs_writer(place, output.name) as write, rejected.open("w", encoding="utf-8") as problems:
+            for start in range(0, len(rows), ROWS):
+                write(pairs.table.take(pa.array(rows[start : start + ROWS])))
+            for kept, out in made:
+                write(pa.Table.from_pylist(kept, schema=SCHEMA))
+                problems.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in out)
+        found.summary["rows_translated"] = found.written
+        found.summary["left_out"] = dict(sorted(found.left_out.items()))
+        found.summary["seconds"] = round(time.monotonic() - begun, 3)
+        # before the rows themselves: no machine-made row may ever stand there unmarked
+        write_json(found.note, _note(output, found.summary, before))
+    if not found.left_out:
+        left_out.unlink()
+
+
+def _note(output: Path, summary: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what must be known of an output that a machine made in part."""
+    return {
+        "schema": 1,
+        "file": output.name,
+        "machine_translated": "the rows after the first 'rows_kept'",
+        "panglot": version("panglot"),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **summary,
+        "before": before,
+    }
