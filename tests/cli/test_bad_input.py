@@ -27,7 +27,7 @@ FILES = {
     "field.jsonl": ['{"item_id": "a", "language": "en", "query": "q?"}'],
     "broken.toml": ["[batches", "alpha = 0.5"],
     "odd.toml": ["[batches]", "alhpa = 0.5"],
-    "pairs.csv": ["item_id,language,query,passage"],
+    "pairs.xlsx": ["item_id,language,query,passage"],
 }
 
 
@@ -57,7 +57,7 @@ TRAINING = {
     "--pairs twice.jsonl": "twice.jsonl, line 3: item 'a' stands in 'en' already in line 1; keep one",
     "--pairs empty.jsonl": "empty.jsonl: is empty",
     "--pairs field.jsonl": "field.jsonl, line 1: has no 'passage'",
-    "--pairs pairs.csv": "pairs.csv: not a known kind of pairs file; use .jsonl",
+    "--pairs pairs.xlsx": "pairs.xlsx: not a known kind of pairs file; use .jsonl",
     "--pairs few.jsonl --strategy monolingual --batch-size 4": "the most is 3: choose a batch size up to",
     "--pairs few.jsonl --strategy crosslingual --batch-size 2": "no item exists in two languages",
     "--pairs few.jsonl --languages en,sw": "no source has a pair in 'sw'",
@@ -98,7 +98,7 @@ def test_training_an_unknown_model_is_one_sentence(panglot: Runner, folder: Path
 EVALUATION = {
     "no-such-model": "'no-such-model' is no model: there is no such folder",
     "nobody/no-such-model": "'nobody/no-such-model' cannot be loaded as an encoder",
-    "MODEL --benchmark bear": "'bear' is no benchmark that panglot knows; choose one of sample, ",
+    "MODEL --benchmark bear": "'bear' is no benchmark that panglot knows; choose one of afriqa, ",
     "MODEL --benchmark xquad-r": "benchmark 'xquad-r' needs its data; name the folder or file with --data",
     "MODEL --benchmark xquad-r --data none": "none: no such file or folder; check --data",
     "MODEL --benchmark xquad-r --data .": "holds no LAReQA files; it needs one en.json",

@@ -28,9 +28,19 @@ def test_the_commands_are_those_of_the_design() -> None:
         "quickstart",
         "train",
         "evaluate",
+        "compare",
+        "inspect",
         "mine",
         "centre",
         "trim",
+        "average",
+        "encode",
+        "data",
+        "data list",
+        "data info",
+        "data get",
+        "data check",
+        "data translate",
         "experiment",
         "experiment strategies",
     }
@@ -43,7 +53,8 @@ def test_help_names_every_option_with_an_explanation(
     outcome = panglot(*path, "--help")
     assert outcome.code == 0
     for parameter in command.params:
-        name = parameter.opts[0] if parameter.param_type_name == "option" else parameter.name
+        named = parameter.metavar or parameter.name  # of an argument
+        name = parameter.opts[0] if parameter.param_type_name == "option" else named.removesuffix("...")
         assert name.lower() in outcome.out.lower()
         assert parameter.help, f"{name} is not explained"
     first_words = command.help.split("\n")[0].split(".")[0].split()[:5]

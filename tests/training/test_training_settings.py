@@ -36,15 +36,27 @@ def test_a_recipe_sets_what_it_names_and_leaves_the_rest(recipe: Path) -> None:
 
 
 def test_paths_in_a_recipe_are_relative_to_it(recipe: Path) -> None:
-    expected = [recipe.parent / "pairs" / "a.jsonl", Path("/elsewhere/b.parquet")]
+    expected = [str(recipe.parent / "pairs" / "a.jsonl"), "/elsewhere/b.parquet"]
     assert read_recipe(recipe, {}).data.pairs == expected
+
+
+def test_sources_that_are_no_files_stay_as_a_recipe_names_them(tmp_path: Path) -> None:
+    path = tmp_path / "hub.toml"
+    path.write_text('[data]\npairs = ["hf:owner/name#train", "mfaq"]\ncolumns = { query = "question" }\n')
+    data = read_recipe(path, {}).data
+    assert data.pairs == ["hf:owner/name#train", "mfaq"]
+    assert data.columns == {"query": "question"}
+    with pytest.raises(PanglotError, match="'question' is no field"):
+        read_recipe(path, {"data.columns": {"question": "query"}})
+    (tmp_path / "mfaq").touch()  # a file wins over a name of the catalogue
+    assert read_recipe(path, {}).data.pairs[1] == str(tmp_path / "mfaq")
 
 
 def test_options_win_over_the_recipe(recipe: Path) -> None:
     read = read_recipe(recipe, {"batches.size": 16, "data.pairs": ["c.jsonl"], "training.max_length": 64})
     assert (read.batches.size, read.training.max_length) == (16, 64)
     assert read.batches.strategy == "mixed"
-    assert read.data.pairs == [Path("c.jsonl")]
+    assert read.data.pairs == ["c.jsonl"]
 
 
 def test_without_a_recipe_the_settings_are_those_of_train() -> None:

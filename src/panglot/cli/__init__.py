@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
-from panglot.cli import experiment
+from panglot.cli import data, experiment
 from panglot.cli.average import average
 from panglot.cli.centre import centre
+from panglot.cli.compare import compare
+from panglot.cli.encode import encode
 from panglot.cli.evaluate import evaluate
+from panglot.cli.inspect import inspect
 from panglot.cli.mine import mine
 from panglot.cli.quickstart import quickstart
 from panglot.cli.show import err
@@ -27,11 +30,15 @@ app = typer.Typer(
 )
 app.command()(quickstart)
 app.command(no_args_is_help=True)(train)
+app.add_typer(data.app, name="data")
 app.command()(evaluate)
+app.command(no_args_is_help=True)(compare)
+app.command(no_args_is_help=True)(inspect)
 app.command(no_args_is_help=True)(mine)
 app.command(no_args_is_help=True)(centre)
 app.command(no_args_is_help=True)(trim)
 app.command(no_args_is_help=True)(average)
+app.command(no_args_is_help=True)(encode)
 app.add_typer(experiment.app, name="experiment")
 
 

@@ -1,7 +1,8 @@
 """``panglot evaluate``."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,29 +10,48 @@ from panglot.cli import show
 from panglot.cli.centre import means_for
 from panglot.errors import PanglotError
 
+if TYPE_CHECKING:
+    from panglot.data import Benchmark
+    from panglot.data.suite import Suite
+    from panglot.evaluation import Evaluation
+
 WIDEST = 20  # languages whose matrix fits a terminal; the results file has any number
+BM25 = "bm25"
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="use-multilingual, a model's folder, or a hub id.")],
+    model: Annotated[
+        str,
+        typer.Argument(help="use-multilingual, a model's folder, a hub id, or bm25 (no model, but words)."),
+    ],
     benchmark: Annotated[
-        str, typer.Option(help="sample (bundled), xquad-r, mlqa-r, or pairs (any file of parallel pairs).")
+        str, typer.Option(help="A name of 'panglot data list', such as xquad-r.")
     ] = "sample",
     data: Annotated[
-        Path | None, typer.Option(help="The benchmark's folder or file; 'sample' needs none.")
+        Path | None,
+        typer.Option(
+            help="Its folder or file. (default: looked for in PANGLOT_DATA and among what was fetched)"
+        ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(help="Write the results here (JSON), and per-query figures beside it (Parquet)."),
     ] = None,
     measures: Annotated[
-        str, typer.Option(help="AP, nDCG@k, R@k, RR@k, Success@k; separated by commas.")
-    ] = "AP,nDCG@10,R@100,RR@10,Success@1",
+        str | None,
+        typer.Option(help="AP, nDCG@k, R@k, RR@k, Success@k; separated by commas. (default: the usual ones)"),
+    ] = None,
     languages: Annotated[
         str | None, typer.Option(help="Only queries and passages in these languages, e.g. en,de,sw.")
     ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Of the official ones. (default: that on which figures are published)")
+    ] = None,
     candidate_text: Annotated[
         str | None, typer.Option(help="LAReQA: sentence (the default) or sentence+context.")
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="A store of the passages, from 'panglot encode', for large pools.")
     ] = None,
     max_length: Annotated[
         int | None, typer.Option(help="Cut texts at so many tokens. (default: the model's limit)")
@@ -46,6 +66,17 @@ def evaluate(
     bf16: Annotated[
         bool, typer.Option("--bf16", help="Encode in bfloat16: faster; figures differ by a few .0001.")
     ] = False,
+    perturb: Annotated[
+        str | None,
+        typer.Option(
+            help="Measure the queries again as people also type them: typos, no-diacritics, romanised, "
+            "wrong-layout, lower-case, no-question-mark, code-switch; separated by commas."
+        ),
+    ] = None,
+    lexicon: Annotated[
+        Path | None, typer.Option(help="Word pairs for code-switch; see docs/bias.md for the form.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of what --perturb draws.")] = 0,
     runs: Annotated[Path | None, typer.Option(help="Write TREC runs and qrels into this folder.")] = None,
     run_depth: Annotated[int, typer.Option(help="Passages per list in the runs; 0: all of them.")] = 100,
     trust_remote_code: Annotated[
@@ -60,54 +91,184 @@ def evaluate(
     Prints mean figures, figures by query language with rank distance (worst minus best rank of a query's
     right passages in the multilingual pool: how much the model ranks by language), and the language matrix.
 
-    Example:
+    Examples:
 
       panglot evaluate runs/hybrid --benchmark xquad-r --data lareqa/xquad-r --output results.json
-    """
-    from panglot.data import load_benchmark
-    from panglot.encoders import load_encoder
-    from panglot.evaluation import evaluate as run_evaluation
-    from panglot.evaluation import parse_measure
-    from panglot.report import languages_table, matrix_table, settings_table
-    from panglot.training import training_of
 
-    names = [name.strip() for name in measures.split(",") if name.strip()]
+      panglot evaluate runs/hybrid --benchmark xquad-r --perturb typos,no-diacritics
+    """
+    from panglot.data.catalogue import entry_named, load_data
+    from panglot.data.suite import Suite
+    from panglot.evaluation import DEFAULT_MEASURES, parse_measure
+
+    usual = entry_named(benchmark).measures or DEFAULT_MEASURES
+    names = (
+        list(usual) if measures is None else [name.strip() for name in measures.split(",") if name.strip()]
+    )
+    if not names:
+        raise PanglotError("no measure is named; leave --measures out, or name one such as AP.")
     for name in names:
         parse_measure(name)
     if run_depth < 0:
         raise PanglotError(f"the run depth is {run_depth}; use 0 for all passages, or a number above.")
-    chosen = load_benchmark(benchmark, data, candidate_text)
-    if languages:
-        chosen = chosen.restrict(languages.split(","))
-    encoder = load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
-    means = None if centre is None else means_for(centre, model, encoder, chosen.languages)
-    with show.bar("encoding", len(chosen.queries) + len(chosen.passages)) as advance:
-        evaluation = run_evaluation(
-            encoder,
+    codes = languages.split(",") if languages else None
+    chosen = load_data(benchmark, data, candidate_text, codes, split)
+    whole = {
+        "--store": store,
+        "--centre": centre,
+        "--perturb": perturb,
+        "--lexicon": lexicon,
+        "--max-length": max_length,
+        "--bf16": bf16,
+        "--runs": runs,
+    }
+    if model == BM25:
+        _refuse(whole, "BM25 reads words, and has no vectors")
+        evaluation = _bm25(chosen, names)
+    elif isinstance(chosen, Suite):
+        able = ("--max-length", "--bf16", "--runs")
+        _refuse({k: v for k, v in whole.items() if k not in able}, f"'{benchmark}' is a suite of pools")
+        evaluation = _suite(
+            model,
             chosen,
-            name=model,
-            measures=names,
-            training=training_of(model),
+            names,
+            max_length,
+            trust_remote_code,
+            bf16=bf16,
             runs=runs,
             run_depth=run_depth or None,
-            centre=means,
+        )
+    else:
+        evaluation = _benchmark(
+            model,
+            chosen,
+            names,
+            max_length,
+            trust_remote_code,
+            store=store,
+            centre=centre,
+            perturb=perturb,
+            lexicon=lexicon,
             bf16=bf16,
-            progress=advance,
-            note=show.note,
+            seed=seed,
+            runs=runs,
+            run_depth=run_depth or None,
         )
     if output is not None:
         evaluation.save(output)
     if json:
         show.print_json(evaluation.results)
         return
-    show.out.print(settings_table(evaluation.results))
-    show.out.print(languages_table(evaluation.results, names[0]))
-    if 1 < len(chosen.languages) <= WIDEST:
-        show.out.print(matrix_table(evaluation.results, names[0]))
-    if centring := evaluation.results["model"]["centring"]:
-        origins = ", ".join(source["name"] for source in centring["sources"])
-        show.tell(f"embeddings are centred by language, with means of {origins}")
+    _tell(evaluation.results, names[0])
     if output is not None:
         show.tell(f"results: {output} and {output.with_suffix('.parquet')}")
     if runs is not None:
         show.tell(f"runs and qrels: {runs}")
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    """Refuse options that something cannot do."""
+    for option, value in options.items():
+        if value:
+            raise PanglotError(f"{why}, so {option} means nothing here; leave it out.")
+
+
+def _bm25(chosen: "Benchmark | Suite", measures: list[str]) -> "Evaluation":
+    from panglot.data.suite import Suite
+    from panglot.search.bm25 import bm25_evaluation, bm25_work
+
+    if isinstance(chosen, Suite):
+        raise PanglotError(
+            f"'{chosen.name}' is a suite of pools, which BM25 does not rank here; use a model."
+        )
+    with show.bar("ranking", bm25_work(chosen)) as advance:
+        return bm25_evaluation(chosen, measures=measures, progress=advance)
+
+
+def _suite(
+    model: str,
+    chosen: "Suite",
+    measures: list[str],
+    max_length: int | None,
+    trust_remote_code: bool,
+    **settings: Any,
+) -> "Evaluation":
+    from panglot.encoders import load_encoder
+    from panglot.evaluation import evaluate_suite
+    from panglot.training import training_of
+
+    encoder = load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
+    texts = sum(len(part.queries) + len(part.passages) for part in chosen.parts)
+    with show.bar("encoding", texts) as advance:
+        return evaluate_suite(
+            encoder,
+            chosen,
+            name=model,
+            measures=measures,
+            training=training_of(model),
+            progress=advance,
+            **settings,
+        )
+
+
+def _benchmark(
+    model: str,
+    chosen: "Benchmark",
+    measures: list[str],
+    max_length: int | None,
+    trust_remote_code: bool,
+    *,
+    store: Path | None,
+    centre: str | None,
+    perturb: str | None,
+    lexicon: Path | None,
+    bf16: bool,
+    **settings: Any,
+) -> "Evaluation":
+    from panglot.data.perturb import parse_kinds, read_lexicon
+    from panglot.encoders import load_encoder
+    from panglot.encoders.store import open_store
+    from panglot.evaluation import evaluate as run_evaluation
+    from panglot.evaluation.evaluate import embed_queries
+    from panglot.training import training_of
+
+    kinds = parse_kinds(perturb) if perturb else []
+    words = read_lexicon(lexicon) if lexicon else None
+    opened = open_store(store) if store else None
+    encoder = load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
+    means = None if centre is None else means_for(centre, model, encoder, chosen.languages)
+    texts = len(chosen.queries) * (1 + len(kinds)) + (0 if opened else len(chosen.passages))
+    with show.bar("encoding", texts) as advance:
+        given = None
+        if opened is not None:
+            given = embed_queries(encoder, chosen, bf16=bf16, progress=advance), opened
+        return run_evaluation(
+            encoder,
+            chosen,
+            name=model,
+            measures=measures,
+            training=training_of(model),
+            centre=means,
+            bf16=bf16,
+            embeddings=given,
+            perturb=kinds,
+            lexicon=words,
+            progress=advance,
+            note=show.note,
+            **settings,
+        )
+
+
+def _tell(results: dict[str, Any], measure: str) -> None:
+    """Print what a person wants to see of an evaluation."""
+    from panglot.report import languages_table, matrix_table, perturbed_table, settings_table
+
+    show.out.print(settings_table(results))
+    show.out.print(languages_table(results, measure))
+    if 1 < len(results["benchmark"]["languages"]) <= WIDEST:
+        show.out.print(matrix_table(results, measure))
+    if perturbed := results.get("perturbed"):
+        show.out.print(perturbed_table(perturbed, measure))
+    if centring := results["model"]["centring"]:
+        origins = ", ".join(source["name"] for source in centring["sources"])
+        show.tell(f"embeddings are centred by language, with means of {origins}")

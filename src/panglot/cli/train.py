@@ -24,11 +24,15 @@ def train(
         typer.Option(help="use-multilingual (the default), a checkpoint's folder, or a hub id."),
     ] = None,
     pairs: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
-            help="Parallel pairs: .jsonl, .jsonl.gz, .jsonl.zst, .parquet, or a folder of LAReQA. "
-            "Once per source."
+            help="Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, hf:owner/name#split, a "
+            "training set of 'panglot data list', or a folder of LAReQA. Once per source."
         ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="FIELD=COLUMN of the pairs, e.g. query=question. Once per field."),
     ] = None,
     strategy: Annotated[
         str | None,
@@ -82,12 +86,15 @@ def train(
     Ctrl-C writes a checkpoint and stops; the same command with --resume goes on and ends with exactly the
     weights of an uninterrupted run.
     """
+    from panglot.data.columns import parse_columns
+
     if output is None:
         raise PanglotError("no output folder is given; name one with --output.")
     options: dict[str, Any] = {
         "model.name": model,
         "training.max_length": max_length,
-        "data.pairs": [str(path) for path in pairs] if pairs else None,
+        "data.pairs": pairs or None,
+        "data.columns": parse_columns(column) if column else None,
         "data.languages": languages.split(",") if languages else None,
         "data.held_out": held_out,
         "batches.strategy": strategy,

@@ -1,23 +1,34 @@
 """Run a recipe: load what it names, train one model or one a language."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sentence_transformers import SentenceTransformer
 
 from panglot.batches import make_sampler
 from panglot.data import ParallelPairs, load_pairs, pairs_from_benchmark, read_lareqa
+from panglot.data.catalogue.training import is_training_set, training_pairs
+from panglot.data.read_hub import is_hub_source
 from panglot.encoders import load_encoder, means_of_pairs, save_language_means
 from panglot.errors import PanglotError
 from panglot.languages import check_languages
 from panglot.training import Guidance, Recipe, StepReport, Training, is_first, train
 
 
-def load_source(path: Path) -> ParallelPairs:
-    """Load training pairs from a file, or from a folder of LAReQA (its questions and answer sentences)."""
-    if path.is_dir():
+def load_source(source: str | Path, columns: Mapping[str, str] | None = None) -> ParallelPairs:
+    """Load training pairs.
+
+    Args:
+        source: a file, a data set of the hub (``hf:owner/name#split``), a training set of the catalogue by
+            name, or a folder of LAReQA (its questions and answer sentences).
+        columns: see ``panglot.data.load_pairs``.
+    """
+    path = Path(source)
+    if not is_hub_source(source) and path.is_dir():
         return pairs_from_benchmark(read_lareqa(path, path.name))
-    return load_pairs(path)
+    if is_training_set(str(source)) and not path.exists():
+        return training_pairs(str(source))
+    return load_pairs(source, columns=columns)
 
 
 def run_recipe(
@@ -74,7 +85,7 @@ def _sources(recipe: Recipe) -> tuple[list[ParallelPairs], list[ParallelPairs]]:
     data = recipe.data
     if not data.pairs:
         raise PanglotError("there is nothing to train on; name files with --pairs or data.pairs.")
-    sources = [load_source(path) for path in data.pairs]
+    sources = [load_source(source, data.columns or None) for source in data.pairs]
     if data.languages is not None:
         sources = select_languages(sources, data.languages)
     if not data.held_out:

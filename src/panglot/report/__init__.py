@@ -5,7 +5,15 @@ from panglot.report.tables import (
     comparison_table,
     languages_table,
     matrix_table,
+    perturbed_table,
     settings_table,
 )
 
-__all__ = ["change_table", "comparison_table", "languages_table", "matrix_table", "settings_table"]
+__all__ = [
+    "change_table",
+    "comparison_table",
+    "languages_table",
+    "matrix_table",
+    "perturbed_table",
+    "settings_table",
+]

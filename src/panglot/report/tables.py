@@ -45,6 +45,28 @@ def settings_table(results: Mapping[str, Any]) -> Table:
     return table
 
 
+def perturbed_table(perturbed: Mapping[str, Any], measure: str) -> Table:
+    """Show what each kind of change of the queries does to a measure in each setting."""
+    table = _table(f"change of {_title(measure)} when queries are changed [95 % interval]")
+    table.add_column("change")
+    table.add_column("queries\nchanged", justify="right")
+    settings = [
+        name for name in SETTING_NAMES if any(found["settings"].get(name) for found in perturbed.values())
+    ]
+    for name in settings:
+        table.add_column(SETTING_NAMES[name], justify="right")
+    for kind, found in perturbed.items():
+        shares = [figures["changed"] for figures in found["by_language"].values() if "changed" in figures]
+        cells = []
+        for name in settings:
+            figure = found["settings"].get(name)
+            cells.append(
+                f"{figure['change']:+.4f} [{figure['low']:+.4f}, {figure['high']:+.4f}]" if figure else ""
+            )
+        table.add_row(kind, f"{100 * sum(shares) / max(1, len(shares)):.0f} %", *cells)
+    return table
+
+
 def languages_table(results: Mapping[str, Any], measure: str) -> Table:
     """Show one measure in each setting, and rank distance, by query language."""
     table = _table(f"m{measure} by query language" if measure == "AP" else f"{measure} by query language")

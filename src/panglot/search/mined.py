@@ -1,24 +1,18 @@
 """What mining comes to: figures, and a file of pairs with their hard negatives."""
 
-import contextlib
-import json
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from panglot.data import IntArray, ParallelPairs
 from panglot.data.read_pairs import SCHEMA
-from panglot.errors import PanglotError
+from panglot.data.write_pairs import check_pairs_path, pairs_writer
 from panglot.files import written_whole
 
 ROWS = 1 << 14  # written at a time
-JSON_LINES = (".jsonl", ".json", ".ndjson")
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,7 @@ class Mined:
         path = Path(path)
         check_pairs_path(path)
         rows = np.sort(table_rows(self.pairs))
-        with written_whole(path) as part, _writer(part, path.name) as write:
+        with written_whole(path) as part, pairs_writer(part, path.name) as write:
             for start in range(0, len(rows), ROWS):
                 write(self._table(rows[start : start + ROWS]))
 
@@ -82,35 +76,3 @@ def table_rows(pairs: ParallelPairs) -> IntArray:
     """Return the table row of every entry."""
     index = pairs.index
     return np.arange(index.entries) if index.entry_row is None else index.entry_row.astype(np.int64)
-
-
-def check_pairs_path(path: Path) -> None:
-    """Raise ``PanglotError`` unless a file of pairs can be written under that name."""
-    endings = [f"{plain}{compressed}" for plain in JSON_LINES for compressed in ("", *COMPRESSIONS)]
-    if not path.name.endswith((".parquet", *endings)):
-        raise PanglotError(
-            f"{path}: names no kind of pairs file; use .jsonl, .jsonl.gz, .jsonl.zst or .parquet."
-        )
-    if path.is_dir():
-        raise PanglotError(f"{path}: is a folder; name a file in it.")
-
-
-@contextlib.contextmanager
-def _writer(part: Path, name: str) -> Iterator[Callable[[pa.Table], None]]:
-    """Give a function that appends rows to a file of the kind that ``name`` ends in."""
-    if name.endswith(".parquet"):
-        with pq.ParquetWriter(part, SCHEMA) as parquet:
-            yield parquet.write_table
-        return
-    with contextlib.ExitStack() as stack:
-        file = stack.enter_context(part.open("wb"))
-        compression = COMPRESSIONS.get(Path(name).suffix)
-        if compression:
-            file = stack.enter_context(pa.CompressedOutputStream(file, compression))
-
-        def append(table: pa.Table) -> None:
-            for row in table.to_pylist():
-                fields = {name: value for name, value in row.items() if value is not None}
-                file.write((json.dumps(fields, ensure_ascii=False) + "\n").encode())
-
-        yield append

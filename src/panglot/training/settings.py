@@ -10,6 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from panglot.batches import Strategy
+from panglot.data.catalogue.training import is_training_set
+from panglot.data.columns import check_columns
+from panglot.data.read_hub import is_hub_source
 from panglot.errors import PanglotError
 from panglot.training.adapters import Lora
 from panglot.training.held_out import STOP_ON, stopping_measure
@@ -35,12 +38,19 @@ class ModelPart(_Part):
 
 
 class DataPart(_Part):
-    """What it is trained on."""
+    """What it is trained on: sources of pairs, and the columns that fields stand in; see ``load_pairs``."""
 
-    pairs: list[Path] = Field(default_factory=list)
+    pairs: list[str] = Field(default_factory=list)
+    columns: dict[str, str] = Field(default_factory=dict)
     languages: list[str] | None = None
     held_out: Share = 0.0
     held_out_items: Annotated[int, Field(ge=2)] = 100
+
+    @field_validator("columns")
+    @classmethod
+    def _fields(cls, columns: dict[str, str]) -> dict[str, str]:
+        check_columns(columns)
+        return columns
 
 
 class BatchesPart(_Part):
@@ -151,8 +161,16 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
             raise PanglotError(f"{path}: is no valid TOML: {error}.") from error
         data = values.get("data")
         if isinstance(data, dict) and isinstance(data.get("pairs"), list):
-            data["pairs"] = [str(path.parent / str(name)) for name in data["pairs"]]
+            data["pairs"] = [_source(path.parent, str(name)) for name in data["pairs"]]
     return _lay_over(values, overrides, f"{path}: " if path else "")
+
+
+def _source(folder: Path, name: str) -> str:
+    """Return a source of pairs as a recipe in a folder names it."""
+    path = folder / name
+    if is_hub_source(name) or (is_training_set(name) and not path.exists()):
+        return name
+    return str(path)
 
 
 def override(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:

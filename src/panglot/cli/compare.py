@@ -1,0 +1,81 @@
+"""``panglot compare``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panglot.cli import show
+from panglot.errors import PanglotError
+
+WIDEST = 14  # languages whose matrix of changes fits a terminal; --json has any number
+
+
+def compare(
+    results: Annotated[
+        list[Path], typer.Argument(help="Two or more results files that 'panglot evaluate --output' wrote.")
+    ],
+    measure: Annotated[
+        str | None, typer.Option(help="The measure to compare. (default: the first in the files)")
+    ] = None,
+    baseline: Annotated[
+        int, typer.Option(help="Number of the run that the others are compared with, from 1.")
+    ] = 1,
+    alpha: Annotated[float, typer.Option(help="A corrected p below it is called significant.")] = 0.05,
+    resamples: Annotated[int, typer.Option(help="Resamples of items, for the intervals.")] = 1000,
+    flips: Annotated[int, typer.Option(help="Draws of the randomisation test.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the comparison as JSON, and nothing else.")
+    ] = False,
+) -> None:
+    """Compare runs on one benchmark: what differs significantly, and which languages gain and lose.
+
+    Tests are paired and go by item (translations of a question are not independent): the signs of items'
+    differences are flipped at random; p is corrected by Holm's method over all settings, over all languages,
+    and over all language pairs. Intervals are a bootstrap over items.
+
+    Example:
+
+      panglot compare zero-shot.json hybrid.json --measure nDCG@10
+    """
+    from panglot.evaluation.compare import compare as compare_runs
+    from panglot.evaluation.compare import run_names
+    from panglot.evaluation.results import load_results
+    from panglot.report.compare_tables import (
+        change_by_language_table,
+        change_matrix_table,
+        comparison_in_words,
+        runs_table,
+    )
+
+    for name, number in (("resamples", resamples), ("flips", flips)):
+        if number < 1:
+            raise PanglotError(f"{number} {name} cannot be drawn; use a number above 0.")
+    if not 0 < alpha < 1:
+        raise PanglotError(f"alpha is {alpha:g}; use a number between 0 and 1, such as 0.05.")
+    evaluations = [load_results(path) for path in results]
+    compared = compare_runs(
+        evaluations,
+        names=run_names(evaluations, results),
+        measure=measure,
+        baseline=baseline - 1,
+        resamples=resamples,
+        flips=flips,
+        alpha=alpha,
+        seed=seed,
+    )
+    if json:
+        show.print_json(compared)
+        return
+    show.out.print(runs_table(compared))
+    for run in compared["runs"]:
+        if run == compared["baseline"]:
+            continue
+        show.out.print(change_by_language_table(compared, run))
+        if 1 < len(compared["compared"][run]["matrix"]) <= WIDEST:
+            show.out.print(change_matrix_table(compared, run))
+    for sentence in comparison_in_words(compared):
+        show.out.print(sentence, highlight=False, markup=False, end="\n\n")
+    for sentence in compared["notes"]:
+        show.note(sentence)

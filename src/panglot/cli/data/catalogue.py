@@ -1,0 +1,203 @@
+"""``panglot data list``, ``info`` and ``get``: what data there is, and how to have it."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from panglot.cli import show
+from panglot.errors import PanglotError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from panglot.data.catalogue import Entry
+
+FEW = 6  # languages that are named in the list; more are counted
+
+
+def list_(
+    kind: Annotated[
+        str | None, typer.Option(help="benchmark (to measure on) or pairs (to train on).")
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="Only data that has this language, e.g. sw.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print all facts as JSON, and nothing else.")] = False,
+) -> None:
+    """List the benchmarks and training sets that panglot knows by name.
+
+    Sets of one family (BEIR and its translations) stand in one line; name the family in 'panglot data info'.
+    """
+    from panglot.data.catalogue import catalogue
+    from panglot.languages import check_languages
+
+    if kind not in (None, "benchmark", "pairs"):
+        raise PanglotError(f"'{kind}' is no kind of data; use benchmark or pairs.")
+    if language is not None:
+        check_languages([language])
+    chosen = [
+        entry
+        for entry in catalogue().values()
+        if kind in (None, entry.kind) and (language is None or language in entry.languages)
+    ]
+    if json:
+        show.print_json([_facts(entry) for entry in chosen])
+        return
+    show.out.print(_table(chosen))
+    show.tell("more on one: panglot data info NAME; to fetch it: panglot data get NAME")
+
+
+def info(
+    name: Annotated[str, typer.Argument(help="A name of 'panglot data list', or a family such as beir.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON, and nothing else.")] = False,
+) -> None:
+    """Say all that is known of a benchmark or training set, and where a copy of it was found.
+
+    Example:
+
+      panglot data info miracl
+    """
+    from panglot.data.catalogue import catalogue, entry_named
+
+    family = [entry for entry in catalogue().values() if entry.family == name]
+    if json:
+        show.print_json([_facts(entry) for entry in family] if family else _facts(entry_named(name)))
+    elif family:
+        show.out.print(_table(family, whole=True))
+    else:
+        for title, value in _lines(_facts(entry_named(name))):
+            show.out.print(f"[bold]{title}[/bold]", end=" " * (14 - len(title)))
+            show.tell(value)
+
+
+def get(
+    name: Annotated[str, typer.Argument(help="A name of 'panglot data list'.")],
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Take the official files, packed or unpacked, from this folder."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Fetch anew what is there already.")] = False,
+    languages: Annotated[
+        str | None, typer.Option(help="Only the files for these languages, e.g. sw,yo, where they are apart.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the folder as JSON, and nothing else.")] = False,
+) -> None:
+    """Fetch a data set from its official source, check it, and unpack it into the cache.
+
+    A download that was cut short goes on where it stopped. What PANGLOT_DATA (a list of folders with official
+    files) holds is not fetched again. The cache is PANGLOT_CACHE, by default ~/.cache/panglot.
+
+    Examples:
+
+      panglot data get nfcorpus
+
+      panglot data get miracl --languages sw,yo
+
+      panglot data get mtop --from downloads
+    """
+    from panglot.data.catalogue import entry_named
+    from panglot.data.fetch import get_data
+
+    entry = entry_named(name)
+    chosen = languages.split(",") if languages else None
+    folder = get_data(entry, source=source, languages=chosen, force=force, bar=_bytes_bar, say=show.say)
+    if json:
+        show.print_json({"name": name, "folder": str(folder), "licence": entry.licence})
+        return
+    show.tell(f"{name} is in {folder}")
+    show.tell(f"licence: {entry.licence or 'not stated'}")
+
+
+@contextlib.contextmanager
+def _bytes_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show bytes as they arrive, on a terminal only; ``total`` 0 is unknown."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=show.err, transient=True, disable=not show.err.is_terminal) as progress:
+        task = progress.add_task(title, total=total or None)
+        yield lambda count: progress.advance(task, count)
+
+
+def _facts(entry: "Entry") -> dict[str, Any]:
+    """Return an entry as plain data; ``found`` is where a copy lies, or null; ``missing`` what it lacks."""
+    from panglot.data.catalogue import missing, where_is
+
+    found = where_is(entry)
+    lacks = [] if found is None else missing(entry, found)
+    return {**asdict(entry), "found": None if found is None else str(found), "missing": lacks}
+
+
+def _table(entries: Iterable["Entry"], whole: bool = False) -> "Table":
+    """One line an entry, or (unless ``whole``) a family."""
+    from rich import box
+    from rich.table import Table
+
+    from panglot.data.catalogue import where_is
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("name", "kind", "languages", "what it is", "here"):
+        table.add_column(column, overflow="fold", no_wrap=column == "name")
+    families: dict[str, list[Entry]] = {}
+    for entry in entries:
+        families.setdefault(entry.name if whole or not entry.family else entry.family, []).append(entry)
+    for name, members in families.items():
+        first = members[0]
+        count = len(first.languages)
+        languages = ", ".join(first.languages) if count <= FEW else f"{count}"
+        if whole or not first.family:
+            table.add_row(name, first.kind, languages or "any", first.title, _presence(first))
+        else:
+            here = sum(where_is(entry) is not None for entry in members)
+            title = f"{len(members)} sets: {members[0].name}, {members[-1].name}, ..."
+            table.add_row(name, first.kind, languages, title, f"{here} of {len(members)}" if here else "")
+    return table
+
+
+def _presence(entry: "Entry") -> str:
+    from panglot.data.catalogue import missing, where_is
+
+    found = where_is(entry)
+    return "" if found is None else "in part" if missing(entry, found) else "yes"
+
+
+def _lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield titles and texts for a person; what is unknown is said to be."""
+    for key in ("name", "title", "kind", "what", "homepage", "source", "licence", "access"):
+        yield key, facts[key] or "unknown"
+    paper = [facts["citation"], facts["arxiv"] and f"arXiv {facts['arxiv']}"]
+    yield "paper", ", ".join(filter(None, paper)) or "unknown"
+    languages = facts["languages"]
+    yield "languages", f"{len(languages)}: {', '.join(languages)}" if languages else "any"
+    numbers = [f"{size:,}" if isinstance(size, int) else size for size in facts["sizes"].values()]
+    yield (
+        "sizes",
+        ", ".join(f"{n} {key}" for n, key in zip(numbers, facts["sizes"], strict=True)) or "unknown",
+    )
+    yield "settings", ", ".join(facts["settings"]) or "unknown"
+    yield "measures", ", ".join(facts["measures"]) or "none"
+    yield "reader", facts["reader"] + "".join(f", {key} = {value}" for key, value in facts["options"].items())
+    yield from (("files", line) for line in _files(facts["files"]))
+    yield "looked for in", " or ".join(facts["local"]) or "nowhere"
+    if facts["note"]:
+        yield "note", " ".join(facts["note"].split())
+    lacks = f" (without {', '.join(facts['missing'])})" if facts["missing"] else ""
+    yield "found", (facts["found"] or "nowhere yet") + lacks
+
+
+def _files(files: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield a line for each place that files come from: its first file, and how many more there are."""
+    places: dict[str, list[dict[str, Any]]] = {}
+    for file in files:
+        places.setdefault(file["hub"] or file["url"].rpartition("/")[0], []).append(file)
+    for members in places.values():
+        file = members[0]
+        revision = f"@{file['revision']}" if file["revision"] else ""
+        address = file["url"] or f"hub:{file['hub']}{revision}/{file['path']}"
+        checksum = next(
+            (f"{kind} {file[kind]}" for kind in ("sha256", "md5") if file[kind]), "no checksum known"
+        )
+        more = f", and {len(members) - 1} more" if len(members) > 1 else ""
+        yield f"{address} ({checksum}){more}"

@@ -1,0 +1,223 @@
+"""``panglot data check``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from panglot.cli import show
+from panglot.errors import PanglotError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from panglot.data.checks import Unseen
+
+WIDEST = 20  # languages in the matrix, at most: as many as the terminal is wide enough for
+WITH_PARAGRAPHS = (
+    "xquad-r",
+    "mlqa-r",
+)  # their candidates are sentences; what may not be trained on, paragraphs
+STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+
+
+def check(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, or hf:owner/name#split.",
+        ),
+    ],
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="FIELD=COLUMN, e.g. query=question or text=text_{language}; once per field."),
+    ] = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME or NAME=DATA: find texts that stand in this benchmark too. Once per benchmark."
+        ),
+    ] = None,
+    run: Annotated[
+        int, typer.Option(help="Characters in a row that a text must share with a benchmark to be told.")
+    ] = 80,
+    batch_size: Annotated[int, typer.Option(help="Pairs in a batch of the training to come.")] = 128,
+    model: Annotated[
+        str | None, typer.Option(help="Count tokens as this model does, and tell what it would cut.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 at warnings, too.")] = False,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")] = False,
+) -> None:
+    """Look through training data before training: what there is, what is wrong, what a benchmark has too.
+
+    Tells languages, parallel coverage, lengths; repeated, empty, untranslated and mislabelled texts; overlap
+    with benchmarks; and what will go wrong in training. Exit code: 0 if no error was found, 1 if one was (or,
+    with --strict, a warning), 2 if a file cannot be read at all.
+
+    Example:
+
+      panglot data check pairs.jsonl.gz --benchmark xquad-r=lareqa/xquad-r --model use-multilingual
+    """
+    from panglot.data.checks import check_source
+    from panglot.data.columns import parse_columns
+
+    if run < 2 or batch_size < 2:
+        raise PanglotError("--run and --batch-size are numbers from 2 up.")
+    columns = parse_columns(column or [])
+    benchmarks = [_unseen(text) for text in benchmark or []]
+    settings = _token_settings(model, trust_remote_code)
+    reports = []
+    with show.bar("checking", len(files)) as advance:
+        for file in files:
+            reports.append(
+                check_source(file, columns, benchmarks=benchmarks, batch_size=batch_size, run=run, **settings)
+            )
+            advance(1)
+    if json:
+        show.print_json({"schema": 1, "files": reports})
+    else:
+        for report in reports:
+            _print(report)
+    bad = ("error", "warning") if strict else ("error",)
+    if any(report["gravest"] in bad for report in reports):
+        raise typer.Exit(1)
+
+
+def _unseen(text: str) -> "Unseen":
+    """Load the texts of ``NAME`` or ``NAME=DATA``; a suite's are those of all its parts."""
+    from panglot.data.catalogue import load_data
+    from panglot.data.checks import texts_of
+
+    name, _, data = text.partition("=")
+    candidate_text = "sentence+context" if name in WITH_PARAGRAPHS else None
+    found: Any = load_data(name, data or None, candidate_text)
+    return texts_of(name, getattr(found, "parts", [found]))
+
+
+def _token_settings(model: str | None, trust_remote_code: bool) -> dict[str, Any]:
+    if model is None:
+        return {}
+    from panglot.encoders import load_encoder, token_lengths
+
+    encoder = load_encoder(model, trust_remote_code=trust_remote_code)
+    return {
+        "tokens": lambda texts: token_lengths(encoder, texts),
+        "limit": encoder.max_seq_length,
+        "model": model,
+    }
+
+
+def _print(report: Mapping[str, Any]) -> None:
+    figures = report["counts"]
+    show.out.rule(f"[bold]{report['name']}", align="left", characters="─", style="dim")
+    show.tell(
+        f"{figures['rows']:,} rows, {figures['items']:,} items in {figures['languages']} languages; "
+        f"{figures['items_in_all_languages']:,} items in all of them, "
+        f"{figures['items_in_one_language']:,} in one only"
+    )
+    show.tell(
+        f"{figures['passage_groups']:,} passages (groups) in {figures['documents']:,} documents; "
+        f"{figures['rows_with_negatives']:,} rows with hard negatives"
+    )
+    show.out.print(_languages_table(report))
+    if len(report["coverage"]) > 1:
+        show.out.print(_coverage_table(report["coverage"]))
+    for name, overlap in report["overlap"].items():
+        show.tell(_overlap_sentence(name, overlap))
+    _print_findings(report["findings"])
+
+
+def _print_findings(findings: list[Mapping[str, Any]]) -> None:
+    from rich.markup import escape
+
+    for finding in findings:
+        severity = finding["severity"]
+        show.out.print(
+            f"[{STYLES[severity]}]{severity:<8}[/][dim]{finding['check']}:[/] {escape(finding['sentence'])}",
+            highlight=False,
+        )
+        for example in finding["examples"]:
+            show.out.print(
+                f"  line {example['line']}, {example['language']}: {example['text']}",
+                style="dim",
+                highlight=False,
+                markup=False,
+                no_wrap=True,
+                overflow="ellipsis",
+            )
+    counts = {kind: sum(finding["severity"] == kind for finding in findings) for kind in STYLES}
+    said = ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in counts.items() if count)
+    show.tell(f"found: {said}" if said else "nothing to complain of")
+
+
+def _overlap_sentence(name: str, overlap: Mapping[str, Any]) -> str:
+    rows = overlap["rows_with_equal_text"] + overlap["rows_with_shared_run"]
+    size = f"{overlap['queries']:,} queries and {overlap['passages']:,} passages"
+    if not rows:
+        return f"overlap with {name} ({size}): no equal text, no shared run of {overlap['run']} characters"
+    return (
+        f"overlap with {name} ({size}): {rows:,} rows of {overlap['items']:,} items; they meet "
+        f"{overlap['queries_met']:,} of its queries and {overlap['passages_met']:,} of its passages"
+    )
+
+
+def _languages_table(report: Mapping[str, Any]) -> "Table":
+    """Show rows and lengths by language."""
+    from panglot.languages import language_name
+
+    table = _table("lengths: median / 95th percentile / most")
+    table.add_column("language")
+    table.add_column("rows", justify="right")
+    kinds = [kind for kind in next(iter(report["languages"].values())) if kind != "rows"]
+    for kind in kinds:
+        table.add_column(kind.replace("_", ", in "), justify="right")
+    for code, figures in report["languages"].items():
+        spreads = (figures[kind] for kind in kinds)
+        table.add_row(
+            f"{language_name(code)} ({code})",
+            f"{figures['rows']:,}",
+            *(f"{s['median']:,} / {s['p95']:,} / {s['max']:,}" for s in spreads),
+        )
+    return table
+
+
+def _coverage_table(coverage: Mapping[str, Mapping[str, int]]) -> "Table":
+    """Show how many items each two languages share; of many languages, the largest."""
+    from rich.text import Text
+
+    largest = sorted(coverage, key=lambda code: -coverage[code][code])
+    widest = max(max(len(code), len(_short(coverage[code][code]))) for code in largest[:WIDEST]) + 2
+    largest = largest[: min(WIDEST, max(2, (show.out.width - 2) // widest - 1))]
+    codes = [code for code in coverage if code in largest]
+    title = "items that two languages share"
+    if len(codes) < len(coverage):
+        title += f" (the {len(codes)} largest of {len(coverage)} languages; --json has all)"
+    table = _table(title)
+    table.add_column("", no_wrap=True)
+    for code in codes:
+        table.add_column(code, justify="right", no_wrap=True)
+    for code in codes:
+        cells = [Text(_short(coverage[code][other]), "bold" if code == other else "") for other in codes]
+        table.add_row(code, *cells)
+    return table
+
+
+def _short(count: int) -> str:
+    for unit, size in (("M", 10**6), ("k", 10**3)):
+        if count >= 10 * size:
+            return f"{count // size}{unit}"
+    return str(count)
+
+
+def _table(title: str) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )

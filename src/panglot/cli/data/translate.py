@@ -1,0 +1,96 @@
+"""``panglot data translate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panglot.cli import show
+from panglot.errors import PanglotError
+
+
+def translate(
+    pairs: Annotated[
+        Path, typer.Argument(help="Pairs: .jsonl, .jsonl.gz, .jsonl.zst, .parquet, or a folder of LAReQA.")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            help="A translation model's folder or hub id: NLLB-200, M2M-100, MADLAD-400, Opus-MT, mBART-50."
+        ),
+    ],
+    to: Annotated[str, typer.Option(help="Languages to translate into, e.g. de,sw,zh-Hant.")],
+    output: Annotated[
+        Path, typer.Option(help="Write all pairs here; run again after an interruption, it goes on.")
+    ],
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Translate from this language, and only items that have it. "
+            "(default: en, or the language of an item's first row)",
+        ),
+    ] = None,
+    fields: Annotated[
+        str, typer.Option(help="What is translated; without 'negatives', new rows have none.")
+    ] = "query,passage,negatives",
+    beams: Annotated[int, typer.Option(help="Beams of the search; 1 is greedy.")] = 1,
+    bf16: Annotated[
+        bool, typer.Option("--bf16", help="Weights and computing in bfloat16: half the memory.")
+    ] = False,
+    max_tokens: Annotated[
+        int, typer.Option(help="Tokens of a segment: texts are cut into sentences, longer ones further.")
+    ] = 200,
+    token_budget: Annotated[int, typer.Option(help="Padded tokens in a batch, times beams.")] = 4096,
+    revision: Annotated[str | None, typer.Option(help="Revision of a hub model.")] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as JSON, and nothing else.")
+    ] = False,
+) -> None:
+    """Make pairs parallel: translate every item into the languages that it lacks.
+
+    What an item has is kept. Translations that are empty, cut off, copies, repetitions, or far too short or
+    long are left out and counted. A file beside the output says which rows a machine made, and how.
+
+    Example:
+
+      panglot data translate pairs.jsonl --model facebook/nllb-200-distilled-600M --to de --output out.jsonl
+    """
+    from panglot.encoders.translation import load_translator, translate_pairs
+    from panglot.encoders.translation.translate import plan, read_note
+    from panglot.experiments.recipes import load_source
+
+    if output.resolve() == pairs.resolve():
+        raise PanglotError(f"{output}: is what the pairs are read from; choose another --output.")
+    chosen = load_source(pairs)
+    targets = [name.strip() for name in to.split(",") if name.strip()]
+    rows = sum(len(job.rows) for job in plan(chosen, targets, source))
+    translator = load_translator(model, revision=revision, bf16=bf16, trust_remote_code=trust_remote_code)
+    with show.bar("translating", rows) as advance:
+        found = translate_pairs(
+            translator,
+            chosen,
+            targets,
+            output,
+            source=source,
+            fields=[name.strip() for name in fields.split(",") if name.strip()],
+            beams=beams,
+            max_tokens=max_tokens,
+            token_budget=token_budget,
+            before=read_note(pairs),
+            progress=advance,
+        )
+    figures = {"output": str(output), **found.summary}
+    if json:
+        show.print_json(figures)
+        return
+    show.tell(
+        f"{figures['source']}: {figures['rows_translated']:,} of {rows:,} rows translated "
+        f"({figures['texts']:,} texts), beside {figures['rows_kept']:,} that were there"
+    )
+    for problem, count in figures["left_out"].items():
+        show.tell(f"  left out: {count:,} ({problem})")
+    show.tell(f"  written to {output}; {found.note.name} says what a machine made")

@@ -1,0 +1,122 @@
+"""``panglot data check``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from panglot.cli.data.check import check
+from panglot.data import sample_pairs
+from panglot.errors import PanglotError
+
+app = typer.Typer()
+app.command()(check)
+
+Row = dict[str, str]
+CLEAN: list[Row] = [
+    {"item_id": f"i{k}", "language": code, "query": f"{ask} {k}?", "passage": f"{tell} {k}."}
+    for k in range(24)
+    for code, ask, tell in (("de", "Was ist die Zahl", "Das ist"), ("en", "What is the number", "It is"))
+]
+
+
+@pytest.fixture(autouse=True)
+def wide_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+
+
+def write(path: Path, rows: list[Row]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def run(*arguments: str) -> Result:
+    outcome = CliRunner().invoke(app, list(arguments))
+    if isinstance(outcome.exception, PanglotError):
+        raise outcome.exception
+    return outcome
+
+
+def report(*arguments: str) -> Any:
+    (found,) = json.loads(run(*arguments, "--json").stdout)["files"]
+    return found
+
+
+def test_clean_data_pass_with_code_0(tmp_path: Path) -> None:
+    outcome = run(write(tmp_path / "mine.jsonl", CLEAN), "--batch-size", "2")
+    assert outcome.exit_code == 0
+    assert "48 rows, 24 items in 2 languages; 24 items in all of them, 0 in one only" in outcome.output
+    assert "nothing to complain of" in outcome.output
+
+
+def test_an_error_is_code_1_and_names_its_line(tmp_path: Path) -> None:
+    file = write(tmp_path / "mine.jsonl", [*CLEAN, {**CLEAN[0], "passage": " "}])
+    outcome = run(file, "--batch-size", "2")
+    assert outcome.exit_code == 1
+    assert "empty: 'passage' is empty in 1 rows" in outcome.output
+    assert "line 49, de: Was ist die Zahl 0?" in outcome.output
+    assert "found: 1 error" in outcome.output
+
+
+def test_a_warning_is_code_1_only_when_strict(tmp_path: Path) -> None:
+    file = write(tmp_path / "mine.jsonl", CLEAN)
+    assert run(file).exit_code == 0  # 24 items fill no batch of 128
+    assert run(file, "--strict").exit_code == 1
+
+
+def test_the_report_as_json(tmp_path: Path) -> None:
+    found = report(write(tmp_path / "mine.jsonl", CLEAN), "--batch-size", "2")
+    assert found["counts"]["items"] == 24
+    assert found["coverage"] == {"de": {"de": 24, "en": 24}, "en": {"de": 24, "en": 24}}
+    assert found["languages"]["en"]["rows"] == 24
+    assert found["languages"]["en"]["passage_characters"] == {"median": 9, "p95": 9, "max": 9}
+    assert (found["findings"], found["gravest"]) == ([], None)
+
+
+def test_a_mapping_and_several_files(tmp_path: Path) -> None:
+    wide = tmp_path / "wide.csv"
+    wide.write_text("Frage_de,Frage_en,Antwort_de,Antwort_en\nWer?,Who?,Ich.,Me.\n")
+    columns = ("--column", "query=Frage_{language}", "--column", "passage=Antwort_{language}")
+    assert report(str(wide), *columns)["counts"]["rows"] == 2
+    files = [write(tmp_path / f"{name}.jsonl", CLEAN) for name in ("one", "two")]
+    assert [f["name"] for f in json.loads(run(*files, "--json").stdout)["files"]] == ["one", "two"]
+
+
+def test_overlap_with_a_benchmark_is_an_error(tmp_path: Path) -> None:
+    rows = [
+        {name: row[name] for name in ("item_id", "language", "query", "passage")}
+        for row in sample_pairs().table.to_pylist()
+    ]
+    held_out = write(tmp_path / "held-out.jsonl", rows[:40])
+    file = write(tmp_path / "mine.jsonl", [*CLEAN, *rows[:8]])
+    outcome = run(file, "--benchmark", f"pairs={held_out}", "--batch-size", "2")
+    assert outcome.exit_code == 1
+    assert "8 rows of" in outcome.output
+    clean = write(tmp_path / "clean.jsonl", CLEAN)
+    outcome = run(clean, "--benchmark", f"pairs={held_out}", "--batch-size", "2")
+    assert outcome.exit_code == 0
+    assert "no equal text, no shared run of 80 characters" in outcome.output
+
+
+def test_a_model_counts_tokens(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    file = write(tmp_path / "mine.jsonl", CLEAN)
+    found = report(file, "--model", str(tiny_checkpoint))
+    # the tiny model reads characters, and two marks around them
+    assert found["languages"]["en"]["passage_tokens"] == {"median": 11, "p95": 11, "max": 11}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--column", "answer=a"), "'answer' is no field"),
+        (("--column", "query=absent"), "has no column 'absent'"),
+        (("--benchmark", "no-such-benchmark"), "no-such-benchmark"),
+        (("--batch-size", "1"), "numbers from 2 up"),
+    ],
+)
+def test_bad_input_is_one_sentence(tmp_path: Path, arguments: tuple[str, str], words: str) -> None:
+    with pytest.raises(PanglotError, match=words):
+        run(write(tmp_path / "mine.jsonl", CLEAN), *arguments)

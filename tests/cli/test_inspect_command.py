@@ -1,0 +1,62 @@
+"""``panglot inspect``."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Panglot = Callable[..., Any]
+
+
+@pytest.fixture
+def results(panglot: Panglot, tiny_checkpoint: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "results.json"
+    outcome = panglot("evaluate", tiny_checkpoint, "--languages", "ar,de,en", "--output", path)
+    assert outcome.code == 0, outcome.err
+    return path
+
+
+def test_worst_queries_as_json(panglot: Panglot, results: Path) -> None:
+    outcome = panglot("inspect", results, "--pairs", "ar-all,de-en", "--count", 2, "--depth", 3, "--json")
+    assert outcome.code == 0, outcome.err
+    found = outcome.results
+    assert [(f["query_language"], f["pool"]) for f in found] == [("ar", "*")] * 2 + [("de", "en")] * 2
+    assert all(len(f["above"]) == min(3, f["answer"]["rank"] - 1) for f in found)
+    assert all(f["answer"]["relevance"] == 1 for f in found)
+    assert found[0]["value"] <= found[1]["value"]
+
+
+def test_worst_queries_to_read(panglot: Panglot, results: Path) -> None:
+    outcome = panglot("inspect", results)
+    assert outcome.code == 0, outcome.err
+    for language in ("Arabic (ar)", "German (de)", "English (en)"):
+        assert f"Queries in {language}, passages in all languages" in outcome.out
+    shown = panglot("inspect", results, "--json").results[0]
+    # right-to-left text stands on lines of its own, isolated from what is around it
+    assert shown["query_language"] == "ar" and f"\u2068{shown['query']}\u2069" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--pairs", "ar-xx"], "'ar-xx' is no language pair of sample"),
+        (["--count", "0"], "the count is 0; use a number above 0."),
+        (["--measure", "P@3"], "the results have no 'P@3'"),
+        (["--benchmark", "nowhere"], "nowhere"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    panglot: Panglot, results: Path, options: list[str], sentence: str
+) -> None:
+    outcome = panglot("inspect", results, *options)
+    assert outcome.code == 2 and sentence in outcome.err and "Traceback" not in outcome.err
+
+
+def test_results_of_other_weights_are_refused(panglot: Panglot, results: Path) -> None:
+    content = json.loads(results.read_text())
+    content["model"]["sha256"] = "0" * 64
+    results.write_text(json.dumps(content))
+    outcome = panglot("inspect", results)
+    assert outcome.code == 2 and "of other weights" in outcome.err
