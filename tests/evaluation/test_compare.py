@@ -9,7 +9,8 @@ from scipy import stats
 
 from panglot.errors import PanglotError
 from panglot.evaluation import ALL, Evaluation
-from panglot.evaluation.compare import compare, run_names
+from panglot.evaluation.comparable import run_names
+from panglot.evaluation.compare import compare
 
 LANGUAGES = ("de", "en", "sw")
 

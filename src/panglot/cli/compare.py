@@ -39,8 +39,8 @@ def compare(
 
       panglot compare zero-shot.json hybrid.json --measure nDCG@10
     """
+    from panglot.evaluation.comparable import run_names
     from panglot.evaluation.compare import compare as compare_runs
-    from panglot.evaluation.compare import run_names
     from panglot.evaluation.results import load_results
     from panglot.report.compare_tables import (
         change_by_language_table,

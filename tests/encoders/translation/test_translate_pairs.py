@@ -9,8 +9,10 @@ import pytest
 
 from panglot.data import load_pairs, pairs_from_rows
 from panglot.encoders.translation import Translator, translate_pairs
+from panglot.encoders.translation import plan as plans
 from panglot.encoders.translation import translate as module
-from panglot.encoders.translation.translate import plan, read_note
+from panglot.encoders.translation.plan import plan
+from panglot.encoders.translation.translate import read_note
 from panglot.errors import PanglotError
 
 OWLS: dict[str, Any] = {
@@ -127,7 +129,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
 ) -> None:
     # a random model, whose outputs say nothing and pass no check
     monkeypatch.setattr(module, "problem_of", lambda *_, **__: None)
-    monkeypatch.setattr(module, "BLOCK", 2)
+    monkeypatch.setattr(plans, "BLOCK", 2)
     translator = translator_of("m2m100")
     texts = [
         "Owls sleep. They hunt.",

@@ -22,6 +22,7 @@ from panglot.data.write_pairs import check_pairs_path, pairs_writer
 from panglot.encoders.translation.checks import Bounds, problem_of
 from panglot.encoders.translation.models import Direction, Translator
 from panglot.encoders.translation.part_file import PartFile
+from panglot.encoders.translation.plan import Job, plan
 from panglot.encoders.translation.texts import (
     MAX_TOKENS,
     TOKEN_BUDGET,
@@ -31,31 +32,11 @@ from panglot.encoders.translation.texts import (
 )
 from panglot.errors import PanglotError
 from panglot.files import write_json, written_whole
-from panglot.languages import check_languages, script
+from panglot.languages import script
 
 FIELDS = ("query", "passage", "negatives")
 NEEDED = ("query", "passage")  # a row has both in its own language
-BLOCK = 1024  # rows planned together: sorted by length among themselves
 ROWS = 1 << 14  # written at a time
-
-
-@dataclass(frozen=True)
-class Job:
-    """The rows that are translated from one language into another, in order of item."""
-
-    source: str
-    target: str
-    rows: IntArray
-
-    @property
-    def languages(self) -> tuple[str, str]:
-        """Source and target."""
-        return self.source, self.target
-
-    def blocks(self) -> Iterator[tuple[str, IntArray]]:
-        """Cut the rows into blocks of work with a name each."""
-        for start in range(0, len(self.rows), BLOCK):
-            yield f"{self.source}>{self.target}:{start // BLOCK}", self.rows[start : start + BLOCK]
 
 
 @dataclass
@@ -162,41 +143,6 @@ def translate_pairs(
         _write(output, pairs, made, found, before, begun)
         part.remove()
     return found
-
-
-def plan(pairs: ParallelPairs, targets: Sequence[str], source: str | None = None) -> list[Job]:
-    """Find what has to be translated: for each target, the rows of items that lack it, by source language."""
-    targets = list(dict.fromkeys(check_languages(targets)))
-    if not targets:
-        raise PanglotError("no language to translate into is named; name some with --to de,sw.")
-    if source is not None and source not in pairs.languages:
-        raise PanglotError(
-            f"{pairs.name} has no language '{source}' to translate from; it has {', '.join(pairs.languages)}."
-        )
-    index = pairs.index
-    items = np.arange(len(pairs))
-    row_of_entry = np.arange(index.entries) if index.entry_row is None else index.entry_row.astype(np.int64)
-    first = np.minimum.reduceat(row_of_entry, index.item_offsets[:-1])
-    chosen = first if source is None else np.full(len(pairs), -1)
-    own = source or "en"
-    if own in pairs.languages:
-        rows = index.rows_of(items, np.full(len(pairs), pairs.languages.index(own)))
-        chosen = np.where(rows >= 0, rows, chosen)
-    names = pairs.table.column("language").take(pa.array(np.maximum(chosen, 0))).to_pylist()
-    language = np.array(names, object)
-    jobs = []
-    for target in targets:
-        lacking = chosen >= 0
-        if target in pairs.languages:
-            code = np.full(len(pairs), pairs.languages.index(target))
-            lacking &= index.rows_of(items, code) < 0
-        for name in sorted(set(language[lacking])):
-            jobs.append(Job(name, target, chosen[lacking & (language == name)]))
-    if not jobs:
-        raise PanglotError(
-            f"{pairs.name}: every item has {', '.join(targets)} already; there is nothing to translate."
-        )
-    return jobs
 
 
 def beside(output: Path, ending: str) -> Path:
