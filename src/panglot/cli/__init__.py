@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from panglot.cli import data, experiment
+from panglot.cli import data, experiment, export
 from panglot.cli.average import average
 from panglot.cli.centre import centre
 from panglot.cli.compare import compare
@@ -16,6 +16,7 @@ from panglot.cli.evaluate import evaluate
 from panglot.cli.inspect import inspect
 from panglot.cli.mine import mine
 from panglot.cli.quickstart import quickstart
+from panglot.cli.report import report
 from panglot.cli.show import err
 from panglot.cli.train import train
 from panglot.cli.trim import trim
@@ -34,6 +35,8 @@ app.add_typer(data.app, name="data")
 app.command()(evaluate)
 app.command(no_args_is_help=True)(compare)
 app.command(no_args_is_help=True)(inspect)
+app.command(no_args_is_help=True)(report)
+app.add_typer(export.app, name="export")
 app.command(no_args_is_help=True)(mine)
 app.command(no_args_is_help=True)(centre)
 app.command(no_args_is_help=True)(trim)

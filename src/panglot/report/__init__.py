@@ -1,5 +1,7 @@
-"""Report: tables of results."""
+"""Report: tables of results, and a page that holds all that runs show."""
 
+from panglot.report.contents import Contents, gather, read_failures
+from panglot.report.reference import reference_for
 from panglot.report.tables import (
     change_table,
     comparison_table,
@@ -8,12 +10,18 @@ from panglot.report.tables import (
     perturbed_table,
     settings_table,
 )
+from panglot.report.write import write_report
 
 __all__ = [
+    "Contents",
     "change_table",
     "comparison_table",
+    "gather",
     "languages_table",
     "matrix_table",
     "perturbed_table",
+    "read_failures",
+    "reference_for",
     "settings_table",
+    "write_report",
 ]

@@ -1,0 +1,96 @@
+"""``panglot report``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from panglot.cli import show
+from panglot.errors import PanglotError
+
+
+def report(
+    results: Annotated[
+        list[Path],
+        typer.Argument(help="Results files of one benchmark that 'panglot evaluate --output' wrote."),
+    ],
+    output: Annotated[Path, typer.Option(help="Write the page here.")] = Path("report.html"),
+    assets: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write figures (SVG, PNG) and tables (CSV, LaTeX, Markdown) into this folder, too."
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="'paper': beside the published figures on xquad-r or mlqa-r.")
+    ] = None,
+    failures: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Worst queries to show, as 'panglot inspect RESULTS --json' prints them; repeatable."
+        ),
+    ] = None,
+    measure: Annotated[
+        str | None, typer.Option(help="The measure to compare and map. (default: the first in the files)")
+    ] = None,
+    baseline: Annotated[
+        int, typer.Option(help="Number of the run that the others are compared with, from 1.")
+    ] = 1,
+    title: Annotated[str | None, typer.Option(help="Of the page. (default: models and benchmark)")] = None,
+    alpha: Annotated[float, typer.Option(help="A corrected p below it is called significant.")] = 0.05,
+    resamples: Annotated[int, typer.Option(help="Resamples of items, for the intervals.")] = 1000,
+    flips: Annotated[int, typer.Option(help="Draws of the randomisation test.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the summary, the comparison and the files' names as JSON.")
+    ] = False,
+) -> None:
+    """Write a report of one or more runs: one page that holds everything, for a browser, a phone, or print.
+
+    It says in words what is best where and which languages lose, shows the three settings with intervals and
+    tests, language matrices and their differences, language bias, groups of languages, the worst queries, and
+    all that is needed to repeat it.
+
+    Example:
+
+      panglot report zero-shot.json hybrid.json --output report.html --assets figures --reference paper
+    """
+    from panglot.evaluation.results import load_results
+    from panglot.report import gather, read_failures, reference_for, write_report
+    from panglot.report.charts import check_installed
+    from panglot.report.words import summary
+
+    check_installed()
+    for name, number in (("resamples", resamples), ("flips", flips)):
+        if number < 1:
+            raise PanglotError(f"{number} {name} cannot be drawn; use a number above 0.")
+    if not 0 < alpha < 1:
+        raise PanglotError(f"alpha is {alpha:g}; use a number between 0 and 1, such as 0.05.")
+    if reference not in (None, "paper"):
+        raise PanglotError(f"'{reference}' is no reference; use paper, or leave --reference out.")
+    evaluations = [load_results(path) for path in results]
+    beside = reference_for(evaluations[0].results["benchmark"]) if reference else None
+    with show.bar("working out", len(evaluations) + 1) as advance:
+        contents = gather(
+            evaluations,
+            paths=results,
+            failures=[read_failures(path) for path in failures or []],
+            measure=measure,
+            baseline=baseline - 1,
+            resamples=resamples,
+            flips=flips,
+            alpha=alpha,
+            seed=seed,
+            progress=advance,
+        )
+    written = write_report(contents, output, assets=assets, reference=beside, title=title)
+    sentences = summary(contents)
+    if json:
+        files = [str(path) for path in written]
+        show.print_json({"summary": sentences, "compared": contents.compared, "files": files})
+        return
+    for sentence in sentences:
+        show.out.print(sentence, highlight=False, markup=False)
+    show.tell(f"report: {output}")
+    if assets is not None:
+        show.tell(f"figures and tables: {assets} ({len(written) - 1} files)")

@@ -1,0 +1,165 @@
+"""The evaluation part of a model card: ``model-index`` in the front matter of a README, in the hub's form."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub import EvalResult
+from huggingface_hub.repocard_data import eval_results_to_model_index, model_index_to_eval_results
+
+from panglot.errors import PanglotError
+from panglot.files import written_whole
+from panglot.report.tables import SETTING_NAMES
+
+FENCE = "---"
+KEY = "model-index"
+NAMES = {"AP": "map", "nDCG": "ndcg", "R": "recall", "RR": "mrr", "Success": "hit_rate"}
+TASK = "sentence-similarity"  # the task that sentence-transformers' models have on the hub
+DIGITS = 5
+
+
+def eval_results(results: Mapping[str, Any], dataset: str | None = None) -> list[EvalResult]:
+    """Return a results file's figures in the three settings, and rank distance, as the hub lists them.
+
+    Args:
+        results: the content of a results file.
+        dataset: the benchmark's id on the hub. (default: its name)
+    """
+    benchmark = results["benchmark"]
+    found = [
+        _result(benchmark, dataset, setting, _called(measure), f"{SETTING_NAMES[setting]} {measure}", value)
+        for setting, figures in results["settings"].items()
+        for measure, value in (figures or {}).items()
+    ]
+    distance = results["bias"].get("rank_distance")
+    if distance is not None:
+        name = "rank distance (lower is better)"
+        found.append(_result(benchmark, dataset, "multilingual", "rank_distance", name, distance))
+    return found
+
+
+def _result(
+    benchmark: Mapping[str, Any], dataset: str | None, setting: str, measure: str, name: str, value: float
+) -> EvalResult:
+    return EvalResult(
+        task_type=TASK,
+        task_name=f"{SETTING_NAMES[setting]} retrieval",
+        dataset_type=dataset or str(benchmark["name"]),
+        dataset_name=f"{benchmark['name']} ({', '.join(benchmark['languages'])})",
+        dataset_config=setting,
+        dataset_revision=str(benchmark["sha256"]),
+        metric_type=measure,
+        metric_name=name,
+        metric_value=round(float(value), DIGITS),
+    )
+
+
+def _called(measure: str) -> str:
+    name, _, cut = measure.partition("@")
+    return f"{NAMES[name]}_at_{cut}" if cut else NAMES[name]
+
+
+def write_model_index(
+    card: str | Path,
+    results: Sequence[Mapping[str, Any]],
+    *,
+    name: str | None = None,
+    dataset: str | None = None,
+) -> None:
+    """Write results into the front matter of a model card, and leave everything else as it is.
+
+    Only the lines of ``model-index`` change: its results on the same data, setting and measure are replaced,
+    others stay. A card that does not exist, or has no front matter, gets one.
+
+    Args:
+        card: a README.md.
+        results: the content of one results file or more, of one model.
+        name: of the model in the card. (default: what the card or the results call it)
+        dataset: the benchmark's id on the hub. (default: its name)
+
+    Raises:
+        PanglotError: results of several models, or front matter that is not what the hub reads.
+    """
+    card = Path(card)
+    models = {str(found["model"]["sha256"]) for found in results}
+    if len(models) != 1:
+        raise PanglotError(
+            "the results are of several models; name those of the model whose card it is."
+            if models
+            else "there is nothing to export; name one results file or more."
+        )
+    text = _read(card)
+    head, body, newline = _split(text, card)
+    known_name, known = _known(head, card)
+    found = [result for one in results for result in eval_results(one, dataset)]
+    new = {_identity(result) for result in found}
+    kept = [result for result in known if _identity(result) not in new]
+    called = name or known_name or str(results[0]["model"]["name"]).rstrip("/").rsplit("/", 1)[-1]
+    index = eval_results_to_model_index(called, [*kept, *found])
+    block = yaml.safe_dump({KEY: index}, sort_keys=False, allow_unicode=True, width=110)
+    lines = [*_without(head, KEY), *block.splitlines()]
+    with written_whole(card) as part, part.open("w", encoding="utf-8", newline="") as file:
+        file.write(newline.join([FENCE, *lines, FENCE, ""]) + body)
+
+
+def _identity(result: EvalResult) -> tuple[str, ...]:
+    """Say which figure a result is: a later one of the same data, setting and measure replaces it."""
+    keys = (result.task_type, result.dataset_type, result.dataset_config, result.dataset_revision)
+    return (*map(str, keys), result.metric_type)
+
+
+def _read(card: Path) -> str:
+    if not card.exists():
+        return ""
+    if card.is_dir():
+        raise PanglotError(f"{card}: is a folder; name the card in it, such as {card / 'README.md'}.")
+    try:
+        with card.open(encoding="utf-8", newline="") as file:
+            return file.read().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise PanglotError(f"{card}: is no UTF-8 text; name a README.md.") from error
+
+
+def _split(text: str, card: Path) -> tuple[list[str], str, str]:
+    """Return the lines of the front matter, what follows it as it is, and how lines end."""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    lines = text.split(newline)
+    if lines[0].rstrip() != FENCE:
+        return [], text, newline
+    for k, line in enumerate(lines[1:], 1):
+        if line.rstrip() == FENCE:
+            return lines[1:k], newline.join(lines[k + 1 :]), newline
+    raise PanglotError(f"{card}: its front matter has no end; close it with a line of three hyphens.")
+
+
+def _known(head: Sequence[str], card: Path) -> tuple[str | None, list[EvalResult]]:
+    """Return the name and the results that the front matter holds already."""
+    try:
+        found = yaml.safe_load("\n".join(head)) or {}
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 2}" if mark is not None else "front matter"
+        raise PanglotError(f"{card}: {where}: the front matter is no YAML; mend it.") from error
+    if not isinstance(found, dict):
+        raise PanglotError(f"{card}: the front matter is no list of names and values; mend it.")
+    if not found.get(KEY):
+        return None, []
+    try:
+        return model_index_to_eval_results(found[KEY])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise PanglotError(f"{card}: its {KEY} is not in the hub's form; mend it or remove it.") from error
+
+
+def _without(head: Sequence[str], key: str) -> list[str]:
+    """Return lines of YAML without a key at the top and what belongs to it."""
+    kept: list[str] = []
+    inside = False
+    for line in head:
+        if line.startswith((f"{key}:", f"'{key}':", f'"{key}":')):
+            inside = True
+        elif inside and line.strip() and not line.startswith((" ", "\t", "-", "#")):
+            inside = False
+        if not inside:
+            kept.append(line)
+    return kept

@@ -1,0 +1,128 @@
+"""``panglot report`` on results files of random vectors."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from panglot.cli import show
+from panglot.cli.report import report
+from panglot.data import sample_benchmark
+from panglot.errors import PanglotError
+from panglot.evaluation import Evaluation, describe_run, evaluate_embeddings
+from panglot.evaluation.results import describe_benchmark
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two runs on the sample in two languages."""
+    folder = tmp_path_factory.mktemp("runs")
+    benchmark = sample_benchmark().restrict(["en", "ar"])
+    rng = np.random.default_rng(0)
+    paths = []
+    for name in ("first", "second"):
+        vectors = [rng.normal(size=(len(texts), 16)) for texts in (benchmark.queries, benchmark.passages)]
+        unit = [(v / np.linalg.norm(v, axis=1, keepdims=True)).astype(np.float32) for v in vectors]
+        found = evaluate_embeddings(benchmark, *unit)
+        described = {
+            **describe_run(),
+            "model": {"name": name, "sha256": name},
+            "benchmark": describe_benchmark(benchmark),
+        }
+        paths.append(folder / f"{name}.json")
+        Evaluation({**described, **found.results}, found.per_query).save(paths[-1])
+    return paths
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    app = typer.Typer()
+    app.command()(report)
+
+    def invoke(*arguments: object) -> Any:
+        monkeypatch.setattr(show, "out", Console(width=80))
+        quick = ("--resamples", "20", "--flips", "50")
+        return CliRunner().invoke(app, [str(argument) for argument in (*quick, *arguments)])
+
+    return invoke
+
+
+def failure(path: Path) -> dict[str, Any]:
+    """A failure as ``panglot inspect --json`` prints it, of the first query in a run's table."""
+    row = pq.read_table(path.with_suffix(".parquet")).slice(0, 1).to_pylist()[0]
+    answer = {
+        "rank": row["best_rank"],
+        "score": 0.5,
+        "id": "a",
+        "language": "en",
+        "text": "yes",
+        "relevance": 1,
+    }
+    return {
+        "query_id": row["query_id"],
+        "query_language": row["query_language"],
+        "query": "what was asked <b>",
+        "pool": row["pool"],
+        "measure": "AP",
+        "value": row["AP"],
+        "answer": answer,
+        "above": [],
+    }
+
+
+def test_a_page_and_figures(run: Run, files: list[Path], tmp_path: Path) -> None:
+    worst = tmp_path / "worst.json"
+    worst.write_text(json.dumps([failure(files[1])]))
+    page, figures = tmp_path / "r.html", tmp_path / "figures"
+    outcome = run(*files, "--output", page, "--assets", figures, "--failures", worst)
+    assert outcome.exit_code == 0, outcome.output
+    assert "Within one language (monolingual)" in outcome.stdout
+    assert f"report: {page}" in outcome.stdout
+    text = page.read_text(encoding="utf-8")
+    assert "Worst queries of second" in text
+    assert "what was asked &lt;b&gt;" in text
+    assert (figures / "settings.tex").is_file()
+
+
+def test_json(run: Run, files: list[Path], tmp_path: Path) -> None:
+    outcome = run(files[0], "--output", tmp_path / "r.html", "--json", "--measure", "nDCG@10")
+    found = json.loads(outcome.stdout)
+    assert found["files"] == [str(tmp_path / "r.html")]
+    assert found["compared"] is None
+    value = json.loads(files[0].read_text())["settings"]["monolingual"]["nDCG@10"]
+    assert f"nDCG@10 {value:.3f}" in found["summary"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--reference", "paper"), "has no figures on 'sample'"),
+        (("--reference", "book"), "'book' is no reference"),
+        (("--baseline", "3"), "there is no run 3"),
+        (("--resamples", "0"), "0 resamples cannot be drawn"),
+        (("--alpha", "2"), "alpha is 2"),
+        (("--measure", "P@1"), "not all runs hold 'P@1'"),
+        (("--failures", "missing.json"), "no such file"),
+    ],
+)
+def test_bad_options_are_one_sentence(
+    run: Run, files: list[Path], tmp_path: Path, arguments: tuple[str, str], sentence: str
+) -> None:
+    outcome = run(*files, "--output", tmp_path / "r.html", *arguments)
+    assert isinstance(outcome.exception, PanglotError)
+    assert sentence in str(outcome.exception)
+    assert not list(tmp_path.iterdir())
+
+
+def test_results_that_are_not_there(run: Run, tmp_path: Path) -> None:
+    outcome = run(tmp_path / "none.json")
+    assert "no such file" in str(outcome.exception)

@@ -1,0 +1,124 @@
+"""The evaluation part of a model card, read back with the hub's own library."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+from huggingface_hub.repocard_data import EvalResult
+
+from panglot.errors import PanglotError
+from panglot.report.export import eval_results, write_model_index
+
+CARD = """---
+language:
+- en
+# a comment that must stay
+license:   apache-2.0
+model-index:
+- name: my-model
+  results:
+  - task:
+      type: fill-mask
+    dataset:
+      name: Other
+      type: other
+    metrics:
+    - type: accuracy
+      value: 0.5
+tags: [a,   b]
+---
+
+# A title
+
+---
+model-index: not front matter
+"""
+
+
+@pytest.fixture
+def results(runs: SimpleNamespace) -> dict[str, Any]:
+    return dict(runs.evaluations[0].results)
+
+
+def read(path: Path) -> tuple[str, dict[tuple[str, str | None], EvalResult]]:
+    card = ModelCard.load(path)
+    assert card.data.eval_results is not None
+    found = {(result.metric_type, result.dataset_config): result for result in card.data.eval_results}
+    assert len(found) == len(card.data.eval_results)
+    return str(card.data.model_name), found
+
+
+def test_a_new_card_gets_every_figure(results: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    write_model_index(path, [results])
+    name, found = read(path)
+    assert name == "plain"
+    assert len(found) == 16  # five measures in three settings, and rank distance
+    for setting, figures in results["settings"].items():
+        assert found["ndcg_at_10", setting].metric_value == pytest.approx(figures["nDCG@10"], abs=1e-5)
+        assert found["map", setting].dataset_revision == results["benchmark"]["sha256"]
+    distance = found["rank_distance", "multilingual"].metric_value
+    assert distance == pytest.approx(results["bias"]["rank_distance"], abs=1e-5)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_the_rest_of_a_card_stays_as_it_is(results: dict[str, Any], tmp_path: Path, newline: str) -> None:
+    path = tmp_path / "README.md"
+    path.write_bytes(CARD.replace("\n", newline).encode())
+    write_model_index(path, [results], dataset="someone/sample")
+    text = path.read_bytes().decode()
+    for kept in ("# a comment that must stay", "license:   apache-2.0", "tags: [a,   b]", "- en"):
+        assert f"{newline}{kept}{newline}" in text
+    assert text.endswith(CARD[CARD.index("\n# A title") :].replace("\n", newline))
+    assert text.count("\r") == (text.count("\n") if newline == "\r\n" else 0)
+    name, found = read(path)
+    assert name == "my-model"
+    assert found["accuracy", None].metric_value == 0.5
+    assert found["map", "monolingual"].dataset_type == "someone/sample"
+
+
+def test_writing_again_replaces_figures(results: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_text(CARD)
+    write_model_index(path, [results])
+    first = path.read_text()
+    write_model_index(path, [results])
+    assert path.read_text() == first
+    better = {**results, "settings": {**results["settings"], "monolingual": {"AP": 0.987}}}
+    write_model_index(path, [better])
+    _, found = read(path)
+    assert found["map", "monolingual"].metric_value == 0.987
+    assert len(found) == 17  # and the accuracy that was there
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("---\na: [1\n---\n", "the front matter is no YAML"),
+        ("---\na: 1\n", "its front matter has no end"),
+        ("---\n- a\n---\n", "no list of names and values"),
+        ("---\nmodel-index:\n- results: 3\n---\n", "is not in the hub's form"),
+    ],
+)
+def test_a_card_that_the_hub_could_not_read_is_left_alone(
+    results: dict[str, Any], tmp_path: Path, text: str, sentence: str
+) -> None:
+    path = tmp_path / "README.md"
+    path.write_text(text)
+    with pytest.raises(PanglotError, match=sentence):
+        write_model_index(path, [results])
+    assert path.read_text() == text
+
+
+def test_results_of_two_models_are_refused(runs: SimpleNamespace, tmp_path: Path) -> None:
+    with pytest.raises(PanglotError, match="are of several models"):
+        write_model_index(tmp_path / "README.md", [e.results for e in runs.evaluations])
+    with pytest.raises(PanglotError, match="nothing to export"):
+        write_model_index(tmp_path / "README.md", [])
+
+
+def test_names_of_tasks_and_measures(results: dict[str, Any]) -> None:
+    first = eval_results(results)[0]
+    assert (first.task_name, first.metric_name) == ("monolingual retrieval", "monolingual AP")
