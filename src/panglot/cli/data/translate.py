@@ -60,7 +60,8 @@ def translate(
       panglot data translate pairs.jsonl --model facebook/nllb-200-distilled-600M --to de --output out.jsonl
     """
     from panglot.encoders.translation import load_translator, translate_pairs
-    from panglot.encoders.translation.translate import plan, read_note
+    from panglot.encoders.translation.plan import plan
+    from panglot.encoders.translation.translate import read_note
     from panglot.experiments.recipes import load_source
 
     if output.resolve() == pairs.resolve():
