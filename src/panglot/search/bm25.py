@@ -17,8 +17,17 @@ import regex
 from panglot.data import Benchmark, IntArray
 from panglot.encoders import FloatArray
 from panglot.errors import PanglotError
-from panglot.evaluation import DEFAULT_MEASURES, Evaluation, Ranks, describe_run, per_query, summarise
+from panglot.evaluation import (
+    DEFAULT_MEASURES,
+    Evaluation,
+    Ranks,
+    describe_run,
+    intervals,
+    per_query,
+    summarise,
+)
 from panglot.evaluation.evaluate import passage_texts
+from panglot.evaluation.groups import group_figures
 from panglot.evaluation.measures import parse_measure
 from panglot.evaluation.results import describe_benchmark
 from panglot.evaluation.scores import language_order, tie_order
@@ -161,6 +170,8 @@ def bm25_evaluation(
         "benchmark": describe_benchmark(benchmark),
         **summarise(benchmark, table, measures),
     }
+    results["intervals"] = intervals(table, measures, passages=len(benchmark.passages))
+    results["groups"] = group_figures(results, table)
     return Evaluation(results, table)
 
 
