@@ -120,7 +120,7 @@ def test_results_have_the_parts_of_the_schema(make_benchmark: MakeBenchmark) -> 
     results = evaluation.results
     assert set(results) == {
         *("schema", "panglot", "command", "created", "seed", "versions", "model", "benchmark"),
-        *("settings", "bias", "by_language", "matrix"),
+        *("settings", "bias", "by_language", "matrix", "intervals", "groups"),
     }
     assert results["model"]["name"] == "bm25"
     assert results["model"]["bm25"]["k1"] == 0.9
