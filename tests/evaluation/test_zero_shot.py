@@ -86,7 +86,7 @@ def test_single_queries_equal_trec_eval(data: Data, evaluation: Evaluation) -> N
         qrels.setdefault(benchmark.queries.ids[q], {})[ids[p]] = 1
     run = {
         benchmark.queries.ids[row]: dict(zip(ids, map(float, line), strict=True))
-        for row, line in zip(rows, scores, strict=True)
+        for row, line in zip(rows.tolist(), scores, strict=True)
     }
     names = {"map": "AP", "ndcg_cut_10": "nDCG@10", "recall_100": "R@100", "success_1": "Success@1"}
     reference = pytrec_eval.RelevanceEvaluator(

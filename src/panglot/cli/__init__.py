@@ -13,10 +13,14 @@ from panglot.cli.centre import centre
 from panglot.cli.compare import compare
 from panglot.cli.encode import encode
 from panglot.cli.evaluate import evaluate
+from panglot.cli.index import index
 from panglot.cli.inspect import inspect
 from panglot.cli.mine import mine
+from panglot.cli.onnx import onnx
 from panglot.cli.quickstart import quickstart
 from panglot.cli.report import report
+from panglot.cli.search import search
+from panglot.cli.serve import serve
 from panglot.cli.show import err
 from panglot.cli.train import train
 from panglot.cli.trim import trim
@@ -36,12 +40,16 @@ app.command()(evaluate)
 app.command(no_args_is_help=True)(compare)
 app.command(no_args_is_help=True)(inspect)
 app.command(no_args_is_help=True)(report)
+export.app.command(no_args_is_help=True)(onnx)
 app.add_typer(export.app, name="export")
 app.command(no_args_is_help=True)(mine)
 app.command(no_args_is_help=True)(centre)
 app.command(no_args_is_help=True)(trim)
 app.command(no_args_is_help=True)(average)
 app.command(no_args_is_help=True)(encode)
+app.command(no_args_is_help=True)(index)
+app.command(no_args_is_help=True)(search)
+app.command()(serve)
 app.add_typer(experiment.app, name="experiment")
 
 

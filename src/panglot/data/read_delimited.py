@@ -28,11 +28,11 @@ def read_delimited(
     frequent of comma, semicolon, tab and bar. In a file with tabs, quotation marks are part of the text
     unless they quote whole cells throughout. Text is UTF-8, or UTF-16 with its byte-order mark.
     """
-    rows = _records(path)
+    rows = records(path)
     head = next(rows, None)
     if head is None:
         return
-    names = _header(path, head[1])
+    names = header_of(path, head[1])
     layout = find_layout(names, columns, str(path))
     wanted = [names.index(name) for name in layout.used if name in names]
     done = 0
@@ -50,7 +50,8 @@ def read_delimited(
         done += len(part)
 
 
-def _header(path: Path, cells: list[str]) -> list[str]:
+def header_of(path: Path, cells: list[str]) -> list[str]:
+    """Return the names of the columns; one that stands twice is a ``PanglotError``."""
     names = [cell.strip() for cell in cells]
     named = [name for name in names if name]
     if twice := next((name for name in named if named.count(name) > 1), None):
@@ -58,7 +59,7 @@ def _header(path: Path, cells: list[str]) -> list[str]:
     return names
 
 
-def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+def records(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Give each record and the line on which it starts; blank lines are passed over."""
     delimiter, quoted = _dialect(path)
     csv.field_size_limit(sys.maxsize)  # passages may be longer than its 131,072 characters

@@ -47,7 +47,7 @@ def _own_batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
 
 
 def _in_own_fields(path: Path) -> bool:
-    line = next(_lines(path), None)
+    line = next(lines_of(path), None)
     if line is None:
         return True
     try:
@@ -63,7 +63,8 @@ def _in_own_fields(path: Path) -> bool:
         return not other_form
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def lines_of(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file; a broken compression is a ``PanglotError`` that names the line."""
     number = 0
     with open_bytes(path) as file:
         lines = iter(file)
@@ -84,9 +85,9 @@ def _rows(
     path: Path, size: int, check: Callable[[Path, int, dict[str, Any]], dict[str, Any]]
 ) -> Iterator[tuple[list[dict[str, Any]], int]]:
     """Parse lines and check each; give them ``size`` at a time, with the line of the first."""
-    lines = enumerate(_lines(path), 1)
+    lines = enumerate(lines_of(path), 1)
     while part := list(islice(lines, size)):
-        yield [check(path, number, _parse(path, number, line)) for number, line in part], part[0][0]
+        yield [check(path, number, parse_object(path, number, line)) for number, line in part], part[0][0]
 
 
 def _as_batch(
@@ -105,7 +106,7 @@ def _as_batch(
         ) from error
 
 
-def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
+def parse_object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     """Return one JSON line."""
     try:
         value = json.loads(line)

@@ -18,6 +18,7 @@ from torch import nn
 
 from panglot.encoders.deberta import restore_character_map
 from panglot.encoders.laser import Laser2, release_file
+from panglot.encoders.onnx import OnnxTransformer
 from panglot.encoders.use_multilingual import UseMultilingual
 from panglot.errors import PanglotError
 
@@ -30,7 +31,8 @@ KNOWN_PROMPTS = {
     "multilingual-e5-(small|base|large)": {"query": "query: ", "document": "passage: "},
     "multilingual-e5-large-instruct": {"query": f"Instruct: {E5_TASK}\nQuery: ", "document": ""},
 }
-OWN_MODULES = {f"{module.__module__}.{module.__name__}": module for module in (UseMultilingual, Laser2)}
+OWN = (UseMultilingual, Laser2, OnnxTransformer)
+OWN_MODULES = {f"{module.__module__}.{module.__name__}": module for module in OWN}
 
 
 def load_encoder(

@@ -1,0 +1,175 @@
+"""``panglot index``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from panglot.cli import show
+from panglot.errors import PanglotError
+
+if TYPE_CHECKING:
+    from panglot.search.index import Changes, Index
+    from panglot.search.recall import Recall
+
+CHECKED = 20_000  # passages up to which recall is measured unasked
+
+
+def index(
+    index: Annotated[
+        str,
+        typer.Option(
+            "--index", help="A folder, or a Milvus server: http://host:19530 or http://host:19530#name."
+        ),
+    ],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="A file or a folder of texts. Give it once for each."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="use-multilingual (the default), a model's folder or a hub id; needed for a new index only."
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="For a new folder: milvus (the default, embedded) or exact (small sets, NumPy)."),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of texts that do not say theirs. (default: detected)")
+    ] = None,
+    among: Annotated[
+        str | None, typer.Option(help="Detect only these languages, as en,sw,ar: surer on short texts.")
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option(help="Tokens in a passage, at most. (default: 256, or what the model reads)")
+    ] = None,
+    centre: Annotated[
+        bool, typer.Option("--centre", help="Take the model's language means away (see panglot centre).")
+    ] = False,
+    delete: Annotated[
+        list[str] | None, typer.Option("--delete", help="Take out the document of this id. Once for each.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Write passages and vectors to a .parquet file, or vectors to .npy.")
+    ] = None,
+    recall: Annotated[
+        int | None,
+        typer.Option(help="Passages asked for their neighbours, to check the engine; 0: none. (default: 50)"),
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(help="Let the model read so many tokens. (default: its limit)")
+    ] = None,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster.")] = False,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Make a search index of texts in any languages, or bring one up to date.
+
+    Run it again after it was stopped: it goes on. Texts that stand in the index are not encoded again; a
+    text with an id that stands in it takes the old one's place.
+
+    Examples:
+
+      panglot index --index my-index --input documents/ --input more.jsonl
+
+      panglot index --index my-index --delete report-17 --export vectors.parquet
+    """
+    from panglot.search.index import delete_documents, open_index
+
+    if not inputs and not delete and export is None and recall is None:
+        raise PanglotError("there is nothing to do; name texts with --input.")
+    outcome: dict[str, Any] = {"index": index}
+    if delete:
+        outcome["deleted"] = delete_documents(open_index(index), delete)
+    if inputs:
+        settings: dict[str, Any] = {"engine": engine, "length": length}
+        loading: dict[str, Any] = {"max_length": max_length, "trust_remote_code": trust_remote_code}
+        opened, changes = _add(index, inputs, model, centre, language, among, bf16, settings, loading)
+        outcome |= {"changes": vars(changes)}
+        if not json:
+            _tell_changes(changes)
+    opened = open_index(index)
+    outcome |= {"passages": opened.engine.count(), "languages": list(opened.facts.languages)}
+    opened.engine.release()
+    measured = _check(opened, recall, outcome["passages"], bool(inputs))
+    outcome["recall"] = None if measured is None else vars(measured)
+    if export is not None:
+        from panglot.search.export import export_index
+
+        outcome["exported"] = export_index(opened, export)
+    if json:
+        show.print_json(outcome)
+        return
+    if delete:
+        show.tell(f"deleted {outcome['deleted']:,} passages")
+    show.tell(f"{index}: {outcome['passages']:,} passages in {len(opened.facts.languages)} languages")
+    if measured is not None:
+        show.tell(
+            f"recall@{measured.k} {measured.recall:.3f}, {measured.milliseconds:.1f} ms a question "
+            f"(exact search in NumPy: {measured.exact_milliseconds:.1f} ms)"
+        )
+    if export is not None:
+        show.tell(f"wrote {outcome['exported']:,} vectors: {export}")
+
+
+def _add(
+    place: str,
+    inputs: Sequence[str],
+    model: str | None,
+    centre: bool,
+    language: str | None,
+    among: str | None,
+    bf16: bool,
+    settings: dict[str, Any],
+    loading: dict[str, Any],
+) -> "tuple[Index, Changes]":
+    from panglot.encoders import load_encoder
+    from panglot.languages import check_languages
+    from panglot.search.documents import read_documents
+    from panglot.search.facts import own_means
+    from panglot.search.index import add_documents, existing_facts, make_index
+
+    candidates = check_languages(among.split(",")) if among else None
+    with show.bar("reading", 0) as advance:  # all of it, so that mistakes show before the long work
+        total = 0
+        for _ in read_documents(inputs, language=language):
+            total += 1
+            advance(1)
+    facts = existing_facts(place)
+    name = model or (facts.name if facts is not None else "use-multilingual")
+    if facts is not None and loading["max_length"] is None:
+        loading["max_length"] = facts.max_length
+    encoder = load_encoder(name, **loading)
+    means = own_means(name) if centre or (facts is not None and facts.centring) else None
+    opened = make_index(place, encoder, name, means=means, **settings)
+    documents = read_documents(inputs, language=language)
+    with show.bar("indexing", total) as advance:
+        changes = add_documents(
+            opened, encoder, documents, means=means, among=candidates, bf16=bf16, progress=advance
+        )
+    return opened, changes
+
+
+def _tell_changes(changes: "Changes") -> None:
+    parts = [
+        f"{getattr(changes, name):,} {name}"
+        for name in ("added", "changed", "moved", "unchanged", "deleted")
+        if getattr(changes, name)
+    ]
+    show.tell(f"{changes.documents:,} documents; passages: {', '.join(parts) or 'none'}")
+
+
+def _check(opened: "Index", wanted: int | None, passages: int, indexed: bool) -> "Recall | None":
+    from panglot.search.recall import QUESTIONS, check_recall
+
+    if wanted == 0 or not passages or (wanted is None and not indexed):
+        return None
+    if wanted is None and passages > CHECKED:
+        show.note(f"recall is not checked unasked above {CHECKED:,} passages; ask for it with --recall 50.")
+        return None
+    return check_recall(opened, wanted or QUESTIONS)

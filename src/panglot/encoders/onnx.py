@@ -1,0 +1,91 @@
+"""A transformer that ONNX Runtime computes, as a module of sentence-transformers."""
+
+import json
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from sentence_transformers.base.modules import InputModule
+from torch import Tensor
+from transformers import AutoTokenizer
+
+from panglot.errors import PanglotError
+from panglot.files import sha256
+
+GRAPH = "model.onnx"
+
+
+class OnnxTransformer(InputModule):
+    """Texts to ``token_embeddings``, for a pooling module after it; made by ``export_onnx``."""
+
+    config_keys: list[str] = ["max_seq_length", "source_sha256", "precision", "dimension"]  # noqa: RUF012 (the name and type are the library's)
+    config_file_name = "onnx_transformer.json"
+
+    def __init__(
+        self, folder: Path, max_seq_length: int, source_sha256: str, precision: str, dimension: int
+    ) -> None:
+        needs_onnx()
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.folder = folder
+        self.max_seq_length = max_seq_length
+        self.source_sha256 = source_sha256
+        self.precision = precision
+        self.dimension = dimension
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        # a model is known by its state: this stands for the graph's weights, which torch does not have
+        digest = bytes.fromhex(sha256(folder / GRAPH))
+        self.register_buffer("graph_sha256", torch.frombuffer(bytearray(digest), dtype=torch.uint8))
+        self.session = _session(folder / GRAPH)
+        self.inputs = [one.name for one in self.session.get_inputs()]
+
+    def preprocess(self, inputs: Any, prompt: str | None = None, **_: Any) -> dict[str, Any]:
+        """Tokenise texts."""
+        texts = [(prompt or "") + text for text in inputs]
+        return dict(
+            self.tokenizer(
+                texts, padding=True, truncation=True, max_length=self.max_seq_length, return_tensors="pt"
+            )
+        )
+
+    def forward(self, features: dict[str, Tensor], **_: Any) -> dict[str, Tensor]:
+        """Add ``token_embeddings``, ``(n, length, dimension)``."""
+        given = {name: features[name].cpu().numpy() for name in self.inputs}
+        features["token_embeddings"] = torch.from_numpy(self.session.run(None, given)[0])
+        return features
+
+    def get_embedding_dimension(self) -> int:
+        """Return the numbers of an embedding."""
+        return self.dimension
+
+    def save(self, output_path: str, *_: Any, **__: Any) -> None:
+        """Write the graph, the tokenizer and what belongs to them."""
+        self.save_config(output_path)
+        self.tokenizer.save_pretrained(output_path)
+        if Path(output_path).resolve() != self.folder.resolve():
+            shutil.copyfile(self.folder / GRAPH, Path(output_path) / GRAPH)
+
+    @classmethod
+    def load(cls, model_name_or_path: str, subfolder: str = "", **_: Any) -> Self:  # type: ignore[override]
+        """Read what ``save`` wrote."""
+        folder = Path(model_name_or_path) / subfolder
+        config = json.loads((folder / cls.config_file_name).read_text(encoding="utf-8"))
+        return cls(folder, **config)
+
+
+def needs_onnx() -> None:
+    """Raise a ``PanglotError`` where the libraries are missing."""
+    for library in ("onnx", "onnxruntime"):
+        if find_spec(library) is None:
+            raise PanglotError(f"{library} is not installed; run pip install 'panglot[onnx]'.")
+
+
+def _session(path: Path) -> Any:
+    import onnxruntime  # type: ignore[import-untyped]
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

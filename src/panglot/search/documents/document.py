@@ -1,0 +1,85 @@
+"""What is read, and what is searched for."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+Metadata = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a document: the heading above it ("" where there is none) and its text."""
+
+    heading: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text as it was found.
+
+    Attributes:
+        id: of the document, at most 256 bytes.
+        sections: its text, in order.
+        title: "" where there is none.
+        language: a BCP-47 code; None where nothing says it.
+        source: the file that it comes from.
+        metadata: whatever else is known: JSON values by name.
+        where: file and line, for messages.
+    """
+
+    id: str
+    sections: tuple[Section, ...]
+    title: str = ""
+    language: str | None = None
+    source: str = ""
+    metadata: Metadata = field(default_factory=dict)
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A piece of a document that is found as a whole.
+
+    Attributes:
+        id: the document's id, and ``#`` with a number from the second passage on.
+        document: the document's id.
+        text: what is shown.
+        title: the document's, with the heading above the passage.
+        language: a BCP-47 code; ``und`` where it is not known.
+        source: the file that it comes from.
+        metadata: the document's.
+    """
+
+    id: str
+    document: str
+    text: str
+    title: str
+    language: str
+    source: str
+    metadata: Metadata
+
+    @property
+    def encoded(self) -> str:
+        """Return what a model reads: the title, where there is one, and the text."""
+        return f"{self.title} {self.text}" if self.title else self.text
+
+    def digest(self) -> str:
+        """Return a checksum of what is encoded: a passage with the same one keeps its vector."""
+        return short_digest(self.encoded, self.language)
+
+    def about(self) -> str:
+        """Return a checksum of everything that is kept of a passage."""
+        rest = (self.document, self.title, self.source, json.dumps(self.metadata, sort_keys=True))
+        return short_digest(self.digest(), *rest)
+
+
+def short_digest(*parts: str) -> str:
+    """Return 32 hexadecimal digits for some texts."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "little") + encoded)
+    return digest.hexdigest()

@@ -1,0 +1,161 @@
+"""Rows of JSONL, CSV, TSV and Parquet, read into documents."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from panglot.data.read_delimited import header_of, records
+from panglot.data.read_jsonl import lines_of, parse_object
+from panglot.data.read_pairs import read_rows
+from panglot.errors import PanglotError
+from panglot.search.documents.document import Document, Section, short_digest
+
+TEXT = ("text", "passage", "contents", "content", "body")
+ID = ("id", "_id", "docid", "doc_id", "document_id", "passage_id")
+LANGUAGE = ("language", "lang")
+TITLE = ("title",)
+METADATA = "metadata"
+QUERY = "query"  # a row with a query and a passage is a pair
+BATCH = 1024
+Row = tuple[str, dict[str, Any]]  # where it stands, and its values
+
+
+def row_documents(path: Path, kind: str) -> Iterator[Document]:
+    """Read a file of rows: documents, or pairs, of which the passages are taken."""
+    reader = {".parquet": _parquet, ".csv": _delimited, ".tsv": _delimited, ".tab": _delimited}
+    rows = reader.get(kind, _jsonl)(path)
+    first = next(rows, None)
+    if first is None:
+        raise PanglotError(f"{path}: is empty; it needs a text in each line.")
+    if _is_pairs(first[1]):
+        yield from pairs_documents(path)
+        return
+    for where, row in chain([first], rows):
+        yield _document(where, row, str(path))
+
+
+def pairs_documents(source: str | Path) -> Iterator[Document]:
+    """Read the passages of pairs; those of one passage id (or item) in one language are one."""
+    seen: dict[str, str] = {}
+    for batch, lines in read_rows(source):
+        for line, row in zip(lines.tolist(), batch.to_pylist(), strict=True):
+            where, text = f"{source}, line {line}", row["passage"]
+            if not (text or "").strip() or not row["language"]:
+                raise PanglotError(f"{where}: lacks a passage or its language; fill it in.")
+            document = row["passage_id"] or row["item_id"] or short_digest(text)
+            name, digest = f"{document}:{row['language']}", short_digest(text)
+            if seen.get(name) == digest:
+                continue
+            if name in seen:  # items of one group may show different windows of it
+                name = f"{row['item_id']}:{row['language']}"
+            seen[name] = digest
+            metadata = {"item_id": row["item_id"]} | (
+                {"document_id": row["document_id"]} if row["document_id"] else {}
+            )
+            yield Document(name, (Section("", text),), "", row["language"], str(source), metadata, where)
+
+
+def _is_pairs(row: Mapping[str, Any]) -> bool:
+    names = set(row)
+    return "text" not in names and (QUERY in names or not names.intersection(TEXT))
+
+
+def _document(where: str, row: Mapping[str, Any], source: str) -> Document:
+    text_name = next((name for name in TEXT if name in row), None)
+    if text_name is None:
+        raise PanglotError(f"{where}: has no text; name its column one of {', '.join(TEXT)}.")
+    text, title = row[text_name], _first(row, TITLE) or ""
+    if not isinstance(text, str) or not isinstance(title, str):
+        raise PanglotError(f"{where}: '{text_name}' or its title is no text; put it in quotation marks.")
+    if not text.strip():
+        raise PanglotError(f"{where}: '{text_name}' is empty; fill it in or remove the line.")
+    try:
+        (text + title).encode()
+    except UnicodeEncodeError as error:
+        raise PanglotError(f"{where}: holds half a character (a lone surrogate); mend the text.") from error
+    found = _first(row, ID)
+    identity = short_digest(title, text) if found in (None, "") else str(found)
+    language = _first(row, LANGUAGE) or None
+    used = {text_name, *TITLE, *LANGUAGE, METADATA, next((name for name in ID if name in row), "")}
+    metadata = {name: _plain(value) for name, value in row.items() if name not in used and name}
+    if isinstance(inner := row.get(METADATA), dict):
+        metadata |= {name: _plain(value) for name, value in inner.items()}
+    elif inner is not None:
+        metadata[METADATA] = _plain(inner)
+    metadata = {name: value for name, value in metadata.items() if value is not None}
+    return Document(
+        identity,
+        (Section("", text),),
+        title.strip(),
+        None if language is None else str(language),
+        source,
+        metadata,
+        where,
+    )
+
+
+def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
+    return next((row[name] for name in names if name in row), None)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it; what it lacks (dates, numbers that are not finite) as text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+def _jsonl(path: Path) -> Iterator[Row]:
+    for number, line in enumerate(lines_of(path), 1):
+        if number == 1 and line.startswith(b"\xef\xbb\xbf"):
+            line = line[3:]
+        yield f"{path}, line {number}", parse_object(path, number, line)
+
+
+def _delimited(path: Path) -> Iterator[Row]:
+    rows = records(path)
+    head = next(rows, None)
+    if head is None:
+        return
+    names = header_of(path, head[1])
+    for line, cells in rows:
+        if len(cells) != len(names):
+            raise PanglotError(
+                f"{path}, line {line}: has {len(cells)} cells where the header has {len(names)}; put "
+                "cells that hold a delimiter or a line's end into quotation marks."
+            )
+        row: dict[str, Any] = dict(zip(names, cells, strict=True))
+        if isinstance(row.get(METADATA), str) and row[METADATA].startswith("{"):
+            row[METADATA] = _object(row[METADATA])
+        yield f"{path}, line {line}", row
+
+
+def _object(cell: str) -> Any:
+    try:
+        return json.loads(cell)
+    except ValueError:
+        return cell
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    try:
+        file = pq.ParquetFile(path)
+        number = 0
+        for batch in file.iter_batches(BATCH):
+            for row in batch.to_pylist():
+                number += 1
+                yield f"{path}, row {number}", row
+    except (pa.ArrowInvalid, OSError) as error:
+        raise PanglotError(f"{path}: is no readable Parquet file ({error}).") from error

@@ -1,0 +1,122 @@
+"""Documents cut into passages: whole sentences, as many as fit into so many tokens."""
+
+from collections.abc import Callable, Sequence
+
+from sentence_transformers import SentenceTransformer
+
+from panglot.encoders import passage_prompt
+from panglot.encoders.encode import token_lengths
+from panglot.encoders.translation.segments import Segment, cut
+from panglot.errors import PanglotError
+from panglot.search.documents.detect import UNKNOWN, detect_languages
+from panglot.search.documents.document import Document, Passage
+
+LENGTH = 256  # tokens
+SHORTEST = 16
+MEASURE = 1 << 14  # a text with more characters than that is not measured whole
+Count = Callable[[Sequence[str]], list[int]]
+
+
+def token_counter(model: SentenceTransformer) -> Count:
+    """Return a function from texts to numbers of tokens, uncut, as a model's tokenizer counts them."""
+    own = getattr(model[0], "token_ids", None)
+    tokenizer = getattr(model, "tokenizer", None)
+    if own is None and callable(tokenizer):
+        return lambda texts: [
+            len(ids) for ids in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        ]
+    if own is not None and getattr(model, "max_seq_length", None):
+        return lambda texts: [_uncut(model, text) for text in texts]
+    return lambda texts: [len(text) for text in texts]
+
+
+def length_limit(model: SentenceTransformer, length: int | None) -> int:
+    """Return the tokens of a passage: as asked for, at most what the model reads after its prompt.
+
+    Raises:
+        PanglotError: fewer than 16.
+    """
+    most = model.max_seq_length
+    prompt = sum(token_counter(model)([passage_prompt(model)])) if passage_prompt(model) else 0
+    room = LENGTH if most is None else int(most) - prompt - 2  # two for the marks at the ends
+    wanted = min(LENGTH, room) if length is None else length
+    if wanted < SHORTEST or wanted > max(room, SHORTEST):
+        raise PanglotError(
+            f"passages of {wanted} tokens cannot be made; use {SHORTEST} to {max(room, SHORTEST)} "
+            "(what the model reads, less its prompt)."
+        )
+    return wanted
+
+
+def passages_of(
+    document: Document, count: Count, length: int, *, among: Sequence[str] | None = None
+) -> list[Passage]:
+    """Cut a document into passages.
+
+    A section that fits stays whole; of a longer one, as many whole sentences as fit make a passage. A
+    sentence that does not fit is cut at a comma, else at a space, else between two characters. The title
+    counts: it is encoded with every passage.
+
+    Args:
+        document: with or without a language; without, that of its longest section's head is told from it.
+        count: see ``token_counter``.
+        length: tokens in a passage, its title among them.
+        among: the languages that it can be in.
+    """
+    pieces = []
+    for section in document.sections:
+        if not section.text.strip():
+            continue
+        parts = [part for part in (document.title, section.heading) if part]
+        title = " › ".join(parts)
+        room = max(length // 2, length - sum(count([title]))) if title else length
+        pieces += [(title, text) for text in split_text(section.text, count, room)]
+    language = document.language
+    if language is None:
+        texts = sorted((text for _, text in pieces), key=len)[-1:]
+        language = (detect_languages(texts, among) or [UNKNOWN])[0]
+    return [
+        Passage(
+            id=document.id if k == 0 else f"{document.id}#{k + 1}",
+            document=document.id,
+            text=text,
+            title=title,
+            language=language,
+            source=document.source,
+            metadata=document.metadata,
+        )
+        for k, (title, text) in enumerate(pieces)
+    ]
+
+
+def split_text(text: str, count: Count, length: int) -> list[str]:
+    """Cut a text into pieces of at most so many tokens, between sentences where that is possible."""
+    text = text.strip()
+    if len(text) <= MEASURE and count([text])[0] <= length:
+        return [text]
+    segments = cut(text, lambda texts: [n <= length for n in count(texts)])
+    sizes = count([segment.text + segment.gap for segment in segments])
+    pieces: list[str] = []
+    held: list[Segment] = []
+    tokens = 0
+    for segment, size in zip(segments, sizes, strict=True):
+        if held and tokens + size > length:
+            pieces.append(_joined(held))
+            held, tokens = [], 0
+        held.append(segment)
+        tokens += size
+    return [*pieces, _joined(held)] if held else pieces
+
+
+def _joined(segments: Sequence[Segment]) -> str:
+    return "".join(segment.text + segment.gap for segment in segments).strip()
+
+
+def _uncut(model: SentenceTransformer, text: str) -> int:
+    """Count the tokens of a text with a tokenizer that cuts: part by part."""
+    limit = int(model.max_seq_length or 0)
+    whole = int(token_lengths(model, [text])[0])
+    if whole < limit or len(text) < 2:
+        return whole
+    middle = len(text) // 2
+    return _uncut(model, text[:middle]) + _uncut(model, text[middle:])

@@ -1,0 +1,118 @@
+"""What an engine does."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from panglot.encoders import FloatArray
+from panglot.search.documents.document import Passage, short_digest
+
+Facts = dict[str, Any]
+DRAWS = 1 << 16
+
+
+class Found(NamedTuple):
+    """A passage that an engine found, and its score: higher is better."""
+
+    passage: Passage
+    score: float
+
+
+class Kept(NamedTuple):
+    """What an index has of a passage: its document, and the checksums of ``Passage``."""
+
+    document: str
+    digest: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which passages are searched.
+
+    Attributes:
+        languages: codes; None for all.
+        where: metadata, by name, that must have these values. A value is a text; a number or true/false is
+            meant by it too.
+    """
+
+    languages: tuple[str, ...] | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
+
+    def fits(self, language: str, metadata: Mapping[str, Any]) -> bool:
+        """Say whether a passage is searched."""
+        if self.languages is not None and language not in self.languages:
+            return False
+        return all(
+            name in metadata and any(_same(metadata[name], value) for value in meanings(text))
+            for name, text in self.where.items()
+        )
+
+
+def meanings(text: str) -> list[Any]:
+    """Return the JSON values that a text can mean: itself, and the number or truth value it spells."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return [text]
+    return [text, value] if isinstance(value, bool | int | float) else [text]
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    return bool(found == wanted) and isinstance(found, bool) == isinstance(wanted, bool)
+
+
+def draw(name: str) -> int:
+    """Return a number below ``DRAWS`` for an id, as if drawn: those below a bound are a random sample."""
+    return int(short_digest("draw", name)[:4], 16)
+
+
+class Engine(Protocol):
+    """Keeps passages with their vectors. Every write is done whole or not at all, passage by passage."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the engine: ``milvus`` or ``exact``."""
+
+    def facts(self) -> Facts | None:
+        """Return what ``write_facts`` wrote; None where there is no index."""
+
+    def write_facts(self, facts: Facts) -> None:
+        """Write what the index remembers (``dimension`` among it); makes a new index where there is none."""
+
+    def kept(self, documents: Sequence[str]) -> dict[str, Kept]:
+        """Return what is kept of the passages of some documents, by passage id."""
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, FloatArray]:
+        """Return the vectors of some passages, by id; unknown ids are passed over."""
+
+    def write(self, passages: Sequence[Passage], vectors: FloatArray) -> None:
+        """Add passages with their unit vectors ``(n, d)``, in the place of those with the same ids."""
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Take passages out; unknown ids are passed over."""
+
+    def settle(self) -> None:
+        """Make what was written quick to search; called at the end of indexing."""
+
+    def count(self, chosen: Filter = Filter()) -> int:
+        """Return the number of passages."""
+
+    def dense(self, vectors: FloatArray, k: int, chosen: Filter) -> list[list[Found]]:
+        """Return the k passages with the highest dot product with each vector ``(n, d)``, best first."""
+
+    def lexical(self, queries: Sequence[str], k: int, chosen: Filter) -> list[list[Found]]:
+        """Return the k best passages that share a word with each query, by BM25, best first."""
+
+    def sample(self, chosen: Filter, count: int) -> FloatArray:
+        """Return the vectors of about so many passages at random, always the same: ``(n, d)``."""
+
+    def scan(self, size: int = 1024) -> Iterator[tuple[list[Passage], FloatArray]]:
+        """Return all passages and their vectors, in parts."""
+
+    def release(self) -> None:
+        """Let other processes in; the next call takes hold again."""
+
+    def give_way(self) -> None:
+        """Do so only if another process waits."""

@@ -1,0 +1,290 @@
+"""Exact search in NumPy: every passage is scored. For what fits in memory, and to check other engines by.
+
+A folder: ``index.json`` holds the facts, ``exact/`` numbered segments, each written whole (an Arrow file of
+passages and vectors, memory-mapped, with the ids that it takes out). The segments in order are the log of
+all changes: a reader sees whole segments only, and may read while another process writes.
+"""
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from panglot.data import IntArray
+from panglot.encoders import FloatArray
+from panglot.errors import PanglotError
+from panglot.files import explained, write_json, written_whole
+from panglot.search.bm25 import Bm25Pool, bm25_tokens
+from panglot.search.documents.document import Passage
+from panglot.search.engines.columns import TEXTS, VECTOR, passage_of, passage_table, table_vectors
+from panglot.search.engines.engine import DRAWS, Facts, Filter, Found, Kept, draw
+
+EXACT = "exact"
+FACTS = "index.json"
+SEGMENTS = 32  # more are made one
+QUERIES = 64  # scored at a time
+TRIES = 20
+Flags = npt.NDArray[np.bool_]
+
+
+class _Segment:
+    """One file: its passages as columns, their vectors, and which of them still hold."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        except pa.ArrowInvalid as error:
+            raise PanglotError(
+                f"{path}: is damaged ({error}); delete the index and make it again."
+            ) from error
+        about = json.loads((table.schema.metadata or {}).get(b"panglot", b"{}"))
+        self.gone: list[str] = about["gone"]
+        self.whole: bool = about["whole"]
+        self.texts = table.select(list(TEXTS))
+        self.vectors = table_vectors(table.column(VECTOR)) if len(table) else np.empty((0, 1), np.float32)
+        self.ids: list[str] = table.column("id").to_pylist()
+        self.languages = np.array(table.column("language").to_pylist(), np.str_)
+        self.alive: Flags = np.ones(len(self.ids), bool)
+        self._metadata: list[dict[str, Any]] | None = None
+
+    def passage(self, row: int) -> Passage:
+        return passage_of(self.texts.slice(row, 1).to_pylist()[0])
+
+    def chosen(self, chosen: Filter) -> Flags:
+        mask = self.alive.copy()
+        if chosen.languages is not None:
+            mask &= np.isin(self.languages, np.array(chosen.languages, np.str_))
+        if chosen.where:
+            if self._metadata is None:
+                self._metadata = [json.loads(text) for text in self.texts.column("metadata").to_pylist()]
+            for row in np.flatnonzero(mask).tolist():
+                mask[row] = chosen.fits(str(self.languages[row]), self._metadata[row])
+        return mask
+
+
+class ExactEngine:
+    """See ``Engine``."""
+
+    kind = "exact"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._segments: dict[str, _Segment] = {}
+        self._place: dict[str, tuple[str, int]] = {}
+        self._documents: dict[str, set[str]] = {}
+        self._lexicon: tuple[Bm25Pool, list[tuple[str, int]]] | None = None
+        self._guard = threading.RLock()  # a search must not see half of what another thread reads in
+
+    def facts(self) -> Facts | None:
+        """Return the content of ``index.json``."""
+        path = self.folder / FACTS
+        if not path.exists():
+            return None
+        try:
+            return cast(Facts, json.loads(path.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise PanglotError(f"{path}: cannot be read; delete the index and make it again.") from error
+
+    def write_facts(self, facts: Facts) -> None:
+        """Write ``index.json``, and make the folder."""
+        with explained(self.folder):
+            (self.folder / EXACT).mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / FACTS, facts)
+
+    def kept(self, documents: Sequence[str]) -> dict[str, Kept]:
+        """Return what is kept of some documents."""
+        with self._guard:
+            self._refresh()
+            found: dict[str, Kept] = {}
+            for name in {name for document in documents for name in self._documents.get(document, ())}:
+                passage = self._passage(name)
+                found[name] = Kept(passage.document, passage.digest(), passage.about())
+            return found
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, FloatArray]:
+        """Return the vectors of some passages."""
+        with self._guard:
+            self._refresh()
+            places = {name: self._place[name] for name in ids if name in self._place}
+            return {name: self._segments[segment].vectors[row] for name, (segment, row) in places.items()}
+
+    def write(self, passages: Sequence[Passage], vectors: FloatArray) -> None:
+        """Write a segment."""
+        if passages:
+            self._append(passage_table(passages, vectors), [])
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Write a segment that takes passages out."""
+        self._refresh()
+        if gone := [name for name in ids if name in self._place]:
+            empty = next(iter(self._segments.values())).vectors[:0]
+            self._append(passage_table([], empty), gone)
+
+    def settle(self) -> None:
+        """Make one segment of many, or where most of what they hold is gone."""
+        self._refresh()
+        held = sum(len(segment.ids) for segment in self._segments.values())
+        if len(self._segments) <= SEGMENTS and held <= 2 * max(1, len(self._place)):
+            return
+        parts = [passage_table(*part) for part in self.scan()]
+        old = list(self._segments)
+        if parts:
+            self._append(pa.concat_tables(parts).combine_chunks(), [], whole=True)
+            for name in old:  # a reader that maps one keeps it until it is done
+                (self.folder / EXACT / name).unlink(missing_ok=True)
+
+    def count(self, chosen: Filter = Filter()) -> int:  # noqa: B008 (it cannot change)
+        """Return the number of passages."""
+        with self._guard:
+            self._refresh()
+            return sum(int(segment.chosen(chosen).sum()) for segment in self._segments.values())
+
+    def dense(self, vectors: FloatArray, k: int, chosen: Filter) -> list[list[Found]]:
+        """Score every passage."""
+        with self._guard:
+            self._refresh()
+            found: list[list[Found]] = []
+            parts = [(segment, np.flatnonzero(segment.chosen(chosen))) for segment in self._segments.values()]
+            for start in range(0, len(vectors), QUERIES):
+                block = vectors[start : start + QUERIES]
+                tops = [_top(segment, rows, block, k) for segment, rows in parts if len(rows)]
+                for query in range(len(block)):
+                    best = sorted((hit for top in tops for hit in top[query]), key=lambda hit: -hit[0])[:k]
+                    found.append([Found(segment.passage(row), score) for score, segment, row in best])
+            return found
+
+    def lexical(self, queries: Sequence[str], k: int, chosen: Filter) -> list[list[Found]]:
+        """Score every passage by BM25; how rare a word is is counted in the whole index."""
+        with self._guard:
+            self._refresh()
+            if self._lexicon is None:
+                places = list(self._place.values())
+                texts = [self._segments[name].passage(row).encoded for name, row in places]
+                self._lexicon = Bm25Pool([bm25_tokens(text) for text in texts]), places
+            pool, places = self._lexicon
+            masks = {name: segment.chosen(chosen) for name, segment in self._segments.items()}
+            fitting = np.array([masks[name][row] for name, row in places], bool)
+            found = []
+            for query in queries:
+                scores = np.where(fitting, pool.scores(bm25_tokens(query)), 0) if len(places) else np.zeros(0)
+                best = [row for row in np.argsort(-scores, kind="stable")[:k] if scores[row] > 0]
+                found.append(
+                    [
+                        Found(self._segments[places[n][0]].passage(places[n][1]), float(scores[n]))
+                        for n in best
+                    ]
+                )
+            return found
+
+    def sample(self, chosen: Filter, count: int) -> FloatArray:
+        """Return the vectors of the passages whose ids draw the lowest numbers."""
+        with self._guard:
+            self._refresh()
+            drawn = [
+                (draw(segment.ids[row]), segment, row)
+                for segment in self._segments.values()
+                for row in np.flatnonzero(segment.chosen(chosen)).tolist()
+            ]
+            lowest = sorted(drawn, key=lambda found: (found[0], found[1].ids[found[2]]))[:count]
+            assert all(number < DRAWS for number, _, _ in lowest)
+            return np.array([segment.vectors[row] for _, segment, row in lowest], np.float32)
+
+    def scan(self, size: int = 1024) -> Iterator[tuple[list[Passage], FloatArray]]:
+        """Return all passages, in the order in which they were written."""
+        self._refresh()
+        for segment in list(self._segments.values()):
+            rows = np.flatnonzero(segment.alive)
+            for start in range(0, len(rows), size):
+                part = rows[start : start + size]
+                texts = segment.texts.take(pa.array(part)).to_pylist()
+                yield [passage_of(row) for row in texts], segment.vectors[part]
+
+    def release(self) -> None:
+        """Nothing is held."""
+
+    def give_way(self) -> None:
+        """Nothing is held."""
+
+    def _passage(self, name: str) -> Passage:
+        segment, row = self._place[name]
+        return self._segments[segment].passage(row)
+
+    def _append(self, table: pa.Table, gone: list[str], *, whole: bool = False) -> None:
+        folder = self.folder / EXACT
+        lock = FileLock(folder / ".lock", timeout=60)
+        try:
+            with explained(folder), lock:
+                numbers = [int(path.stem) for path in folder.glob("*.arrow")]
+                about = json.dumps({"gone": gone, "whole": whole}).encode()
+                table = table.replace_schema_metadata({b"panglot": about}).combine_chunks()
+                path = folder / f"{max(numbers, default=0) + 1:08d}.arrow"
+                with written_whole(path) as part, pa.ipc.new_file(str(part), table.schema) as writer:
+                    writer.write_table(table, max_chunksize=max(1, len(table)))
+        except Timeout as error:
+            raise PanglotError(
+                f"{self.folder}: another process writes to it; wait until it is done."
+            ) from error
+        with self._guard:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        """Read the segments that are new; all again where some that were read are gone."""
+        for attempt in range(TRIES):
+            names = sorted(path.name for path in (self.folder / EXACT).glob("*.arrow"))
+            if names == list(self._segments):
+                return
+            if names[: len(self._segments)] != list(self._segments):
+                self._segments, self._place, self._documents = {}, {}, {}
+            try:
+                for name in names[len(self._segments) :]:
+                    self._add(name, _Segment(self.folder / EXACT / name))
+                return
+            except FileNotFoundError:
+                if attempt == TRIES - 1:
+                    raise
+
+    def _add(self, name: str, segment: _Segment) -> None:
+        self._lexicon = None
+        self._segments[name] = segment
+        if segment.whole:
+            for other in list(self._segments.values())[:-1]:
+                other.alive[:] = False
+            self._place, self._documents = {}, {}
+        documents = segment.texts.column("document").to_pylist()
+        for gone in segment.gone:
+            self._remove(gone)
+        for row, (identity, document) in enumerate(zip(segment.ids, documents, strict=True)):
+            self._remove(identity)
+            self._place[identity] = (name, row)
+            self._documents.setdefault(document, set()).add(identity)
+
+    def _remove(self, identity: str) -> None:
+        place = self._place.pop(identity, None)
+        if place is None:
+            return
+        segment = self._segments[place[0]]
+        segment.alive[place[1]] = False
+        document = str(segment.texts.column("document")[place[1]].as_py())
+        self._documents[document].discard(identity)
+
+
+def _top(
+    segment: _Segment, rows: IntArray, vectors: FloatArray, k: int
+) -> list[list[tuple[float, Any, int]]]:
+    """Return the k best of some rows for each vector: score, segment, row."""
+    everything = len(rows) == len(segment.ids)
+    scores = vectors @ (segment.vectors if everything else segment.vectors[rows]).T
+    k = min(k, len(rows))
+    best = np.argpartition(-scores, k - 1, axis=1)[:, :k] if k < len(rows) else None
+    tops = []
+    for query, of_query in enumerate(scores):
+        columns = np.arange(len(rows)) if best is None else np.sort(best[query])
+        columns = columns[np.argsort(-of_query[columns], kind="stable")]
+        tops.append([(float(of_query[c]), segment, int(rows[c])) for c in columns])
+    return tops

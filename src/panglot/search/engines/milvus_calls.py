@@ -1,0 +1,143 @@
+"""How Milvus is talked to: connection, schema, filters, and errors in one sentence."""
+
+import contextlib
+import errno
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from panglot.errors import PanglotError
+from panglot.files import DISK_FULL
+from panglot.search.engines.engine import Filter, meanings
+from panglot.search.extra import missing_extra
+
+TOKEN = "MILVUS_TOKEN"
+LONGEST_TEXT = {"id": 512, "document": 512, "language": 64, "title": 8192, "source": 4096, "text": 65_535}
+LONGEST = 65_535  # bytes: Milvus's limit for texts
+HNSW = {"M": 16, "efConstruction": 200}
+
+
+def connect(address: str, place: Path | str) -> Any:
+    """Open an embedded Milvus (an address that is a file) or connect to a server.
+
+    A server's user and password, or its token, stand in the environment variable ``MILVUS_TOKEN``.
+    """
+    try:
+        from pymilvus import MilvusClient
+    except ImportError as error:
+        raise missing_extra("for an index in Milvus", "pymilvus") from error
+    if isinstance(place, Path):
+        try:
+            import milvus_lite  # noqa: F401
+        except ImportError as error:
+            raise missing_extra(
+                "for Milvus in a folder (--engine exact needs nothing)", "milvus-lite"
+            ) from error
+    for name in ("pymilvus", "milvus_lite"):  # they log what they raise as well
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        return MilvusClient(address, token=os.environ.get(TOKEN, ""))
+    except Exception as error:
+        if isinstance(place, Path):
+            raise PanglotError(f"{place}: the index cannot be opened ({_reason(error)}).") from error
+        raise PanglotError(
+            f"{place}: there is no Milvus to talk to ({_reason(error)}); check the address, "
+            f"and {TOKEN} where it wants a token."
+        ) from error
+
+
+def disconnect(client: Any, embedded: str | None) -> None:
+    """Close a connection; stop the embedded Milvus of a file."""
+    client.close()
+    if embedded is not None:
+        from milvus_lite.server_manager import server_manager_instance
+
+        server_manager_instance.release_server(embedded)
+
+
+@contextlib.contextmanager
+def explained_calls(place: Path | str) -> Iterator[None]:
+    """Turn what Milvus says about a failed call into one sentence."""
+    from pymilvus import MilvusException
+
+    try:
+        yield
+    except MilvusException as error:
+        if "No space left" in str(error) or f"Errno {errno.ENOSPC}" in str(error):
+            raise PanglotError(f"{place}: {DISK_FULL}") from error
+        raise PanglotError(f"{place}: Milvus says: {_reason(error)}.") from error
+
+
+def collection_schema(dimension: int, k1: float, b: float) -> tuple[Any, Any]:
+    """Return the schema and the indexes of the passages."""
+    from pymilvus import DataType, Function, FunctionType, MilvusClient
+
+    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+    schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=LONGEST_TEXT["id"])
+    for name in ("document", "language", "title", "source", "text"):
+        schema.add_field(name, DataType.VARCHAR, max_length=LONGEST_TEXT[name])
+    for name in ("digest", "about"):
+        schema.add_field(name, DataType.VARCHAR, max_length=64)
+    schema.add_field("metadata", DataType.JSON)
+    schema.add_field("draw", DataType.INT64)
+    schema.add_field(
+        "tokens",
+        DataType.VARCHAR,
+        max_length=LONGEST,
+        enable_analyzer=True,
+        analyzer_params={"tokenizer": "standard"},
+    )
+    schema.add_field("sparse", DataType.SPARSE_FLOAT_VECTOR)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
+    schema.add_function(
+        Function(
+            name="bm25",
+            function_type=FunctionType.BM25,
+            input_field_names=["tokens"],
+            output_field_names=["sparse"],
+        )
+    )
+    indexes = MilvusClient.prepare_index_params()
+    indexes.add_index("vector", index_type="HNSW", metric_type="COSINE", params=HNSW)
+    words = {"bm25_k1": k1, "bm25_b": b}
+    indexes.add_index("sparse", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25", params=words)
+    for name in ("document", "language"):
+        indexes.add_index(name, index_type="INVERTED")
+    return schema, indexes
+
+
+def facts_schema() -> tuple[Any, Any]:
+    """Return the schema and the indexes of the facts; a collection must have a vector."""
+    from pymilvus import DataType, MilvusClient
+
+    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+    schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=64)
+    schema.add_field("facts", DataType.JSON)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=2)
+    indexes = MilvusClient.prepare_index_params()
+    indexes.add_index("vector", index_type="FLAT", metric_type="COSINE")
+    return schema, indexes
+
+
+def filter_expression(chosen: Filter) -> str:
+    """Return a filter as a Milvus expression; "" for none."""
+    parts = []
+    if chosen.languages is not None:
+        parts.append(f"language in [{', '.join(literal(code) for code in chosen.languages)}]")
+    for name, text in chosen.where.items():
+        values = [f"metadata[{literal(name)}] == {literal(value)}" for value in meanings(text)]
+        parts.append(f"({' or '.join(values)})")
+    return " and ".join(parts)
+
+
+def literal(value: Any) -> str:
+    """Return a text, number or truth value as an expression writes it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _reason(error: Exception) -> str:
+    text = str(getattr(error, "message", "") or error).strip()
+    return (text.splitlines() or [type(error).__name__])[0].rstrip(".")

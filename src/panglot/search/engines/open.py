@@ -1,0 +1,42 @@
+"""Which engine an index is kept by: told by its place."""
+
+from pathlib import Path
+
+from panglot.errors import PanglotError
+from panglot.search.engines.engine import Engine
+from panglot.search.engines.exact import EXACT, ExactEngine
+from panglot.search.engines.milvus import EMBEDDED, MilvusEngine
+
+ENGINES = ("milvus", "exact")
+
+
+def open_engine(place: str | Path, engine: str | None = None) -> Engine:
+    """Return the engine of an index, there already or new.
+
+    Args:
+        place: a folder, or the address of a Milvus server: ``http://host:19530`` or, with the name of a
+            collection, ``http://host:19530#name``.
+        engine: for a new folder: ``milvus`` (the default: Milvus Lite, in the folder) or ``exact`` (NumPy;
+            right where passages fit in memory).
+
+    Raises:
+        PanglotError: the folder holds something else, or an index of another engine.
+    """
+    if engine is not None and engine not in ENGINES:
+        raise PanglotError(f"'{engine}' is no engine; use {' or '.join(ENGINES)}.")
+    if "://" in str(place):
+        if engine == "exact":
+            raise PanglotError(f"{place}: the exact engine keeps an index in a folder; name one.")
+        return MilvusEngine(str(place))
+    folder = Path(place)
+    if folder.exists() and not folder.is_dir():
+        raise PanglotError(f"{folder}: is a file; an index is a folder.")
+    there = {"milvus": (folder / EMBEDDED).exists(), "exact": (folder / EXACT).exists()}
+    found = next((name for name, holds in there.items() if holds), None)
+    if found is None and folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise PanglotError(f"{folder}: holds something else than an index; choose another folder.")
+    if found is not None and engine not in (None, found):
+        raise PanglotError(f"{folder}: is an index of the engine '{found}'; leave out --engine.")
+    if (found or engine or "milvus") == "exact":
+        return ExactEngine(folder)
+    return MilvusEngine(folder)

@@ -1,0 +1,121 @@
+"""What an index remembers of the model that made it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sentence_transformers import SentenceTransformer
+
+from panglot.encoders import (
+    LanguageMeans,
+    holds_language_means,
+    load_language_means,
+    model_sha256,
+    passage_prompt,
+    query_prompt,
+)
+from panglot.errors import PanglotError
+from panglot.search.documents.document import short_digest
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class IndexFacts:
+    """Whose vectors an index holds.
+
+    Attributes:
+        name: of the model.
+        sha256: of its weights.
+        prompts: before queries and passages, ``query`` and ``passage``.
+        max_length: tokens at which it cuts; None for no limit.
+        dimension: of a vector.
+        centring: checksum of the language means taken away; None for none.
+        length: tokens in a passage, at most.
+        languages: codes that have stood in it.
+    """
+
+    name: str
+    sha256: str
+    prompts: dict[str, str]
+    max_length: int | None
+    dimension: int
+    centring: str | None
+    length: int
+    languages: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what an engine keeps."""
+        return {"schema": SCHEMA, **asdict(self), "languages": list(self.languages)}
+
+    def with_languages(self, codes: Sequence[str]) -> "IndexFacts":
+        """Return the facts with more languages."""
+        return replace(self, languages=tuple(sorted({*self.languages, *codes})))
+
+
+def facts_from_json(value: dict[str, Any], place: str) -> IndexFacts:
+    """Read what an engine kept."""
+    try:
+        if value["schema"] != SCHEMA:
+            raise ValueError("its schema is another")
+        rest = {name: inner for name, inner in value.items() if name not in ("schema", "languages")}
+        return IndexFacts(**rest, languages=tuple(value["languages"]))
+    except (ValueError, TypeError, KeyError) as error:
+        raise PanglotError(f"{place}: is an index of another version of panglot; make it again.") from error
+
+
+def facts_of(
+    model: SentenceTransformer, name: str, length: int, means: LanguageMeans | None = None
+) -> IndexFacts:
+    """Describe a new index."""
+    dimension = model.get_embedding_dimension()
+    assert dimension is not None
+    limit = model.max_seq_length
+    return IndexFacts(
+        name=name,
+        sha256=model_sha256(model),
+        prompts={"query": query_prompt(model), "passage": passage_prompt(model)},
+        max_length=None if limit is None else int(limit),
+        dimension=dimension,
+        centring=None if means is None else means_digest(means),
+        length=length,
+    )
+
+
+def means_digest(means: LanguageMeans) -> str:
+    """Return a checksum of language means."""
+    parts = [means.model_sha256]
+    for role in (means.query, means.passage):
+        parts += [*role.languages, role.vectors.tobytes().hex(), role.texts.astype("<i8").tobytes().hex()]
+    return short_digest(*parts)
+
+
+def own_means(name: str) -> LanguageMeans:
+    """Return the language means in a model's folder."""
+    if not holds_language_means(Path(name)):
+        raise PanglotError(f"'{name}' has no language means; compute them with panglot centre.")
+    return load_language_means(name)
+
+
+def check_same(facts: IndexFacts, other: IndexFacts, place: str) -> None:
+    """Raise a ``PanglotError`` where vectors of one model would meet an index of another."""
+    mend = "use that one, or make another index"
+    if facts.sha256 != other.sha256:
+        raise PanglotError(
+            f"{place}: holds vectors of the model '{facts.name}' (sha256 {facts.sha256[:12]}), not of "
+            f"'{other.name}' ({other.sha256[:12]}); {mend}."
+        )
+    for field, words in (
+        ("prompts", "prompts"),
+        ("max_length", "maximum length"),
+        ("dimension", "dimension"),
+    ):
+        if getattr(facts, field) != getattr(other, field):
+            raise PanglotError(
+                f"{place}: holds vectors made with the {words} {getattr(facts, field)!r}, not "
+                f"{getattr(other, field)!r}; {mend}."
+            )
+    if facts.centring != other.centring:
+        how = "centred, perhaps by other language means" if facts.centring else "not centred"
+        raise PanglotError(f"{place}: its vectors are {how}; index and search alike, or make another index.")

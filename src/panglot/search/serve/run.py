@@ -1,0 +1,120 @@
+"""The server that an application runs in: what is open to whom, and patience with slow clients."""
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+from uvicorn import Config, Server
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from panglot.errors import PanglotError
+from panglot.search.serve.limits import LOOPBACK, Limits
+
+KEEP_ALIVE = 5  # seconds that an idle connection stays open
+HEADER_BYTES = 1 << 14
+REASONS = {
+    errno.EADDRINUSE: "something else uses it; choose another --port.",
+    errno.EACCES: "not allowed; choose a --port above 1023.",
+    errno.EADDRNOTAVAIL: "this machine has no such address; use 127.0.0.1, or 0.0.0.0 for all that it has.",
+}
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """Bind an address, before a model is loaded for nothing; port 0 takes a free one.
+
+    Raises:
+        PanglotError: the address cannot be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        opened = socket.socket(family, kind, protocol)
+        try:
+            if os.name == "posix":  # a server that was killed can start again at once
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.bind(address)
+        except BaseException:
+            opened.close()
+            raise
+    except (OSError, OverflowError) as error:
+        reason = REASONS.get(getattr(error, "errno", None) or 0, "check --host and --port.")
+        raise PanglotError(f"{host} port {port} cannot be opened: {reason}") from error
+    return opened
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only programs on this machine reach an address."""
+    return host in LOOPBACK
+
+
+def notes(host: str, locked: bool) -> list[str]:
+    """Say what it means to listen on an address that is not loopback."""
+    if is_loopback(host):
+        return []
+    who = "everyone who has the key" if locked else "everyone"
+    said = [
+        f"{host} is not loopback: {who} on the networks of this machine can search and read "
+        "the passages, and what is sent is not encrypted; put a proxy with TLS in front of it."
+    ]
+    if not locked:
+        said.append("there is no API key; --api-key-file sets one.")
+    return said
+
+
+def serve(app: FastAPI, opened: socket.socket, limits: Limits) -> None:
+    """Answer until the process is told to stop (Ctrl-C or SIGTERM), then finish what is being answered."""
+    make_server(app, limits).run(sockets=[opened])
+
+
+def make_server(app: FastAPI, limits: Limits) -> Server:
+    """Set uvicorn up."""
+    config = Config(
+        app,
+        http=impatient(limits.body_seconds),  # type: ignore[arg-type]
+        ws="none",
+        log_level="warning",
+        access_log=False,  # it would write down what people ask
+        server_header=False,
+        date_header=False,
+        limit_concurrency=limits.connections,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=int(limits.seconds) + 1,
+        h11_max_incomplete_event_size=HEADER_BYTES,
+    )
+    return Server(config)
+
+
+def impatient(seconds: float) -> Callable[..., H11Protocol]:
+    """Make uvicorn's protocol close connections on which no request has begun for some time.
+
+    uvicorn waits for ever for the first request and for the rest of a header, so that a few hundred silent
+    clients could keep all others out.
+    """
+
+    def make(*arguments: Any, **named: Any) -> H11Protocol:
+        protocol = H11Protocol(*arguments, **named)
+        loop = protocol.loop
+
+        def look(last: object) -> None:
+            transport, cycle = protocol.transport, protocol.cycle
+            if transport is not None and transport.is_closing():
+                return
+            if cycle is last and (cycle is None or cycle.response_complete):
+                if transport is not None:
+                    transport.close()
+                return
+            loop.call_later(seconds, look, cycle)
+
+        loop.call_later(seconds, look, None)
+        return protocol
+
+    return make
+
+
+def address(opened: socket.socket) -> str:
+    """Return the address that a browser opens."""
+    host, port = opened.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

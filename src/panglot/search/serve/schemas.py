@@ -1,0 +1,102 @@
+"""The bodies of requests and answers, which the API's description is made of."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from panglot.search.serve import limits
+
+Query = Annotated[str, StringConstraints(min_length=1, max_length=limits.LONGEST_QUERY)]
+Text = Annotated[str, StringConstraints(max_length=limits.LONGEST_TEXT)]
+Code = Annotated[str, StringConstraints(min_length=2, max_length=35)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+BALANCE = "Even the languages of a list out: by calibrated scores, or by turns."
+Value = Annotated[str, StringConstraints(max_length=200)]
+
+
+class SearchRequest(BaseModel):
+    """Questions, and what their answers may be."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    queries: list[Query] = Field(
+        min_length=1, max_length=limits.MOST_QUERIES, description="Questions in any language."
+    )
+    k: int = Field(10, ge=1, le=limits.MOST_RESULTS, description="Passages per question.")
+    languages: list[Code] = Field(
+        [], max_length=limits.MOST_LANGUAGES, description="Only passages in these languages; none: all."
+    )
+    where: dict[Name, Value] = Field(
+        {}, max_length=limits.MOST_CONDITIONS, description="Only passages whose metadata has these values."
+    )
+    balanced: Literal["scores", "turns"] | None = Field(None, description=BALANCE)
+    hybrid: bool = Field(False, description="Fuse with BM25, the search by words.")
+
+
+class Hit(BaseModel):
+    """One passage that was found."""
+
+    id: str
+    document: str = Field(description="Id of the document that it is from.")
+    score: float = Field(description="Higher is better; comparable within one list.")
+    language: str
+    title: str
+    text: str
+    source: str = Field(description="The file that it came from.")
+    metadata: dict[str, Any]
+
+
+class Answers(BaseModel):
+    """What was found for one question, best first."""
+
+    query: str
+    hits: list[Hit]
+
+
+class SearchResponse(BaseModel):
+    """What was found, in the order of the questions."""
+
+    results: list[Answers]
+    seconds: float = Field(description="Time taken here.")
+
+
+class EncodeRequest(BaseModel):
+    """Texts to be turned into vectors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    texts: list[Text] = Field(min_length=1, max_length=limits.MOST_TEXTS)
+    role: Literal["query", "passage"] = Field(
+        "query", description="Which prompt of the model goes before each text."
+    )
+
+
+class EncodeResponse(BaseModel):
+    """Unit vectors, in the order of the texts."""
+
+    model: str
+    dimension: int
+    vectors: list[list[float]]
+
+
+class LanguageCount(BaseModel):
+    """A language of the index."""
+
+    code: str = Field(description="BCP-47.")
+    name: str
+    passages: int
+
+
+class Languages(BaseModel):
+    """The languages of the index."""
+
+    languages: list[LanguageCount]
+
+
+class Health(BaseModel):
+    """Whether the server works, and with what."""
+
+    status: Literal["ok"]
+    model: str
+    passages: int
+    waiting: int = Field(description="Requests that wait to be encoded.")

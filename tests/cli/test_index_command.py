@@ -1,0 +1,93 @@
+"""``panglot index`` and ``panglot search``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from panglot import PanglotError
+from panglot.cli.index import index
+from panglot.cli.search import search
+
+APP = typer.Typer()
+APP.command()(index)
+APP.command()(search)
+
+
+def run(*arguments: str) -> Any:
+    result = CliRunner().invoke(APP, [*arguments, "--json"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    rows = [
+        {"id": "1", "text": "The cat sleeps on the mat.", "language": "en", "year": 1991},
+        {"id": "2", "text": "Die Katze schläft auf der Matte.", "language": "de", "year": 1991},
+        {"id": "3", "text": "Stock markets fell sharply today.", "language": "en", "year": 2001},
+    ]
+    path = tmp_path / "texts.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_index_then_search_then_delete_and_export(texts: Path, tmp_path: Path) -> None:
+    place = str(tmp_path / "index")
+    made = run("index", "--index", place, "--engine", "exact", "--input", str(texts))
+    assert (made["passages"], made["languages"], made["changes"]["added"]) == (3, ["de", "en"], 3)
+    assert made["recall"]["recall"] == 1.0
+    found = run("search", "Where is the cat?", "--index", place, "-k", "2")["results"]
+    assert {hit["id"] for hit in found} == {"1", "2"}
+    assert found[0]["snippet"] in ("The cat sleeps on the mat.", "Die Katze schläft auf der Matte.")
+    found = run("search", "cat", "--index", place, "--where", "year=2001", "--hybrid")["results"]
+    assert [hit["id"] for hit in found] == ["3"]
+    found = run("search", "cat", "--index", place, "--languages", "de", "--balanced", "turns")["results"]
+    assert [hit["id"] for hit in found] == ["2"]
+    again = run("index", "--index", place, "--input", str(texts), "--recall", "0")
+    assert (again["changes"]["encoded"], again["changes"]["unchanged"]) == (0, 3)
+    out = str(tmp_path / "v.parquet")
+    gone = run("index", "--index", place, "--delete", "3", "--export", out)
+    assert (gone["deleted"], gone["passages"], gone["exported"]) == (1, 2, 2)
+    table = pq.read_table(out)
+    assert table.column("id").to_pylist() == ["1", "2"]
+    assert json.loads(table.column("metadata")[0].as_py()) == {"year": 1991}
+    run("index", "--index", place, "--export", str(tmp_path / "v.npy"))
+    vectors = np.load(tmp_path / "v.npy")
+    assert vectors.shape == (2, 512)
+    assert np.array(table.column("vector").to_pylist(), np.float32) == pytest.approx(vectors)
+    assert (tmp_path / "v.ids.txt").read_text() == "1\n2\n"
+
+
+def test_people_read_lines(texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = str(tmp_path / "index")
+    runner = CliRunner()
+    made = runner.invoke(APP, ["index", "--index", place, "--engine", "exact", "--input", str(texts)])
+    assert made.exit_code == 0
+    assert (tmp_path / "index/index.json").exists()
+    assert runner.invoke(APP, ["search", "cat", "--index", place]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["index", "--index", "x"], "there is nothing to do; name texts with --input"),
+        (["search", " ", "--index", "x"], "the question is empty"),
+        (["search", "q", "--index", "nowhere"], "there is no index; make one with panglot index"),
+        (["search", "q", "--index", "x", "--where", "year"], "'year' is no filter; write it as name=value"),
+        (["index", "--index", "x", "--input", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
+        (["index", "--index", "x", "--delete", "1"], "there is no index"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PanglotError, match=message):
+        CliRunner().invoke(APP, arguments, catch_exceptions=False)
+    assert not list(tmp_path.iterdir())

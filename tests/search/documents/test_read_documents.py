@@ -1,0 +1,122 @@
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from panglot import PanglotError
+from panglot.search.documents import Document, read_documents
+
+
+def one(path: Path, **settings: Any) -> Document:
+    (found,) = read_documents([path], **settings)
+    return found
+
+
+def jsonl(path: Path, *rows: Any) -> Path:
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(lines.encode()))
+    else:
+        path.write_text(lines, encoding="utf-8")
+    return path
+
+
+def test_rows_of_jsonl(tmp_path: Path) -> None:
+    row = {"_id": 7, "title": "T", "text": "words", "lang": "sw", "year": 1991, "metadata": {"a": [1]}}
+    found = one(jsonl(tmp_path / "d.jsonl.gz", row))
+    assert (found.id, found.title, found.language) == ("7", "T", "sw")
+    assert found.sections[0].text == "words"
+    assert found.metadata == {"year": 1991, "a": [1]}
+
+
+def test_the_same_rows_as_csv_and_parquet(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text('\ufeffid,text,language,year\n7,"a, b",sw,1991\n', encoding="utf-8")
+    pq.write_table(
+        pa.table({"id": [7], "text": ["a, b"], "language": ["sw"], "year": ["1991"]}), tmp_path / "d.parquet"
+    )
+    for name in ("d.csv", "d.parquet"):
+        found = one(tmp_path / name)
+        assert (found.id, found.sections[0].text, found.language) == ("7", "a, b", "sw")
+        assert found.metadata == {"year": "1991"}
+
+
+def test_a_row_without_an_id_gets_one_of_its_text(tmp_path: Path) -> None:
+    first = one(jsonl(tmp_path / "a.jsonl", {"text": "words"}))
+    assert one(jsonl(tmp_path / "b.jsonl", {"text": "words", "year": 2})).id == first.id
+    assert one(jsonl(tmp_path / "c.jsonl", {"text": "others"})).id != first.id
+
+
+def test_passages_of_pairs_once_each(tmp_path: Path) -> None:
+    rows = [
+        {"item_id": "1", "passage_id": "p", "language": "en", "query": "q", "passage": "one"},
+        {"item_id": "2", "passage_id": "p", "language": "en", "query": "r", "passage": "one"},
+        {"item_id": "1", "passage_id": "p", "language": "sw", "query": "s", "passage": "moja"},
+    ]
+    found = list(read_documents([jsonl(tmp_path / "pairs.jsonl", *rows)]))
+    assert [(d.id, d.language, d.sections[0].text) for d in found] == [
+        ("p:en", "en", "one"),
+        ("p:sw", "sw", "moja"),
+    ]
+
+
+def test_wide_pairs_have_their_passages_in_every_language(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("query_en,passage_en,query_sw,passage_sw\nq,one,s,moja\n", encoding="utf-8")
+    found = list(read_documents([path]))
+    assert [(d.language, d.sections[0].text) for d in found] == [("en", "one"), ("sw", "moja")]
+
+
+def test_a_folder_of_texts(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git/x.md").write_text("no")
+    (tmp_path / "picture.png").write_bytes(b"\x89")
+    (tmp_path / "sub/a.md").write_text("# Title\nwords")
+    (tmp_path / "b.txt").write_text("\ufeffplain", encoding="utf-8")
+    (tmp_path / "c.html").write_text('<html lang="de"><title>C</title>Wörter', encoding="utf-8")
+    found = list(read_documents([tmp_path], language="en"))
+    assert [(d.id, d.title, d.language) for d in found] == [
+        ("b.txt", "", "en"),
+        ("c.html", "C", "de"),
+        ("sub/a.md", "Title", "en"),
+    ]
+    assert found[0].sections[0].text == "plain"
+    assert found[2].metadata == {"path": "sub/a.md"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"id": "1", "text": "a"}, {"id": "1", "text": "b"}], "line 2: the id '1' stands twice"),
+        ([{"id": "1", "text": " "}], "line 1: 'text' is empty"),
+        ([{"id": "1", "text": 5}], "line 1: 'text' or its title is no text"),
+        ([{"id": "1", "text": "a", "language": "EN"}], "line 1: 'EN' is no language code"),
+        ([{"id": "x" * 300, "text": "a"}], "line 1: its id is empty or longer than 256 bytes"),
+        (
+            [{"id": "1", "text": "a"}, {"id": "2"}],
+            "line 2: has no text; name its column one of text, passage",
+        ),
+        ([], "is empty"),
+    ],
+)
+def test_bad_rows_are_named(rows: list[Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(PanglotError, match=message):
+        list(read_documents([jsonl(tmp_path / "d.jsonl", *rows)]))
+
+
+def test_bad_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "x.md").write_bytes("Wörter".encode("latin-1"))
+    (tmp_path / "x.pdf").write_bytes(b"%PDF")
+    (tmp_path / "empty").mkdir()
+    for name, message in {
+        "x.md": r"is not UTF-8 \(byte 1\)",
+        "x.pdf": "no known kind of file",
+        "none.jsonl": "no such file",
+        "empty": "has no text, Markdown or HTML in it",
+    }.items():
+        with pytest.raises(PanglotError, match=message):
+            list(read_documents([tmp_path / name]))

@@ -1,0 +1,82 @@
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sentence_transformers import SentenceTransformer
+
+from panglot import PanglotError
+from panglot.search.documents import Document, passages_of
+from panglot.search.documents.document import Section
+from panglot.search.documents.split import length_limit, split_text, token_counter
+
+
+def words(texts: Sequence[str]) -> list[int]:
+    return [len(text.split()) for text in texts]
+
+
+def characters(texts: Sequence[str]) -> list[int]:
+    return [len(text) for text in texts]
+
+
+def test_whole_sentences_as_many_as_fit() -> None:
+    text = "One two three. Four five. Six seven eight nine. Ten."
+    assert split_text(text, words, 5) == ["One two three. Four five.", "Six seven eight nine. Ten."]
+    assert split_text(text, words, 10) == [text]
+    assert split_text("第一句。第二句。第三句。", characters, 8) == ["第一句。第二句。", "第三句。"]
+
+
+def test_a_sentence_that_does_not_fit_is_cut_at_a_space() -> None:
+    pieces = split_text("a b c d e f g h", words, 3)
+    assert " ".join(pieces) == "a b c d e f g h"
+    assert max(words(pieces)) <= 3
+
+
+@given(st.text(max_size=300), st.integers(2, 40))
+def test_nothing_but_white_space_is_lost_and_every_piece_fits(text: str, length: int) -> None:
+    if not text.strip():
+        return
+    pieces = split_text(text, characters, length)
+    assert "".join("".join(pieces).split()) == "".join(text.split())
+    assert all(0 < len(piece) <= length for piece in pieces)
+
+
+def test_passages_have_ids_titles_and_the_documents_language() -> None:
+    sections = (Section("", "One two."), Section("Springs", "Three four. Five six."), Section("End", "  "))
+    document = Document("d", sections, "Rivers", "en", "f.md", {"path": "f.md"})
+    found = passages_of(document, words, 5)
+    assert [(p.id, p.title, p.text) for p in found] == [
+        ("d", "Rivers", "One two."),
+        ("d#2", "Rivers › Springs", "Three four."),
+        ("d#3", "Rivers › Springs", "Five six."),
+    ]
+    assert {(p.document, p.language, p.source) for p in found} == {("d", "en", "f.md")}
+    assert found[0].encoded == "Rivers One two."
+
+
+def test_the_language_is_told_where_it_is_not_given() -> None:
+    pytest.importorskip("py3langid")
+    swahili = "Mto huu unaanzia milimani na kumwaga maji yake katika bahari kubwa."
+    (found,) = passages_of(Document("d", (Section("", swahili),)), words, 50)
+    assert found.language == "sw"
+    (found,) = passages_of(Document("d", (Section("", "1234 !!"),)), words, 50)
+    assert found.language == "und"
+    (found,) = passages_of(Document("d", (Section("", "x"),)), words, 50, among=["pt-BR"])
+    assert found.language == "pt-BR"
+
+
+def test_tokens_are_counted_uncut(encoder: SentenceTransformer, tiny_encoder: SentenceTransformer) -> None:
+    assert token_counter(tiny_encoder)(["a" * 100]) == [100]  # a token a character
+    long = "The river is long. " * 200
+    (counted,) = token_counter(encoder)([long])
+    assert counted > 900  # the model itself reads 256
+
+
+def test_the_length_is_at_most_what_the_model_reads(tiny_encoder: SentenceTransformer) -> None:
+    tiny_encoder.max_seq_length = 64
+    room = 64 - len("Passage: ") - 2
+    assert length_limit(tiny_encoder, None) == room
+    assert length_limit(tiny_encoder, 20) == 20
+    for length in (15, room + 1):
+        with pytest.raises(PanglotError, match=f"use 16 to {room} "):
+            length_limit(tiny_encoder, length)

@@ -1,0 +1,225 @@
+"""Every engine does the same, by the same calls."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from panglot import PanglotError
+from panglot.search.documents import Passage
+from panglot.search.engines import Engine, Filter, open_engine
+from panglot.search.engines.engine import meanings
+from panglot.search.engines.milvus_calls import filter_expression
+
+ALL = Filter()
+WORDS = {"a": "red fish", "b": "red red bird", "c": "samaki mwekundu", "d": "青い鳥"}
+LANGUAGES = {"a": "en", "b": "en", "c": "sw", "d": "ja"}
+VECTORS = {"a": [1.0, 0.0], "b": [0.8, 0.6], "c": [0.6, 0.8], "d": [0.0, 1.0]}
+YEARS = {"a": 1990, "b": 1991, "c": 1991, "d": "1991"}
+
+
+def passage(name: str, text: str | None = None, document: str | None = None) -> Passage:
+    return Passage(
+        id=name,
+        document=document or name,
+        text=text or WORDS[name],
+        title="",
+        language=LANGUAGES.get(name, "en"),
+        source="",
+        metadata={"year": YEARS.get(name), 'a "quoted" \\ name': f'x"{name}\\'},
+    )
+
+
+def rows(names: str) -> tuple[list[Passage], np.ndarray]:
+    return [passage(name) for name in names], np.array([VECTORS[name] for name in names], np.float32)
+
+
+@pytest.fixture(params=["exact", "milvus"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    if request.param == "milvus":
+        pytest.importorskip("pymilvus")
+        pytest.importorskip("milvus_lite")
+    engine = open_engine(tmp_path / "index", request.param)
+    assert engine.facts() is None
+    engine.write_facts({"dimension": 2})
+    engine.write(*rows("abcd"))
+    request.addfinalizer(engine.release)
+    return engine
+
+
+def ids(engine: Engine, vector: list[float], k: int = 10, chosen: Filter = ALL) -> list[str]:
+    (found,) = engine.dense(np.array([vector], np.float32), k, chosen)
+    return [hit.passage.id for hit in found]
+
+
+def words(engine: Engine, query: str, chosen: Filter = ALL) -> list[str]:
+    (found,) = engine.lexical([query], 10, chosen)
+    scores = [hit.score for hit in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(score > 0 for score in scores)
+    return [hit.passage.id for hit in found]
+
+
+def test_what_is_written_is_found_with_its_cosine(engine: Engine) -> None:
+    (found,) = engine.dense(np.array([[1, 0]], np.float32), 3, ALL)
+    assert [hit.passage for hit in found] == [passage("a"), passage("b"), passage("c")]
+    assert [hit.score for hit in found] == pytest.approx([1, 0.8, 0.6])
+    assert engine.count() == 4
+    assert engine.facts() == {"dimension": 2}
+
+
+def test_several_questions_at_a_time(engine: Engine) -> None:
+    found = engine.dense(np.array([[1, 0], [0, 1]], np.float32), 1, ALL)
+    assert [[hit.passage.id for hit in hits] for hits in found] == [["a"], ["d"]]
+    lists = engine.lexical(["mwekundu", "nothing", "fish"], 3, ALL)
+    assert [[hit.passage.id for hit in hits] for hits in lists] == [["c"], [], ["a"]]
+
+
+def test_filters_by_language_and_metadata(engine: Engine) -> None:
+    assert ids(engine, [1, 0], chosen=Filter(("sw", "ja"))) == ["c", "d"]
+    assert ids(engine, [1, 0], chosen=Filter(where={"year": "1991"})) == ["b", "c", "d"]  # number or text
+    assert ids(engine, [1, 0], chosen=Filter(("sw",), {"year": "1991"})) == ["c"]
+    assert ids(engine, [1, 0], chosen=Filter(where={'a "quoted" \\ name': 'x"b\\'})) == ["b"]
+    assert ids(engine, [1, 0], chosen=Filter(where={"no such": "1991"})) == []
+    assert engine.count(Filter(("en",))) == 2
+
+
+def test_words_are_found_in_every_script(engine: Engine) -> None:
+    assert words(engine, "red") == ["b", "a"]  # twice in b
+    assert words(engine, "RED fish") == ["a", "b"]
+    assert words(engine, "青い") == ["d"]
+    assert words(engine, "red", Filter(("sw",))) == []
+    assert words(engine, "…") == []
+
+
+def test_a_passage_takes_the_place_of_the_one_with_its_id(engine: Engine) -> None:
+    engine.write([passage("a", "blue whale")], np.array([[0, 1]], np.float32))
+    assert engine.count() == 4
+    assert set(ids(engine, [0, 1], 2)) == {"a", "d"}
+    assert words(engine, "fish") == []
+    assert words(engine, "whale") == ["a"]
+
+
+def test_deleted_passages_are_gone(engine: Engine) -> None:
+    engine.delete(["a", "nobody"])
+    assert engine.count() == 3
+    assert ids(engine, [1, 0]) == ["b", "c", "d"]
+    assert words(engine, "red") == ["b"]
+    engine.write(*rows("a"))
+    assert ids(engine, [1, 0], 1) == ["a"]
+
+
+def test_what_is_kept_of_documents(engine: Engine) -> None:
+    engine.write([passage("a#2", "more", "a")], np.array([[1, 0]], np.float32))
+    kept = engine.kept(["a", "c", "nobody"])
+    assert set(kept) == {"a", "a#2", "c"}
+    assert kept["a"].digest == passage("a").digest()
+    assert kept["a"].about == passage("a").about()
+    assert kept["a#2"].document == "a"
+    vectors = engine.vectors(["c", "nobody"])
+    assert list(vectors) == ["c"]
+    assert vectors["c"] == pytest.approx([0.6, 0.8])
+
+
+def test_everything_is_given_once_in_a_scan_and_some_in_a_sample(engine: Engine) -> None:
+    engine.delete(["b"])
+    parts = list(engine.scan(2))
+    found = {p.id: vector for passages, vectors in parts for p, vector in zip(passages, vectors, strict=True)}
+    assert set(found) == {"a", "c", "d"}
+    for name, vector in found.items():
+        assert vector == pytest.approx(VECTORS[name])
+    assert len(engine.sample(ALL, 100)) == 3
+    assert engine.sample(Filter(("sw",)), 5).tolist() == [pytest.approx([0.6, 0.8])]
+    assert len(engine.sample(ALL, 2)) <= 2
+
+
+def test_another_opener_sees_what_was_written(engine: Engine, tmp_path: Path) -> None:
+    engine.settle()
+    engine.release()
+    other = open_engine(tmp_path / "index")
+    assert other.kind == engine.kind
+    assert other.count() == 4
+    assert ids(other, [1, 0], 1) == ["a"]
+    assert words(other, "mwekundu") == ["c"]
+    other.release()
+    assert ids(engine, [0, 1], 1) == ["d"]  # takes hold again
+
+
+def test_segments_are_made_one_and_a_reader_goes_on(tmp_path: Path) -> None:
+    writer, reader = (open_engine(tmp_path / "index", "exact") for _ in range(2))
+    writer.write_facts({"dimension": 2})
+    for k in range(40):
+        writer.write([passage(f"p{k % 20}", f"text {k}")], np.array([[1, k]], np.float32))
+        assert reader.count() == min(k + 1, 20)
+    writer.delete(["p0"])
+    writer.settle()
+    assert len(list((tmp_path / "index/exact").glob("*.arrow"))) == 1
+    assert reader.count() == writer.count() == 19
+    (found,) = reader.dense(np.array([[0, 1]], np.float32), 2, ALL)
+    assert [(hit.passage.text, hit.score) for hit in found] == [("text 39", 39), ("text 38", 38)]
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(PanglotError, match="holds something else than an index"):
+        open_engine(tmp_path)
+    with pytest.raises(PanglotError, match="is a file"):
+        open_engine(tmp_path / "notes.txt")
+    with pytest.raises(PanglotError, match="'faiss' is no engine; use milvus or exact"):
+        open_engine(tmp_path, "faiss")
+
+
+def test_an_engine_is_not_changed(tmp_path: Path) -> None:
+    open_engine(tmp_path / "index", "exact").write_facts({"dimension": 2})
+    with pytest.raises(PanglotError, match="is an index of the engine 'exact'; leave out --engine"):
+        open_engine(tmp_path / "index", "milvus")
+
+
+def test_a_server_that_is_not_there_is_one_sentence() -> None:
+    pytest.importorskip("pymilvus")
+    with pytest.raises(PanglotError, match="there is no Milvus to talk to"):
+        open_engine("http://127.0.0.1:9#passages").facts()
+    with pytest.raises(PanglotError, match="the exact engine keeps an index in a folder"):
+        open_engine("http://127.0.0.1:9", "exact")
+
+
+def test_a_value_means_the_number_that_it_spells() -> None:
+    assert meanings("1991") == ["1991", 1991]
+    assert meanings("true") == ["true", True]
+    assert meanings("x") == ["x"]
+    assert meanings("[1]") == ["[1]"]
+    assert Filter(where={"n": "1"}).fits("en", {"n": 1})
+    assert not Filter(where={"n": "1"}).fits("en", {"n": True})
+    assert not Filter(where={"n": "true"}).fits("en", {"n": 1})
+
+
+def test_a_filter_as_milvus_writes_it() -> None:
+    chosen = Filter(("en", "sw"), {"year": "1991"})
+    expected = 'language in ["en", "sw"] and (metadata["year"] == "1991" or metadata["year"] == 1991)'
+    assert filter_expression(chosen) == expected
+    assert filter_expression(ALL) == ""
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.booleans(), st.sets(st.integers(0, 9), max_size=4)), max_size=12))
+def test_the_exact_engine_is_a_dictionary(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, set[int]]]
+) -> None:
+    engine = open_engine(tmp_path_factory.mktemp("dictionary") / "index", "exact")
+    engine.write_facts({"dimension": 1})
+    model: dict[str, float] = {}
+    for step, (write, numbers) in enumerate(steps, 1):
+        names = [f"p{n}" for n in sorted(numbers)]
+        if write:
+            vectors = np.array([[step + n / 10] for n in sorted(numbers)], np.float32).reshape(-1, 1)
+            engine.write([passage(name, "text") for name in names], vectors)
+            model |= dict(zip(names, vectors[:, 0].tolist(), strict=True))
+        else:
+            engine.delete(names)
+            model = {name: value for name, value in model.items() if name not in names}
+        if step % 5 == 0:
+            engine.settle()
+        (found,) = engine.dense(np.ones((1, 1), np.float32), 20, ALL)
+        assert {hit.passage.id: hit.score for hit in found} == pytest.approx(model)

@@ -1,0 +1,143 @@
+"""A server in a process of its own: slow clients, kill and restart, what it says at the start."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from panglot.errors import PanglotError
+from panglot.search.serve import Limits, read_keys
+from panglot.search.serve.run import address, make_server, notes, open_socket
+
+PROGRAM = """
+import sys, typer
+from panglot.cli.serve import serve
+app = typer.Typer()
+app.command()(serve)
+app()
+"""
+
+
+@contextmanager
+def served(limits: Limits) -> Iterator[tuple[str, int]]:
+    """Serve an empty application in a thread."""
+    from panglot.search.serve.limits import guarded
+
+    app = FastAPI()
+    app.add_api_route("/", lambda: "here")
+    app.add_middleware(guarded, limits=limits)
+    opened = open_socket("127.0.0.1", 0)
+    server = make_server(app, limits)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]}, daemon=True)
+    thread.start()
+    try:
+        yield opened.getsockname()[:2]
+    finally:
+        server.should_exit = True
+        thread.join(30)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost",
+    ],
+)
+def test_a_client_that_never_finishes_a_header_is_let_go(sent: bytes) -> None:
+    with served(Limits(body_seconds=0.5)) as place, socket.create_connection(place, 30) as client:
+        client.settimeout(30)
+        client.sendall(sent)
+        while client.recv(1 << 16):
+            pass  # b"" means that the server closed; a socket left open ends in a timeout
+
+
+def test_a_client_that_never_finishes_a_body_is_told_so() -> None:
+    with served(Limits(body_seconds=0.5)) as place, socket.create_connection(place, 30) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        answer = client.makefile("rb").read()  # to the end: the connection is closed
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"too_slow" in answer
+
+
+def test_a_slow_client_does_not_hold_up_the_others() -> None:
+    with served(Limits(body_seconds=20)) as place, socket.create_connection(place, 30) as slow:
+        slow.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        with urllib.request.urlopen(f"http://127.0.0.1:{place[1]}/", timeout=10) as answer:
+            assert json.load(answer) == "here"
+
+
+def test_an_address_in_use_is_one_sentence() -> None:
+    taken = open_socket("127.0.0.1", 0)
+    taken.listen()
+    port = taken.getsockname()[1]
+    with taken, pytest.raises(PanglotError, match=f"port {port} cannot be opened: something else uses it"):
+        open_socket("127.0.0.1", port)
+    with pytest.raises(PanglotError, match=r"no such address|check --host"):
+        open_socket("203.0.113.7", 0)
+
+
+def test_only_loopback_goes_without_a_note() -> None:
+    assert not any(notes(host, False) for host in ("127.0.0.1", "localhost", "::1"))
+    assert len(notes("0.0.0.0", False)) == 2
+    (said,) = notes("0.0.0.0", True)
+    assert "not encrypted" in said
+
+
+def test_the_address_is_one_to_open() -> None:
+    with open_socket("0.0.0.0", 0) as opened:
+        assert address(opened) == f"http://127.0.0.1:{opened.getsockname()[1]}/"
+
+
+def test_files_of_keys(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text("# of the web site\n0123456789abcdef\n\n  fedcba9876543210  \n")
+    assert read_keys(path) == ["0123456789abcdef", "fedcba9876543210"]
+    for content, said in (
+        ("", "no API key"),
+        ("short\n", "shorter than 16"),
+        ("0123456789äbcdef\n", "ASCII"),
+    ):
+        path.write_text(content)
+        with pytest.raises(PanglotError, match=said) as raised:
+            read_keys(path)
+        assert "abcdef" not in str(raised.value)
+    with pytest.raises(PanglotError, match="cannot be read"):
+        read_keys(tmp_path / "nothing")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+def test_a_killed_server_starts_again_at_once() -> None:
+    port = 0
+    for sign in (signal.SIGKILL, signal.SIGINT):
+        command = [sys.executable, "-c", PROGRAM, "--json", "--port", str(port)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None and process.stderr is not None
+                said = ""
+                while "}" not in said:
+                    line = process.stdout.readline()
+                    assert line, process.stderr.read()
+                    said += line
+                place = json.loads(said)["address"]
+                assert place.startswith("http://127.0.0.1:")
+                port = int(place.rsplit(":", 1)[1].strip("/"))
+                with urllib.request.urlopen(f"{place}search?q=plants&k=3", timeout=120) as answer:
+                    assert len(json.load(answer)["results"][0]["hits"]) == 3
+                process.send_signal(sign)
+                process.wait(60)
+            finally:
+                process.kill()
+            assert "Traceback" not in process.stderr.read()

@@ -1,0 +1,85 @@
+"""An index as the server has it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+
+from panglot.encoders import encode, load, passage_prompt
+from panglot.encoders.export import export_onnx
+from panglot.encoders.onnx import OnnxTransformer
+from panglot.errors import PanglotError
+from panglot.search.documents.document import Document, Section
+from panglot.search.index import add_documents, make_index
+from panglot.search.serve import IndexSearcher, open_searcher, searcher
+
+TEXTS = {
+    "one": ("en", "The sea is salty."),
+    "two": ("de", "Der Mond ist rund."),
+    "three": ("en", "Bees fly."),
+}
+
+
+def documents() -> list[Document]:
+    return [Document(id_, (Section("", text),), language=code) for id_, (code, text) in TEXTS.items()]
+
+
+@pytest.fixture(params=["exact", "milvus"])
+def place(
+    request: pytest.FixtureRequest, tiny_encoder: SentenceTransformer, tiny_checkpoint: Path, tmp_path: Path
+) -> Path:
+    """An index of three passages."""
+    if request.param == "milvus":
+        pytest.importorskip("pymilvus", reason="pymilvus is not installed")
+        pytest.importorskip("milvus_lite", reason="milvus-lite is not installed")
+    index = make_index(tmp_path / "index", tiny_encoder, str(tiny_checkpoint), engine=request.param)
+    add_documents(index, tiny_encoder, documents())
+    index.engine.release()
+    return tmp_path / "index"
+
+
+def test_an_index_is_opened_with_its_own_model(place: Path, tiny_checkpoint: Path) -> None:
+    model, name, opened = open_searcher(str(place))
+    assert name == str(tiny_checkpoint)
+    assert opened.languages() == {"de": 1, "en": 2}
+    # a passage's own text, encoded as a passage, is nearest to itself
+    vectors = encode(model, [text for _, text in TEXTS.values()], passage_prompt(model))
+    lists = opened.search([text for _, text in TEXTS.values()], vectors, 1)
+    assert [results[0].id for results in lists] == list(TEXTS)
+
+
+def test_another_process_can_write_while_it_is_served(
+    place: Path, tiny_encoder: SentenceTransformer, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searcher, "HOLD", 0.2)
+    monkeypatch.setattr(searcher, "FRESH", 0.0)
+    _, _, opened = open_searcher(str(place))
+    writer = make_index(place, tiny_encoder, str(tiny_checkpoint))
+    add_documents(
+        writer, tiny_encoder, [*documents(), Document("four", (Section("", "Jua."),), language="sw")]
+    )
+    writer.engine.release()
+    assert opened.languages() == {"de": 1, "en": 2, "sw": 1}
+    vectors = encode(tiny_encoder, ["Jua."], passage_prompt(tiny_encoder))
+    assert [hit.id for hit in opened.search(["Jua."], vectors, 5, languages=["sw"])[0]] == ["four"]
+
+
+def test_a_model_exported_from_the_indexs_own_may_ask_and_another_may_not(
+    tiny_encoder: SentenceTransformer, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    name = f"{OnnxTransformer.__module__}.{OnnxTransformer.__name__}"
+    monkeypatch.setitem(load.OWN_MODULES, name, OnnxTransformer)
+    index = make_index(tmp_path / "index", tiny_encoder, str(tiny_checkpoint), engine="exact")
+    add_documents(index, tiny_encoder, documents())
+    export_onnx(tiny_encoder, tmp_path / "same")
+    model, _, opened = open_searcher(str(tmp_path / "index"), str(tmp_path / "same"))
+    assert isinstance(opened, IndexSearcher)
+    vectors = encode(model, ["Bees fly."], passage_prompt(model))
+    assert opened.search(["Bees fly."], vectors, 1)[0][0].id == "three"
+    with torch.no_grad():
+        next(tiny_encoder.parameters()).add_(1.0)
+    export_onnx(tiny_encoder, tmp_path / "other")
+    with pytest.raises(PanglotError, match="holds vectors of the model"):
+        open_searcher(str(tmp_path / "index"), str(tmp_path / "other"))
