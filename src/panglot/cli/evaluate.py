@@ -101,10 +101,9 @@ def evaluate(
     from panglot.data.suite import Suite
     from panglot.evaluation import DEFAULT_MEASURES, parse_measure
 
-    usual = entry_named(benchmark).measures or DEFAULT_MEASURES
-    names = (
-        list(usual) if measures is None else [name.strip() for name in measures.split(",") if name.strip()]
-    )
+    usual = dict.fromkeys((*entry_named(benchmark).measures, *DEFAULT_MEASURES))  # the set's own come first
+    given = usual if measures is None else measures.split(",")
+    names = [name.strip() for name in given if name.strip()]
     if not names:
         raise PanglotError("no measure is named; leave --measures out, or name one such as AP.")
     for name in names:

@@ -37,6 +37,7 @@ def served(limits: Limits) -> Iterator[tuple[str, int]]:
     app.add_api_route("/", lambda: "here")
     app.add_middleware(guarded, limits=limits)
     opened = open_socket("127.0.0.1", 0)
+    opened.listen()  # so that a client may come before the server is up
     server = make_server(app, limits)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]}, daemon=True)
     thread.start()
