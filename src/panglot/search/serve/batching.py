@@ -86,7 +86,7 @@ class EncodingQueue:
         for request in self._waiting:
             request.answer.cancel()
         self._waiting.clear()
-        self._threads.shutdown()
+        await asyncio.to_thread(self._threads.shutdown)  # others may go on meanwhile
 
     async def embed(self, texts: Sequence[str], role: str) -> FloatArray:
         """Return the unit vectors of n texts, ``(n, d)``.
