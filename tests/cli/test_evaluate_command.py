@@ -104,3 +104,60 @@ def test_one_language_has_one_setting(panglot: Runner, tiny_checkpoint: Path) ->
     results = panglot("evaluate", tiny_checkpoint, "--languages", "en", "--json").results
     assert results["settings"]["crosslingual"] is None
     assert panglot("evaluate", tiny_checkpoint, "--languages", "en").code == 0
+
+
+def test_changed_queries_are_measured_beside_those_as_they_are(
+    panglot: Runner, tiny_checkpoint: Path
+) -> None:
+    given = (
+        "evaluate",
+        tiny_checkpoint,
+        "--languages",
+        "de,zh",
+        "--measures",
+        "AP",
+        "--perturb",
+        "lower-case",
+    )
+    found = panglot(*given, "--json").results
+    assert list(found["perturbed"]) == ["lower-case"]
+    changes = found["perturbed"]["lower-case"]
+    assert changes["by_language"]["de"]["changed"] == 1  # every German question begins with a capital
+    assert changes["by_language"]["zh"]["monolingual"]["change"] == 0
+    for setting, figures in changes["settings"].items():
+        assert figures["before"] == pytest.approx(found["settings"][setting]["AP"])
+    shown = panglot(*given).out
+    assert "when queries are changed" in shown and "lower-case" in shown
+
+
+def test_words_are_measured_as_vectors_are(panglot: Runner) -> None:
+    found = panglot("evaluate", "bm25", "--languages", "en,de", "--measures", "AP", "--json").results
+    assert found["model"]["name"] == "bm25"
+    assert found["settings"]["monolingual"]["AP"] > found["settings"]["crosslingual"]["AP"]
+    refused = panglot("evaluate", "bm25", "--bf16")
+    assert refused.code == 2
+    assert "BM25 reads words, and has no vectors, so --bf16 means nothing here" in refused.err
+
+
+def test_a_store_gives_the_figures_of_its_embeddings(
+    panglot: Runner, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    assert panglot("encode", tiny_checkpoint, "--output", store, "--dtype", "float32").code == 0
+    stored = panglot("evaluate", tiny_checkpoint, "--store", store, "--json").results
+    plain = panglot("evaluate", tiny_checkpoint, "--json").results
+    assert stored["model"]["store"] == "float32"
+    for setting, figures in plain["settings"].items():
+        assert stored["settings"][setting] == pytest.approx(figures, abs=1e-6)
+
+
+def test_a_suite_is_measured_part_by_part(panglot: Runner, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    for code, lines in (("deu", "Hallo.\nEs regnet.\n"), ("eng", "Hello.\nIt rains.\n")):
+        (tmp_path / f"tatoeba.deu-eng.{code}").write_text(lines, encoding="utf-8")
+    given = ("evaluate", tiny_checkpoint, "--benchmark", "tatoeba", "--data", tmp_path)
+    found = panglot(*given, "--json").results
+    assert list(found["parts"]) == ["de-en"]
+    assert found["settings"]["monolingual"] is None
+    refused = panglot(*given, "--centre", "corpus")
+    assert refused.code == 2
+    assert "'tatoeba' is a suite of pools, so --centre means nothing here" in refused.err

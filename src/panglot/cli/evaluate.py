@@ -260,7 +260,13 @@ def _benchmark(
 
 def _tell(results: dict[str, Any], measure: str) -> None:
     """Print what a person wants to see of an evaluation."""
-    from panglot.report import languages_table, matrix_table, perturbed_table, settings_table
+    from panglot.report import (
+        languages_table,
+        matrix_table,
+        perturbed_languages_table,
+        perturbed_table,
+        settings_table,
+    )
 
     show.out.print(settings_table(results))
     show.out.print(languages_table(results, measure))
@@ -268,6 +274,7 @@ def _tell(results: dict[str, Any], measure: str) -> None:
         show.out.print(matrix_table(results, measure))
     if perturbed := results.get("perturbed"):
         show.out.print(perturbed_table(perturbed, measure))
+        show.out.print(perturbed_languages_table(perturbed, measure))
     if centring := results["model"]["centring"]:
         origins = ", ".join(source["name"] for source in centring["sources"])
         show.tell(f"embeddings are centred by language, with means of {origins}")

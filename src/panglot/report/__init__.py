@@ -7,6 +7,7 @@ from panglot.report.tables import (
     comparison_table,
     languages_table,
     matrix_table,
+    perturbed_languages_table,
     perturbed_table,
     settings_table,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "gather",
     "languages_table",
     "matrix_table",
+    "perturbed_languages_table",
     "perturbed_table",
     "read_failures",
     "reference_for",

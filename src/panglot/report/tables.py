@@ -67,6 +67,26 @@ def perturbed_table(perturbed: Mapping[str, Any], measure: str) -> Table:
     return table
 
 
+def perturbed_languages_table(perturbed: Mapping[str, Any], measure: str) -> Table:
+    """Show what each kind of change costs each query language, in the first setting that there is."""
+    changes = list(perturbed.values())
+    setting = next(name for name in SETTING_NAMES if any(found["settings"].get(name) for found in changes))
+    table = _table(
+        f"change of {_title(measure)} by query language, {SETTING_NAMES[setting]} (queries changed)"
+    )
+    table.add_column("query language")
+    for kind in perturbed:
+        table.add_column(kind, justify="right")
+    for code in dict.fromkeys(code for found in changes for code in found["by_language"]):
+        cells = []
+        for found in changes:
+            figures = found["by_language"].get(code, {})
+            figure, share = figures.get(setting), figures.get("changed", 0)
+            cells.append(f"{figure['change']:+.4f} ({100 * share:.0f} %)" if figure else "")
+        table.add_row(f"{language_name(code)} ({code})", *cells)
+    return table
+
+
 def languages_table(results: Mapping[str, Any], measure: str) -> Table:
     """Show one measure in each setting, and rank distance, by query language."""
     table = _table(f"m{measure} by query language" if measure == "AP" else f"{measure} by query language")
