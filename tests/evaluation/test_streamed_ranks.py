@@ -140,9 +140,9 @@ def test_the_pool_is_read_once_and_in_order(make_benchmark: MakeBenchmark, tmp_p
     asked: list[slice] = []
     block = store.block
 
-    def noted(rows: slice) -> FloatArray:
+    def noted(rows: slice, buffer: FloatArray | None = None) -> FloatArray:
         asked.append(rows)
-        return block(rows)
+        return block(rows, buffer)
 
     store.block = noted  # type: ignore[method-assign]
     finished: list[int] = []

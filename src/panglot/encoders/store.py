@@ -83,12 +83,19 @@ class Store:
         """Return some rows as float32, ``(n, dimension)``, so that a store can stand for an array."""
         return self.block(rows) if isinstance(rows, slice) else self.rows(rows)
 
-    def block(self, rows: slice) -> FloatArray:
-        """Return a slice of rows (of step 1) as float32."""
+    def block(self, rows: slice, buffer: FloatArray | None = None) -> FloatArray:
+        """Return a slice of rows (of step 1) as float32.
+
+        Args:
+            rows: of which not more than the buffer has.
+            buffer: ``(b, dimension)``, whose first rows are filled and returned: fresh memory for every
+                block costs more than reading it. None: fresh memory.
+        """
         start, stop, step = rows.indices(len(self))
         if step != 1:
             raise ValueError(f"a store gives rows one after the other, not every {step}th")
-        out = np.empty((max(0, stop - start), self.dimension), np.float32)
+        count = max(0, stop - start)
+        out = np.empty((count, self.dimension), np.float32) if buffer is None else buffer[:count]
         size = self.facts.shard_size
         for shard in range(start // size, -(-stop // size)) if start < stop else ():
             span = self.facts.span(shard)

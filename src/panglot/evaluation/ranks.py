@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from panglot.data import Benchmark, IntArray
-from panglot.encoders import FloatArray
+from panglot.encoders import FloatArray, Store
 from panglot.errors import PanglotError
 from panglot.evaluation.counting import CHUNK, Pairs, count_above
 from panglot.evaluation.scores import (
@@ -94,8 +94,9 @@ def exact_ranks(
     outranks = _Ties(benchmark)
     languages = benchmark.passages.languages
     in_language, in_all = np.ones(len(query), np.int64), np.ones(len(query), np.int64)
+    buffers = _Buffers(columns, len(centre))
     for language, rows in language_blocks(languages, columns):
-        block = _Block(rows, np.asarray(passages[rows], np.float32), centre)
+        block = _Block(rows, buffers.read(passages, rows), centre, buffers.shifted)
         _check(np.isfinite(block.longest), benchmark)
         for part in work:
             above = _outranking(part, block, outranks)
@@ -140,14 +141,28 @@ def _work(
         yield _Part(vectors, lengths, of_row, pairs, passage[pairs], threshold[pairs], shift)
 
 
+class _Buffers:
+    """Memory that all blocks use in turn: fresh memory for each would cost more than the arithmetic."""
+
+    def __init__(self, columns: int, dimension: int) -> None:
+        self.shifted = torch.empty(-(-columns // CHUNK) * CHUNK, dimension)
+        self._stored = np.empty((columns, dimension), np.float32)
+
+    def read(self, passages: Vectors, rows: Rows) -> FloatArray:
+        """Return the vectors of a block, which are good until the next one is read."""
+        if isinstance(passages, Store) and isinstance(rows, slice):
+            return passages.block(rows, self._stored)
+        return np.asarray(passages[rows], np.float32)
+
+
 class _Block:
     """Some passages: as they are, and shifted, padded to whole chunks, with the length of the longest."""
 
-    def __init__(self, rows: Rows, vectors: FloatArray, centre: FloatArray) -> None:
+    def __init__(self, rows: Rows, vectors: FloatArray, centre: FloatArray, buffer: torch.Tensor) -> None:
         self.rows = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
         self.vectors = vectors
         padded = -(-len(vectors) // CHUNK) * CHUNK
-        self.shifted = torch.empty(padded, vectors.shape[1])
+        self.shifted = buffer[:padded]
         self.shifted[len(vectors) :] = 0
         shifted = self.shifted[: len(vectors)]
         torch.sub(torch.from_numpy(vectors), torch.from_numpy(centre), out=shifted)
