@@ -8,7 +8,7 @@ from sentence_transformers import SentenceTransformer
 from panglot.data import ParallelPairs, benchmark_from_pairs
 from panglot.encoders import cut_at, encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
-from panglot.evaluation import evaluate_embeddings, parse_measure
+from panglot.evaluation import exact_ranks, parse_measure, per_query, summarise
 
 Measure = Callable[[SentenceTransformer], dict[str, float]]
 STOP_ON = "AP"  # the mean over the three settings
@@ -45,7 +45,8 @@ def held_out_measure(
             with cut_at(model, max_length):
                 queries = encode(model, benchmark.queries.texts, query_prompt(model))
                 passages = encode(model, benchmark.passages.texts, passage_prompt(model))
-            results = evaluate_embeddings(benchmark, queries, passages, measures).results
+            ranks = exact_ranks(benchmark, queries, passages)
+            results = summarise(benchmark, per_query(benchmark, ranks, measures), measures)
             for setting, figures in results["settings"].items():
                 for name, value in (figures or {}).items():
                     found.setdefault(f"{setting}_{name}", []).append(value)
