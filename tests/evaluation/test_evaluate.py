@@ -10,7 +10,6 @@ from sentence_transformers import SentenceTransformer
 from panglot.data import Benchmark, Texts
 from panglot.errors import PanglotError
 from panglot.evaluation import DEFAULT_MEASURES, evaluate, evaluate_embeddings
-from panglot.evaluation.evaluate import passage_texts
 
 TEXTS = {
     "bread:en": ("How is bread made?", "Bread is baked from flour, water and yeast."),
@@ -136,8 +135,8 @@ def test_a_title_is_put_before_its_text() -> None:
             gains=one + 1,
         )
 
-    assert passage_texts(benchmark(None)) == ["first", "second"]
-    assert passage_texts(benchmark(["Title", ""])) == ["Title first", "second"]
+    assert list(benchmark(None).passages.titled()) == ["first", "second"]
+    assert list(benchmark(["Title", ""]).passages.titled()) == ["Title first", "second"]
 
 
 def test_only_the_measures_asked_for_are_reported(benchmark: Benchmark) -> None:

@@ -163,7 +163,7 @@ def embed_benchmark(
     """Encode a benchmark's queries and passages into unit vectors, ``(Q, d)`` and ``(P, d)``."""
     return (
         embed_queries(model, benchmark, bf16=bf16, progress=progress),
-        encode(model, passage_texts(benchmark), passage_prompt(model), bf16=bf16, progress=progress),
+        encode(model, benchmark.passages.titled(), passage_prompt(model), bf16=bf16, progress=progress),
     )
 
 
@@ -195,14 +195,3 @@ def evaluate_embeddings(
     if columns:
         table = with_columns(table.drop_columns("rank_distance"), columns)
     return Evaluation({**figures, "bias": bias}, table)
-
-
-def passage_texts(benchmark: Benchmark) -> Sequence[str]:
-    """Return what is encoded of each passage: its title, where it has one, and its text."""
-    titles = benchmark.passages.titles
-    if titles is None:
-        return benchmark.passages.texts
-    return [
-        f"{title} {text}" if title else text
-        for title, text in zip(titles, benchmark.passages.texts, strict=True)
-    ]

@@ -26,7 +26,6 @@ from panglot.evaluation import (
     per_query,
     summarise,
 )
-from panglot.evaluation.evaluate import passage_texts
 from panglot.evaluation.groups import group_figures
 from panglot.evaluation.measures import parse_measure
 from panglot.evaluation.results import describe_benchmark
@@ -109,7 +108,7 @@ def bm25_ranks(
     relevant = np.flatnonzero(benchmark.gains > 0)
     relevant = relevant[np.argsort(benchmark.judged_query[relevant], kind="stable")]
     query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
-    texts = [bm25_tokens(text) for text in passage_texts(benchmark)]
+    texts = [bm25_tokens(text) for text in benchmark.passages.titled()]
     tell(len(texts))
     wanted = {int(row): bm25_tokens(benchmark.queries.texts[row]) for row in np.unique(query)}
     tell(len(benchmark.queries))
