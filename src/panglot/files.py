@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -33,6 +34,24 @@ def open_bytes(path: Path) -> BinaryIO:
         return path.open("rb")
     except PermissionError as error:
         raise PanglotError(f"{path}: not allowed to read it; check its permissions.") from error
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file; a broken compression is a ``PanglotError`` that names the line."""
+    number = 0
+    with open_bytes(path) as file:
+        lines = iter(file)
+        while True:
+            number += 1
+            try:
+                line = next(lines, None)
+            except (EOFError, OSError, zlib.error) as error:
+                raise PanglotError(
+                    f"{path}, line {number}: the compressed file is damaged or cut short; fetch it again."
+                ) from error
+            if line is None:
+                return
+            yield line
 
 
 def sha256(path: Path) -> str:

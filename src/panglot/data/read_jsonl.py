@@ -1,7 +1,6 @@
 """JSON lines, plain or compressed: in panglot's own fields, or in anyone's by way of a mapping."""
 
 import json
-import zlib
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,7 +13,7 @@ from panglot.data.columns import Columns, find_layout
 from panglot.data.index import IntArray
 from panglot.data.read_columns import SCHEMA, rows_of_columns
 from panglot.errors import PanglotError
-from panglot.files import open_bytes
+from panglot.files import lines_of
 
 REQUIRED = ("item_id", "language", "query", "passage")
 Batch = TypeVar("Batch")
@@ -61,24 +60,6 @@ def _in_own_fields(path: Path) -> bool:
     except PanglotError:
         other_form = any(name.startswith(("query_", "query.", "text_")) for name in _flat(row))
         return not other_form
-
-
-def lines_of(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a file; a broken compression is a ``PanglotError`` that names the line."""
-    number = 0
-    with open_bytes(path) as file:
-        lines = iter(file)
-        while True:
-            number += 1
-            try:
-                line = next(lines, None)
-            except (EOFError, OSError, zlib.error) as error:
-                raise PanglotError(
-                    f"{path}, line {number}: the compressed file is damaged or cut short; fetch it again."
-                ) from error
-            if line is None:
-                return
-            yield line
 
 
 def _rows(

@@ -1,7 +1,6 @@
 """Lines of official files: UTF-8 text, JSON objects and Parquet rows, each with its number for messages."""
 
 import json
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from panglot.errors import PanglotError
-from panglot.files import open_bytes
+from panglot.files import lines_of
 
 BOM = b"\xef\xbb\xbf"
 NumberedObject = tuple[int, dict[str, Any]]
@@ -25,23 +24,11 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
         PanglotError: the file is missing, empty, damaged, cut short or not UTF-8.
     """
     empty = True
-    with open_bytes(path) as file:
-        lines = iter(file)
-        number = 0
-        while True:
-            number += 1
-            try:
-                line = next(lines, None)
-            except (EOFError, OSError, zlib.error) as error:
-                raise PanglotError(
-                    f"{path}, line {number}: the compressed file is damaged or cut short; fetch it again."
-                ) from error
-            if line is None:
-                break
-            text = _decoded(path, number, line.removeprefix(BOM) if number == 1 else line).rstrip("\r\n")
-            if text and not text.isspace():
-                empty = False
-                yield number, text
+    for number, line in enumerate(lines_of(path), 1):
+        text = _decoded(path, number, line.removeprefix(BOM) if number == 1 else line).rstrip("\r\n")
+        if text and not text.isspace():
+            empty = False
+            yield number, text
     if empty:
         raise PanglotError(f"{path}: is empty; fetch the file again.")
 

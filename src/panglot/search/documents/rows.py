@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from panglot.data.read_delimited import header_of, records
-from panglot.data.read_jsonl import lines_of, parse_object
+from panglot.data.read_jsonl import parse_object
 from panglot.data.read_pairs import read_rows
 from panglot.errors import PanglotError
+from panglot.files import lines_of
 from panglot.search.documents.document import Document, Section, short_digest
 
 TEXT = ("text", "passage", "contents", "content", "body")
