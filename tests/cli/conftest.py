@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from transformers.utils.logging import disable_progress_bar
 
 from panglot.cli import main
+from panglot.data import sample_benchmark
+from panglot.evaluation import Evaluation, describe_run, evaluate_embeddings
+from panglot.evaluation.results import describe_benchmark
 
 
 @dataclass(frozen=True)
@@ -41,3 +45,24 @@ def panglot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return Outcome(stopped.value.code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two runs on the sample in two languages."""
+    folder = tmp_path_factory.mktemp("runs")
+    benchmark = sample_benchmark().restrict(["en", "ar"])
+    rng = np.random.default_rng(0)
+    paths = []
+    for name in ("first", "second"):
+        vectors = [rng.normal(size=(len(texts), 16)) for texts in (benchmark.queries, benchmark.passages)]
+        unit = [(v / np.linalg.norm(v, axis=1, keepdims=True)).astype(np.float32) for v in vectors]
+        found = evaluate_embeddings(benchmark, *unit)
+        described = {
+            **describe_run(),
+            "model": {"name": name, "sha256": name},
+            "benchmark": describe_benchmark(benchmark),
+        }
+        paths.append(folder / f"{name}.json")
+        Evaluation({**described, **found.results}, found.per_query).save(paths[-1])
+    return paths

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import typer
@@ -14,33 +13,9 @@ from typer.testing import CliRunner
 
 from panglot.cli import show
 from panglot.cli.report import report
-from panglot.data import sample_benchmark
 from panglot.errors import PanglotError
-from panglot.evaluation import Evaluation, describe_run, evaluate_embeddings
-from panglot.evaluation.results import describe_benchmark
 
 Run = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two runs on the sample in two languages."""
-    folder = tmp_path_factory.mktemp("runs")
-    benchmark = sample_benchmark().restrict(["en", "ar"])
-    rng = np.random.default_rng(0)
-    paths = []
-    for name in ("first", "second"):
-        vectors = [rng.normal(size=(len(texts), 16)) for texts in (benchmark.queries, benchmark.passages)]
-        unit = [(v / np.linalg.norm(v, axis=1, keepdims=True)).astype(np.float32) for v in vectors]
-        found = evaluate_embeddings(benchmark, *unit)
-        described = {
-            **describe_run(),
-            "model": {"name": name, "sha256": name},
-            "benchmark": describe_benchmark(benchmark),
-        }
-        paths.append(folder / f"{name}.json")
-        Evaluation({**described, **found.results}, found.per_query).save(paths[-1])
-    return paths
 
 
 @pytest.fixture
@@ -79,11 +54,11 @@ def failure(path: Path) -> dict[str, Any]:
     }
 
 
-def test_a_page_and_figures(run: Run, files: list[Path], tmp_path: Path) -> None:
+def test_a_page_and_figures(run: Run, runs: list[Path], tmp_path: Path) -> None:
     worst = tmp_path / "worst.json"
-    worst.write_text(json.dumps([failure(files[1])]))
+    worst.write_text(json.dumps([failure(runs[1])]))
     page, figures = tmp_path / "r.html", tmp_path / "figures"
-    outcome = run(*files, "--output", page, "--assets", figures, "--failures", worst)
+    outcome = run(*runs, "--output", page, "--assets", figures, "--failures", worst)
     assert outcome.exit_code == 0, outcome.output
     assert "Within one language (monolingual)" in outcome.stdout
     assert f"report: {page}" in outcome.stdout
@@ -93,12 +68,12 @@ def test_a_page_and_figures(run: Run, files: list[Path], tmp_path: Path) -> None
     assert (figures / "settings.tex").is_file()
 
 
-def test_json(run: Run, files: list[Path], tmp_path: Path) -> None:
-    outcome = run(files[0], "--output", tmp_path / "r.html", "--json", "--measure", "nDCG@10")
+def test_json(run: Run, runs: list[Path], tmp_path: Path) -> None:
+    outcome = run(runs[0], "--output", tmp_path / "r.html", "--json", "--measure", "nDCG@10")
     found = json.loads(outcome.stdout)
     assert found["files"] == [str(tmp_path / "r.html")]
     assert found["compared"] is None
-    value = json.loads(files[0].read_text())["settings"]["monolingual"]["nDCG@10"]
+    value = json.loads(runs[0].read_text())["settings"]["monolingual"]["nDCG@10"]
     assert f"nDCG@10 {value:.3f}" in found["summary"][0]
 
 
@@ -115,9 +90,9 @@ def test_json(run: Run, files: list[Path], tmp_path: Path) -> None:
     ],
 )
 def test_bad_options_are_one_sentence(
-    run: Run, files: list[Path], tmp_path: Path, arguments: tuple[str, str], sentence: str
+    run: Run, runs: list[Path], tmp_path: Path, arguments: tuple[str, str], sentence: str
 ) -> None:
-    outcome = run(*files, "--output", tmp_path / "r.html", *arguments)
+    outcome = run(*runs, "--output", tmp_path / "r.html", *arguments)
     assert isinstance(outcome.exception, PanglotError)
     assert sentence in str(outcome.exception)
     assert not list(tmp_path.iterdir())

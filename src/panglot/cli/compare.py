@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
-from panglot.errors import PanglotError
 
 WIDEST = 14  # languages whose matrix of changes fits a terminal; --json has any number
 
@@ -39,7 +38,7 @@ def compare(
 
       panglot compare zero-shot.json hybrid.json --measure nDCG@10
     """
-    from panglot.evaluation.comparable import run_names
+    from panglot.evaluation.comparable import check_drawing, run_names
     from panglot.evaluation.compare import compare as compare_runs
     from panglot.evaluation.results import load_results
     from panglot.report.compare_tables import (
@@ -49,11 +48,7 @@ def compare(
         runs_table,
     )
 
-    for name, number in (("resamples", resamples), ("flips", flips)):
-        if number < 1:
-            raise PanglotError(f"{number} {name} cannot be drawn; use a number above 0.")
-    if not 0 < alpha < 1:
-        raise PanglotError(f"alpha is {alpha:g}; use a number between 0 and 1, such as 0.05.")
+    check_drawing(resamples, flips, alpha)
     evaluations = [load_results(path) for path in results]
     compared = compare_runs(
         evaluations,

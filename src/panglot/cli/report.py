@@ -55,17 +55,14 @@ def report(
 
       panglot report zero-shot.json hybrid.json --output report.html --assets figures --reference paper
     """
+    from panglot.evaluation.comparable import check_drawing
     from panglot.evaluation.results import load_results
     from panglot.report import gather, read_failures, reference_for, write_report
     from panglot.report.charts import check_installed
     from panglot.report.words import summary
 
     check_installed()
-    for name, number in (("resamples", resamples), ("flips", flips)):
-        if number < 1:
-            raise PanglotError(f"{number} {name} cannot be drawn; use a number above 0.")
-    if not 0 < alpha < 1:
-        raise PanglotError(f"alpha is {alpha:g}; use a number between 0 and 1, such as 0.05.")
+    check_drawing(resamples, flips, alpha)
     if reference not in (None, "paper"):
         raise PanglotError(f"'{reference}' is no reference; use paper, or leave --reference out.")
     evaluations = [load_results(path) for path in results]

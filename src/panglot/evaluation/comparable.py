@@ -13,6 +13,15 @@ from panglot.evaluation.results import Evaluation
 from panglot.evaluation.significance import same_rows
 
 
+def check_drawing(resamples: int, flips: int, alpha: float) -> None:
+    """Refuse numbers of draws, or a level of significance, that say nothing."""
+    for name, number in (("resamples", resamples), ("flips", flips)):
+        if number < 1:
+            raise PanglotError(f"{number} {name} cannot be drawn; use a number above 0.")
+    if not 0 < alpha < 1:
+        raise PanglotError(f"alpha is {alpha:g}; use a number between 0 and 1, such as 0.05.")
+
+
 def check_comparable(evaluations: Sequence[Evaluation], baseline: int) -> None:
     """Refuse runs that were not made on one benchmark."""
     if len(evaluations) < 2:
