@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from tokenizers import Regex, Tokenizer
@@ -104,6 +106,17 @@ def test_a_saved_sentence_transformer_keeps_its_pooling_and_prompts(
     pooled = again[1]
     assert isinstance(pooled, Pooling)
     assert pooled.pooling_mode == "cls"
+
+
+def test_a_checkpoint_without_a_pooler_is_the_same_at_each_loading(raw: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "without"
+    shutil.copytree(raw, folder)
+    weights = load_file(folder / "model.safetensors")
+    without = {name: value for name, value in weights.items() if not name.startswith("pooler")}
+    assert len(without) == len(weights) - 2
+    save_file(without, folder / "model.safetensors", metadata={"format": "pt"})
+    sums = {model_sha256(load_encoder(str(place), device="cpu")) for place in (folder, folder, raw)}
+    assert len(sums) == 1
 
 
 @pytest.mark.parametrize("name", ["no-such-folder", "./no/such", "/no/such/folder", "a/b/c"])

@@ -136,6 +136,7 @@ def _load(
             model_kwargs={"dtype": dtype},
         )
         restore_character_map(getattr(model, "tokenizer", None), find)
+        _drop_unused_pooler(model)
     except PanglotError:
         raise
     except Exception as error:  # the hub, the tokenizer and the weights each raise their own
@@ -148,6 +149,19 @@ def _load(
     elif prompts is None or "prompts" not in json.loads(Path(prompts).read_text(encoding="utf-8")):
         model.prompts |= _known_prompts(name)
     return model
+
+
+def _drop_unused_pooler(model: SentenceTransformer) -> None:
+    """Take BERT's pooler away where nothing reads it.
+
+    Many checkpoints come without its weights; it would then be drawn anew at each loading, and the same
+    checkpoint have another checksum each time.
+    """
+    inner = getattr(model[0], "model", None)
+    configured = getattr(model[0], "modality_config", None) or {}
+    read = {part.get("method_output_name") for part in configured.values()}
+    if read == {"last_hidden_state"} and getattr(inner, "pooler", None) is not None:
+        inner.pooler = None  # type: ignore[union-attr]
 
 
 def _explain(name: str, error: Exception, trust: bool) -> str:
