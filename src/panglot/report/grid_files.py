@@ -66,15 +66,16 @@ def _no_formula(text: str) -> str:
 
 def as_markdown(grid: Grid) -> str:
     """Return a grid as a table of GitHub's Markdown, with its title above and its note below."""
-    titles = [_markdown(name) for name in grid.columns]
+    titles = [markdown_text(name) for name in grid.columns]
     rule = ["--:" if grid.numeric(k) else ":--" for k in range(len(titles))]
-    rows = [[_markdown(_read(cell)) for cell in row] for row in grid.rows]
+    rows = [[markdown_text(_read(cell)) for cell in row] for row in grid.rows]
     lines = ["| " + " | ".join(row) + " |" for row in [titles, rule, *rows]]
-    note = f"\n{_markdown(grid.note)}\n" if grid.note else ""
-    return f"**{_markdown(grid.title)}**\n\n" + "\n".join(lines) + "\n" + note
+    note = f"\n{markdown_text(grid.note)}\n" if grid.note else ""
+    return f"**{markdown_text(grid.title)}**\n\n" + "\n".join(lines) + "\n" + note
 
 
-def _markdown(text: str) -> str:
+def markdown_text(text: str) -> str:
+    """Return a text as Markdown shows it, on one line."""
     return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 

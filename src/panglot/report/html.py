@@ -11,14 +11,20 @@ from unicodedata import bidirectional
 from panglot.languages import is_language, language_name
 from panglot.report.blocks import MARKS, Picture, Section
 from panglot.report.colours import ink
-from panglot.report.contents import Contents
 from panglot.report.render import inline_svg, svg
 
 LONGEST = 600  # characters of a text that are shown
 
 
-def page(contents: Contents, sections: Sequence[Section], title: str) -> str:
-    """Return the HTML of a report: no network, no script, everything from data escaped."""
+def page(title: str, subtitle: str, sections: Sequence[Section], names: Sequence[str] = ()) -> str:
+    """Return the HTML of a report: no network, no script, everything from data escaped.
+
+    Args:
+        title: of the page.
+        subtitle: the sentence below it.
+        sections: of the page; the first is its summary.
+        names: of runs, which may be written from right to left.
+    """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -36,17 +42,16 @@ def page(contents: Contents, sections: Sequence[Section], title: str) -> str:
     }
     return template.render(
         title=title,
+        subtitle=subtitle,
         style=Markup(_file("style.css")),
         version=version("panglot"),
-        benchmark=contents.benchmark,
-        runs=contents.runs,
         sections=sections,
         pictures=pictures,
         marks=MARKS,
         ink=ink,
         name_of=_name_of,
         shortened=_shortened,
-        isolated=partial(_isolated, [run.name for run in contents.runs]),
+        isolated=partial(_isolated, names),
     )
 
 

@@ -44,8 +44,19 @@ def write_report(
     heading = title or f"{', '.join(run.name for run in contents.runs)} on {contents.benchmark['name']}"
     output = Path(output)
     with written_whole(output) as part:
-        part.write_text(page(contents, found, heading), encoding="utf-8")
+        names = [run.name for run in contents.runs]
+        part.write_text(page(heading, _subtitle(contents), found, names), encoding="utf-8")
     return [output, *(write_assets(found, Path(assets)) if assets is not None else [])]
+
+
+def _subtitle(contents: Contents) -> str:
+    """Say how much was measured."""
+    benchmark, models = contents.benchmark, len(contents.runs)
+    languages = len(benchmark["languages"])
+    return (
+        f"{benchmark['queries']:,} queries, {benchmark['passages']:,} passages, "
+        f"{languages} language{'' if languages == 1 else 's'}" + (f"; {models} models" if models > 1 else "")
+    )
 
 
 def write_assets(found: Sequence[Section], folder: Path) -> list[Path]:
