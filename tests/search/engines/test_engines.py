@@ -1,6 +1,13 @@
 """Every engine does the same, by the same calls."""
 
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -36,12 +43,35 @@ def rows(names: str) -> tuple[list[Passage], np.ndarray]:
     return [passage(name) for name in names], np.array([VECTORS[name] for name in names], np.float32)
 
 
-@pytest.fixture(params=["exact", "milvus"])
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Milvus in a process of its own, which is reached as a cluster is."""
+    pytest.importorskip("pymilvus")
+    pytest.importorskip("milvus_lite")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("server")
+    begin = "import sys; from milvus_lite.cmdline import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", begin, "server", "--data-dir", str(folder), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+        process.terminate()
+
+
+@pytest.fixture(params=["exact", "milvus", "server"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
-    if request.param == "milvus":
-        pytest.importorskip("pymilvus")
-        pytest.importorskip("milvus_lite")
-    engine = open_engine(tmp_path / "index", request.param)
+    if request.param == "server":
+        engine = open_engine(f"{request.getfixturevalue('server')}#c{uuid4().hex}")
+    else:
+        if request.param == "milvus":
+            pytest.importorskip("pymilvus")
+            pytest.importorskip("milvus_lite")
+        engine = open_engine(tmp_path / "index", request.param)
     assert engine.facts() is None
     engine.write_facts({"dimension": 2})
     engine.write(*rows("abcd"))
@@ -138,7 +168,7 @@ def test_everything_is_given_once_in_a_scan_and_some_in_a_sample(engine: Engine)
 def test_another_opener_sees_what_was_written(engine: Engine, tmp_path: Path) -> None:
     engine.settle()
     engine.release()
-    other = open_engine(tmp_path / "index")
+    other = open_engine(getattr(engine, "place", tmp_path / "index"))
     assert other.kind == engine.kind
     assert other.count() == 4
     assert ids(other, [1, 0], 1) == ["a"]
