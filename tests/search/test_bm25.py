@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from panglot.data import Benchmark, Texts
+from panglot.data.readers.parallel import ParallelTexts, counterparts
 from panglot.errors import PanglotError
+from panglot.evaluation import ALL
 from panglot.search.bm25 import Bm25Pool, bm25_evaluation, bm25_ranks, bm25_tokens, bm25_work
 
 MakeBenchmark = Callable[..., Benchmark]
@@ -174,3 +176,24 @@ def test_nfcorpus_is_near_the_published_figure(shared_data: Path) -> None:
     figures = found.results["settings"]["monolingual"]
     # published: 0.32, by Lucene with an English stemmer and stop words; ours has neither
     assert figures["nDCG@10"] == pytest.approx(0.32, abs=0.02)
+
+
+def test_a_querys_own_text_is_no_passage_for_it() -> None:
+    texts = ParallelTexts()
+    for item, (english, german) in enumerate(
+        [("red apple", "rot apfel taxi"), ("a taxi now", "taxi jetzt bitte")]
+    ):
+        texts.add(f"en:{item}", str(item), "en", english)
+        texts.add(f"de:{item}", str(item), "de", german)
+    evaluation = bm25_evaluation(
+        counterparts(texts, "hand", "0" * 64, "utterance"), measures=["Success@1", "RR@10"]
+    )
+    rows = evaluation.per_query.to_pylist()
+    found = {(row["query_id"], row["pool"]): row["RR@10"] for row in rows}
+    # in the pool of all, "a taxi now" itself would stand first; two others share one of three words with
+    # it and tie: the higher id, its translation, comes first
+    assert found["en:1", ALL] == found["en:1", "de"] == 1
+    # "red apple" shares nothing: the three others tie at 0 and go by id, en:1, de:1, de:0
+    assert found["en:0", ALL] == pytest.approx(1 / 3)
+    # "taxi jetzt bitte" finds de:0 and en:1, which tie
+    assert found["de:1", ALL] == 1

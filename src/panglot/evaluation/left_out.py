@@ -1,6 +1,8 @@
 """Ranks in pools from which a query's own text is left out."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +13,17 @@ from panglot.evaluation.scores import Vectors
 
 
 def ranks_without_left_out(benchmark: Benchmark, queries: FloatArray, passages: Vectors) -> Ranks:
+    """Rank every relevant passage by unit vectors, as ``without_left_out`` does.
+
+    Args:
+        benchmark: with Q queries and P passages.
+        queries: ``(Q, d)`` unit vectors.
+        passages: ``(P, d)`` unit vectors, or a store of these.
+    """
+    return without_left_out(benchmark, partial(exact_ranks, queries=queries, passages=passages))
+
+
+def without_left_out(benchmark: Benchmark, ranks_of: Callable[[Benchmark], Ranks]) -> Ranks:
     """Rank every relevant passage as if the passages judged below 0 for its query were not in the pool.
 
     A query that stands in the pool itself (parallel utterances, captions) would find itself first. So a gain
@@ -18,15 +31,14 @@ def ranks_without_left_out(benchmark: Benchmark, queries: FloatArray, passages: 
     ones, which move up by one for each passage left out above them.
 
     Args:
-        benchmark: with Q queries and P passages.
-        queries: ``(Q, d)`` unit vectors.
-        passages: ``(P, d)`` unit vectors, or a store of these.
+        benchmark: what to rank.
+        ranks_of: ranks the passages of a benchmark that are judged above 0.
     """
     if not (benchmark.gains < 0).any():
-        return exact_ranks(benchmark, queries, passages)
+        return ranks_of(benchmark)
     mark = int(benchmark.gains.max()) + 1
     marked = replace(benchmark, gains=np.where(benchmark.gains < 0, mark, benchmark.gains))
-    ranks = exact_ranks(marked, queries, passages)
+    ranks = ranks_of(marked)
     out, kept = ranks.gain == mark, ranks.gain != mark
     language = benchmark.passages.languages[ranks.passage]
     in_list = ranks.query * len(benchmark.languages) + language

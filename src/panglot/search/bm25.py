@@ -7,6 +7,7 @@ in the pool that is searched.
 
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.metadata import version
 from itertools import pairwise
 from typing import Any
@@ -27,6 +28,7 @@ from panglot.evaluation import (
     summarise,
 )
 from panglot.evaluation.groups import group_figures
+from panglot.evaluation.left_out import without_left_out
 from panglot.evaluation.measures import parse_measure
 from panglot.evaluation.results import describe_benchmark
 from panglot.evaluation.scores import language_order, tie_order
@@ -148,12 +150,15 @@ def bm25_evaluation(
         b: see ``bm25_ranks``.
         progress: see ``bm25_ranks``; ``bm25_work`` says what it adds up to.
 
+    Passages judged below 0 are left out of their query's pool; see ``evaluation.left_out``.
+
     Raises:
         PanglotError: an unknown measure, or parameters out of bounds.
     """
     for measure in measures:
         parse_measure(measure)
-    table = per_query(benchmark, bm25_ranks(benchmark, k1=k1, b=b, progress=progress), measures)
+    ranks = without_left_out(benchmark, partial(bm25_ranks, k1=k1, b=b, progress=progress))
+    table = per_query(benchmark, ranks, measures)
     results = {
         **describe_run(),
         "model": {
@@ -175,8 +180,8 @@ def bm25_evaluation(
 
 
 def bm25_work(benchmark: Benchmark) -> int:
-    """Return what the progress of ``bm25_ranks`` adds up to."""
-    relevant = benchmark.gains > 0
+    """Return what the progress of ``bm25_evaluation`` adds up to."""
+    relevant = benchmark.gains != 0
     query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
     cells = len(np.unique(query * len(benchmark.languages) + benchmark.passages.languages[passage]))
     every = len(np.unique(query)) if len(benchmark.languages) > 1 else 0
