@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from panglot import Benchmark, ParallelPairs, evaluate, load_encoder, sample_benchmark
 from panglot import sample_pairs as load_sample
-from panglot.experiments import compare_strategies, strategies
+from panglot.experiments import compare_strategies, one_run
 from panglot.experiments.recipes import train_recipe
 from panglot.training import Recipe, StepReport, override, read_recipe
 
@@ -129,7 +128,7 @@ def test_a_finished_run_is_not_repeated(
     recipe: Recipe,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(strategies, "_model", lambda *_, **__: pytest.fail("a finished run is repeated"))
+    monkeypatch.setattr(one_run, "load_encoder", lambda *_, **__: pytest.fail("a finished run is repeated"))
     assert compare(copied, pairs, benchmark, recipe)["comparison"] == finished[1]["comparison"]
 
 
@@ -172,7 +171,7 @@ def test_a_comparison_that_was_stopped_while_measuring_goes_on(
         return evaluate(*arguments, **settings)
 
     with monkeypatch.context() as patch:
-        patch.setattr(strategies, "evaluate", stops)
+        patch.setattr(one_run, "evaluate", stops)
         with pytest.raises(StopError):
             compare(tmp_path, pairs, benchmark, recipe)
     assert not (tmp_path / "summary.json").exists()
@@ -193,7 +192,7 @@ def test_a_comparison_that_was_stopped_by_ctrl_c_goes_on(
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(strategies, "train_recipe", partial(train_recipe, tell=press))
+        patch.setattr(one_run, "train_recipe", lambda *a, **s: train_recipe(*a, **(s | {"tell": press})))
         with pytest.raises(KeyboardInterrupt):
             compare(tmp_path, pairs, benchmark, recipe)
     assert (tmp_path / "monolingual-0" / "model" / "checkpoints").exists()

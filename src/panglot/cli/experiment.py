@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
+from panglot.cli.experiment_questions import register
 from panglot.errors import PanglotError
 
 app = typer.Typer(no_args_is_help=True, help="Questions about training, each answered by one command.")
@@ -85,3 +86,6 @@ def strategies(
         return
     for name, compared in summary["comparison"].items():
         show.out.print(comparison_table(name, compared))
+
+
+register(app)

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,15 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sentence_transformers import SentenceTransformer
 
 from panglot.batches import KINDS
 from panglot.data import Benchmark, ParallelPairs
-from panglot.encoders import load_encoder
 from panglot.errors import PanglotError
-from panglot.evaluation import describe_run, embed_benchmark, evaluate
+from panglot.evaluation import describe_run
 from panglot.evaluation.confidence import interval, resampled_settings
-from panglot.experiments.recipes import train_recipe
+from panglot.experiments.one_run import Wanted, train_and_measure
 from panglot.files import write_json
 from panglot.training import Recipe, override
 
@@ -78,18 +75,22 @@ def compare_strategies(
     for number, (name, seed) in enumerate(plan, 1):
         run = name if name == BASE else f"{name}-{seed}"
         chosen = override(recipes.get(name, recipe), {"training.seed": seed})
-        key = {"recipe": _key(chosen, trained=name != BASE), **shared}
-        if not _is_done(folder / run, key, benchmarks):
+        wanted = [
+            Wanted(benchmark, folder / run / f"{benchmark.name}{ending}.json", centred=bool(ending))
+            for benchmark in benchmarks
+            for ending in (("", CENTRED) if centred else ("",))
+        ]
+        _begin(folder / run, {"recipe": _key(chosen, trained=name != BASE), **shared}, wanted)
+        if missing := [one for one in wanted if not one.path.exists()]:
             say(f"[{number}/{len(plan)}] {run}")
-            model, training = _model(folder / run, chosen, sources, trained=name != BASE)
-            _measure(folder / run, model, training, benchmarks, seed, centred=centred, bf16=bf16)
-            write_json(folder / run / "key.json", key)
-            del model
+            data = None if name == BASE else sources
+            if not train_and_measure(chosen, data, missing, folder / run, name=run, bf16=bf16):
+                raise KeyboardInterrupt
             gc.collect()  # trainer and model refer to each other; gigabytes are free before the next
-        for benchmark in benchmarks:
-            for ending in ("", CENTRED) if centred else ("",):
-                table = pq.read_table(folder / run / f"{benchmark.name}{ending}.parquet")
-                tables[benchmark.name].setdefault(name + ending, []).append(table)
+        for one in wanted:
+            table = pq.read_table(one.path.with_suffix(".parquet"))
+            called = name + (CENTRED if one.centred else "")
+            tables[one.benchmark.name].setdefault(called, []).append(table)
     summary = {
         **describe_run(),
         "recipes": {name: _key(chosen, trained=True) for name, chosen in recipes.items()},
@@ -110,58 +111,14 @@ def _key(recipe: Recipe, *, trained: bool) -> dict[str, Any]:
     return values if trained else {"model": values["model"]}
 
 
-def _model(
-    folder: Path, recipe: Recipe, sources: Sequence[ParallelPairs], *, trained: bool
-) -> tuple[SentenceTransformer, dict[str, Any] | None]:
-    """Load the encoder and, if it is to be, train it; return it with what the results say of its training."""
-    model = load_encoder(recipe.model.name, trust_remote_code=recipe.model.trust_remote_code)
-    if not trained:
-        return model, None
-    place = folder / "model"
-    if (place / "modules.json").exists():  # stopped while it was measured, or its weights are gone
-        shutil.rmtree(place)
-    outcome = train_recipe(recipe, model, sources, place, resume=(place / "run.json").exists())
-    if not outcome.finished:
-        raise KeyboardInterrupt
-    batches = recipe.batches
-    return model, {"strategy": batches.strategy, "seed": recipe.training.seed, "steps": outcome.steps}
-
-
-def _measure(
-    folder: Path,
-    model: SentenceTransformer,
-    training: dict[str, Any] | None,
-    benchmarks: Sequence[Benchmark],
-    seed: int,
-    *,
-    centred: bool,
-    bf16: bool,
-) -> None:
-    for benchmark in benchmarks:
-        embeddings = embed_benchmark(model, benchmark, bf16=bf16)
-        for ending in ("", CENTRED) if centred else ("",):
-            evaluation = evaluate(
-                model,
-                benchmark,
-                name=folder.name,
-                training=training,
-                seed=seed,
-                embeddings=embeddings,
-                centre="corpus" if ending else None,
-                bf16=bf16,
-            )
-            evaluation.save(folder / f"{benchmark.name}{ending}.json")
-    for path in (folder / "model").rglob("*.safetensors"):
-        path.unlink()
-
-
-def _is_done(folder: Path, key: dict[str, Any], benchmarks: Sequence[Benchmark]) -> bool:
+def _begin(folder: Path, key: dict[str, Any], wanted: Sequence[Wanted]) -> None:
+    """Note what a run's results depend on, and remove those that depend on something else."""
     path = folder / "key.json"
-    return (
-        path.exists()
-        and json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(key))
-        and all((folder / f"{benchmark.name}.parquet").exists() for benchmark in benchmarks)
-    )
+    begun = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    if begun != json.loads(json.dumps(key)):
+        for stale in (folder / "trained.json", *(one.path for one in wanted)):
+            stale.unlink(missing_ok=True)
+        write_json(path, key)
 
 
 def _compare(found: dict[str, list[pa.Table]], references: Sequence[str]) -> dict[str, Any]:

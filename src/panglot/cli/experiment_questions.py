@@ -1,0 +1,159 @@
+"""``panglot experiment NAME``: a command for each question."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from panglot.cli import show
+from panglot.errors import PanglotError
+
+if TYPE_CHECKING:
+    from panglot.experiments.grid import Progress as GridProgress
+
+HELP = {
+    "low-resource": "Does hybrid training help low-resource languages, zero-shot, against other batches?",
+    "scaling": "What do more training languages and larger batches buy, and what do they cost?",
+    "unseen-languages": "How far does each strategy reach languages, scripts and families it never saw?",
+    "baselines": "One leaderboard: hybrid-tuned encoders against encoders as they come, and BM25.",
+    "domain-shift": "One model for all languages or one a language: which keeps more outside its domain?",
+    "alpha": "Which share of monolingual batches is best, constant or on a schedule?",
+}
+ABOUT = """Trains what is missing, measures, tests, and writes report.html, report.md and summary.json. May be
+stopped at any time; the same command goes on and never repeats a finished run. See recipes/experiments."""
+WAIT = 60.0  # seconds between lines about training in a pipe
+
+
+def register(app: typer.Typer) -> None:
+    """Add a command for each question."""
+    for name, sentence in HELP.items():
+        app.command(name, help=f"{sentence}\n\n{ABOUT}")(_command(name))
+
+
+def _command(name: str) -> Callable[..., None]:
+    def command(
+        output: Annotated[Path, typer.Option(help="Folder for the answer.")],
+        pairs: Annotated[
+            list[str] | None,
+            typer.Option(help="Parallel pairs to train on (as for panglot train). Once per source."),
+        ] = None,
+        recipe: Annotated[
+            Path | None, typer.Option(help="An experiment of your own (TOML), in place of the bundled one.")
+        ] = None,
+        benchmark: Annotated[
+            list[str] | None,
+            typer.Option(help="Measure on NAME, or NAME=FOLDER; repeatable. (default: the recipe's)"),
+        ] = None,
+        place: Annotated[
+            list[str] | None,
+            typer.Option("--data", help="NAME=FOLDER: where a benchmark lies; repeatable."),
+        ] = None,
+        model: Annotated[str | None, typer.Option(help="Another encoder than the recipe's.")] = None,
+        seeds: Annotated[int | None, typer.Option(help="Runs of every trained model.")] = None,
+        settings: Annotated[
+            list[str] | None,
+            typer.Option("--set", help="grid.NAME=VALUE, or PART.NAME=VALUE of training; repeatable."),
+        ] = None,
+        held_out: Annotated[
+            float,
+            typer.Option(help="Share of the pairs' documents that nothing is trained on.", min=0, max=0.9),
+        ] = 0.0,
+        runs: Annotated[
+            Path | None,
+            typer.Option(help="Folder of the runs; experiments may share it. (default: OUTPUT/runs)"),
+        ] = None,
+        workers: Annotated[int, typer.Option(help="Runs at once, through Ray.", min=1)] = 1,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the runs.")] = False,
+        json: Annotated[
+            bool, typer.Option("--json", help="Print summary.json, or with --dry-run the runs.")
+        ] = False,
+    ) -> None:
+        from panglot.evaluation import DEFAULT_MEASURES
+        from panglot.experiments.ask import ask, planned, unfinished
+        from panglot.experiments.experiment import read_experiment
+        from panglot.experiments.runs import Places
+        from panglot.training import parse_override
+
+        given = dict(parse_override(text) for text in settings or [])
+        given |= {"model.name": model} if model else {}
+        given |= {"seeds": seeds} if seeds is not None else {}
+        places = dict(_place(text) for text in place or [])
+        if benchmark:
+            named = [_place(text) if "=" in text else (text, "") for text in benchmark]
+            given["benchmarks"] = [name for name, _ in named]
+            places |= {name: folder for name, folder in named if folder}
+        experiment = read_experiment(recipe or name, given)
+        if experiment.question != name:
+            asks = experiment.question
+            raise PanglotError(f"{recipe}: asks '{asks}'; use panglot experiment {asks}.")
+        measures = tuple(dict.fromkeys([*DEFAULT_MEASURES, experiment.measure]))
+        data = Places(tuple(pairs or ()), tuple(places.items()), held_out, experiment.bf16, measures)
+        folder = runs or output / "runs"
+        if dry_run:
+            found = planned(experiment, data)
+            waiting = {run.name for run in unfinished(found, data, folder)}
+            if json:
+                show.print_json([{"name": run.name, "done": run.name not in waiting} for run in found])
+                return
+            for run in found:
+                show.tell(f"{'to do' if run.name in waiting else 'done '}  {run.name}")
+            return
+        with _progress() as tell:
+            asked = ask(experiment, data, output, runs_folder=folder, workers=workers, tell=tell)
+        if json:
+            show.print_json(asked.summary)
+            return
+        for sentence in asked.answer.sentences:
+            show.tell(f"- {sentence}")
+        show.tell(f"the answer: {asked.written[0]}")
+
+    return command
+
+
+def _place(text: str) -> tuple[str, str]:
+    name, _, folder = text.partition("=")
+    if not (name and folder):
+        raise PanglotError(f"'{text}' names no folder; write NAME=FOLDER.")
+    return name, folder
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[["GridProgress"], None]]:
+    """Show how far a grid is: a bar over all runs and one over a run's steps, or lines in a pipe."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
+    start, began, said, finished = monotonic(), None, 0.0, 0
+    with Progress(*columns, console=show.err, transient=True, disable=not show.err.is_terminal) as bars:
+        grid = bars.add_task("runs", total=None, left="")
+        steps = bars.add_task("training", total=None, left="", visible=False)
+
+        def tell(progress: "GridProgress") -> None:
+            nonlocal began, said, finished
+            began = progress.done if began is None else began
+            made = progress.done - began
+            left = (monotonic() - start) / made * (progress.total - progress.done) if made else None
+            about = "" if left is None else f"about {left / 60:.0f} min left"
+            bars.update(grid, completed=progress.done, total=progress.total, left=about)
+            if progress.step is not None:
+                done, total = progress.step
+                bars.update(steps, description=progress.run, completed=done, total=total, visible=True)
+                if not show.err.is_terminal and monotonic() - said > WAIT:
+                    said = monotonic()
+                    show.say(f"{progress.run}: step {done}/{total}")
+                return
+            bars.update(steps, description=progress.run, completed=0, visible=False)
+            if not show.err.is_terminal:
+                said = monotonic()
+                ended, finished = progress.done > finished and made, progress.done
+                what = f"done: {progress.run}  {about}" if ended else progress.run
+                show.say(f"[{progress.done}/{progress.total}] {what}")
+
+        yield tell

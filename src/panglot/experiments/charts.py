@@ -1,0 +1,164 @@
+"""The plots of an experiment's answer: curves with bands, and dots with intervals, a panel a setting."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from panglot.report.charts import Chart, Rows, finished
+from panglot.report.colours import RUNS
+from panglot.report.tables import SETTING_NAMES
+
+PANEL = 230  # pixels of width
+DISTANCE_TITLE = "rank distance"
+# the line of no difference stands out from the grid
+ZERO = {"condition": {"test": "datum.value === 0", "value": "#6a6a6a"}, "value": "#e2e2e2"}
+PANELS = {**SETTING_NAMES, "rank_distance": DISTANCE_TITLE}
+
+
+def curves(
+    rows: Rows,
+    title: str,
+    *,
+    x: str,
+    y: str,
+    series: Sequence[str],
+    panels: Sequence[str],
+    logarithmic: bool = False,
+) -> dict[str, Any]:
+    """Draw ``value`` over ``x`` with a band from ``low`` to ``high``.
+
+    Args:
+        rows: with ``x``, ``value``, ``low``, ``high``, ``series`` and ``panel``.
+        title: of the picture.
+        x: title of the horizontal axis.
+        y: title of the vertical axes.
+        series: in order, each with its colour.
+        panels: in order, side by side, each with a scale of its own.
+        logarithmic: the horizontal axis, to the base 2.
+    """
+    import altair as alt
+
+    scale = alt.Scale(type="log", base=2, nice=False) if logarithmic else alt.Scale(nice=False, zero=False)
+    ticks = {"values": sorted({row["x"] for row in rows})} if logarithmic else {"tickCount": 6}
+    horizontal = alt.X("x:Q", title=x, scale=scale, axis=alt.Axis(labelFlush=False, **ticks))
+    colour = _colour(series)
+    vertical, lowest = (
+        alt.Y(f"{end}:Q", title=y, scale=alt.Scale(zero=False), axis=alt.Axis(gridColor=ZERO, tickCount=6))
+        for end in ("value", "low")
+    )
+    base = alt.Chart(_data(rows))
+    band = base.mark_area(opacity=0.18 if len(series) < 3 else 0.1).encode(
+        x=horizontal, y=lowest, y2="high:Q", color=colour
+    )
+    line = base.mark_line(strokeWidth=2).encode(x=horizontal, y=vertical, color=colour)
+    dots = base.mark_point(filled=True, size=40, opacity=1).encode(
+        x=horizontal, y=vertical, color=colour, shape=_shape(series)
+    )
+    return finished(_panels(alt.layer(band, line, dots).properties(width=PANEL, height=210), panels), title)
+
+
+def dots(
+    rows: Rows,
+    title: str,
+    *,
+    value: str,
+    names: Sequence[str],
+    series: Sequence[str],
+    panels: Sequence[str],
+) -> dict[str, Any]:
+    """Draw ``value`` with its interval from ``low`` to ``high``, a line a ``name``.
+
+    Args:
+        rows: with ``name``, ``value``, ``low``, ``high``, ``series`` and ``panel``.
+        title: of the picture.
+        value: title of the horizontal axes.
+        names: in order, from the top.
+        series: in order, each with its colour; beside each other in a line.
+        panels: in order, side by side, each with a scale of its own.
+    """
+    import altair as alt
+
+    lines = alt.Y("name:N", sort=list(names), title=None, scale=alt.Scale(paddingInner=0.3))
+    beside = alt.YOffset("series:N", sort=list(series))
+    base = alt.Chart(_data(rows)).encode(y=lines, yOffset=beside, color=_colour(series))
+    middle, lowest = (
+        alt.X(
+            f"{end}:Q", title=value, scale=alt.Scale(zero=False), axis=alt.Axis(gridColor=ZERO, tickCount=5)
+        )
+        for end in ("value", "low")
+    )
+    ends = base.mark_rule(strokeWidth=2).encode(x=lowest, x2="high:Q")
+    points = base.mark_point(filled=True, size=55, opacity=1).encode(x=middle, shape=_shape(series))
+    height = alt.Step(16 if len(series) < 4 else 11, **{"for": "offset"})
+    chart = alt.layer(ends, points).properties(width=PANEL, height=height)
+    return finished(_panels(chart, panels, y="shared"), title)
+
+
+def _panels(chart: Chart, panels: Sequence[str], y: str = "independent") -> Chart:
+    """Put a chart's rows into panels side by side, in rows of two where there are many.
+
+    Where ``y`` is shared, its labels stand at the left only.
+    """
+    import altair as alt
+
+    faceted = chart.facet(
+        facet=alt.Facet("panel:N", sort=list(panels), title=None, header=alt.Header(labelFontSize=13)),
+        columns=2 if len(panels) in (2, 4) else 3,
+    )
+    return faceted.resolve_scale(x="independent", y=y)
+
+
+def _colour(series: Sequence[str]) -> Any:
+    import altair as alt
+
+    legend = None if len(series) < 2 else alt.Legend(title=None, orient="top", columns=4, symbolOpacity=1)
+    colours = [RUNS[k % len(RUNS)] for k in range(len(series))]
+    return alt.Color("series:N", scale=alt.Scale(domain=list(series), range=colours), legend=legend)
+
+
+def _shape(series: Sequence[str]) -> Any:
+    import altair as alt
+
+    shapes = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right")
+    found = [shapes[k % len(shapes)] for k in range(len(series))]
+    legend = None if len(series) < 2 else alt.Legend(title=None, orient="top", columns=4, symbolOpacity=1)
+    return alt.Shape("series:N", scale=alt.Scale(domain=list(series), range=found), legend=legend)
+
+
+def _data(rows: Rows) -> Any:
+    import altair as alt
+
+    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
+
+
+def pareto(rows: Rows, title: str, *, y: str, panels: Sequence[str]) -> dict[str, Any]:
+    """Draw ``value`` over a cost ``x``, an interval and a ``label`` a point, and a line through the frontier.
+
+    Args:
+        rows: with ``x``, ``value``, ``low``, ``high``, ``label``, ``panel`` and, where a point is on the
+            frontier (nothing is as good for less), a true ``frontier``.
+        title: of the picture.
+        y: title of the vertical axes.
+        panels: in order, side by side; each names its cost, and has a scale of its own.
+    """
+    import altair as alt
+
+    chosen = ["on the frontier", "not on it"]
+    named = [{**row, "series": chosen[0 if row["frontier"] else 1]} for row in rows]
+    axis = alt.Axis(tickCount=5, labelFlush=False)
+    across = alt.X("x:Q", title=None, scale=alt.Scale(zero=False, padding=24), axis=axis)
+    up = alt.Y("value:Q", title=y, scale=alt.Scale(zero=False))
+    base = alt.Chart(_data(named)).encode(x=across)
+    frontier = (
+        base.transform_filter("datum.frontier")
+        .mark_line(strokeWidth=2, interpolate="step-after", color=RUNS[0])
+        .encode(y=up)
+    )
+    ends = base.mark_rule(strokeWidth=1, opacity=0.6).encode(
+        y=alt.Y("low:Q", title=y, scale=alt.Scale(zero=False)), y2="high:Q", color=_colour(chosen)
+    )
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
+        y=up, color=_colour(chosen), shape=_shape(chosen)
+    )
+    text = base.mark_text(align="left", dx=7, dy=-7, fontSize=12).encode(y=up, text="label:N")
+    layers = alt.layer(frontier, ends, dots, text).properties(width=320, height=260)
+    return finished(_panels(layers, panels), title)

@@ -1,0 +1,148 @@
+"""What training costs: pairs a second and peak memory of a recipe, each measured in a process of its own."""
+
+import gc
+import math
+import multiprocessing
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from panglot.data import ParallelPairs
+from panglot.encoders import load_encoder
+from panglot.errors import PanglotError
+from panglot.experiments.recipes import train_recipe
+from panglot.training import Recipe, StepReport, override
+
+RESET = "5"  # what Linux takes to forget a process's highest memory
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What training costs.
+
+    Attributes:
+        pairs_per_second: after a step to warm up.
+        pairs: that this was measured over.
+        memory: bytes at the highest, beyond what the process held with model and data loaded: gradients,
+            the optimizer's state and activations. On a GPU, its memory.
+        peak: bytes at the highest, in all.
+    """
+
+    pairs_per_second: float
+    pairs: int
+    memory: int
+    peak: int
+
+
+def measure_cost(recipe: Recipe, sources: Sequence[ParallelPairs], pairs: int) -> Cost:
+    """Train a step to warm up and then some more, in a fresh process, whose memory nothing else has used.
+
+    Args:
+        recipe: how to train; its data part and its number of steps are not used.
+        sources: what to train on; they are sent to the process.
+        pairs: to measure over, at least; a step at least.
+
+    Raises:
+        PanglotError: the process died, or the recipe cannot work.
+    """
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            return pool.submit(_measured, recipe, sources, pairs, torch.get_num_threads()).result()
+    except BrokenProcessPool as error:
+        raise PanglotError(
+            f"measuring the cost of batches of {recipe.batches.size:,}: the process died, most likely for "
+            "want of memory; leave that size out, or lower grid.cached_above."
+        ) from error
+
+
+def machine() -> dict[str, str | int]:
+    """Say what costs are measured on."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
+    return {"device": device, "threads": torch.get_num_threads()}
+
+
+class _EnoughError(Exception):
+    """Ends training once all is measured; the model is not needed."""
+
+
+def _measured(recipe: Recipe, sources: Sequence[ParallelPairs], pairs: int, threads: int) -> Cost:
+    torch.set_num_threads(threads)
+    size = recipe.batches.size
+    steps = 1 + max(1, math.ceil(pairs / size))
+    model = load_encoder(recipe.model.name, trust_remote_code=recipe.model.trust_remote_code)
+    gc.collect()
+    _forget_peak()
+    before = _held()
+    times: dict[int, float] = {}
+
+    def tell(report: StepReport) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.setdefault(report.step, time.perf_counter())
+        if report.step == steps:
+            raise _EnoughError
+
+    timed = override(recipe, {"training.steps": steps})
+    with TemporaryDirectory() as folder, suppress(_EnoughError):
+        train_recipe(timed, model, sources, Path(folder) / "model", tell=tell)
+    measured, peak = (steps - 1) * size, _peak()
+    return Cost(measured / (times[steps] - times[1]), measured, max(0, peak - before), peak)
+
+
+def _held() -> int:
+    """Return the bytes that are held now."""
+    if torch.cuda.is_available():
+        return torch.cuda.memory_allocated()
+    return _of_linux("VmRSS") or _most_ever()
+
+
+def _peak() -> int:
+    """Return the bytes that were held at the highest since ``_forget_peak``."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return _of_linux("VmHWM") or _most_ever()
+
+
+def _forget_peak() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text(RESET)
+
+
+def _of_linux(name: str) -> int:
+    """Return a figure of the process in bytes; 0 where the system does not tell.
+
+    ``ru_maxrss`` will not do there: a process begins with that of the one that started it.
+    """
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return 1024 * int(line.split()[1])
+    return 0
+
+
+def _most_ever() -> int:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,64 @@
+"""What tests of experiments share: small runs of the tiny checkpoint on the bundled sample."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panglot.data import sample
+from panglot.experiments import one_run
+from panglot.experiments.recipes import train_recipe
+from panglot.experiments.runs import Measured, Places, Run
+from panglot.training import Recipe, override, read_recipe
+
+MakeRun = Callable[..., Run]
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe(tiny_checkpoint: Path) -> Recipe:
+    """Two steps in two languages."""
+    settings = {
+        "model.name": str(tiny_checkpoint),
+        "data.languages": ["de", "en"],
+        "batches.size": 4,
+        "training.steps": 2,
+        "training.learning_rate": 1e-2,
+        "training.max_length": 24,
+    }
+    return read_recipe(None, settings)
+
+
+@pytest.fixture(scope="session")
+def make_run(tiny_recipe: Recipe) -> MakeRun:
+    """Make a run, by default measured on the sample in two languages: ``make_run(group, **settings)``."""
+
+    def make(
+        group: str,
+        settings: dict[str, Any] | None = None,
+        *,
+        benchmarks: tuple[Measured, ...] = (Measured("sample", ("de", "en")),),
+        trained: bool = True,
+    ) -> Run:
+        return Run(group, override(tiny_recipe, settings or {}), benchmarks, trained)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def places() -> Places:
+    """The bundled sample to train on."""
+    return Places((str(sample.FOLDER / "train.jsonl"),))
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
+    """The recipes that were trained, as they are."""
+    found: list[Recipe] = []
+
+    def train(recipe: Recipe, *arguments: Any, **settings: Any) -> Any:
+        found.append(recipe)
+        return train_recipe(recipe, *arguments, **settings)
+
+    monkeypatch.setattr(one_run, "train_recipe", train)
+    return found

@@ -1,0 +1,62 @@
+"""What training costs: measured over the steps asked for, in a process of its own."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from panglot import ParallelPairs, sample_pairs
+from panglot.errors import PanglotError
+from panglot.experiments import cost
+from panglot.experiments.cost import Cost, machine, measure_cost
+from panglot.training import Recipe, read_recipe
+
+
+@pytest.fixture
+def recipe(tiny_checkpoint: Path) -> Recipe:
+    settings: dict[str, Any] = {"model.name": str(tiny_checkpoint), "batches.size": 4, "training.steps": 50}
+    return read_recipe(None, settings)
+
+
+@pytest.fixture
+def sources() -> list[ParallelPairs]:
+    return [sample_pairs().select(languages=["de", "en"])]
+
+
+def test_it_is_measured_over_whole_steps_after_one(recipe: Recipe, sources: list[ParallelPairs]) -> None:
+    found = cost._measured(recipe, sources, 9, 1)
+    assert found.pairs == 12
+    assert found.pairs_per_second > 0
+    assert found.peak > found.memory
+
+
+def test_the_highest_memory_since_it_was_forgotten_is_found() -> None:
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("this system does not tell")
+    cost._forget_peak()
+    before = cost._held()
+    block = bytearray(64 * 2**20)
+    block[:: 2**12] = b"\1" * len(block[:: 2**12])  # each page is used
+    del block
+    assert cost._peak() - before == pytest.approx(64 * 2**20, rel=0.2)
+    cost._forget_peak()
+    assert cost._peak() - cost._held() < 32 * 2**20
+
+
+def test_the_machine_has_a_name() -> None:
+    assert machine()["device"]
+
+
+@pytest.mark.slow
+def test_a_fresh_process_measures(recipe: Recipe, sources: list[ParallelPairs]) -> None:
+    found = measure_cost(recipe, sources, 4)
+    assert isinstance(found, Cost)
+    assert found.pairs == 4
+    assert found.memory > 0
+
+
+@pytest.mark.slow
+def test_what_goes_wrong_in_the_process_is_told(recipe: Recipe, sources: list[ParallelPairs]) -> None:
+    large = recipe.model_copy(update={"batches": recipe.batches.model_copy(update={"size": 10_000})})
+    with pytest.raises(PanglotError, match="batch"):
+        measure_cost(large, sources, 4)

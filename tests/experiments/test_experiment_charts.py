@@ -1,0 +1,103 @@
+"""The plots of an experiment's answer: what data they hold, and what is drawn of it."""
+
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from panglot.experiments.charts import PANELS, curves, dots
+from panglot.report.colours import RUNS
+from panglot.report.render import png, svg
+
+SERIES = ["hybrid", "monolingual"]
+NAMES = ["Swahili", "English"]
+OF_CURVES: list[dict[str, Any]] = [
+    {"x": x, "value": k + x, "low": k + x - 0.5, "high": k + x + 0.5, "series": name, "panel": panel}
+    for panel in ("multilingual", "monolingual")
+    for k, name in enumerate(SERIES)
+    for x in (1, 3, 12)
+]
+OF_DOTS: list[dict[str, Any]] = [
+    {"name": name, "value": k - 0.5, "low": k - 1.0, "high": k, "series": series, "panel": "a panel"}
+    for k, name in enumerate(NAMES)
+    for series in SERIES
+]
+
+
+def texts_of(spec: dict[str, Any]) -> list[str]:
+    """Return the texts in a picture, as they are drawn."""
+    root = ElementTree.fromstring(svg(spec))
+    return [element.text for element in root.iter("{http://www.w3.org/2000/svg}text") if element.text]
+
+
+def values_of(spec: Any) -> list[Any]:
+    """Return the rows of data in a specification."""
+    found = list(spec.get("data", {}).get("values", [])) if isinstance(spec, dict) else []
+    inner = spec.values() if isinstance(spec, dict) else spec if isinstance(spec, list) else []
+    return found + [row for part in inner if isinstance(part, dict | list) for row in values_of(part)]
+
+
+def test_curves_hold_the_rows_and_draw_their_panels_in_order() -> None:
+    panels = ["multilingual", "monolingual"]
+    spec = curves(OF_CURVES, "The title", x="languages", y="mAP", series=SERIES, panels=panels)
+    assert [row for row in OF_CURVES if row not in values_of(spec)] == []
+    texts = texts_of(spec)
+    assert [text for text in texts if text in panels] == [*panels, "monolingual"]  # the last of the legend
+    assert texts.count("hybrid") == 1
+    assert texts.count("languages") == texts.count("mAP") == 2  # an axis a panel
+    assert "The title" in texts
+
+
+def test_a_series_is_a_line_a_band_and_dots_of_one_colour() -> None:
+    text = svg(curves(OF_CURVES, "t", x="x", y="y", series=SERIES, panels=["multilingual", "monolingual"]))
+    for colour in RUNS[:2]:
+        assert text.count(f'stroke="{colour}"') >= 2  # a line a panel
+        assert text.count(f'fill="{colour}"') >= 2 * (1 + 3)  # a band and three dots a panel
+    assert RUNS[2] not in text
+
+
+def test_a_logarithmic_axis_names_what_was_tried() -> None:
+    one = [row for row in OF_CURVES if row["panel"] == "multilingual"]
+    settings: dict[str, Any] = {"x": "languages", "y": "mAP", "series": SERIES, "panels": ["multilingual"]}
+    logarithmic = texts_of(curves(one, "t", **settings, logarithmic=True))
+    assert [text for text in logarithmic if text in ("1", "3", "12")][:3] == ["1", "3", "12"]
+    assert "3" not in texts_of(curves(one, "t", **settings))
+
+
+def test_dots_stand_in_lines_in_order_and_no_difference_is_marked() -> None:
+    spec = dots(OF_DOTS, "The title", value="gain", names=NAMES, series=SERIES, panels=["a panel"])
+    assert [row for row in OF_DOTS if row not in values_of(spec)] == []
+    texts = texts_of(spec)
+    assert [text for text in texts if text in NAMES] == NAMES
+    assert "a panel" in texts
+    assert [text for text in texts if text in SERIES] == SERIES
+    assert svg(spec).count('stroke="#6a6a6a"') == 1  # the grid's line at 0
+
+
+def test_the_names_of_lines_stand_once_beside_all_panels() -> None:
+    rows = [{**row, "panel": panel} for row in OF_DOTS for panel in ("one", "two", "three")]
+    spec = dots(rows, "t", value="gain", names=NAMES, series=SERIES, panels=["one", "two", "three"])
+    texts = texts_of(spec)
+    assert [text for text in texts if text in NAMES] == NAMES
+    assert [text for text in texts if text in ("one", "two", "three")] == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("draw", ["curves", "dots"])
+def test_a_single_series_needs_no_legend(draw: str) -> None:
+    if draw == "curves":
+        rows = [row for row in OF_CURVES if row["series"] == "hybrid"]
+        panels = ["multilingual", "monolingual"]
+        spec = curves(rows, "t", x="x", y="y", series=["hybrid"], panels=panels)
+    else:
+        rows = [row for row in OF_DOTS if row["series"] == "hybrid"]
+        spec = dots(rows, "t", value="gain", names=NAMES, series=["hybrid"], panels=["a panel"])
+    assert "hybrid" not in texts_of(spec)
+
+
+def test_pictures_are_drawn_as_images() -> None:
+    spec = dots(OF_DOTS, "t", value="gain", names=NAMES, series=SERIES, panels=["a panel"])
+    assert png(spec).startswith(b"\x89PNG")
+
+
+def test_settings_and_rank_distance_have_panels() -> None:
+    assert list(PANELS) == ["monolingual", "crosslingual", "multilingual", "rank_distance"]
