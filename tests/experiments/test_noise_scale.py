@@ -14,7 +14,8 @@ from panglot.training import Recipe, read_recipe
 
 def products(*gradients: Any) -> np.ndarray:
     rows = np.array(gradients, float).reshape(len(gradients), -1)
-    return rows @ rows.T
+    found: np.ndarray = rows @ rows.T
+    return found
 
 
 def test_two_gradients_worked_by_hand() -> None:
@@ -30,12 +31,13 @@ def test_the_interval_leaves_out_one_gradient_at_a_time() -> None:
     # 3, 4 and 5: |G|^2 is (12 + 15 + 20) / 3, the variance 1; without 3, 4, 5 the variance of the other two
     # is 1/2, 2, 1/2, and |G|^2 their product: 20, 15, 12
     found = noise_scale(products(3, 4, 5), 10)
-    assert found.scale == pytest.approx(10 / (47 / 3))
+    scale = 10 / (47 / 3)
+    assert found.scale == pytest.approx(scale)
     logs = [math.log(10 * v / s) for v, s in ((0.5, 20), (2, 15), (0.5, 12))]
     mean = sum(logs) / 3
     error = math.sqrt(2 / 3 * sum((log - mean) ** 2 for log in logs))
-    assert found.low == pytest.approx(found.scale * math.exp(-1.96 * error))
-    assert found.high == pytest.approx(found.scale * math.exp(1.96 * error))
+    assert found.low == pytest.approx(scale * math.exp(-1.96 * error))
+    assert found.high == pytest.approx(scale * math.exp(1.96 * error))
 
 
 def test_a_mean_gradient_that_is_lost_in_the_noise_gives_no_scale() -> None:

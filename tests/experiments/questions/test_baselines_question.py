@@ -17,9 +17,9 @@ from panglot.evaluation import Evaluation, evaluate_embeddings
 from panglot.evaluation.results import describe_benchmark
 from panglot.experiments.answer import Answer
 from panglot.experiments.experiment import Experiment, read_experiment
-from panglot.experiments.questions import baselines
-from panglot.experiments.questions.baselines_board import make_board, mean_ranks, shared_places
-from panglot.experiments.questions.baselines_encoders import check_loadable, on_this_machine
+from panglot.experiments.questions.baselines import question as baselines
+from panglot.experiments.questions.baselines.board import make_board, mean_ranks, shared_places
+from panglot.experiments.questions.baselines.encoders import check_loadable, on_this_machine
 from panglot.experiments.runs import Measured, Places, Run
 from panglot.report.blocks import Grid, Picture
 from panglot.report.render import png

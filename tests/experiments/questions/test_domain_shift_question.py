@@ -11,12 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from panglot.cli import app
+from panglot.data import sample
 from panglot.errors import PanglotError
 from panglot.evaluation import ALL, Evaluation
 from panglot.experiments.ask import planned
 from panglot.experiments.experiment import Experiment, read_experiment
-from panglot.experiments.questions import domain_shift
-from panglot.experiments.questions.domain_shift_figures import (
+from panglot.experiments.questions.domain_shift import question as domain_shift
+from panglot.experiments.questions.domain_shift.figures import (
     AGNOSTIC,
     CROSSLINGUAL,
     MONOLINGUAL,
@@ -28,7 +29,7 @@ from panglot.experiments.questions.domain_shift_figures import (
 )
 from panglot.experiments.runs import Measured, Places, Run
 
-SAMPLE = Path(domain_shift.__file__).parents[2] / "data" / "sample" / "train.jsonl"
+SAMPLE = sample.FOLDER / "train.jsonl"
 PLACES = Places((str(SAMPLE),), held_out=0.3)
 GROUPS = {"zero": ZERO_SHOT, "agnostic": AGNOSTIC, "mono": "agnostic, monolingual"}
 ITEMS = 12
@@ -69,9 +70,9 @@ def test_there_is_a_model_a_language_and_budget_and_one_for_all() -> None:
 def test_equal_pairs_divide_the_steps_among_the_languages() -> None:
     experiment = asked(languages=["ar", "de", "tr"])
     steps = {run.group: run.recipe.training.steps for run in planned(experiment, PLACES) if run.trained}
-    assert experiment.recipe.training.steps == 60
-    assert steps["agnostic"] == steps["specific de, equal steps"] == 60
-    assert steps["specific de, equal pairs"] == 20
+    assert experiment.recipe.training.steps == 40
+    assert steps["agnostic"] == steps["specific de, equal steps"] == 40
+    assert steps["specific de, equal pairs"] == 13  # a third
 
 
 def test_a_budget_may_be_left_out_and_seeds_added() -> None:
@@ -357,7 +358,7 @@ def test_the_answer_says_who_is_better_where_and_who_loses_more() -> None:
     )
     assert any("mean over 1 seed;" in s and "stay open" in s for s in found.sentences)
     json.dumps(found.figures)
-    assert found.figures["steps"]["specific de, equal steps"] == 60
+    assert found.figures["steps"]["specific de, equal steps"] == 40
     names = [block.name for section in found.sections for block in section.blocks if hasattr(block, "name")]
     assert names[:2] == ["domain-shift-gains", "domain-shift-losses"]
     assert "domain-shift-near-monolingual" in names

@@ -17,7 +17,7 @@ from panglot.evaluation import Evaluation
 from panglot.evaluation.cells import Cells
 from panglot.experiments.experiment import Experiment, read_experiment
 from panglot.experiments.questions.low_resource import answer, plan
-from panglot.experiments.resource_groups import group_masks, pair_class
+from panglot.experiments.questions.low_resource.groups import group_masks, pair_class
 from panglot.experiments.runs import Measured, Places
 from panglot.report.blocks import Grid, Picture
 from panglot.report.render import png
@@ -93,7 +93,7 @@ def test_the_plan_is_the_encoder_and_three_seeds_of_five_strategies() -> None:
         assert run.benchmarks[2] == Measured("nfcorpus")
         assert run.recipe.data.languages == ["ar", "de", "el", "en", "id", "ku", "sw", "th", "tr", "zh"]
     for run in found[1:]:
-        assert (run.trained, run.recipe.batches.strategy, run.recipe.training.steps) == (True, run.group, 60)
+        assert (run.trained, run.recipe.batches.strategy, run.recipe.training.steps) == (True, run.group, 40)
 
 
 def test_strategies_without_hybrid_are_refused() -> None:

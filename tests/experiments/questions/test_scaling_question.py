@@ -17,8 +17,9 @@ from panglot.experiments.ask import planned
 from panglot.experiments.cost import Cost
 from panglot.experiments.experiment import Experiment, read_experiment
 from panglot.experiments.questions import scaling
-from panglot.experiments.questions.scaling_languages import seeds_note
-from panglot.experiments.questions.scaling_sizes import frontier, sizes_section
+from panglot.experiments.questions.scaling_costs import frontier
+from panglot.experiments.questions.scaling_sizes import sizes_section
+from panglot.experiments.questions.scaling_words import seeds_note
 from panglot.experiments.runs import Measured, Places
 from panglot.report.blocks import Grid, Picture, Section
 
@@ -434,8 +435,9 @@ def test_the_command_measures_answers_and_repeats_nothing(
         "grid.languages": '["de", "en", "tr"]',
         "grid.counts": "[2, 3]",
         "grid.all_languages": "false",
-        "grid.measured": '["de", "tr"]',
-        "grid.reference": "3",
+        "grid.measured": '["de", "en"]',
+        "grid.reference": "2",
+        "grid.max_steps": "2",
         "grid.sizes": "[4, 8]",
         "grid.size_languages": "2",
         "grid.size_measured": '["de", "en"]',
@@ -455,7 +457,6 @@ def test_the_command_measures_answers_and_repeats_nothing(
     assert {run["name"] for run in summary["runs"]} == {
         ZERO,
         "2 languages, 2 steps, seed 0",
-        "2 languages, 1 step, seed 0",
         "3 languages, 2 steps, seed 0",
         "batches of 8, seed 0",
     }
@@ -465,6 +466,7 @@ def test_the_command_measures_answers_and_repeats_nothing(
     assert prepared["noise"]["after"]["size"] == 4
     assert prepared["noise"]["after"]["squared"] != prepared["noise"]["start"]["4"]["squared"]
     assert prepared["fills"]["8"] == {"sources": 1, "of": 1}
+    assert any("3 languages stop at 2 steps" in sentence for sentence in summary["sentences"])
     assert (tmp_path / "report.html").exists()
     monkeypatch.setattr(scaling, "gradient_products", lambda *_: pytest.fail("measured twice"))
     experiment = read_experiment(

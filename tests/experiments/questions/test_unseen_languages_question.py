@@ -16,7 +16,8 @@ from panglot.errors import PanglotError
 from panglot.evaluation import Evaluation
 from panglot.experiments.answer import Answer
 from panglot.experiments.experiment import Experiment, read_experiment
-from panglot.experiments.questions.unseen_languages import LeftOut, answer, plan
+from panglot.experiments.questions.unseen_languages import answer, plan
+from panglot.experiments.questions.unseen_languages.question import LeftOut
 from panglot.experiments.runs import Measured, Places
 from panglot.report.blocks import Grid, Picture, Sentences
 from panglot.report.markdown import markdown

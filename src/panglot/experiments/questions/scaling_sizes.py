@@ -1,53 +1,26 @@
 """Which batch size balances accuracy and cost: per pair seen, per second and per byte of peak memory."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from panglot.experiments.charts import PANELS, pareto
+from panglot.experiments.charts import PANELS
 from panglot.experiments.experiment import Experiment
 from panglot.experiments.findings import DISTANCE, Groups, by_seed, compare_groups, compared_grid, figure_of
-from panglot.experiments.questions.scaling_languages import seeds_note
+from panglot.experiments.questions.scaling_costs import (
+    GIB,
+    MIB,
+    Size,
+    costs_table,
+    file_part,
+    noise_table,
+    pareto_picture,
+)
 from panglot.experiments.questions.scaling_plan import ABOUT_SIZES, ZERO_SHOT
+from panglot.experiments.questions.scaling_words import seeds_note
 from panglot.experiments.runs import Run
-from panglot.report.blocks import Block, Cell, Grid, Picture, Section, Sentences, figure, number
+from panglot.report.blocks import Block, Cell, Grid, Section, Sentences
 from panglot.report.tables import SETTING_NAMES
 from panglot.report.words import listed, measure_title, p_text
-from panglot.training import Recipe
-
-MIB, GIB = 2**20, 2**30
-
-
-@dataclass(frozen=True)
-class Size:
-    """A batch size that was run.
-
-    Attributes:
-        size: pairs in a batch.
-        group: what findings call its runs.
-        recipe: of one of its runs.
-        cost: ``pairs_per_second``, ``memory`` and ``peak``, as ``Cost`` has them; None: not measured.
-    """
-
-    size: int
-    group: str
-    recipe: Recipe
-    cost: Mapping[str, Any] | None
-
-    @property
-    def pairs(self) -> int:
-        """Pairs seen in training."""
-        return self.size * self.recipe.training.steps
-
-    @property
-    def seconds(self) -> float | None:
-        """Of training, at the measured pairs a second."""
-        return None if self.cost is None else self.pairs / float(self.cost["pairs_per_second"])
-
-    @property
-    def memory(self) -> int | None:
-        """Bytes of peak memory beyond model and data."""
-        return None if self.cost is None else int(self.cost["memory"])
 
 
 def sizes_section(
@@ -83,12 +56,12 @@ def sizes_section(
     title = f"{measure_title(measure)} on {benchmark}"
     blocks: list[Block] = [Sentences(said, listed=True)]
     if all(size.cost is not None for size in sizes):
-        blocks.append(_picture(benchmark, sizes, compared, quality, measure))
+        blocks.append(pareto_picture(benchmark, sizes, compared, quality, measure))
     names = {size.group: f"batches of {size.size:,}" for size in sizes}
-    blocks.append(_renamed(compared_grid(f"sizes-{_file(benchmark)}", title, compared), names))
-    blocks.append(_costs(benchmark, sizes, compared, quality, measure))
+    blocks.append(_renamed(compared_grid(f"sizes-{file_part(benchmark)}", title, compared), names))
+    blocks.append(costs_table(benchmark, sizes, compared, quality, measure))
     if noise := prepared.get("noise", {}):
-        blocks.append(_noise(benchmark, noise))
+        blocks.append(noise_table(benchmark, noise))
     figures = {
         "sizes": {str(size.size): size.group for size in sizes},
         "compared": compared,
@@ -99,13 +72,8 @@ def sizes_section(
         "memory": {str(size.size): size.memory for size in sizes},
         "by_seed": {name: by_seed(found, measure) for name, found in wanted.items()},
     }
-    return (
-        Section(
-            f"sizes-{_file(benchmark)}", f"Batch sizes: {benchmark.removesuffix(f', {ABOUT_SIZES}')}", blocks
-        ),
-        said,
-        figures,
-    )
+    named = f"Batch sizes: {benchmark.removesuffix(f', {ABOUT_SIZES}')}"
+    return Section(f"sizes-{file_part(benchmark)}", named, blocks), said, figures
 
 
 def sizes_of(
@@ -131,7 +99,7 @@ def best_of(
         by setting, ``best`` (a size) and ``of``: by size, figures of a comparison with it.
     """
     found: dict[str, dict[str, Any]] = {}
-    comparisons = {compared["baseline"]: compared}
+    comparisons = {sizes[0].group: compared} if len(sizes) == 1 else {}
     trained = {size.group: groups[size.group] for size in sizes}
     for setting in PANELS:
         values = {size.size: figure_of(compared["compared"][size.group], setting) for size in sizes}
@@ -139,7 +107,7 @@ def best_of(
             continue
         sign = -1 if setting == DISTANCE else 1
         best = max(sizes, key=lambda size: sign * values[size.size]["value"])  # type: ignore[index]
-        if best.group not in comparisons and len(trained) > 1:
+        if best.group not in comparisons:
             comparisons[best.group] = compare_groups(trained, best.group, measure)
         runs = comparisons[best.group]["compared"]
         found[setting] = {
@@ -152,20 +120,6 @@ def best_of(
 def admissible(sizes: Sequence[Size], against: Mapping[str, Any]) -> list[int]:
     """Return the sizes that are not significantly worse than the best, which is one of them."""
     return [size.size for size in sizes if against["of"][str(size.size)].get("verdict") != "worse"]
-
-
-def frontier(costs: Mapping[int, float], values: Mapping[int, float]) -> set[int]:
-    """Return the keys that no other beats: as good for less, or better for as much."""
-    return {
-        key
-        for key, cost in costs.items()
-        if not any(
-            costs[other] <= cost
-            and values[other] >= values[key]
-            and (costs[other] < cost or values[other] > values[key])
-            for other in costs
-        )
-    }
 
 
 def _best(benchmark: str, sizes: Sequence[Size], against: Mapping[str, Any], measure: str) -> Iterator[str]:
@@ -280,115 +234,6 @@ def _budget(benchmark: str, sizes: Sequence[Size]) -> str:
     )
 
 
-def _costs(
-    benchmark: str, sizes: Sequence[Size], compared: Mapping[str, Any], quality: str, measure: str
-) -> Grid:
-    plain = figure_of(compared["compared"][ZERO_SHOT], quality)
-    rows = []
-    for size in sizes:
-        found = figure_of(compared["compared"][size.group], quality)
-        assert found is not None
-        assert plain is not None
-        gain = found["value"] - plain["value"]
-        row = [
-            Cell(f"{size.size:,}"),
-            _plain(size.recipe.training.steps, ",d"),
-            _plain(size.recipe.training.learning_rate, ".2g"),
-            Cell("yes" if size.recipe.training.gradient_cache else "no"),
-            figure(gain, form="+.4f"),
-            figure(1000 * gain / size.pairs, form="+.4f"),
-        ]
-        if size.cost is not None and size.seconds:
-            memory = size.memory or 0
-            row += [
-                figure(float(size.cost["pairs_per_second"]), form=",.1f"),
-                figure(size.seconds, form=",.0f"),
-                figure(60 * gain / size.seconds, form="+.4f"),
-                figure(memory / MIB, form=",.0f"),
-                figure(GIB * gain / memory, form="+.4f") if memory else figure(None),
-            ]
-        else:
-            row += [figure(None)] * 5
-        rows.append(row)
-    columns = [
-        "batch size",
-        "steps",
-        "learning rate",
-        "cached",
-        "gain",
-        "gain per 1,000 pairs",
-        "pairs a second",
-        "seconds",
-        "gain a minute",
-        "peak memory, MiB",
-        "gain a GiB",
-    ]
-    note = (
-        f"Gain: {SETTING_NAMES[quality]} {measure_title(measure)} beyond the encoder as it comes. Peak "
-        "memory: beyond model and data, of a fresh process. Seconds: of training, at the pairs a second."
-    )
-    return Grid(
-        f"costs-{_file(benchmark)}", f"Batch sizes and their cost: {benchmark}", columns, rows, note=note
-    )
-
-
-def _plain(value: float, form: str) -> Cell:
-    return Cell(number(value, form), value=float(value))
-
-
-def _noise(benchmark: str, noise: Mapping[str, Any]) -> Grid:
-    found = [("before training", one) for one in noise["start"].values()]
-    found += [("after training", noise["after"])] if noise.get("after") else []
-    rows = []
-    for when, one in found:
-        ends = None if one["low"] is None else (one["low"], one["high"])
-        scale = Cell("lost in the noise") if one["scale"] is None else figure(one["scale"], ends, ",.0f")
-        rows.append(
-            [
-                Cell(f"{one['size']:,}"),
-                Cell(when),
-                _plain(one["gradients"], "d"),
-                _plain(one["squared"], ".3g"),
-                _plain(one["trace"], ".3g"),
-                scale,
-            ]
-        )
-    columns = ["batch size", "", "batches", "|G|²", "tr Σ", "noise scale, pairs"]
-    note = (
-        "Simple noise scale tr Σ / |G|² (McCandlish et al. 2018): Σ of the gradient of one pair, as batch "
-        "size times the covariance of a batch's gradient. In brackets 95 % intervals of a jackknife over "
-        "batches. With in-batch negatives, and languages that a batch shares, it holds for its size alone."
-    )
-    return Grid(
-        f"noise-{_file(benchmark)}", "Gradient-noise scale by batch size", columns, rows, heads=2, note=note
-    )
-
-
-def _picture(
-    benchmark: str, sizes: Sequence[Size], compared: Mapping[str, Any], quality: str, measure: str
-) -> Picture:
-    found = {size.size: figure_of(compared["compared"][size.group], quality) for size in sizes}
-    values = {size: one["value"] for size, one in found.items() if one is not None}
-    panels = {
-        "seconds of training": {size.size: float(size.seconds or 0) for size in sizes},
-        "peak memory beyond model and data, MiB": {size.size: (size.memory or 0) / MIB for size in sizes},
-    }
-    rows = []
-    for panel, costs in panels.items():
-        on = frontier(costs, values)
-        for size, one in found.items():
-            if one is not None:
-                ends = {key: one[key] for key in ("value", "low", "high")}
-                rows.append(
-                    {"x": costs[size], "label": f"{size:,}", "panel": panel, "frontier": size in on, **ends}
-                )
-    title = (
-        f"{SETTING_NAMES[quality]} {measure_title(measure)} on {benchmark} against cost, a point a batch size"
-    )
-    alt = f"{title}, with 95 % intervals and the Pareto frontier; the numbers are in the tables."
-    return Picture(f"pareto-{_file(benchmark)}", title, alt, pareto(rows, title, y="", panels=list(panels)))
-
-
 def _renamed(grid: Grid, names: Mapping[str, str]) -> Grid:
     """Call a run that stands for a batch size by that."""
     rows = [[Cell(names.get(row[0].text, row[0].text)), *row[1:]] for row in grid.rows]
@@ -396,8 +241,3 @@ def _renamed(grid: Grid, names: Mapping[str, str]) -> Grid:
     for group, name in names.items():
         note = note.replace(f"than {group},", f"than {name},")
     return Grid(grid.name, grid.title, grid.columns, rows, note=note)
-
-
-def _file(benchmark: str) -> str:
-    """Return a benchmark's title as a part of file names."""
-    return benchmark.replace(", ", "-").replace(" ", "-")

@@ -5,7 +5,7 @@ from typing import Any
 
 from panglot.experiments.charts import PANELS
 from panglot.experiments.findings import DISTANCE, figure_of
-from panglot.experiments.resource_groups import LOW, Key, pair_class
+from panglot.experiments.questions.low_resource.groups import LOW, Key, pair_class
 from panglot.report.blocks import number
 from panglot.report.tables import SETTING_NAMES
 from panglot.report.words import listed, measure_title, p_text

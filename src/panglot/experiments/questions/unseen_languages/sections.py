@@ -5,8 +5,8 @@ from typing import Any
 
 from panglot.experiments.charts import PANELS, dots
 from panglot.experiments.findings import DISTANCE
-from panglot.experiments.questions.unseen_values import PAIRS
-from panglot.experiments.questions.unseen_words import setting_title
+from panglot.experiments.questions.unseen_languages.values import PAIRS
+from panglot.experiments.questions.unseen_languages.words import setting_title
 from panglot.languages import language_name
 from panglot.report.blocks import EMPTY, Block, Cell, Grid, Picture, figure
 from panglot.report.words import measure_title

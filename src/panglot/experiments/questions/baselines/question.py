@@ -11,22 +11,22 @@ from panglot.errors import PanglotError
 from panglot.experiments.answer import Answer
 from panglot.experiments.experiment import Experiment, Part, checked
 from panglot.experiments.findings import Findings, by_seed
-from panglot.experiments.questions.baselines_board import (
+from panglot.experiments.questions.baselines.board import (
     Board,
     as_plain,
     make_board,
     mean_ranks,
     shared_places,
 )
-from panglot.experiments.questions.baselines_encoders import (
+from panglot.experiments.questions.baselines.encoders import (
     AS_IT_COMES,
     HYBRID,
     Encoder,
     check_loadable,
     on_this_machine,
 )
-from panglot.experiments.questions.baselines_tables import leaderboard, tuning
-from panglot.experiments.questions.baselines_words import (
+from panglot.experiments.questions.baselines.tables import leaderboard, tuning
+from panglot.experiments.questions.baselines.words import (
     bm25_sentences,
     leader_sentences,
     left_out_sentences,

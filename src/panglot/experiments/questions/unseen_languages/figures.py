@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from panglot.experiments.charts import PANELS
-from panglot.experiments.questions.unseen_values import (
+from panglot.experiments.questions.unseen_languages.values import (
     PAIRS,
     Difference,
     LeftOutSet,

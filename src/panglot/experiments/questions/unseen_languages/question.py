@@ -11,10 +11,10 @@ from panglot.errors import PanglotError
 from panglot.experiments.answer import Answer
 from panglot.experiments.experiment import Experiment, Part, checked
 from panglot.experiments.findings import Findings
-from panglot.experiments.questions.unseen_figures import reach
-from panglot.experiments.questions.unseen_sections import blocks
-from panglot.experiments.questions.unseen_values import LeftOutSet, measured_languages, values_at
-from panglot.experiments.questions.unseen_words import about_seeds, headlines, sentences
+from panglot.experiments.questions.unseen_languages.figures import reach
+from panglot.experiments.questions.unseen_languages.sections import blocks
+from panglot.experiments.questions.unseen_languages.values import LeftOutSet, measured_languages, values_at
+from panglot.experiments.questions.unseen_languages.words import about_seeds, headlines, sentences
 from panglot.experiments.runs import HELD_OUT, Measured, Places, Run, benchmark_of, sources_of
 from panglot.languages import branch, family, writing
 from panglot.report.blocks import Section, Sentences

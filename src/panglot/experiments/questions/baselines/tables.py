@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from panglot.experiments.charts import PANELS, dots
 from panglot.experiments.findings import DISTANCE
-from panglot.experiments.questions.baselines_board import Board, Difference, Place, mean_ranks
+from panglot.experiments.questions.baselines.board import Board, Difference, Place, mean_ranks
 from panglot.report.blocks import EMPTY, Block, Cell, Grid, Picture, Sentences, figure
 from panglot.report.tables import SETTING_NAMES
 from panglot.report.words import measure_title

@@ -5,8 +5,8 @@ from typing import Any
 
 from panglot.evaluation import ALL
 from panglot.experiments.charts import dots
-from panglot.experiments.questions.domain_shift_figures import AGNOSTIC, SIGNIFICANT, ZERO_SHOT
-from panglot.experiments.questions.domain_shift_words import FORM, Compared, Losses, place
+from panglot.experiments.questions.domain_shift.figures import AGNOSTIC, SIGNIFICANT, ZERO_SHOT
+from panglot.experiments.questions.domain_shift.words import FORM, Compared, Losses, place
 from panglot.report.blocks import EMPTY, Cell, Grid, Picture, Section, Sentences, figure
 from panglot.report.words import measure_title
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from panglot.evaluation import ALL
-from panglot.experiments.questions.domain_shift_figures import (
+from panglot.experiments.questions.domain_shift.figures import (
     AGNOSTIC,
     AGNOSTIC_MONOLINGUAL,
     ZERO_SHOT,

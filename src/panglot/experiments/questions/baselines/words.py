@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from panglot.experiments.charts import PANELS
 from panglot.experiments.findings import DISTANCE, Findings, by_seed
-from panglot.experiments.questions.baselines_board import Board, Difference, Place, all_lines
+from panglot.experiments.questions.baselines.board import Board, Difference, Place, all_lines
 from panglot.report.blocks import number
 from panglot.report.tables import SETTING_NAMES
 from panglot.report.words import listed, measure_title, p_text

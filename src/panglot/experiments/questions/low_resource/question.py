@@ -19,8 +19,8 @@ from panglot.experiments.findings import (
     compare_groups,
     compared_grid,
 )
-from panglot.experiments.resource_groups import ALPHA, Key, contrasts, gain_figures, paired
-from panglot.experiments.resource_words import (
+from panglot.experiments.questions.low_resource.groups import ALPHA, Key, contrasts, gain_figures, paired
+from panglot.experiments.questions.low_resource.words import (
     HYBRID,
     Gains,
     class_text,

@@ -11,7 +11,7 @@ from panglot.errors import PanglotError
 from panglot.experiments.answer import Answer
 from panglot.experiments.experiment import Experiment, Part, checked
 from panglot.experiments.findings import Findings, by_seed, compare_groups
-from panglot.experiments.questions.domain_shift_figures import (
+from panglot.experiments.questions.domain_shift.figures import (
     AGNOSTIC,
     AGNOSTIC_MONOLINGUAL,
     CROSSLINGUAL,
@@ -23,8 +23,8 @@ from panglot.experiments.questions.domain_shift_figures import (
     shifts,
     specific,
 )
-from panglot.experiments.questions.domain_shift_page import sections
-from panglot.experiments.questions.domain_shift_words import said
+from panglot.experiments.questions.domain_shift.page import sections
+from panglot.experiments.questions.domain_shift.words import said
 from panglot.experiments.runs import HELD_OUT, Measured, Places, Run, benchmark_of
 from panglot.training import Recipe, override
 
