@@ -16,10 +16,10 @@ from panglot.evaluation import ALL, Evaluation
 from panglot.experiments.ask import planned
 from panglot.experiments.cost import Cost
 from panglot.experiments.experiment import Experiment, read_experiment
-from panglot.experiments.questions import scaling
-from panglot.experiments.questions.scaling_costs import frontier
-from panglot.experiments.questions.scaling_sizes import sizes_section
-from panglot.experiments.questions.scaling_words import seeds_note
+from panglot.experiments.questions.scaling import question as scaling
+from panglot.experiments.questions.scaling.costs import frontier
+from panglot.experiments.questions.scaling.sizes import sizes_section
+from panglot.experiments.questions.scaling.words import seeds_note
 from panglot.experiments.runs import Measured, Places
 from panglot.report.blocks import Grid, Picture, Section
 

@@ -6,7 +6,7 @@ from typing import Any
 from panglot.experiments.charts import PANELS
 from panglot.experiments.experiment import Experiment
 from panglot.experiments.findings import DISTANCE, Groups, by_seed, compare_groups, compared_grid, figure_of
-from panglot.experiments.questions.scaling_costs import (
+from panglot.experiments.questions.scaling.costs import (
     GIB,
     MIB,
     Size,
@@ -15,8 +15,8 @@ from panglot.experiments.questions.scaling_costs import (
     noise_table,
     pareto_picture,
 )
-from panglot.experiments.questions.scaling_plan import ABOUT_SIZES, ZERO_SHOT
-from panglot.experiments.questions.scaling_words import seeds_note
+from panglot.experiments.questions.scaling.plan import ABOUT_SIZES, ZERO_SHOT
+from panglot.experiments.questions.scaling.words import seeds_note
 from panglot.experiments.runs import Run
 from panglot.report.blocks import Block, Cell, Grid, Section, Sentences
 from panglot.report.tables import SETTING_NAMES

@@ -18,9 +18,9 @@ from panglot.experiments.cost import machine, measure_cost
 from panglot.experiments.experiment import Experiment
 from panglot.experiments.findings import Findings
 from panglot.experiments.noise_scale import gradient_products, noise_scale
-from panglot.experiments.questions.scaling_languages import languages_section
-from panglot.experiments.questions.scaling_plan import ABOUT_SIZES, Grid, grid_of, plan, sized
-from panglot.experiments.questions.scaling_sizes import sizes_section
+from panglot.experiments.questions.scaling.languages import languages_section
+from panglot.experiments.questions.scaling.plan import ABOUT_SIZES, Grid, grid_of, plan, sized
+from panglot.experiments.questions.scaling.sizes import sizes_section
 from panglot.experiments.recipes import select_languages, train_recipe
 from panglot.experiments.runs import Places, Run, key_of, sources_of
 from panglot.files import write_json

@@ -11,14 +11,14 @@ from panglot.evaluation.cells import ALL
 from panglot.experiments.charts import PANELS, curves
 from panglot.experiments.experiment import Experiment
 from panglot.experiments.findings import Groups, by_seed, compare_groups, compared_grid, figure_of
-from panglot.experiments.questions.scaling_plan import (
+from panglot.experiments.questions.scaling.plan import (
     ZERO_SHOT,
     Grid,
     equal_pairs,
     equal_steps,
     languages_group,
 )
-from panglot.experiments.questions.scaling_words import (
+from panglot.experiments.questions.scaling.words import (
     PAIRS,
     STEPS,
     Subset,
