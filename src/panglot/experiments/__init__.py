@@ -1,6 +1,18 @@
 """Experiments, made of the parts."""
 
+from panglot.experiments.ask import Asked, ask
+from panglot.experiments.experiment import Experiment, read_experiment
 from panglot.experiments.quickstart import Quickstart, quickstart
+from panglot.experiments.runs import Places
 from panglot.experiments.strategies import compare_strategies
 
-__all__ = ["Quickstart", "compare_strategies", "quickstart"]
+__all__ = [
+    "Asked",
+    "Experiment",
+    "Places",
+    "Quickstart",
+    "ask",
+    "compare_strategies",
+    "quickstart",
+    "read_experiment",
+]
