@@ -8,6 +8,7 @@ import pytest
 import typer
 
 from panglot.cli import app, main
+from panglot.experiments.experiment import NAMES
 
 Runner = Callable[..., Any]
 
@@ -51,6 +52,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         "data translate",
         "experiment",
         "experiment strategies",
+        *(f"experiment {name}" for name in NAMES),
     }
 
 

@@ -1,12 +1,13 @@
 """The runs of a grid: their order, what is told, what is shared, and several at once."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from panglot import PanglotError
 from panglot.experiments import grid
@@ -15,6 +16,14 @@ from panglot.experiments.runs import Places, Run, folder_of, missing_results, re
 from panglot.training import Recipe, StepReport
 
 MakeRun = Callable[..., Run]
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before() -> Iterator[None]:
+    """A worker takes its share of the processors; here that would stay with the tests after it."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
