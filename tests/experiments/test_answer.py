@@ -13,9 +13,9 @@ import pytest
 from panglot import PanglotError
 from panglot.data import sample
 from panglot.experiments import answer as answering
-from panglot.experiments import ask as asking
+from panglot.experiments import asking
 from panglot.experiments.answer import Answer, summarised, write_answer
-from panglot.experiments.ask import ask, planned, unfinished
+from panglot.experiments.asking import ask, planned, unfinished
 from panglot.experiments.charts import dots
 from panglot.experiments.experiment import Experiment
 from panglot.experiments.runs import Measured, Places, Run

@@ -73,7 +73,7 @@ def _command(name: str) -> Callable[..., None]:
         ] = False,
     ) -> None:
         from panglot.evaluation import DEFAULT_MEASURES
-        from panglot.experiments.ask import ask, planned, unfinished
+        from panglot.experiments.asking import ask, planned, unfinished
         from panglot.experiments.experiment import read_experiment
         from panglot.experiments.runs import Places
         from panglot.training import parse_override

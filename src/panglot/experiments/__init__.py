@@ -1,6 +1,6 @@
 """Experiments, made of the parts."""
 
-from panglot.experiments.ask import Asked, ask
+from panglot.experiments.asking import Asked, ask
 from panglot.experiments.experiment import Experiment, read_experiment
 from panglot.experiments.quickstart import Quickstart, quickstart
 from panglot.experiments.runs import Places

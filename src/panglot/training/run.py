@@ -112,6 +112,8 @@ def train(
     arguments = training_arguments(folder, how, bool(held_out))  # several processes meet here
     # several GPUs take several processes; DataParallel would cut through what a step consists of
     arguments._n_gpu = min(1, arguments.n_gpu)
+    if not _has_idle_parts(model):  # else each step would look for parameters without a gradient
+        arguments.ddp_find_unused_parameters = False
     ranks = arguments.world_size
     if batch_size % ranks:
         raise PanglotError(f"a batch of {batch_size} cannot be shared by {ranks} processes; use a multiple.")
@@ -159,6 +161,14 @@ def train(
     gather_weights(model)
     decided_by_first(partial(_keep, model, folder, card, {"log": log, "held_out": figures}))
     return Training(made, figures, log, finished=True)
+
+
+def _has_idle_parts(model: SentenceTransformer) -> bool:
+    """Say whether a model may have weights that training never reaches, such as BERT's pooler."""
+    if isinstance(model[0], UseMultilingual | Laser2):
+        return False
+    inner = getattr(model[0], "model", None)
+    return inner is None or getattr(inner, "pooler", None) is not None
 
 
 def _begin(

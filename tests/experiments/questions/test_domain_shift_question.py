@@ -14,7 +14,7 @@ from panglot.cli import app
 from panglot.data import sample
 from panglot.errors import PanglotError
 from panglot.evaluation import ALL, Evaluation
-from panglot.experiments.ask import planned
+from panglot.experiments.asking import planned
 from panglot.experiments.experiment import Experiment, read_experiment
 from panglot.experiments.questions.domain_shift import question as domain_shift
 from panglot.experiments.questions.domain_shift.figures import (

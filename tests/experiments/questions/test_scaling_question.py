@@ -13,7 +13,7 @@ from panglot.cli import app
 from panglot.data import sample
 from panglot.errors import PanglotError
 from panglot.evaluation import ALL, Evaluation
-from panglot.experiments.ask import planned
+from panglot.experiments.asking import planned
 from panglot.experiments.cost import Cost
 from panglot.experiments.experiment import Experiment, read_experiment
 from panglot.experiments.questions.scaling import question as scaling
