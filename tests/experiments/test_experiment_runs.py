@@ -17,7 +17,6 @@ from panglot.evaluation import embed_benchmark
 from panglot.experiments import one_run, runs
 from panglot.experiments.recipes import train_recipe
 from panglot.experiments.runs import (
-    BM25,
     HELD_OUT,
     Measured,
     Places,
@@ -32,7 +31,7 @@ from panglot.experiments.runs import (
     results_of,
     sources_of,
 )
-from panglot.search.bm25 import bm25_evaluation
+from panglot.search.bm25 import BM25, bm25_evaluation
 from panglot.training import Recipe, StepReport, override
 
 MakeRun = Callable[..., Run]

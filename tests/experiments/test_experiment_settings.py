@@ -7,7 +7,8 @@ import pytest
 from pydantic import Field
 
 from panglot import PanglotError
-from panglot.experiments.experiment import NAMES, Part, checked, read_experiment
+from panglot.experiments.experiment import NAMES, checked, read_experiment
+from panglot.training.settings import Part
 
 DEFAULTS = Path(__file__).parents[2] / "src" / "panglot" / "experiments" / "defaults"
 RECIPES = Path(__file__).parents[2] / "recipes" / "experiments"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from panglot.report.charts import Chart, Rows, finished
+from panglot.report.charts import Chart, Rows, colour_of, data_of, finished, shape_of
 from panglot.report.colours import RUNS
 from panglot.report.tables import SETTING_NAMES
 
@@ -45,7 +45,7 @@ def curves(
         alt.Y(f"{end}:Q", title=y, scale=alt.Scale(zero=False), axis=alt.Axis(gridColor=ZERO, tickCount=6))
         for end in ("value", "low")
     )
-    base = alt.Chart(_data(rows))
+    base = alt.Chart(data_of(rows))
     band = base.mark_area(opacity=0.18 if len(series) < 3 else 0.1).encode(
         x=horizontal, y=lowest, y2="high:Q", color=colour
     )
@@ -79,7 +79,7 @@ def dots(
 
     lines = alt.Y("name:N", sort=list(names), title=None, scale=alt.Scale(paddingInner=0.3))
     beside = alt.YOffset("series:N", sort=list(series))
-    base = alt.Chart(_data(rows)).encode(y=lines, yOffset=beside, color=_colour(series))
+    base = alt.Chart(data_of(rows)).encode(y=lines, yOffset=beside, color=_colour(series))
     middle, lowest = (
         alt.X(
             f"{end}:Q", title=value, scale=alt.Scale(zero=False), axis=alt.Axis(gridColor=ZERO, tickCount=5)
@@ -108,26 +108,17 @@ def _panels(chart: Chart, panels: Sequence[str], y: str = "independent") -> Char
 
 
 def _colour(series: Sequence[str]) -> Any:
-    import altair as alt
-
-    legend = None if len(series) < 2 else alt.Legend(title=None, orient="top", columns=4, symbolOpacity=1)
-    colours = [RUNS[k % len(RUNS)] for k in range(len(series))]
-    return alt.Color("series:N", scale=alt.Scale(domain=list(series), range=colours), legend=legend)
+    return colour_of("series", series, _legend(series))
 
 
 def _shape(series: Sequence[str]) -> Any:
+    return shape_of("series", series, _legend(series))
+
+
+def _legend(series: Sequence[str]) -> Any:
     import altair as alt
 
-    shapes = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right")
-    found = [shapes[k % len(shapes)] for k in range(len(series))]
-    legend = None if len(series) < 2 else alt.Legend(title=None, orient="top", columns=4, symbolOpacity=1)
-    return alt.Shape("series:N", scale=alt.Scale(domain=list(series), range=found), legend=legend)
-
-
-def _data(rows: Rows) -> Any:
-    import altair as alt
-
-    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
+    return None if len(series) < 2 else alt.Legend(title=None, orient="top", columns=4, symbolOpacity=1)
 
 
 def pareto(rows: Rows, title: str, *, y: str, panels: Sequence[str]) -> dict[str, Any]:
@@ -147,7 +138,7 @@ def pareto(rows: Rows, title: str, *, y: str, panels: Sequence[str]) -> dict[str
     axis = alt.Axis(tickCount=5, labelFlush=False)
     across = alt.X("x:Q", title=None, scale=alt.Scale(zero=False, padding=24), axis=axis)
     up = alt.Y("value:Q", title=y, scale=alt.Scale(zero=False))
-    base = alt.Chart(_data(named)).encode(x=across)
+    base = alt.Chart(data_of(named)).encode(x=across)
     frontier = (
         base.transform_filter("datum.frontier")
         .mark_line(strokeWidth=2, interpolate="step-after", color=RUNS[0])

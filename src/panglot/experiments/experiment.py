@@ -6,21 +6,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from panglot.errors import PanglotError
 from panglot.evaluation.measures import parse_measure
 from panglot.training import Recipe, override
-from panglot.training.settings import TRIED
+from panglot.training.settings import TRIED, Part
 
 NAMES = ("low-resource", "scaling", "unseen-languages", "baselines", "domain-shift", "alpha")
 Settings = TypeVar("Settings", bound=BaseModel)
-
-
-class Part(BaseModel):
-    """Settings of which an unknown one is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Experiment(Part):

@@ -20,7 +20,7 @@ from panglot.experiments.recipes import load_source, select_languages
 from panglot.files import sha256, write_json
 from panglot.training import Recipe
 
-BM25 = "bm25"
+ZERO_SHOT = "as it comes"  # what answers call the encoder that is not trained
 HELD_OUT = "held-out"  # name of the benchmark that held-out documents of the sources make
 OF_MODELS = (".bin", ".json", ".model", ".safetensors", ".txt")  # files that a checkpoint consists of
 

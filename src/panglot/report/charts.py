@@ -13,6 +13,7 @@ Chart = Any  # one of Altair's, which has a class for each way of putting charts
 FONTS = "Liberation Sans, Arial, Noto Sans, DejaVu Sans, sans-serif"
 MISSING = "a report needs Altair and vl-convert; install them with: pip install 'panglot[report]'."
 WIDTH = 370
+SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right")
 
 
 def check_installed() -> None:
@@ -41,7 +42,7 @@ def heatmap(
     ]
     ends = [low, high] if high > low else [low - 1, low + 1]
     domain = [ends[0] + (ends[1] - ends[0]) * k / (len(colours) - 1) for k in range(len(colours))]
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart(data_of(rows)).encode(
         x=alt.X(
             "passages:N",
             sort=list(languages),
@@ -67,7 +68,7 @@ def lines(rows: Rows, runs: Sequence[str], most: int) -> Chart:
     import altair as alt
 
     return (
-        alt.Chart(_data(rows))
+        alt.Chart(data_of(rows))
         .mark_line(strokeWidth=2.5)
         .encode(
             x=_distance("distance", min(row["distance"] for row in rows), most),
@@ -90,7 +91,7 @@ def intervals_by_language(rows: Rows, languages: Sequence[str], runs: Sequence[s
     """Draw five quantiles ``q0`` to ``q4`` of each language and run: a line, a thicker one, a dot."""
     import altair as alt
 
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart(data_of(rows)).encode(
         y=alt.Y("language:N", sort=list(languages), title=None, scale=alt.Scale(paddingInner=0.3)),
         yOffset=alt.YOffset("run:N", sort=list(runs)),
         color=_colour(runs),
@@ -99,7 +100,7 @@ def intervals_by_language(rows: Rows, languages: Sequence[str], runs: Sequence[s
     outer = base.mark_rule(strokeWidth=1.5).encode(x=_distance("q0", least, most), x2="q4:Q")
     inner = base.mark_rule(strokeWidth=6, opacity=0.55).encode(x=_distance("q1", least, most), x2="q3:Q")
     middle = base.mark_point(filled=True, size=55, opacity=1).encode(
-        x=_distance("q2", least, most), shape=_shape(runs)
+        x=_distance("q2", least, most), shape=shape_of("run", runs, _legend(runs))
     )
     return alt.layer(outer, inner, middle).properties(
         width=WIDTH, height=alt.Step(16 if len(runs) < 4 else 12, **{"for": "offset"})
@@ -112,7 +113,7 @@ def shares_by_language(rows: Rows, fair: Rows, languages: Sequence[str], runs: S
 
     y = alt.Y("language:N", sort=list(languages), title=None, scale=alt.Scale(paddingInner=0.25))
     bars = (
-        alt.Chart(_data(rows))
+        alt.Chart(data_of(rows))
         .mark_bar()
         .encode(
             x=alt.X("share:Q", title="%"),
@@ -121,7 +122,7 @@ def shares_by_language(rows: Rows, fair: Rows, languages: Sequence[str], runs: S
             color=_colour(runs),
         )
     )
-    ticks = alt.Chart(_data(fair)).mark_tick(color=DARK, thickness=2.5).encode(x="share:Q", y=y)
+    ticks = alt.Chart(data_of(fair)).mark_tick(color=DARK, thickness=2.5).encode(x="share:Q", y=y)
     return alt.layer(bars, ticks).properties(
         width=WIDTH, height=alt.Step(14 if len(runs) < 4 else 10, **{"for": "offset"})
     )
@@ -150,28 +151,31 @@ def finished(chart: Chart, title: str) -> dict[str, Any]:
     return specification
 
 
-def _data(rows: Rows) -> Any:
+def data_of(rows: Rows) -> Any:
+    """Return rows as a chart takes them."""
     import altair as alt
 
     return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
 
 
+def colour_of(field: str, names: Sequence[str], legend: Any) -> Any:
+    """Give each name of a field its colour."""
+    import altair as alt
+
+    colours = [RUNS[k % len(RUNS)] for k in range(len(names))]
+    return alt.Color(f"{field}:N", scale=alt.Scale(domain=list(names), range=colours), legend=legend)
+
+
+def shape_of(field: str, names: Sequence[str], legend: Any) -> Any:
+    """Give each name of a field its shape."""
+    import altair as alt
+
+    shapes = [SHAPES[k % len(SHAPES)] for k in range(len(names))]
+    return alt.Shape(f"{field}:N", scale=alt.Scale(domain=list(names), range=shapes), legend=legend)
+
+
 def _colour(runs: Sequence[str]) -> Any:
-    import altair as alt
-
-    colours = [RUNS[k % len(RUNS)] for k in range(len(runs))]
-    return alt.Color("run:N", scale=alt.Scale(domain=list(runs), range=colours), legend=_legend(runs))
-
-
-def _shape(runs: Sequence[str]) -> Any:
-    import altair as alt
-
-    shapes = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right")
-    return alt.Shape(
-        "run:N",
-        scale=alt.Scale(domain=list(runs), range=[shapes[k % len(shapes)] for k in range(len(runs))]),
-        legend=_legend(runs),
-    )
+    return colour_of("run", runs, _legend(runs))
 
 
 def _legend(runs: Sequence[str]) -> Any:

@@ -25,11 +25,13 @@ NotNegative = Annotated[float, Field(ge=0)]
 TRIED = re.compile(r"(constrained-)?(str|int|float)|list\[.*\]")  # types of a union: pydantic names them too
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """Settings of which an unknown one is refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ModelPart(_Part):
+class ModelPart(Part):
     """Which encoder is trained, and whether the trained one keeps its language means (``--centre model``)."""
 
     name: str = "use-multilingual"
@@ -37,7 +39,7 @@ class ModelPart(_Part):
     centre: bool = False
 
 
-class DataPart(_Part):
+class DataPart(Part):
     """What it is trained on: sources of pairs, and the columns that fields stand in; see ``load_pairs``."""
 
     pairs: list[str] = Field(default_factory=list)
@@ -53,7 +55,7 @@ class DataPart(_Part):
         return columns
 
 
-class BatchesPart(_Part):
+class BatchesPart(Part):
     """How batches are drawn; see ``panglot.batches.Sampler``."""
 
     strategy: Strategy = "hybrid"
@@ -64,7 +66,7 @@ class BatchesPart(_Part):
     source_temperature: Positive = 1.0
 
 
-class ObjectivePart(_Part):
+class ObjectivePart(Part):
     """InfoNCE, and what a teacher adds to it; see ``panglot.training.teacher``.
 
     The teacher is an encoder as ``load_encoder`` names it; None: the model that is trained, as it comes. A
@@ -79,7 +81,7 @@ class ObjectivePart(_Part):
     pivot: str = "en"
 
 
-class LoraPart(_Part):
+class LoraPart(Part):
     """Low-rank adapters; see ``panglot.training.Lora``."""
 
     rank: Annotated[int, Field(ge=1)] = 16
@@ -88,7 +90,7 @@ class LoraPart(_Part):
     targets: str | list[str] = "all-linear"
 
 
-class TrainingPart(_Part):
+class TrainingPart(Part):
     """The optimisation: AdamW, warm-up, decay, when to measure, save and stop."""
 
     steps: Annotated[int, Field(ge=1)] = 200
@@ -133,7 +135,7 @@ class TrainingPart(_Part):
         return Optimisation(**values | {"report_to": tuple(self.report_to)})
 
 
-class Recipe(_Part):
+class Recipe(Part):
     """One training run."""
 
     model: ModelPart = ModelPart()

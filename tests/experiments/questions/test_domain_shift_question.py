@@ -21,13 +21,12 @@ from panglot.experiments.questions.domain_shift.figures import (
     AGNOSTIC,
     CROSSLINGUAL,
     MONOLINGUAL,
-    ZERO_SHOT,
     Shift,
     line_up,
     losses,
     shifts,
 )
-from panglot.experiments.runs import Measured, Places, Run
+from panglot.experiments.runs import ZERO_SHOT, Measured, Places, Run
 
 SAMPLE = sample.FOLDER / "train.jsonl"
 PLACES = Places((str(SAMPLE),), held_out=0.3)

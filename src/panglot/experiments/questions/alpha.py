@@ -7,17 +7,17 @@ from pydantic import Field, model_validator
 
 from panglot.experiments.answer import Answer
 from panglot.experiments.charts import PANELS, curves
-from panglot.experiments.experiment import Experiment, Part, checked
+from panglot.experiments.experiment import Experiment, checked
 from panglot.experiments.findings import DISTANCE, Findings, by_seed, compare_groups, compared_grid, figure_of
-from panglot.experiments.runs import Measured, Places, Run
+from panglot.experiments.runs import ZERO_SHOT, Measured, Places, Run
 from panglot.report.blocks import Picture, Section, Sentences, number
 from panglot.report.words import listed, measure_title, p_text
 from panglot.training import override
+from panglot.training.settings import Part
 
 TITLE = "Which share of monolingual batches is best?"
 BASELINE = 0.5
 FLAT = (0.4, 0.6)  # published (arXiv 2408.10536): between these it does not matter
-ZERO_SHOT = "as it comes"
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

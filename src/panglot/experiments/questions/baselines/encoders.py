@@ -10,8 +10,8 @@ from pydantic import Field
 
 from panglot.encoders.load import EMBEDDED
 from panglot.errors import PanglotError
-from panglot.experiments.experiment import Part
 from panglot.training import Recipe, override
+from panglot.training.settings import Part
 
 Way = Literal["as it comes", "hybrid"]
 AS_IT_COMES: Way = "as it comes"

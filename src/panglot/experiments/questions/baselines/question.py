@@ -9,7 +9,7 @@ from panglot.data import Suite
 from panglot.data.catalogue import entry_named
 from panglot.errors import PanglotError
 from panglot.experiments.answer import Answer
-from panglot.experiments.experiment import Experiment, Part, checked
+from panglot.experiments.experiment import Experiment, checked
 from panglot.experiments.findings import Findings, by_seed
 from panglot.experiments.questions.baselines.board import (
     Board,
@@ -34,9 +34,11 @@ from panglot.experiments.questions.baselines.words import (
     seed_sentence,
     tuning_sentences,
 )
-from panglot.experiments.runs import BM25, HELD_OUT, Measured, Places, Run, benchmark_of
+from panglot.experiments.runs import HELD_OUT, Measured, Places, Run, benchmark_of
 from panglot.report.blocks import Section, Sentences
+from panglot.search.bm25 import BM25
 from panglot.training import Recipe, override
+from panglot.training.settings import Part
 
 TITLE = "Hybrid-tuned encoders against encoders as they come, and BM25"
 BM25_TITLE = "BM25"

@@ -17,18 +17,17 @@ import pyarrow.compute as pc
 from panglot.errors import PanglotError
 from panglot.evaluation import ALL, Evaluation
 from panglot.evaluation.cells import ROW_COLUMNS, Array, averages, cell_means, cells_of, stack, values_of
+from panglot.evaluation.compare import ALPHA
 from panglot.evaluation.confidence import RESAMPLES, Interval, interval, resample
 from panglot.evaluation.significance import holm, same_rows
 from panglot.experiments.findings import Findings, Groups
-from panglot.experiments.runs import HELD_OUT
+from panglot.experiments.runs import HELD_OUT, ZERO_SHOT
 
-ZERO_SHOT = "as it comes"
 AGNOSTIC = "agnostic"
 AGNOSTIC_MONOLINGUAL = "agnostic, monolingual"  # tells the number of models and the kind of batches apart
 PERTURBED = "held-out, perturbed"
 MONOLINGUAL, CROSSLINGUAL = "monolingual", "crosslingual"
 WHOLE = (ZERO_SHOT, AGNOSTIC, AGNOSTIC_MONOLINGUAL)  # groups of which one model has all languages
-SIGNIFICANT = 0.05
 WIDTH = 1.96  # standard errors from the middle of a normal 95 % interval to its end
 
 
@@ -250,7 +249,7 @@ def losses(found: Sequence[Shift]) -> list[dict[str, Any]]:
         for further, p in zip(family, corrected.tolist(), strict=True):
             further["p_holm"] = p
             verdict = "worse" if further["value"] > 0 else "better"
-            further["verdict"] = verdict if p < SIGNIFICANT else None
+            further["verdict"] = verdict if p < ALPHA else None
     return shown
 
 

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from panglot.evaluation import ALL
+from panglot.evaluation.compare import ALPHA
 from panglot.experiments.charts import dots
-from panglot.experiments.questions.domain_shift.figures import AGNOSTIC, SIGNIFICANT, ZERO_SHOT
+from panglot.experiments.questions.domain_shift.figures import AGNOSTIC
 from panglot.experiments.questions.domain_shift.words import FORM, Compared, Losses, place
+from panglot.experiments.runs import ZERO_SHOT
 from panglot.report.blocks import EMPTY, Cell, Grid, Picture, Section, Sentences, figure
 from panglot.report.words import measure_title
 
@@ -87,7 +89,7 @@ def _losses(lost: Losses) -> Grid:
         "In brackets 95 % intervals of a bootstrap over items. Drop: inside minus outside, and its share of "
         "what is inside. Gain: over the encoder as it comes; kept: the share of it that is left outside. "
         "More than agnostic: how much more drops than for the agnostic model; ▲ less and ▼ more, "
-        f"p < {SIGNIFICANT} by the normal distribution after Holm's correction over all rows. Those of "
+        f"p < {ALPHA} by the normal distribution after Holm's correction over all rows. Those of "
         "changed queries rest on the intervals of the changes and are wider than they need be."
     )
     return Grid(

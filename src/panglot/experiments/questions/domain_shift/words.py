@@ -4,13 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from panglot.evaluation import ALL
-from panglot.experiments.questions.domain_shift.figures import (
-    AGNOSTIC,
-    AGNOSTIC_MONOLINGUAL,
-    ZERO_SHOT,
-    specific,
-)
-from panglot.experiments.runs import HELD_OUT
+from panglot.experiments.questions.domain_shift.figures import AGNOSTIC, AGNOSTIC_MONOLINGUAL, specific
+from panglot.experiments.runs import HELD_OUT, ZERO_SHOT
 from panglot.report.blocks import number
 from panglot.report.tables import SETTING_NAMES
 from panglot.report.words import listed, measure_title, p_text

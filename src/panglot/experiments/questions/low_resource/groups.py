@@ -19,6 +19,7 @@ from panglot.evaluation.cells import (
     stack,
     values_of,
 )
+from panglot.evaluation.compare import ALPHA
 from panglot.evaluation.confidence import bounds, resample
 from panglot.evaluation.groups import language_kinds, pair_kinds
 from panglot.evaluation.significance import contributions, holm, same_rows, sign_flip_test
@@ -26,7 +27,6 @@ from panglot.experiments.findings import Groups, averaged
 from panglot.languages import resource_class
 
 LOW = 2  # languages up to this resource class are called low-resource here
-ALPHA = 0.05
 Key = tuple[str, ...]  # a kind of group, and the group's name
 
 

@@ -7,10 +7,11 @@ from pydantic import Field
 
 from panglot.errors import PanglotError
 from panglot.evaluation import Evaluation
+from panglot.evaluation.compare import ALPHA
 from panglot.evaluation.groups import group_figures, training_languages
 from panglot.experiments.answer import Answer
 from panglot.experiments.charts import dots
-from panglot.experiments.experiment import Experiment, Part, checked
+from panglot.experiments.experiment import Experiment, checked
 from panglot.experiments.findings import (
     Findings,
     Groups,
@@ -19,7 +20,7 @@ from panglot.experiments.findings import (
     compare_groups,
     compared_grid,
 )
-from panglot.experiments.questions.low_resource.groups import ALPHA, Key, contrasts, gain_figures, paired
+from panglot.experiments.questions.low_resource.groups import Key, contrasts, gain_figures, paired
 from panglot.experiments.questions.low_resource.words import (
     HYBRID,
     Gains,
@@ -31,14 +32,14 @@ from panglot.experiments.questions.low_resource.words import (
     of_settings,
     pair_name,
 )
-from panglot.experiments.runs import Measured, Places, Run
+from panglot.experiments.runs import ZERO_SHOT, Measured, Places, Run
 from panglot.report.blocks import Cell, Grid, Picture, Section, Sentences, figure
 from panglot.report.tables import SETTING_NAMES
 from panglot.report.words import measure_title
 from panglot.training import override
+from panglot.training.settings import Part
 
 TITLE = "Does hybrid training help low-resource languages?"
-ZERO_SHOT = "as it comes"
 PAIRS = "pairs, by their lower class"
 Rows = Sequence[tuple[Sequence[str], Mapping[str, Any]]]  # heads, and a figure of ``gain_figures``
 

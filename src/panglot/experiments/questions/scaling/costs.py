@@ -6,7 +6,7 @@ from typing import Any
 
 from panglot.experiments.charts import pareto
 from panglot.experiments.findings import figure_of
-from panglot.experiments.questions.scaling.plan import ZERO_SHOT
+from panglot.experiments.runs import ZERO_SHOT
 from panglot.report.blocks import Cell, Grid, Picture, figure, number
 from panglot.report.tables import SETTING_NAMES
 from panglot.report.words import measure_title

@@ -11,13 +11,7 @@ from panglot.evaluation.cells import ALL
 from panglot.experiments.charts import PANELS, curves
 from panglot.experiments.experiment import Experiment
 from panglot.experiments.findings import Groups, by_seed, compare_groups, compared_grid, figure_of
-from panglot.experiments.questions.scaling.plan import (
-    ZERO_SHOT,
-    Grid,
-    equal_pairs,
-    equal_steps,
-    languages_group,
-)
+from panglot.experiments.questions.scaling.plan import Grid, equal_pairs, equal_steps, languages_group
 from panglot.experiments.questions.scaling.words import (
     PAIRS,
     STEPS,
@@ -27,7 +21,7 @@ from panglot.experiments.questions.scaling.words import (
     subset_words,
     whole_words,
 )
-from panglot.experiments.runs import Run
+from panglot.experiments.runs import ZERO_SHOT, Run
 from panglot.report.blocks import Block, Cell, Picture, Section, Sentences, figure
 from panglot.report.blocks import Grid as Table
 from panglot.report.tables import SETTING_NAMES

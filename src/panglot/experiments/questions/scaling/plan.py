@@ -6,11 +6,11 @@ from typing import Annotated
 from pydantic import Field
 
 from panglot.errors import PanglotError
-from panglot.experiments.experiment import Experiment, Part, checked
-from panglot.experiments.runs import Measured, Places, Run, sources_of
+from panglot.experiments.experiment import Experiment, checked
+from panglot.experiments.runs import ZERO_SHOT, Measured, Places, Run, sources_of
 from panglot.training import Recipe, override
+from panglot.training.settings import Part
 
-ZERO_SHOT = "as it comes"
 ABOUT_SIZES = "batch sizes"
 Count = Annotated[int, Field(ge=2)]
 

@@ -15,9 +15,9 @@ from panglot.experiments.questions.scaling.costs import (
     noise_table,
     pareto_picture,
 )
-from panglot.experiments.questions.scaling.plan import ABOUT_SIZES, ZERO_SHOT
+from panglot.experiments.questions.scaling.plan import ABOUT_SIZES
 from panglot.experiments.questions.scaling.words import seeds_note
-from panglot.experiments.runs import Run
+from panglot.experiments.runs import ZERO_SHOT, Run
 from panglot.report.blocks import Block, Cell, Grid, Section, Sentences
 from panglot.report.tables import SETTING_NAMES
 from panglot.report.words import listed, measure_title, p_text

@@ -7,7 +7,8 @@ from typing import Any
 from panglot.experiments.charts import PANELS
 from panglot.experiments.experiment import Experiment
 from panglot.experiments.findings import DISTANCE, Groups, by_seed, figure_of
-from panglot.experiments.questions.scaling.plan import ZERO_SHOT, Grid, equal_pairs
+from panglot.experiments.questions.scaling.plan import Grid, equal_pairs
+from panglot.experiments.runs import ZERO_SHOT
 from panglot.report.tables import SETTING_NAMES
 from panglot.report.words import listed, measure_title, p_text
 

@@ -9,19 +9,19 @@ from panglot.batches import Strategy
 from panglot.data.catalogue import entry_named
 from panglot.errors import PanglotError
 from panglot.experiments.answer import Answer
-from panglot.experiments.experiment import Experiment, Part, checked
+from panglot.experiments.experiment import Experiment, checked
 from panglot.experiments.findings import Findings
 from panglot.experiments.questions.unseen_languages.figures import reach
 from panglot.experiments.questions.unseen_languages.sections import blocks
 from panglot.experiments.questions.unseen_languages.values import LeftOutSet, measured_languages, values_at
 from panglot.experiments.questions.unseen_languages.words import about_seeds, headlines, sentences
-from panglot.experiments.runs import HELD_OUT, Measured, Places, Run, benchmark_of, sources_of
+from panglot.experiments.runs import HELD_OUT, ZERO_SHOT, Measured, Places, Run, benchmark_of, sources_of
 from panglot.languages import branch, family, writing
 from panglot.report.blocks import Section, Sentences
 from panglot.training import override
+from panglot.training.settings import Part
 
 TITLE = "How far does each strategy reach languages that are left out of training?"
-ZERO_SHOT = "as it comes"
 
 
 class LeftOut(Part):

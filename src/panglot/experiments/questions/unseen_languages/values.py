@@ -20,12 +20,12 @@ from panglot.evaluation.cells import (
     values_of,
 )
 from panglot.evaluation.comparable import aligned_tables, check_measure
+from panglot.evaluation.compare import ALPHA
 from panglot.evaluation.confidence import bounds, resample
 from panglot.evaluation.groups import pair_kinds
 from panglot.evaluation.significance import contributions, holm, sign_flip_test
 from panglot.experiments.findings import DISTANCE, Groups
 
-ALPHA = 0.05
 PAIRS = ("neither seen", "one seen", "both seen")
 Where = tuple[tuple[str, ...], str]  # query languages and a setting; or languages seen and a kind of pair
 
