@@ -119,6 +119,20 @@ def test_a_checkpoint_without_a_pooler_is_the_same_at_each_loading(raw: Path, tm
     assert len(sums) == 1
 
 
+def test_a_checkpoint_that_lacks_weights_is_refused(raw: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "lacking"
+    shutil.copytree(raw, folder)
+    weights = load_file(folder / "model.safetensors")
+    lost = [name for name in weights if "layer.0.attention.self.query" in name]
+    save_file(
+        {name: value for name, value in weights.items() if name not in lost},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    with pytest.raises(PanglotError, match=r"lacks 2 of the model's \d+ weights \(the first is .*query"):
+        load_encoder(str(folder), device="cpu")
+
+
 @pytest.mark.parametrize("name", ["no-such-folder", "./no/such", "/no/such/folder", "a/b/c"])
 def test_a_missing_folder_is_named(name: str) -> None:
     with pytest.raises(PanglotError, match=f"'{name}' is no model: there is no such folder"):

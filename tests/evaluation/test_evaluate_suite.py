@@ -10,7 +10,8 @@ from sentence_transformers import SentenceTransformer
 from panglot.data import Benchmark
 from panglot.data.readers.parallel import bitext
 from panglot.data.suite import Suite, merge
-from panglot.evaluation import evaluate, evaluate_embeddings
+from panglot.evaluation import Evaluation, compare, describe_run, evaluate, evaluate_embeddings, load_results
+from panglot.evaluation.results import describe_benchmark
 from panglot.evaluation.suite import evaluate_suite, evaluate_suite_embeddings
 
 GERMAN = bitext(
@@ -71,10 +72,8 @@ def test_the_table_names_the_part_of_each_row() -> None:
     assert sorted(rows) == sorted(expected)
 
 
-def test_parts_of_one_language_count_the_same_whatever_their_size(
-    make_benchmark: Callable[..., Benchmark],
-) -> None:
-    """As BEIR averages CQADupStack: over its forums, not over their queries."""
+@pytest.fixture
+def forums(make_benchmark: Callable[..., Benchmark]) -> Suite:
     forum = make_benchmark(
         {"a": "en", "b": "en", "c": "en"},
         {"x": "en", "y": "en"},
@@ -84,14 +83,40 @@ def test_parts_of_one_language_count_the_same_whatever_their_size(
     parts = tuple(
         Benchmark(**{**vars(part), "name": name}) for part, name in [(forum, "big"), (other, "small")]
     )
-    queries = np.stack([BREAD, MOON, BREAD, BEE])  # of the three in big only a finds its own
-    passages = np.stack([BREAD, MOON, BEE])
-    results = evaluate_suite_embeddings(Suite("forums", parts), queries, passages, ["Success@1"]).results
+    return Suite("forums", parts)
+
+
+QUERIES = np.stack([BREAD, MOON, BREAD, BEE])  # of the three in big only a finds its own
+PASSAGES = np.stack([BREAD, MOON, BEE])
+
+
+def test_parts_of_one_language_count_the_same_whatever_their_size(forums: Suite) -> None:
+    """As BEIR averages CQADupStack: over its forums, not over their queries."""
+    results = evaluate_suite_embeddings(forums, QUERIES, PASSAGES, ["Success@1"]).results
     assert results["settings"] == {
         "monolingual": {"Success@1": pytest.approx((1 / 3 + 1) / 2)},
         "crosslingual": None,
         "multilingual": None,
     }
+
+
+def test_parts_of_one_language_are_read_again_and_compared(forums: Suite, tmp_path: Path) -> None:
+    found = {
+        name: evaluate_suite_embeddings(forums, queries, PASSAGES, ["Success@1"])
+        for name, queries in {"one": QUERIES, "all": np.stack([BREAD, BREAD, MOON, BEE])}.items()
+    }
+    read = []
+    for name, evaluation in found.items():
+        results = {**describe_run(), "model": {"name": name}, **evaluation.results}
+        results["benchmark"] = describe_benchmark(merge(forums))
+        Evaluation(results, evaluation.per_query).save(tmp_path / f"{name}.json")
+        read.append(load_results(tmp_path / f"{name}.json"))
+    compared = compare(read)["compared"]
+    of_settings = {name: run["settings"]["monolingual"]["value"] for name, run in compared.items()}
+    assert of_settings == {"one": pytest.approx((1 / 3 + 1) / 2), "all": 1.0}
+    of_english = compared["all"]["by_language"]["en"]["monolingual"]
+    assert of_english["difference"] == pytest.approx(1 - (1 / 3 + 1) / 2)
+    assert compared["all"]["matrix"] == {}  # en stands in two pools
 
 
 def test_a_suite_of_one_part_has_the_figures_of_that_part(make_benchmark: Callable[..., Benchmark]) -> None:

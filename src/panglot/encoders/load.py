@@ -15,6 +15,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize
 from sentence_transformers.util import load_file_path
 from torch import nn
+from transformers import PreTrainedModel
 
 from panglot.encoders.deberta import restore_character_map
 from panglot.encoders.laser import Laser2, release_file
@@ -137,6 +138,7 @@ def _load(
         )
         restore_character_map(getattr(model, "tokenizer", None), find)
         _drop_unused_pooler(model)
+        _check_weights(model, name)
     except PanglotError:
         raise
     except Exception as error:  # the hub, the tokenizer and the weights each raise their own
@@ -162,6 +164,21 @@ def _drop_unused_pooler(model: SentenceTransformer) -> None:
     read = {part.get("method_output_name") for part in configured.values()}
     if read == {"last_hidden_state"} and getattr(inner, "pooler", None) is not None:
         inner.pooler = None  # type: ignore[union-attr]
+
+
+def _check_weights(model: SentenceTransformer, name: str) -> None:
+    """Raise a ``PanglotError`` where a checkpoint lacks weights, which transformers would draw at random."""
+    inner = getattr(model[0], "model", None)
+    if not isinstance(inner, PreTrainedModel) or getattr(inner, "_hf_peft_config_loaded", False):
+        return
+    # transformers marks what it read; were it to stop marking, nothing would be read and nothing be lacking
+    read = {name: getattr(weight, "_is_hf_initialized", False) for name, weight in inner.named_parameters()}
+    lacking = [weight for weight, was_read in read.items() if not was_read]
+    if lacking and len(lacking) < len(read):
+        raise PanglotError(
+            f"'{name}' lacks {len(lacking)} of the model's {len(read)} weights (the first is {lacking[0]}), which "
+            "would be drawn at random; fetch or save the checkpoint again, whole."
+        )
 
 
 def _explain(name: str, error: Exception, trust: bool) -> str:

@@ -1,5 +1,9 @@
-"""Cells of a per-query table: a query language and a pool each, of which every figure is an average."""
+"""Cells of a per-query table: a query language and a pool each, of which every figure is an average.
 
+A suite has them for each of its parts.
+"""
+
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,11 +45,14 @@ class Cells:
 
 
 def cells_of(table: pa.Table) -> Cells:
-    """Sort the rows of a ``per_query`` table into cells."""
+    """Sort the rows of a ``per_query`` table, of a benchmark or of a suite, into cells."""
     x, x_codes = _codes(table, "query_language")
     y, y_codes = _codes(table, "pool")
-    cells, row_cell = np.unique(x * max(1, len(y_codes)) + y, return_inverse=True)
-    of_x, of_y = np.divmod(cells, max(1, len(y_codes)))
+    pair = x * max(1, len(y_codes)) + y
+    pairs = max(1, len(x_codes) * len(y_codes))
+    part = _codes(table, "part")[0] if "part" in table.column_names else np.zeros_like(pair)
+    cells, row_cell = np.unique(pair + part * pairs, return_inverse=True)
+    of_x, of_y = np.divmod(cells % pairs, max(1, len(y_codes)))
     items, row_item = np.unique(table.column("item").to_numpy(), return_inverse=True)
     return Cells(x_codes[of_x], y_codes[of_y], items, row_cell.reshape(-1), row_item.reshape(-1))
 
@@ -110,9 +117,13 @@ def language_masks(cells: Cells) -> dict[tuple[str, str], Mask]:
 
 
 def matrix_places(cells: Cells) -> dict[tuple[str, str], int]:
-    """Say in which cell each entry of the language matrix stands: by (query language, pool language)."""
-    pairs = zip(cells.query_language.tolist(), cells.pool.tolist(), strict=True)
-    return {pair: place for place, pair in enumerate(pairs) if pair[1] != ALL}
+    """Say in which cell each entry of the language matrix stands: by (query language, pool language).
+
+    What several parts of a suite have stands in several cells and is left out.
+    """
+    pairs = list(zip(cells.query_language.tolist(), cells.pool.tolist(), strict=True))
+    once = Counter(pairs)
+    return {pair: place for place, pair in enumerate(pairs) if pair[1] != ALL and once[pair] == 1}
 
 
 def stack(masks: Mapping[Any, Mask], cells: Cells) -> Mask:

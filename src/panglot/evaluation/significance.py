@@ -136,6 +136,7 @@ def standardised(found: Contributions) -> Array:
 def same_rows(a: pa.Table, b: pa.Table) -> pa.Table | None:
     """Put the rows of ``b`` in the order of ``a``; None if their queries and pools are not the same."""
     keys = ["query_id", "item", "query_language", "pool"]
+    keys += ["part"] * all("part" in table.column_names for table in (a, b))  # of a suite
     if all(a.column(key).equals(b.column(key)) for key in keys):
         return b
     if a.num_rows != b.num_rows:
