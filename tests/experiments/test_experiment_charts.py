@@ -72,6 +72,13 @@ def test_dots_stand_in_lines_in_order_and_no_difference_is_marked() -> None:
     assert "a panel" in texts
     assert [text for text in texts if text in SERIES] == SERIES
     assert svg(spec).count('stroke="#6a6a6a"') == 1  # the grid's line at 0
+    assert "stroke-dasharray" not in svg(spec)
+
+
+def test_dots_have_a_line_at_0_where_it_is_asked_for() -> None:
+    rows = [{**row, "panel": panel} for row in OF_DOTS for panel in ("one", "two")]
+    settings: dict[str, Any] = {"value": "gain", "names": NAMES, "series": SERIES, "panels": ["one", "two"]}
+    assert svg(dots(rows, "t", **settings, zero=True)).count("stroke-dasharray") == 2
 
 
 def test_the_names_of_lines_stand_once_beside_all_panels() -> None:

@@ -18,7 +18,6 @@ from panglot.experiments.findings import (
     compared_grid,
     figure_of,
     read_findings,
-    setting_figures,
 )
 from panglot.experiments.runs import Places, Run
 from panglot.report.blocks import Cell
@@ -130,18 +129,6 @@ def test_groups_are_compared_by_their_averages() -> None:
         [averaged([FIRST, SECOND], "x"), third], names=["hybrid", "zero"], measure="AP", baseline=1
     )
     assert compared == expected
-
-
-def test_settings_have_figures_with_intervals_over_items() -> None:
-    found = setting_figures([FIRST, SECOND], "AP")
-    assert list(found) == ["monolingual", "crosslingual", "multilingual", "rank_distance"]
-    values = {name: figure.value for name, figure in found.items()}
-    expected = {"monolingual": 0.75, "crosslingual": 0.4, "multilingual": 0.375, "rank_distance": 25.0}
-    assert values == pytest.approx(expected)
-    # item 1 has no German: a resample of it alone has English only, 0.75 as all others have
-    assert (found["monolingual"].low, found["monolingual"].high) == pytest.approx((0.75, 0.75))
-    # of items 0, 0: (0.3 + 0.4) / 2; of 0, 1: 0.375; of 1, 1: 0.5; each end in more than 2.5 %
-    assert (found["multilingual"].low, found["multilingual"].high) == pytest.approx((0.35, 0.5))
 
 
 def test_figures_by_seed() -> None:

@@ -176,8 +176,8 @@ def _check_weights(model: SentenceTransformer, name: str) -> None:
     lacking = [weight for weight, was_read in read.items() if not was_read]
     if lacking and len(lacking) < len(read):
         raise PanglotError(
-            f"'{name}' lacks {len(lacking)} of the model's {len(read)} weights (the first is {lacking[0]}), which "
-            "would be drawn at random; fetch or save the checkpoint again, whole."
+            f"'{name}' lacks {len(lacking)} of the model's {len(read)} weights (the first is {lacking[0]}), "
+            "which would be drawn at random; fetch or save the checkpoint again, whole."
         )
 
 

@@ -64,6 +64,7 @@ def dots(
     names: Sequence[str],
     series: Sequence[str],
     panels: Sequence[str],
+    zero: bool = False,
 ) -> dict[str, Any]:
     """Draw ``value`` with its interval from ``low`` to ``high``, a line a ``name``.
 
@@ -74,22 +75,25 @@ def dots(
         names: in order, from the top.
         series: in order, each with its colour; beside each other in a line.
         panels: in order, side by side, each with a scale of its own.
+        zero: draw a line at 0, what differences are seen against.
     """
     import altair as alt
 
     lines = alt.Y("name:N", sort=list(names), title=None, scale=alt.Scale(paddingInner=0.3))
     beside = alt.YOffset("series:N", sort=list(series))
-    base = alt.Chart(data_of(rows)).encode(y=lines, yOffset=beside, color=_colour(series))
+    base = alt.Chart().encode(y=lines, yOffset=beside, color=_colour(series))
+    axis = alt.Axis(gridColor=ZERO, tickCount=4, labelOverlap="greedy", labelSeparation=4)
     middle, lowest = (
-        alt.X(
-            f"{end}:Q", title=value, scale=alt.Scale(zero=False), axis=alt.Axis(gridColor=ZERO, tickCount=5)
-        )
-        for end in ("value", "low")
+        alt.X(f"{end}:Q", title=value, scale=alt.Scale(zero=False), axis=axis) for end in ("value", "low")
     )
     ends = base.mark_rule(strokeWidth=2).encode(x=lowest, x2="high:Q")
     points = base.mark_point(filled=True, size=55, opacity=1).encode(x=middle, shape=_shape(series))
     height = alt.Step(16 if len(series) < 4 else 11, **{"for": "offset"})
-    chart = alt.layer(ends, points).properties(width=PANEL, height=height)
+    layers = [ends, points]
+    if zero:
+        once = alt.Chart().transform_aggregate(rows="count()")  # not a line for each row
+        layers = [once.mark_rule(color="#999999", strokeDash=[3, 3]).encode(x=alt.datum(0)), *layers]
+    chart = alt.layer(*layers, data=data_of(rows)).properties(width=PANEL, height=height)
     return finished(_panels(chart, panels, y="shared"), title)
 
 

@@ -10,7 +10,6 @@ import pyarrow as pa
 from panglot.evaluation import Evaluation, compare
 from panglot.evaluation.cells import values_of
 from panglot.evaluation.comparable import aligned_tables
-from panglot.evaluation.confidence import Interval, interval, resampled_settings
 from panglot.experiments.runs import Places, Run, read_results
 from panglot.report.blocks import EMPTY, Cell, Grid, figure
 from panglot.report.tables import SETTING_NAMES
@@ -70,17 +69,6 @@ def compare_groups(groups: Groups, baseline: str, measure: str, **settings: Any)
     names = list(groups)
     means = [averaged(evaluations, name) for name, evaluations in groups.items()]
     return compare(means, names=names, measure=measure, baseline=names.index(baseline), **settings)
-
-
-def setting_figures(evaluations: Sequence[Evaluation], measure: str) -> dict[str, Interval]:
-    """Return a measure in each setting, and rank distance, with intervals over items; seeds are averaged."""
-    tables = [evaluation.per_query for evaluation in evaluations]
-    found = {name: interval(values) for name, values in resampled_settings(tables, measure).items()}
-    if DISTANCE in tables[0].column_names:
-        distance = resampled_settings(tables, DISTANCE)
-        if "multilingual" in distance:
-            found[DISTANCE] = interval(distance["multilingual"])
-    return found
 
 
 def by_seed(evaluations: Sequence[Evaluation], measure: str) -> dict[str, list[float]]:

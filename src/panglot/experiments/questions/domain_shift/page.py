@@ -37,7 +37,7 @@ def _gains(lost: Losses) -> Picture:
     panels = [_panel(shift) for shift in lost]
     spec = dots(rows, title, value="gain", names=groups, series=["inside", "outside"], panels=panels)
     alt = f"{title}: two dots a group with 95 % intervals, a panel a shift; the numbers are in the table."
-    return Picture("domain-shift-gains", title, alt, _with_zero(spec))
+    return Picture("domain-shift-gains", title, alt, spec)
 
 
 def _differences(compared: Compared) -> Picture:
@@ -59,25 +59,9 @@ def _differences(compared: Compared) -> Picture:
                 }
                 rows.append({"name": name, "panel": panels[-1], "series": group, **ends})
     title = "Difference to the agnostic model, by language of the query"
-    spec = dots(rows, title, value="difference", names=names, series=groups, panels=panels)
+    spec = dots(rows, title, value="difference", names=names, series=groups, panels=panels, zero=True)
     alt = f"{title}: a dot a group with its 95 % interval, a panel a benchmark; above 0 beats agnostic."
-    return Picture("domain-shift-differences", title, alt, _with_zero(spec))
-
-
-def _with_zero(spec: dict[str, Any]) -> dict[str, Any]:
-    """Draw a line at 0 behind the layers of a picture with panels, and no more labels than have room."""
-    line = {
-        "mark": {"type": "rule", "color": "#999999", "strokeDash": [3, 3]},
-        "encoding": {"x": {"datum": 0, "type": "quantitative"}},
-    }
-    axis = {"tickCount": 4, "labelOverlap": "greedy", "labelSeparation": 4}
-    layers = [_with_axis(layer, axis) for layer in spec["spec"]["layer"]]
-    return {**spec, "spec": {**spec["spec"], "layer": [line, *layers]}}
-
-
-def _with_axis(layer: Mapping[str, Any], axis: Mapping[str, Any]) -> dict[str, Any]:
-    encoding = layer["encoding"]
-    return {**layer, "encoding": {**encoding, "x": {**encoding["x"], "axis": axis}}}
+    return Picture("domain-shift-differences", title, alt, spec)
 
 
 def _losses(lost: Losses) -> Grid:

@@ -229,8 +229,7 @@ def _picture(benchmark: str, classes: Gains, measure: str) -> Picture:
         names=sorted({row["name"] for row in rows}),
         series=list(dict.fromkeys(row["series"] for row in rows)),
         panels=list(dict.fromkeys(row["panel"] for row in rows)),
+        zero=True,
     )
-    zero = {"mark": {"type": "rule", "strokeDash": [3, 3]}, "encoding": {"x": {"datum": 0}}}
-    spec["spec"]["layer"].insert(0, zero)
     alt = f"{title}: differences with 95 % intervals, and a line at 0; the numbers are in the table."
     return Picture(f"low-resource-{benchmark}-classes-dots", title, alt, spec)
