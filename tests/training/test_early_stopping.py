@@ -94,6 +94,26 @@ def test_a_resumed_run_has_the_patience_that_was_left(
     assert model_sha256(again) == first.seen[0]
 
 
+def test_a_run_that_was_killed_when_its_patience_had_run_out_makes_no_further_step(
+    tiny_encoder: SentenceTransformer,
+    tiny_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def crash(*_: object) -> None:
+        raise RuntimeError("crash")
+
+    first = Scripted([0.1, 0.5, 0.4, 0.3, 0.5])
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="crash"):
+        patched.setattr("panglot.training.run._keep", crash)
+        run(tiny_encoder, tmp_path, first, monkeypatch)
+    again = load_encoder(str(tiny_checkpoint), device="cpu")
+    script = Scripted([0.5])
+    outcome = run(again, tmp_path, script, monkeypatch, resume=True)
+    assert (outcome.steps, outcome.finished) == (4, True)
+    assert script.seen == [model_sha256(again)] == [first.seen[1]]
+
+
 def part(pairs: ParallelPairs, items: list[int]) -> ParallelPairs:
     return pairs.select(items=np.array(items))
 

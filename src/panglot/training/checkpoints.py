@@ -9,6 +9,7 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.errors import PanglotError
 from panglot.files import explained, readable_as_usual, write_json
+from panglot.training.optimisation import Optimisation
 
 RUN_FILE = "run.json"  # what is being trained; compared on resume
 MODEL_FILE = "modules.json"  # there once the model is finished
@@ -63,6 +64,16 @@ def last_checkpoint(folder: Path) -> Path | None:
 def processes_of(checkpoint: Path) -> int:
     """Return how many processes wrote a checkpoint: each kept the state of its random numbers."""
     return max(1, len(list(checkpoint.glob("rng_state_*.pth"))))
+
+
+def last_step(checkpoint: Path | None, how: Optimisation) -> int:
+    """Return the step that ends a run: of the checkpoint if patience ran out there, else of the budget."""
+    if checkpoint is None or not how.patience:
+        return how.steps
+    state = json.loads((checkpoint / STATE_FILE).read_text(encoding="utf-8"))
+    counted = state["stateful_callbacks"]["EarlyStoppingCallback"]["attributes"]
+    ran_out = counted["early_stopping_patience_counter"] >= how.patience
+    return int(state["global_step"]) if ran_out else how.steps
 
 
 def _is_whole(checkpoint: Path) -> bool:

@@ -20,14 +20,20 @@ from panglot.errors import PanglotError
 from panglot.files import explained, write_json
 from panglot.training.adapters import adapted, compiled, dropout_of, without_checkpointing_after
 from panglot.training.card import model_card
-from panglot.training.checkpoints import prepare_folder, processes_of, remove_checkpoints, save_model
+from panglot.training.checkpoints import (
+    last_step,
+    prepare_folder,
+    processes_of,
+    remove_checkpoints,
+    save_model,
+)
 from panglot.training.held_out import Measure, held_out_measure, stopping_measure
 from panglot.training.micro_batches import micro_batched
 from panglot.training.objective import InfoNCE
 from panglot.training.optimisation import CPU_TOKENS, GPU_TOKENS, Optimisation, training_arguments
 from panglot.training.optimizer import table_mode
 from panglot.training.processes import decided_by_first, is_first, of_first, on_any
-from panglot.training.shards import close_shards, gather_weights
+from panglot.training.shards import check_shards, close_shards, gather_weights
 from panglot.training.steps import Steps
 from panglot.training.teacher import Guidance
 from panglot.training.trainer import PairsTrainer
@@ -130,7 +136,8 @@ def train(
         measure = partial(_agreed, found)
     watcher = Watcher(tell)
     budget = how.micro_batch_tokens or (GPU_TOKENS if cuda else CPU_TOKENS)
-    steps = Steps(sampler, sources, model, how.steps, ranks, budget)
+    arguments.max_steps = last_step(checkpoint, how)
+    steps = Steps(sampler, sources, model, arguments.max_steps, ranks, budget)
     if guidance is not None:
         guidance.teacher.to(arguments.device).eval()
         steps = replace(steps, teacher=guidance.teacher, pivot=guidance.pivot)
@@ -144,7 +151,7 @@ def train(
                 args=arguments,
                 callbacks=[watcher, *([EarlyStoppingCallback(how.patience)] if how.patience else [])],
             )
-        _check_shards(trainer, checkpoint)
+        check_shards(trainer, checkpoint)
         try:
             with explained(folder), cut_at(model, how.max_length):
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -236,19 +243,6 @@ def _check(how: Optimisation, held_out: bool, model: SentenceTransformer, guidan
         raise PanglotError(
             f"the teacher's embeddings have {other} dimensions and the model's {own}, so translations cannot "
             "be pulled to the teacher's; use another teacher, or distillation alone."
-        )
-
-
-def _check_shards(trainer: PairsTrainer, checkpoint: Path | None) -> None:
-    """Refuse what sharded models (FSDP) cannot do."""
-    if not trainer.is_fsdp_enabled:
-        return
-    if not trainer.accelerator.is_fsdp2:
-        raise PanglotError("models are sharded by FSDP's second version only; launch with --fsdp_version 2.")
-    if checkpoint or trainer.args.save_strategy != "no":
-        raise PanglotError(
-            "sharded models (FSDP) have no checkpoints to measure or resume from; "
-            "set evaluate_every and save_every to 0 and leave --resume out, or launch without FSDP."
         )
 
 
