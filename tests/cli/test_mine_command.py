@@ -161,6 +161,19 @@ def test_what_is_mined_can_be_trained_on(
     assert loss(place, "hard") > loss(two_languages, "plain") + 0.5
 
 
+def test_texts_of_a_corpus_are_mined(panglot: Runner, tmp_path: Path, two_languages: Path) -> None:
+    corpus = tmp_path / "corpus.jsonl"
+    text = {"text": "Some of them fly almost without a sound.", "language": "en", "title": "Birds"}
+    corpus.write_text(json.dumps(text) + "\n")
+    place = tmp_path / "mined.jsonl"
+    given = ("--within-language", "--corpus", corpus, "--json")
+    outcome = panglot("mine", "--pairs", two_languages, "--output", place, *given)
+    assert (outcome.code, outcome.err) == (0, "")
+    wanted = f"Birds {text['text']}"
+    found = {row["language"] for row in rows(place) if wanted in (row["negatives"] or [])}
+    assert found == {"en"}
+
+
 MISTAKES = {
     "--pairs none.jsonl --output out.jsonl": "none.jsonl: no such file; check the path.",
     "--pairs train.jsonl --output out.csv": "out.csv: names no kind of pairs file; use .jsonl, .jsonl.gz",
@@ -171,6 +184,10 @@ MISTAKES = {
     "--pairs train.jsonl --output out.jsonl --negatives 0": "0 negatives a row are asked for",
     "--pairs train.jsonl --output out.jsonl --margin 95": "the margin is 95.0; use a share",
     "--pairs train.jsonl --output out.jsonl --model none": "'none' is no model",
+    "--pairs train.jsonl --output out.jsonl --corpus corpus.jsonl": "mine with --within-language",
+    "--pairs train.jsonl --output out.jsonl --within-language --corpus corpus.jsonl": (
+        "corpus.jsonl, line 2: says no language; add 'language'"
+    ),
     "--pairs train.jsonl --output out.jsonl --max-length 5": "the maximum length is 5 tokens",
 }
 
@@ -182,6 +199,7 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(
     (tmp_path / "copy").mkdir()
     for name in ("train.jsonl", "copy/train.jsonl", "copy/other.jsonl"):
         shutil.copyfile(SAMPLE, tmp_path / name)
+    (tmp_path / "corpus.jsonl").write_text('{"text": "A text.", "language": "en"}\n{"text": "More."}\n')
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))
     outcome = panglot("mine", "--model", tiny_checkpoint, *arguments.split())

@@ -1,6 +1,7 @@
 """Hard negatives in several languages; rows that keep theirs; what is refused."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from panglot import PanglotError
-from panglot.data import ParallelPairs, pairs_from_rows
+from panglot.data import ParallelPairs, load_pairs, pairs_from_rows
 from panglot.search.mine import mine_negatives
 from panglot.search.mined import Mined
 
@@ -159,3 +160,33 @@ def test_nothing_to_mine_is_said_before_anything_is_encoded(table_encoder: MakeE
     pairs = pairs_from_rows([row("a", fields=DONE), row("b", fields=DONE)], "handmade")
     with pytest.raises(PanglotError, match=r"handmade: every row has negatives already; .* --overwrite"):
         mine_negatives(table_encoder({"none": [1.0]}), pairs)
+
+
+def test_texts_of_a_corpus_are_candidates_in_their_language(
+    table_encoder: MakeEncoder, tmp_path: Path
+) -> None:
+    scores = {"a en": 0.9, "b en": 0.3, "far": 0.2, "near": 0.6, "over": 0.89, "like a": 0.8}
+    vectors: Vectors = {f"ask {name}?": [1, *np.zeros(7)] for name in ("a en", "b en", "a de", "b de")}
+    for k, (name, score) in enumerate(scores.items()):
+        vectors[f"tell {name}"] = [score, *((1 - score**2) ** 0.5 * np.eye(7)[k])]
+    vectors["tell like a"] = [0.8, 0.6, *np.zeros(6)]  # cosine with a's own passage: 0.72 + 0.6 * 0.436
+    vectors["tell a de"] = [0.9, *(0.19**0.5 * np.eye(7)[6])]
+    vectors["tell b de"] = [0.1, *(0.99**0.5 * np.eye(7)[5])]
+    pairs = pairs_from_rows([row(name, code) for code in ("en", "de") for name in ("a", "b")], "handmade")
+    corpus = {"en": ["far", "near", "b en", "near", "over", "like a"]}
+    how: Any = {"across_languages": False, "centred": False, "duplicate": 0.95}
+    mined = mine_negatives(table_encoder(vectors), pairs, corpus=corpus, **how)
+    assert mined.further == ("far", "near", "over", "like a")  # b's passage is one already
+    mined.save(tmp_path / "mined.jsonl")
+    found = {
+        (row["item_id"], row["language"]): row["negatives"]
+        for row in load_pairs(tmp_path / "mined.jsonl").table.to_pylist()
+    }
+    # over scores more than 0.95 * 0.9, and like a is too near
+    assert found["a", "en"] == ["near", "b en", "far"]
+    assert found["a", "de"] == ["b de"]
+
+
+def test_texts_of_a_corpus_have_no_translations_to_rank_by(two_languages: MakePairs) -> None:
+    with pytest.raises(PanglotError, match="texts of a corpus have no translations"):
+        mine_negatives(*two_languages(), corpus={"en": ["a text"]})

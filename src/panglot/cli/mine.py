@@ -56,6 +56,13 @@ def mine(
         typer.Option(help="Highest cosine of a negative with the row's own passage; 1 lets all through."),
     ] = 0.9,
     skip_top: Annotated[int, typer.Option(help="Leave out so many of the hardest.")] = 0,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="More candidates, with --within-language: files of texts with their language, as panglot "
+            "index reads them. Once for each."
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace negatives that rows have. (default: those stay)")
     ] = False,
@@ -83,11 +90,15 @@ def mine(
     from panglot.search.mine import mine_negatives
 
     places = _places(pairs, output)
+    if corpus and across_languages:
+        raise PanglotError("texts of a --corpus have no translations; mine with --within-language.")
     sources = [load_source(path) for path in pairs]
+    texts = _texts(corpus or [])
     encoder = load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
     figures: list[dict[str, Any]] = []
     for source, place in zip(sources, places, strict=True):
-        with show.bar(f"mining {source.name}", 3 * source.index.entries) as advance:
+        further = sum(len(texts.get(language, [])) for language in source.languages)
+        with show.bar(f"mining {source.name}", 3 * source.index.entries + further) as advance:
             mined = mine_negatives(
                 encoder,
                 source,
@@ -99,6 +110,7 @@ def mine(
                 duplicate=duplicate,
                 skip_top=skip_top,
                 overwrite=overwrite,
+                corpus=texts,
                 progress=advance,
             )
         mined.save(place)
@@ -125,6 +137,19 @@ def _places(pairs: list[Path], output: Path) -> list[Path]:
         if place.resolve() in [path.resolve() for path in pairs]:
             raise PanglotError(f"{place}: is what the pairs are read from; choose another --output.")
     return places
+
+
+def _texts(corpus: list[str]) -> dict[str, list[str]]:
+    """Return the texts of a corpus by language."""
+    from panglot.search.documents import read_documents
+
+    found: dict[str, list[str]] = {}
+    for document in read_documents(corpus):
+        if document.language is None:
+            raise PanglotError(f"{document.where}: says no language; add 'language', such as \"en\".")
+        parts = (document.title, *(section.text for section in document.sections))
+        found.setdefault(document.language, []).append(" ".join(part for part in parts if part))
+    return found
 
 
 def _tell(figures: dict[str, Any]) -> None:

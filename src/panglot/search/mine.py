@@ -1,26 +1,20 @@
 """Hard negatives: for each query the best ranked of the passages that do not answer it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 import pyarrow.compute as pc
 import torch
 from sentence_transformers import SentenceTransformer
-from torch import Tensor
-from torch.nn.functional import normalize
 
 from panglot.data import IntArray, ParallelPairs
 from panglot.encoders import FloatArray, encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
+from panglot.search.hardest import BLOCKS, REASONS, hardest
 from panglot.search.mined import Mined, table_rows
 
-# queries and candidates scored at a time: on a processor what its cache holds, on a GPU some 2 GiB
-BLOCKS = {"cpu": (512, 2048), "cuda": (4096, 16384)}
 SLICE = 1 << 14  # texts looked up at a time
-REASONS = ("same", "duplicate", "margin")
-LAST = (1 << 32) - 1  # the lower half of a key
-NEVER = torch.iinfo(torch.int64).min  # the key of what may not be taken
 Advance = Callable[[int], None]
 
 
@@ -36,6 +30,7 @@ def mine_negatives(
     duplicate: float = 0.9,
     skip_top: int = 0,
     overwrite: bool = False,
+    corpus: Mapping[str, Sequence[str]] | None = None,
     progress: Advance | None = None,
 ) -> Mined:
     """Find hard negatives for the query of every row (item and language) among the passages in its language.
@@ -71,17 +66,22 @@ def mine_negatives(
             away (across languages: of the means of the two items' passages); 1 excludes none.
         skip_top: leave out so many of the hardest that are not excluded.
         overwrite: also mine for rows that have negatives already, in their place.
-        progress: called with numbers of texts encoded and rows mined, three for each row in all.
+        corpus: more candidates, by language: texts that answer no query but by chance. Nothing says what
+            translates them, so that they are ranked within the language only.
+        progress: called with numbers of texts encoded and rows mined, three for each row in all, and one for
+            each text of the corpus.
 
     Raises:
         PanglotError: a setting is out of range, or every row has negatives already.
     """
     _check(count, margin, absolute_margin, duplicate, skip_top)
+    if corpus and across_languages:
+        raise PanglotError("texts of a corpus have no translations; mine within the language.")
     kept = _rows_to_keep(pairs, overwrite)
     advance = progress or (lambda _: None)
     kin, text = _kin(pairs)
     rank = partial(
-        _hardest,
+        hardest,
         margin=margin,
         absolute_margin=absolute_margin,
         duplicate=duplicate,
@@ -92,15 +92,26 @@ def mine_negatives(
     ranked: dict[tuple[bytes, bytes], tuple[IntArray, IntArray]] = {}
     mined = np.full((pairs.table.num_rows, count), -1, np.int64)
     excluded = np.zeros(len(REASONS), np.int64)
+    further: list[str] = []
     for language in range(len(pairs.languages)):
         items, rows = _language(pairs, language)
         asking = np.flatnonzero(~kept[rows])
         pool = np.sort(np.unique(text[rows], return_index=True)[1])
+        place = rows[pool]
         if means is None:
-            vectors = _embed(model, pairs, rows, advance)
+            queries, passages = _embed(model, pairs, rows, advance)
+            own_kin = kin[items]
+            if fresh := _fresh(pairs, rows, (corpus or {}).get(pairs.languages[language], ())):
+                added = np.arange(len(fresh))
+                place = np.concatenate([place, pairs.table.num_rows + len(further) + added])
+                pool = np.concatenate([pool, len(rows) + added])
+                own_kin = np.concatenate([own_kin, len(pairs) + added])  # nobody's
+                encoded = encode(model, fresh, passage_prompt(model), progress=advance)
+                passages = np.concatenate([passages, encoded])
+                further += fresh
             if centred:
-                vectors[1][:] -= vectors[1].mean(axis=0, dtype=np.float64)
-            best, counts = rank(*vectors, kin[items], asking, pool)
+                passages -= passages.mean(axis=0, dtype=np.float64)
+            best, counts = rank(queries, passages, own_kin, asking, pool)
         else:
             # languages that have the same items have one ranking
             key = (items[asking].tobytes(), items[pool].tobytes())
@@ -108,10 +119,10 @@ def mine_negatives(
                 ranked[key] = rank(*means, kin, items[asking], items[pool])
             best, counts = ranked[key]
         best = best[:, skip_top:]
-        mined[rows[asking]] = np.where(best >= 0, rows[pool[best]], -1)
+        mined[rows[asking]] = np.where(best >= 0, place[best], -1)
         excluded += counts
         advance(len(rows))
-    return Mined(pairs, mined, kept, dict(zip(REASONS, excluded.tolist(), strict=True)))
+    return Mined(pairs, mined, kept, dict(zip(REASONS, excluded.tolist(), strict=True)), tuple(further))
 
 
 def _check(count: int, margin: float, absolute_margin: float, duplicate: float, skip_top: int) -> None:
@@ -192,6 +203,15 @@ def _embed(
     return sides[0], sides[1]
 
 
+def _fresh(pairs: ParallelPairs, rows: IntArray, texts: Sequence[str]) -> list[str]:
+    """Return texts that no passage of some rows reads like, once each."""
+    found = dict.fromkeys(texts)
+    for start in range(0, len(rows) if found else 0, SLICE):
+        for text in pairs.texts("passage", rows[start : start + SLICE]):
+            found.pop(text, None)
+    return list(found)
+
+
 def _item_means(
     model: SentenceTransformer, pairs: ParallelPairs, centred: bool, advance: Advance
 ) -> tuple[FloatArray, FloatArray]:
@@ -212,67 +232,3 @@ def _item_means(
     for total in sums:
         total /= np.diff(pairs.index.item_offsets)[:, None].astype(np.float32)
     return sums[0], sums[1]
-
-
-def _hardest(
-    queries: FloatArray,
-    passages: FloatArray,
-    kin: IntArray,
-    asking: IntArray,
-    pool: IntArray,
-    *,
-    margin: float,
-    absolute_margin: float,
-    duplicate: float,
-    depth: int,
-    device: torch.device,
-) -> tuple[IntArray, IntArray]:
-    """Rank the pool for the queries that ask, in blocks.
-
-    Args:
-        queries: ``(N, d)``.
-        passages: ``(N, d)``, each query's own.
-        kin: ``(N,)`` equal for what may not be each other's negative.
-        asking: ``(n,)`` rows of the queries.
-        pool: ``(p,)`` rows of the passages.
-
-    Returns:
-        ``(n, depth)`` positions in the pool, best first, -1 where there are no more; and ``(3,)`` how many
-        candidates were excluded for each of ``REASONS``.
-    """
-    candidates, pool_kin = (torch.from_numpy(values[pool]).to(device) for values in (passages, kin))
-    best = np.empty((len(asking), depth), np.int64)
-    excluded = torch.zeros(len(REASONS), dtype=torch.int64, device=device)
-    height, width = BLOCKS[device.type]
-    for start in range(0, len(asking), height):
-        rows = asking[start : start + height]
-        query, own, own_kin = (torch.from_numpy(v[rows]).to(device) for v in (queries, passages, kin))
-        score = (query * own).sum(1, keepdim=True)
-        limit = torch.minimum(score - (1 - margin) * score.abs(), score - absolute_margin)
-        keys = torch.full((len(rows), depth), NEVER, device=device)
-        for first in range(0, len(pool), width):
-            block = candidates[first : first + width]
-            scores = query @ block.t()
-            same = own_kin[:, None] == pool_kin[first : first + width]
-            near = torch.zeros_like(same)
-            if duplicate < 1:
-                near = (normalize(own) @ normalize(block).t() > duplicate) & ~same
-            above = (scores > limit) & ~same & ~near
-            excluded += torch.stack([same.sum(), near.sum(), above.sum()])
-            found = _keys(scores, first).masked_fill_(same | near | above, NEVER)
-            found = found.topk(min(depth, found.shape[1]), dim=1).values
-            keys = torch.cat([keys, found], dim=1).topk(depth, dim=1).values
-        best[start : start + height] = torch.where(keys == NEVER, -1, LAST - (keys & LAST)).cpu().numpy()
-    return best, excluded.cpu().numpy()
-
-
-def _keys(scores: Tensor, first: int) -> Tensor:
-    """Return integers in the order of ``(q, c)`` scores, ties to the lower column, which starts at ``first``.
-
-    The bits of a float32 are in the order of its values if those below its sign are turned round in negative
-    numbers; they are the upper half of a key, and the column counted from behind is the lower.
-    """
-    bits = (scores + 0.0).view(torch.int32)  # -0.0 + 0.0 is 0.0
-    order = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()
-    columns = torch.arange(first, first + scores.shape[1], device=scores.device)
-    return (order << 32) + (LAST - columns)

@@ -17,20 +17,23 @@ ROWS = 1 << 14  # written at a time
 
 @dataclass(frozen=True)
 class Mined:
-    """Hard negatives of parallel pairs, as rows of their table.
+    """Hard negatives of parallel pairs, as rows of their table or texts of a corpus.
 
     Attributes:
         pairs: with R rows in their table.
-        rows: ``(R, n)`` the rows whose passages are a row's negatives, hardest first; -1: none.
+        rows: ``(R, n)`` the rows whose passages are a row's negatives, hardest first; -1: none; R and more: a
+            text of ``further``.
         kept: ``(R,)`` whether a row keeps the negatives that it had.
         excluded: how many candidates were excluded, summed over the mined rows, by the first reason that
             holds: ``same`` (item, passage or text), ``duplicate``, ``margin``.
+        further: candidates that are no passages of the pairs; the first is number R.
     """
 
     pairs: ParallelPairs
     rows: IntArray
     kept: np.ndarray
     excluded: dict[str, int]
+    further: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, Any]:
         """Return the figures of a run, ready for JSON."""
@@ -61,7 +64,7 @@ class Mined:
         """Return some rows of the table with their negatives; null where there are none."""
         chosen = np.where(self.kept[rows, None], -1, self.rows[rows])
         counts = (chosen >= 0).sum(axis=1)
-        mined = iter(self.pairs.texts("passage", chosen[chosen >= 0]))
+        mined = iter(self._texts(chosen[chosen >= 0]))
         lists = [
             own if keeps else [next(mined) for _ in range(count)]
             for own, keeps, count in zip(self.pairs.negatives(rows), self.kept[rows], counts, strict=True)
@@ -70,6 +73,15 @@ class Mined:
         table = self.pairs.table.take(pa.array(rows))
         column = pa.array([texts or None for texts in lists], field.type)
         return table.set_column(table.schema.get_field_index(field.name), field, column)
+
+    def _texts(self, numbers: IntArray) -> list[str]:
+        """Return the passages of rows, and texts of the corpus."""
+        own = numbers < self.pairs.table.num_rows
+        passages = iter(self.pairs.texts("passage", numbers[own]))
+        return [
+            next(passages) if is_own else self.further[number - self.pairs.table.num_rows]
+            for number, is_own in zip(numbers.tolist(), own.tolist(), strict=True)
+        ]
 
 
 def table_rows(pairs: ParallelPairs) -> IntArray:
