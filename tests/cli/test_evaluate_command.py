@@ -158,6 +158,8 @@ def test_a_suite_is_measured_part_by_part(panglot: Runner, tiny_checkpoint: Path
     found = panglot(*given, "--json").results
     assert list(found["parts"]) == ["de-en"]
     assert found["settings"]["monolingual"] is None
-    refused = panglot(*given, "--centre", "corpus")
+    centred = panglot(*given, "--centre", "corpus", "--json").results
+    assert centred["model"]["centring"]["sources"][0]["name"] == "tatoeba"
+    refused = panglot(*given, "--perturb", "typos")
     assert refused.code == 2
-    assert "'tatoeba' is a suite of pools, so --centre means nothing here" in refused.err
+    assert "'tatoeba' is a suite of pools, so --perturb means nothing here" in refused.err

@@ -11,6 +11,8 @@ from panglot.data import Benchmark
 from panglot.data.readers.parallel import bitext
 from panglot.data.suite import Suite, merge
 from panglot.evaluation import Evaluation, compare, describe_run, evaluate, evaluate_embeddings, load_results
+from panglot.evaluation.centring import centre_benchmark, corpus_means
+from panglot.evaluation.evaluate import embed_benchmark
 from panglot.evaluation.results import describe_benchmark
 from panglot.evaluation.suite import evaluate_suite, evaluate_suite_embeddings
 
@@ -152,3 +154,18 @@ def test_an_encoder_is_measured_on_every_part(encoder: SentenceTransformer, tmp_
     assert (tmp_path / "runs" / "de-en" / "de-en.run").exists()
     evaluation.save(tmp_path / "results.json")
     assert (tmp_path / "results.parquet").exists()
+
+
+def test_a_suite_is_centred_with_the_means_of_all_its_parts(encoder: SentenceTransformer) -> None:
+    both = Suite("both", (GERMAN, SPANISH), ("monolingual", "crosslingual"))
+    merged = merge(both)
+    notes: list[str] = []
+    found = evaluate_suite(encoder, both, centre="corpus", note=notes.append).results
+    queries, passages = embed_benchmark(encoder, merged)
+    means = corpus_means(encoder, merged, queries, passages)
+    expected = evaluate_suite_embeddings(both, *centre_benchmark(merged, queries, passages, means)).results
+    assert found["settings"] == expected["settings"]
+    assert found["matrix"] == expected["matrix"]
+    assert found["model"]["centring"]["means"] == "corpus"
+    assert found["model"]["centring"]["texts"]["query"]["en"] == 5
+    assert any("en" in sentence for sentence in notes)  # fewer than ten texts

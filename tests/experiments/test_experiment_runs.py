@@ -348,7 +348,6 @@ def test_nothing_held_out_is_said(places: Places) -> None:
     [
         ({"model.name": BM25}, Measured("two"), "'two' is a suite of pools, which BM25 does not rank"),
         ({}, Measured("two", perturb=("typos",)), "'two' is a suite of pools; it cannot be perturbed"),
-        ({}, Measured("two", centred=True), "'two' is a suite of pools; it cannot be perturbed or centred"),
     ],
 )
 def test_what_a_suite_cannot_do_is_said_before_training(

@@ -125,7 +125,7 @@ def evaluate(
         _refuse(whole, "BM25 reads words, and has no vectors")
         evaluation = _bm25(chosen, names)
     elif isinstance(chosen, Suite):
-        able = ("--max-length", "--bf16", "--runs")
+        able = ("--centre", "--max-length", "--bf16", "--runs")
         _refuse({k: v for k, v in whole.items() if k not in able}, f"'{benchmark}' is a suite of pools")
         evaluation = _suite(
             model,
@@ -133,6 +133,7 @@ def evaluate(
             names,
             max_length,
             trust_remote_code,
+            centre=centre,
             bf16=bf16,
             runs=runs,
             run_depth=run_depth or None,
@@ -190,6 +191,8 @@ def _suite(
     measures: list[str],
     max_length: int | None,
     trust_remote_code: bool,
+    *,
+    centre: str | None,
     **settings: Any,
 ) -> "Evaluation":
     from panglot.encoders import load_encoder
@@ -197,6 +200,8 @@ def _suite(
     from panglot.training import training_of
 
     encoder = load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
+    languages = dict.fromkeys(code for part in chosen.parts for code in part.languages)
+    means = None if centre is None else means_for(centre, model, encoder, list(languages))
     texts = sum(len(part.queries) + len(part.passages) for part in chosen.parts)
     with show.bar("encoding", texts) as advance:
         return evaluate_suite(
@@ -205,7 +210,9 @@ def _suite(
             name=model,
             measures=measures,
             training=training_of(model),
+            centre=means,
             progress=advance,
+            note=show.note,
             **settings,
         )
 

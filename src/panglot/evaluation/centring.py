@@ -1,6 +1,7 @@
 """Language centring of a benchmark's embeddings; see ``panglot.encoders.centring``."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 from sentence_transformers import SentenceTransformer
@@ -11,10 +12,42 @@ from panglot.encoders import (
     LanguageMeans,
     centre,
     centring_notes,
+    check_means,
     language_means,
     model_sha256,
     prompts_of,
 )
+from panglot.errors import PanglotError
+
+Centre = LanguageMeans | Literal["corpus"] | None
+
+
+def check_centre(wanted: Centre, model: SentenceTransformer) -> None:
+    """Refuse an unknown kind of centring, and means of another model."""
+    if isinstance(wanted, LanguageMeans):
+        check_means(wanted, model)
+    elif wanted not in (None, "corpus"):
+        raise PanglotError(f"'{wanted}' is no kind of centring; use corpus, or language means.")
+
+
+def chosen_means(
+    wanted: LanguageMeans | Literal["corpus"],
+    model: SentenceTransformer,
+    benchmark: Benchmark,
+    queries: FloatArray,
+    passages: FloatArray,
+    note: Callable[[str], None] | None,
+) -> tuple[LanguageMeans, dict[str, Any]]:
+    """Return what is to be taken away from a benchmark's embeddings, and what the results file says of it.
+
+    A sentence for each language whose mean rests on little goes to ``note``.
+    """
+    own = wanted == "corpus"
+    means = corpus_means(model, benchmark, queries, passages) if wanted == "corpus" else wanted
+    for sentence in notes_on_centring(benchmark, means):
+        if note is not None:
+            note(sentence)
+    return means, describe_centring(means, "corpus" if own else "pairs", benchmark)
 
 
 def corpus_means(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from sentence_transformers import SentenceTransformer
@@ -11,8 +11,6 @@ from panglot.data import Benchmark
 from panglot.data.perturb import Lexicon
 from panglot.encoders import (
     FloatArray,
-    LanguageMeans,
-    check_means,
     encode,
     passage_prompt,
     query_prompt,
@@ -20,12 +18,7 @@ from panglot.encoders import (
 from panglot.encoders.store import Store
 from panglot.errors import PanglotError
 from panglot.evaluation.bias import bias_figures, with_columns
-from panglot.evaluation.centring import (
-    centre_benchmark,
-    corpus_means,
-    describe_centring,
-    notes_on_centring,
-)
+from panglot.evaluation.centring import Centre, centre_benchmark, check_centre, chosen_means
 from panglot.evaluation.confidence import intervals
 from panglot.evaluation.groups import group_figures
 from panglot.evaluation.left_out import ranks_without_left_out
@@ -50,7 +43,7 @@ def evaluate(
     seed: int = 0,
     runs: str | Path | None = None,
     run_depth: int | None = DEPTH,
-    centre: LanguageMeans | Literal["corpus"] | None = None,
+    centre: Centre = None,
     bf16: bool = False,
     embeddings: tuple[FloatArray, Vectors] | None = None,
     perturb: Sequence[str] = (),
@@ -90,10 +83,7 @@ def evaluate(
         parse_measure(measure)
     if runs is not None:
         check_ids(benchmark)
-    if isinstance(centre, LanguageMeans):
-        check_means(centre, model)
-    elif centre not in (None, "corpus"):
-        raise PanglotError(f"'{centre}' is no kind of centring; use corpus, or language means.")
+    check_centre(centre, model)
     queries, passages = embeddings or embed_benchmark(model, benchmark, bf16=bf16, progress=progress)
     described = describe_model(model, name, training)
     described |= {"precision": "bfloat16" if bf16 else "float32", "centring": None}
@@ -102,10 +92,13 @@ def evaluate(
         described["store"] = passages.facts.dtype
     means = None
     if centre is not None:
-        means = _means(model, benchmark, queries, passages, centre, note)
-        queries, passages = centre_benchmark(benchmark, queries, np.asarray(passages), means)
-        origin = "corpus" if centre == "corpus" else "pairs"
-        described["centring"] = describe_centring(means, origin, benchmark)
+        if isinstance(passages, Store):
+            raise PanglotError(
+                "embeddings in a store cannot be centred; leave the store or the centring out."
+            )
+        given = np.asarray(passages)
+        means, described["centring"] = chosen_means(centre, model, benchmark, queries, given, note)
+        queries, passages = centre_benchmark(benchmark, queries, given, means)
     if runs is not None:
         write_runs(runs, benchmark, queries, passages, run_depth)
     evaluation = evaluate_embeddings(benchmark, queries, passages, measures)
@@ -132,25 +125,6 @@ def evaluate(
             progress=progress,
         )
     return Evaluation(results, evaluation.per_query)
-
-
-def _means(
-    model: SentenceTransformer,
-    benchmark: Benchmark,
-    queries: FloatArray,
-    passages: Vectors,
-    centre: LanguageMeans | Literal["corpus"],
-    note: Callable[[str], None] | None,
-) -> LanguageMeans:
-    """Return what is to be taken away from a benchmark's embeddings, and say where it rests on little."""
-    if isinstance(passages, Store):
-        raise PanglotError("embeddings in a store cannot be centred; leave the store or the centring out.")
-    if centre == "corpus":
-        centre = corpus_means(model, benchmark, queries, np.asarray(passages))
-    for sentence in notes_on_centring(benchmark, centre):
-        if note is not None:
-            note(sentence)
-    return centre
 
 
 def embed_benchmark(

@@ -1,6 +1,6 @@
 """Evaluate an encoder on a suite: several benchmarks with pools of their own, reported as one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from sentence_transformers import SentenceTransformer
 from panglot.data.suite import Suite, merge
 from panglot.encoders import FloatArray
 from panglot.evaluation.cells import ALL
+from panglot.evaluation.centring import Centre, centre_benchmark, check_centre, chosen_means
 from panglot.evaluation.evaluate import Progress, embed_benchmark
 from panglot.evaluation.left_out import ranks_without_left_out
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
@@ -31,9 +32,11 @@ def evaluate_suite(
     seed: int = 0,
     runs: str | Path | None = None,
     run_depth: int | None = DEPTH,
+    centre: Centre = None,
     bf16: bool = False,
     embeddings: Embeddings | None = None,
     progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Measure an encoder on every part of a suite, each in its own pool; texts are encoded once.
 
@@ -46,9 +49,11 @@ def evaluate_suite(
         seed: noted in the results; an evaluation draws nothing.
         runs: a folder for TREC runs and qrels; each part has a folder in it.
         run_depth: passages per list in the runs; None for all.
+        centre: as for ``evaluate``; ``corpus`` takes the texts of all parts.
         bf16: encode in bfloat16 (or: the given embeddings were).
         embeddings: the model's own, of ``merge(suite)``, where they are at hand.
         progress: called with the number of texts just encoded.
+        note: called with sentences that a person should read.
 
     Returns:
         as ``evaluate``; the results also hold ``parts`` and ``part_groups``, the per-query table ``part``.
@@ -58,8 +63,14 @@ def evaluate_suite(
     if runs is not None:
         for part in suite.parts:
             check_ids(part)
+    check_centre(centre, model)
     merged = merge(suite)
     queries, passages = embeddings or embed_benchmark(model, merged, bf16=bf16, progress=progress)
+    described = describe_model(model, name, training)
+    described |= {"precision": "bfloat16" if bf16 else "float32", "centring": None}
+    if centre is not None:
+        means, described["centring"] = chosen_means(centre, model, merged, queries, passages, note)
+        queries, passages = centre_benchmark(merged, queries, passages, means)
     if runs is not None:
         for part, (of_queries, of_passages) in zip(suite.parts, _slices(suite), strict=True):
             place = Path(runs) / part.name
@@ -67,11 +78,7 @@ def evaluate_suite(
     evaluation = evaluate_suite_embeddings(suite, queries, passages, measures)
     results = {
         **describe_run(seed),
-        "model": {
-            **describe_model(model, name, training),
-            "precision": "bfloat16" if bf16 else "float32",
-            "centring": None,
-        },
+        "model": described,
         "benchmark": describe_benchmark(merged),
         **evaluation.results,
     }

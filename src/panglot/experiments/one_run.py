@@ -103,16 +103,14 @@ def check_wanted(recipe: Recipe, wanted: Sequence[Wanted]) -> None:
         if isinstance(one.benchmark, Suite):
             if recipe.model.name == BM25:
                 raise PanglotError(f"'{one.benchmark.name}' is a suite of pools, which BM25 does not rank.")
-            if one.perturb or one.centred:
-                raise PanglotError(
-                    f"'{one.benchmark.name}' is a suite of pools; it cannot be perturbed or centred."
-                )
+            if one.perturb:
+                raise PanglotError(f"'{one.benchmark.name}' is a suite of pools; it cannot be perturbed.")
 
 
 def _evaluated(model: SentenceTransformer, one: Wanted, shared: dict[str, Any]) -> Evaluation:
-    if isinstance(one.benchmark, Suite):
-        return evaluate_suite(model, one.benchmark, **shared)
     centre: Any = "corpus" if one.centred else None
+    if isinstance(one.benchmark, Suite):
+        return evaluate_suite(model, one.benchmark, centre=centre, **shared)
     return evaluate(model, one.benchmark, centre=centre, perturb=one.perturb, **shared)
 
 
