@@ -148,7 +148,7 @@ def test_another_measure_is_measured_and_asked_for(panglot: Runner, given: list[
 
 
 MISTAKES = {
-    "--set grid.alpas=[0.5]": "grid: alpas is no setting.",
+    "--set grid.alpas=[0.5]": "grid: alpas is no setting (given: [0.5]).",
     "--set grid.alphas=[0.4]": "grid: alphas must hold 0.5",
     "--set grid.alphas=[0.5,2]": "grid: alphas.1 is wrong: Input should be less than or equal to 1",
     "--set training.sped=3": "training.sped is no setting",

@@ -7,8 +7,8 @@ import pytest
 from pydantic import Field
 
 from panglot import PanglotError
-from panglot.experiments.experiment import NAMES, checked, read_experiment
-from panglot.training.settings import Part
+from panglot.experiments.experiment import NAMES, read_experiment
+from panglot.training.settings import Part, checked
 
 DEFAULTS = Path(__file__).parents[2] / "src" / "panglot" / "experiments" / "defaults"
 RECIPES = Path(__file__).parents[2] / "recipes" / "experiments"
@@ -125,7 +125,7 @@ class Form(Part):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"number": 2, "nothing": 1}, "grid: nothing is no setting."),
+        ({"number": 2, "nothing": 1}, "grid: nothing is no setting (given: 1)."),
         ({}, "grid: lacks 'number'."),
         ({"number": 0}, "grid: number is wrong: Input should be greater than or equal to 1 (given: 0)."),
         (

@@ -4,17 +4,16 @@ import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field
 
 from panglot.errors import PanglotError
 from panglot.evaluation.measures import parse_measure
 from panglot.training import Recipe, override
-from panglot.training.settings import TRIED, Part
+from panglot.training.settings import Part, checked
 
 NAMES = ("low-resource", "scaling", "unseen-languages", "baselines", "domain-shift", "alpha")
-Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class Experiment(Part):
@@ -78,18 +77,3 @@ def read_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
     if found.question not in NAMES:
         raise PanglotError(f"{where}: '{found.question}' is no question; use one of {', '.join(NAMES)}.")
     return found.model_copy(update={"recipe": override(found.recipe, of_recipe)})
-
-
-def checked(form: type[Settings], values: Mapping[str, Any], where: str) -> Settings:
-    """Return settings in their form, or raise a ``PanglotError`` that names the wrong one."""
-    try:
-        return form.model_validate(values)
-    except ValidationError as error:
-        first = max(  # what is nearest to what is wrong; an unknown name may be why another is missing
-            error.errors(), key=lambda found: (len(found["loc"]), found["type"] == "extra_forbidden")
-        )
-        name = ".".join(str(part) for part in first["loc"] if not TRIED.fullmatch(str(part)))
-        said = {"extra_forbidden": f"{name} is no setting", "missing": f"lacks '{name}'"}
-        message = first["msg"].removeprefix("Value error, ")
-        wrong = f"{name} is wrong: {message} (given: {first['input']!r})" if name else message
-        raise PanglotError(f"{where}: {said.get(first['type'], wrong)}.") from error

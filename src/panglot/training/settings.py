@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -22,6 +22,7 @@ from panglot.training.optimizer import TableMode
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+Settings = TypeVar("Settings", bound=BaseModel)
 TRIED = re.compile(r"(constrained-)?(str|int|float)|list\[.*\]")  # types of a union: pydantic names them too
 
 
@@ -164,7 +165,7 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
         data = values.get("data")
         if isinstance(data, dict) and isinstance(data.get("pairs"), list):
             data["pairs"] = [_source(path.parent, str(name)) for name in data["pairs"]]
-    return _lay_over(values, overrides, f"{path}: " if path else "")
+    return _lay_over(values, overrides, str(path or ""))
 
 
 def _source(folder: Path, name: str) -> str:
@@ -193,13 +194,23 @@ def _lay_over(values: dict[str, Any], overrides: Mapping[str, Any], where: str) 
         if not parts or not name or not isinstance(place, dict):
             raise PanglotError(f"'{key}' is no setting; write PART.NAME, such as batches.alpha.")
         place[name] = value
+    return checked(Recipe, values, where)
+
+
+def checked(form: type[Settings], values: Mapping[str, Any], where: str = "") -> Settings:
+    """Return settings in their form, or raise a ``PanglotError`` that names the wrong one."""
     try:
-        return Recipe.model_validate(values)
+        return form.model_validate(values)
     except ValidationError as error:
-        first = max(error.errors(), key=lambda found: len(found["loc"]))  # the nearest to what is wrong
+        first = max(  # what is nearest to what is wrong; an unknown name may be why another is missing
+            error.errors(), key=lambda found: (len(found["loc"]), found["type"] == "extra_forbidden")
+        )
         name = ".".join(str(part) for part in first["loc"] if not TRIED.fullmatch(str(part)))
-        known = "is no setting" if first["type"] == "extra_forbidden" else f"is wrong: {first['msg']}"
-        raise PanglotError(f"{where}{name} {known} (given: {first['input']!r}).") from error
+        message = first["msg"].removeprefix("Value error, ")
+        said = {"extra_forbidden": f"{name} is no setting", "missing": f"lacks '{name}'"}
+        wrong = said.get(first["type"], f"{name} is wrong: {message}" if name else message)
+        given = f" (given: {first['input']!r})" if name and first["type"] != "missing" else ""
+        raise PanglotError(f"{where}: {wrong}{given}." if where else f"{wrong}{given}.") from error
 
 
 def parse_override(text: str) -> tuple[str, Any]:

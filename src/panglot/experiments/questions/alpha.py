@@ -7,13 +7,13 @@ from pydantic import Field, model_validator
 
 from panglot.experiments.answer import Answer
 from panglot.experiments.charts import PANELS, curves
-from panglot.experiments.experiment import Experiment, checked
+from panglot.experiments.experiment import Experiment
 from panglot.experiments.findings import DISTANCE, Findings, by_seed, compare_groups, compared_grid, figure_of
 from panglot.experiments.runs import ZERO_SHOT, Measured, Places, Run
 from panglot.report.blocks import Picture, Section, Sentences, number
 from panglot.report.words import listed, measure_title, p_text
 from panglot.training import override
-from panglot.training.settings import Part
+from panglot.training.settings import Part, checked
 
 TITLE = "Which share of monolingual batches is best?"
 BASELINE = 0.5

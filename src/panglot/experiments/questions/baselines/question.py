@@ -9,7 +9,7 @@ from panglot.data import Suite
 from panglot.data.catalogue import entry_named
 from panglot.errors import PanglotError
 from panglot.experiments.answer import Answer
-from panglot.experiments.experiment import Experiment, checked
+from panglot.experiments.experiment import Experiment
 from panglot.experiments.findings import Findings, by_seed
 from panglot.experiments.questions.baselines.board import (
     Board,
@@ -38,7 +38,7 @@ from panglot.experiments.runs import HELD_OUT, Measured, Places, Run, benchmark_
 from panglot.report.blocks import Section, Sentences
 from panglot.search.bm25 import BM25
 from panglot.training import Recipe, override
-from panglot.training.settings import Part
+from panglot.training.settings import Part, checked
 
 TITLE = "Hybrid-tuned encoders against encoders as they come, and BM25"
 BM25_TITLE = "BM25"

@@ -9,7 +9,7 @@ from panglot.data.catalogue import entry_named
 from panglot.data.perturb import parse_kinds
 from panglot.errors import PanglotError
 from panglot.experiments.answer import Answer
-from panglot.experiments.experiment import Experiment, checked
+from panglot.experiments.experiment import Experiment
 from panglot.experiments.findings import Findings, by_seed, compare_groups
 from panglot.experiments.questions.domain_shift.figures import (
     AGNOSTIC,
@@ -26,7 +26,7 @@ from panglot.experiments.questions.domain_shift.page import sections
 from panglot.experiments.questions.domain_shift.words import said
 from panglot.experiments.runs import HELD_OUT, ZERO_SHOT, Measured, Places, Run, benchmark_of
 from panglot.training import Recipe, override
-from panglot.training.settings import Part
+from panglot.training.settings import Part, checked
 
 TITLE = "One model for all languages, or one a language: which keeps more outside its domain?"
 Budget = Literal["pairs", "steps"]

@@ -11,7 +11,7 @@ from panglot.evaluation.compare import ALPHA
 from panglot.evaluation.groups import group_figures, training_languages
 from panglot.experiments.answer import Answer
 from panglot.experiments.charts import dots
-from panglot.experiments.experiment import Experiment, checked
+from panglot.experiments.experiment import Experiment
 from panglot.experiments.findings import (
     Findings,
     Groups,
@@ -37,7 +37,7 @@ from panglot.report.blocks import Cell, Grid, Picture, Section, Sentences, figur
 from panglot.report.tables import SETTING_NAMES
 from panglot.report.words import measure_title
 from panglot.training import override
-from panglot.training.settings import Part
+from panglot.training.settings import Part, checked
 
 TITLE = "Does hybrid training help low-resource languages?"
 PAIRS = "pairs, by their lower class"

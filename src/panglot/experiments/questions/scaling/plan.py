@@ -6,10 +6,10 @@ from typing import Annotated
 from pydantic import Field
 
 from panglot.errors import PanglotError
-from panglot.experiments.experiment import Experiment, checked
+from panglot.experiments.experiment import Experiment
 from panglot.experiments.runs import ZERO_SHOT, Measured, Places, Run, sources_of
 from panglot.training import Recipe, override
-from panglot.training.settings import Part
+from panglot.training.settings import Part, checked
 
 ABOUT_SIZES = "batch sizes"
 Count = Annotated[int, Field(ge=2)]

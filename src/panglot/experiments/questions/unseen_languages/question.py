@@ -9,7 +9,7 @@ from panglot.batches import Strategy
 from panglot.data.catalogue import entry_named
 from panglot.errors import PanglotError
 from panglot.experiments.answer import Answer
-from panglot.experiments.experiment import Experiment, checked
+from panglot.experiments.experiment import Experiment
 from panglot.experiments.findings import Findings
 from panglot.experiments.questions.unseen_languages.figures import reach
 from panglot.experiments.questions.unseen_languages.sections import blocks
@@ -19,7 +19,7 @@ from panglot.experiments.runs import HELD_OUT, ZERO_SHOT, Measured, Places, Run,
 from panglot.languages import branch, family, writing
 from panglot.report.blocks import Section, Sentences
 from panglot.training import override
-from panglot.training.settings import Part
+from panglot.training.settings import Part, checked
 
 TITLE = "How far does each strategy reach languages that are left out of training?"
 
