@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from panglot.data import load_pairs, read_pairs
+from panglot.data import load_pairs
+from panglot.data.pairs_files import read
 from panglot.errors import PanglotError
 
 GOOD = {"item_id": "a", "language": "en", "query": "Who?", "passage": "Me."}
@@ -92,7 +93,7 @@ def test_a_bad_line_is_named(tmp_path: Path, bad: bytes, words: str) -> None:
 def test_a_line_beyond_the_first_batch_is_counted_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: bytes
 ) -> None:
-    monkeypatch.setattr(read_pairs, "BATCH", 3)
+    monkeypatch.setattr(read, "BATCH", 3)
     path = tmp_path / "mine.jsonl"
     good = [json.dumps({**GOOD, "item_id": str(k)}).encode() for k in range(7)]
     path.write_bytes(b"\n".join([*good[:4], bad, *good[4:]]))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from panglot.data.columns import Layout, find_layout, parse_columns
+from panglot.data.pairs_files.columns import Layout, find_layout, parse_columns
 from panglot.errors import PanglotError
 
 

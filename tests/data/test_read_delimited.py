@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from panglot.data import read_pairs
-from panglot.data.read_pairs import read_rows
+from panglot.data.pairs_files import read as module
+from panglot.data.pairs_files.read import read_rows
 from panglot.errors import PanglotError
 
 HEAD = ["item_id", "language", "query", "passage"]
@@ -50,7 +50,7 @@ def test_a_tsv_with_quoting_loses_them(tmp_path: Path) -> None:
 
 
 def test_long_cells_and_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_pairs, "BATCH", 3)
+    monkeypatch.setattr(module, "BATCH", 3)
     text = ",".join(HEAD) + "\n" + "".join(f"i{k},en,q{k},{'x' * 200_000}\n" for k in range(7))
     rows = read(tmp_path / "mine.csv", text)
     assert [(line, query, len(passage)) for line, query, passage in rows] == [

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset, DatasetDict
 
-from panglot.data import load_pairs, read_pairs
-from panglot.data.read_pairs import cached_table, source_name
+from panglot.data import load_pairs
+from panglot.data.pairs_files import read
+from panglot.data.pairs_files.read import cached_table, source_name
 from panglot.errors import PanglotError
 
 Row = dict[str, Any]
@@ -109,7 +110,7 @@ def test_objects_by_language(tmp_path: Path, write: Callable[[Path, list[Row]], 
 def test_objects_whose_languages_differ_from_line_to_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_pairs, "BATCH", 1)
+    monkeypatch.setattr(read, "BATCH", 1)
     rows: list[Row] = [
         {"item_id": "a", "query": {"en": "Who?"}, "passage": {"en": "Me."}},
         {"item_id": "b", "query": {"sw": "Nani?"}, "passage": {"sw": "Mimi."}},
@@ -144,13 +145,13 @@ def test_processes_that_want_one_table_at_once_make_it_once(
 ) -> None:
     source = as_jsonl(tmp_path, WIDE)
     made: list[str] = []
-    make = read_pairs._make_table
+    make = read._make_table
 
     def counted(*arguments: Any) -> None:
         made.append(threading.current_thread().name)
         make(*arguments)
 
-    monkeypatch.setattr(read_pairs, "_make_table", counted)
+    monkeypatch.setattr(read, "_make_table", counted)
     found: list[int] = []
     threads = [
         threading.Thread(target=lambda: found.append(cached_table(source)[0].num_rows)) for _ in range(4)

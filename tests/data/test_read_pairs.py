@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from panglot.data import ParallelPairs, load_pairs, read_pairs
+from panglot.data import ParallelPairs, load_pairs
+from panglot.data.pairs_files import read
 from panglot.errors import PanglotError
 
 Row = dict[str, object]
@@ -40,7 +41,7 @@ def as_jsonl(rows: list[Row]) -> bytes:
 
 def write(path: Path, rows: list[Row]) -> Path:
     if path.suffix == ".parquet":
-        pq.write_table(pa.Table.from_pylist(rows, schema=read_pairs.SCHEMA), path)
+        pq.write_table(pa.Table.from_pylist(rows, schema=read.SCHEMA), path)
         return path
     path.write_bytes(COMPRESS.get(path.suffix, bytes)(as_jsonl(rows)))
     return path
@@ -105,7 +106,7 @@ def test_parquet_may_hold_its_texts_in_other_string_types(tmp_path: Path) -> Non
 
 
 def test_a_file_longer_than_a_batch_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_pairs, "BATCH", 3)
+    monkeypatch.setattr(read, "BATCH", 3)
     rows: list[Row] = [
         {"item_id": f"i{k}", "language": "en", "query": f"q{k}", "passage": f"p{k}"} for k in range(8)
     ]
@@ -121,7 +122,7 @@ def test_a_table_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     def never(path: Path, columns: object) -> Iterator[pa.RecordBatch]:
         raise AssertionError("the file was read again")
 
-    monkeypatch.setattr(read_pairs, "_batches", never)
+    monkeypatch.setattr(read, "_batches", never)
     assert content(load_pairs(path)) == content(first)
 
 
@@ -169,11 +170,11 @@ def test_a_full_disk_is_said_and_the_next_read_succeeds(
     path = write(tmp_path / "mine.jsonl", ROWS)
 
     def full(path: Path, columns: object) -> Iterator[pa.RecordBatch]:
-        yield pa.RecordBatch.from_pylist(ROWS, schema=read_pairs.SCHEMA)
+        yield pa.RecordBatch.from_pylist(ROWS, schema=read.SCHEMA)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(read_pairs, "_batches", full)
+        patch.setattr(read, "_batches", full)
         with pytest.raises(PanglotError, match="the disk is full; free some space and run the command"):
             load_pairs(path)
     assert files_in(cache) == []

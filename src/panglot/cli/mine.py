@@ -123,7 +123,7 @@ def mine(
 
 def _places(pairs: list[Path], output: Path) -> list[Path]:
     """Return where the negatives of each source go."""
-    from panglot.data.write_pairs import check_pairs_path
+    from panglot.data.pairs_files.write import check_pairs_path
 
     places = [output]
     if len(pairs) > 1:

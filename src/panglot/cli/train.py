@@ -86,7 +86,7 @@ def train(
     Ctrl-C writes a checkpoint and stops; the same command with --resume goes on and ends with exactly the
     weights of an uninterrupted run.
     """
-    from panglot.data.columns import parse_columns
+    from panglot.data.pairs_files.columns import parse_columns
 
     if output is None:
         raise PanglotError("no output folder is given; name one with --output.")

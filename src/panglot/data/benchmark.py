@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from panglot.data.index import IntArray
 from panglot.data.pairs import ParallelPairs, pairs_from_table
-from panglot.data.read_pairs import SCHEMA
+from panglot.data.pairs_files.read import SCHEMA
 from panglot.data.text_column import TitledTexts, first_twice, pick
 from panglot.errors import PanglotError
 

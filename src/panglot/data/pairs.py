@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from panglot.data.index import IntArray, PairIndex, build_index
-from panglot.data.read_pairs import SCHEMA, cached_table, source_name
+from panglot.data.pairs_files.read import SCHEMA, cached_table, source_name
 from panglot.errors import PanglotError
 from panglot.languages import is_language, no_language
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from panglot.data.read_pairs import cache_folder
+from panglot.data.pairs_files.read import cache_folder
 from panglot.data.text_column import Hashes, TextColumn, hashes, repeated
 from panglot.errors import PanglotError
 from panglot.files import sha256, write_json, written_whole

@@ -8,7 +8,7 @@ from sentence_transformers import SentenceTransformer
 from panglot.batches import make_sampler
 from panglot.data import ParallelPairs, load_pairs, pairs_from_benchmark, read_lareqa
 from panglot.data.catalogue.training import is_training_set, training_pairs
-from panglot.data.read_hub import is_hub_source
+from panglot.data.pairs_files.hub import is_hub_source
 from panglot.encoders import load_encoder, means_of_pairs, save_language_means
 from panglot.errors import PanglotError
 from panglot.languages import check_languages

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from panglot.data import IntArray, ParallelPairs
-from panglot.data.read_pairs import SCHEMA
-from panglot.data.write_pairs import check_pairs_path, pairs_writer
+from panglot.data.pairs_files.read import SCHEMA
+from panglot.data.pairs_files.write import check_pairs_path, pairs_writer
 from panglot.files import written_whole
 
 ROWS = 1 << 14  # written at a time

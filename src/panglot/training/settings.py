@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from panglot.batches import Strategy
 from panglot.data.catalogue.training import is_training_set
-from panglot.data.columns import check_columns
-from panglot.data.read_hub import is_hub_source
+from panglot.data.pairs_files.columns import check_columns
+from panglot.data.pairs_files.hub import is_hub_source
 from panglot.errors import PanglotError
 from panglot.training.adapters import Lora
 from panglot.training.held_out import STOP_ON, stopping_measure

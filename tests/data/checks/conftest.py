@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from panglot.data.checks import CheckedRows
-from panglot.data.read_columns import SCHEMA
+from panglot.data.pairs_files.mapped import SCHEMA
 
 MakeRows = Callable[..., CheckedRows]
 

@@ -64,7 +64,7 @@ def check(
       panglot data check pairs.jsonl.gz --benchmark xquad-r=lareqa/xquad-r --model use-multilingual
     """
     from panglot.data.checks import check_source
-    from panglot.data.columns import parse_columns
+    from panglot.data.pairs_files.columns import parse_columns
 
     if run < 2 or batch_size < 2:
         raise PanglotError("--run and --batch-size are numbers from 2 up.")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from panglot.data.catalogue.entry import Entry
-from panglot.data.read_pairs import cache_folder
+from panglot.data.pairs_files.read import cache_folder
 from panglot.errors import PanglotError
 
 

@@ -18,7 +18,7 @@ from panglot.data.catalogue.entry import catalogue, entry_named
 from panglot.data.catalogue.find import find_data
 from panglot.data.catalogue.load import TRAINING, reader_of
 from panglot.data.pairs import ParallelPairs, load_pairs
-from panglot.data.read_pairs import BATCH, SCHEMA, cache_folder
+from panglot.data.pairs_files.read import BATCH, SCHEMA, cache_folder
 from panglot.errors import PanglotError
 from panglot.files import open_bytes, written_whole
 

@@ -13,7 +13,7 @@ from panglot.data.checks.scripts import find_foreign_scripts
 from panglot.data.checks.structure import check_structure
 from panglot.data.checks.texts import find_copies, find_repeats, find_self_answers
 from panglot.data.checks.training import check_batches, check_lengths
-from panglot.data.columns import Columns
+from panglot.data.pairs_files.columns import Columns
 
 SCHEMA = 1
 
@@ -33,7 +33,7 @@ def check_source(
 
     Args:
         source: a file, or ``hf:owner/name#split``.
-        columns: fields to columns; see ``panglot.data.columns``.
+        columns: fields to columns; see ``panglot.data.pairs_files.columns``.
         benchmarks: texts that it must not share; see ``texts_of``.
         batch_size: that it is to be trained with.
         run: characters that two texts must share to be called near-duplicates.

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from panglot.data.columns import Columns
 from panglot.data.index import IntArray
 from panglot.data.pairs import ParallelPairs, pairs_from_table
-from panglot.data.read_columns import SCHEMA
-from panglot.data.read_pairs import read_rows, source_name
+from panglot.data.pairs_files.columns import Columns
+from panglot.data.pairs_files.mapped import SCHEMA
+from panglot.data.pairs_files.read import read_rows, source_name
 from panglot.errors import PanglotError
 
 

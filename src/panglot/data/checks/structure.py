@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from panglot.data.checks.findings import Example, Finding, examples_of
 from panglot.data.checks.rows import CheckedRows
 from panglot.data.pairs import pairs_from_table
-from panglot.data.read_columns import blank
+from panglot.data.pairs_files.mapped import blank
 from panglot.errors import PanglotError
 from panglot.languages import is_language, no_language
 

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from panglot.data import IntArray, ParallelPairs
-from panglot.data.read_pairs import SCHEMA
-from panglot.data.write_pairs import check_pairs_path, pairs_writer
+from panglot.data.pairs_files.read import SCHEMA
+from panglot.data.pairs_files.write import check_pairs_path, pairs_writer
 from panglot.encoders.translation.checks import Bounds, problem_of
 from panglot.encoders.translation.models import Direction, Translator
 from panglot.encoders.translation.part_file import PartFile

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from panglot.data.read_hub import is_hub_source
-from panglot.data.read_pairs import READERS
+from panglot.data.pairs_files.hub import is_hub_source
+from panglot.data.pairs_files.read import READERS
 from panglot.errors import PanglotError
 from panglot.files import open_bytes
 from panglot.languages import check_languages, is_language

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from panglot.data.read_delimited import header_of, records
-from panglot.data.read_jsonl import parse_object
-from panglot.data.read_pairs import read_rows
+from panglot.data.pairs_files.delimited import header_of, records
+from panglot.data.pairs_files.jsonl import parse_object
+from panglot.data.pairs_files.read import read_rows
 from panglot.errors import PanglotError
 from panglot.files import lines_of
 from panglot.search.documents.document import Document, Section, short_digest

@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock
 
-from panglot.data.columns import Columns
 from panglot.data.index import IntArray
-from panglot.data.read_columns import SCHEMA, blank
-from panglot.data.read_delimited import read_delimited
-from panglot.data.read_hub import is_hub_source, open_hub_source, parse_hub_source, read_hub
-from panglot.data.read_jsonl import REQUIRED, read_jsonl
-from panglot.data.read_parquet import read_parquet
+from panglot.data.pairs_files.columns import Columns
+from panglot.data.pairs_files.delimited import read_delimited
+from panglot.data.pairs_files.hub import is_hub_source, open_hub_source, parse_hub_source, read_hub
+from panglot.data.pairs_files.jsonl import REQUIRED, read_jsonl
+from panglot.data.pairs_files.mapped import SCHEMA, blank
+from panglot.data.pairs_files.parquet import read_parquet
 from panglot.errors import PanglotError
 from panglot.files import explained, open_bytes, sha256, write_json, written_whole
 from panglot.languages import is_language, no_language
@@ -44,7 +44,7 @@ def cached_table(source: str | Path, columns: Columns | None = None) -> tuple[pa
 
     Args:
         source: a file, or ``hf:owner/name:config@revision#split``.
-        columns: fields to columns, see ``panglot.data.columns``; None: the fields' own names.
+        columns: fields to columns, see ``panglot.data.pairs_files.columns``; None: the fields' own names.
     """
     stem = _place(source, columns)
     table_path, note_path = stem.with_name(stem.name + ".arrow"), stem.with_name(stem.name + ".json")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from panglot.data.columns import Columns, find_layout
 from panglot.data.index import IntArray
-from panglot.data.read_columns import flat_columns, rows_of_columns
+from panglot.data.pairs_files.columns import Columns, find_layout
+from panglot.data.pairs_files.mapped import flat_columns, rows_of_columns
 from panglot.errors import PanglotError
 
 PREFIX = "hf:"

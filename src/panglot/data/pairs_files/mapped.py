@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from panglot.data.columns import Layout
 from panglot.data.index import IntArray
+from panglot.data.pairs_files.columns import Layout
 from panglot.errors import PanglotError
 
 SCHEMA = pa.schema(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from panglot.data.read_pairs import SCHEMA
+from panglot.data.pairs_files.read import SCHEMA
 from panglot.errors import PanglotError
 
 JSON_LINES = (".jsonl", ".json", ".ndjson")
