@@ -200,8 +200,7 @@ def _suite(
     from panglot.training import training_of
 
     encoder = load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
-    languages = dict.fromkeys(code for part in chosen.parts for code in part.languages)
-    means = None if centre is None else means_for(centre, model, encoder, list(languages))
+    means = None if centre is None else means_for(centre, model, encoder, chosen.languages)
     texts = sum(len(part.queries) + len(part.passages) for part in chosen.parts)
     with show.bar("encoding", texts) as advance:
         return evaluate_suite(

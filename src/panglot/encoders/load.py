@@ -172,12 +172,13 @@ def _check_weights(model: SentenceTransformer, name: str) -> None:
     if not isinstance(inner, PreTrainedModel) or getattr(inner, "_hf_peft_config_loaded", False):
         return
     # transformers marks what it read; were it to stop marking, nothing would be read and nothing be lacking
-    read = {name: getattr(weight, "_is_hf_initialized", False) for name, weight in inner.named_parameters()}
-    lacking = [weight for weight, was_read in read.items() if not was_read]
-    if lacking and len(lacking) < len(read):
+    weights = dict(inner.named_parameters())
+    lacking = [key for key, weight in weights.items() if not getattr(weight, "_is_hf_initialized", False)]
+    if lacking and len(lacking) < len(weights):
         raise PanglotError(
-            f"'{name}' lacks {len(lacking)} of the model's {len(read)} weights (the first is {lacking[0]}), "
-            "which would be drawn at random; fetch or save the checkpoint again, whole."
+            f"'{name}' lacks {len(lacking)} of the model's {len(weights)} weights "
+            f"(the first is {lacking[0]}), which would be drawn at random; "
+            "fetch or save the checkpoint again, whole."
         )
 
 

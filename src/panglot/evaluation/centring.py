@@ -42,12 +42,12 @@ def chosen_means(
 
     A sentence for each language whose mean rests on little goes to ``note``.
     """
-    own = wanted == "corpus"
+    kind = "corpus" if wanted == "corpus" else "pairs"
     means = corpus_means(model, benchmark, queries, passages) if wanted == "corpus" else wanted
     for sentence in notes_on_centring(benchmark, means):
         if note is not None:
             note(sentence)
-    return means, describe_centring(means, "corpus" if own else "pairs", benchmark)
+    return means, describe_centring(means, kind, benchmark)
 
 
 def corpus_means(

@@ -35,7 +35,9 @@ def _gains(lost: Losses) -> Picture:
     ]
     title = "Gain over the encoder as it comes, inside the domain and outside"
     panels = [_panel(shift) for shift in lost]
-    spec = dots(rows, title, value="gain", names=groups, series=["inside", "outside"], panels=panels)
+    spec = dots(
+        rows, title, value="gain", names=groups, series=["inside", "outside"], panels=panels, zero=True
+    )
     alt = f"{title}: two dots a group with 95 % intervals, a panel a shift; the numbers are in the table."
     return Picture("domain-shift-gains", title, alt, spec)
 
