@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from sentence_transformers import SentenceTransformer
 from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
@@ -27,11 +29,52 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def encoder() -> SentenceTransformer:
-    """The embedded encoder as it comes; tests must leave its weights alone."""
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test session, one for all its processes."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def embedded(shared_folder: Path) -> Path:
+    """The embedded encoder's whole checkpoint."""
+    from panglot.encoders.embedded import embedded_checkpoint
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PANGLOT_CACHE", str(shared_folder / "embedded"))
+        found = embedded_checkpoint()
+    assert found is not None, "install panglot[embedded]"
+    return found
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(embedded: Path, shared_folder: Path) -> Path:
+    """The folder of an encoder with the embedded one's first two layers and the pieces of the sample's texts.
+
+    It ranks the sample a good deal better than by chance, and loads and trains in a moment.
+    """
+    from panglot import load_encoder, load_pairs
+    from panglot.data.sample import FOLDER
+    from panglot.encoders.trimming import trim_encoder
+
+    folder = shared_folder / "small-e5"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            model = load_encoder(str(embedded), device="cpu")
+            inner: Any = model[0].model
+            inner.encoder.layer = inner.encoder.layer[:2]
+            inner.config.num_hidden_layers = 2
+            texts = [load_pairs(FOLDER / name) for name in ("train.jsonl", "held-out.jsonl")]
+            trim_encoder(model, folder, pairs=texts)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def encoder(small_checkpoint: Path) -> SentenceTransformer:
+    """The small encoder; tests must leave its weights alone."""
     from panglot import load_encoder
 
-    return load_encoder("use-multilingual", device="cpu")
+    return load_encoder(str(small_checkpoint), device="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,11 @@ def lines_of(path: Path) -> Iterator[bytes]:
             yield line
 
 
+def cache_folder() -> Path:
+    """Return the folder for what can be made again: ``PANGLOT_CACHE`` or ``~/.cache/panglot``."""
+    return Path(os.environ.get("PANGLOT_CACHE") or Path.home() / ".cache" / "panglot")
+
+
 def sha256(path: Path) -> str:
     """Return the hexadecimal SHA-256 of a file as it lies on disk."""
     with path.open("rb") as file:

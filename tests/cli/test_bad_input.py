@@ -96,7 +96,7 @@ def test_training_an_unknown_model_is_one_sentence(panglot: Runner, folder: Path
 
 
 EVALUATION = {
-    "no-such-model": "'no-such-model' is no model: there is no such folder",
+    "no-such-model": "'no-such-model' is not a model: there is no such folder",
     "nobody/no-such-model": "'nobody/no-such-model' cannot be loaded as an encoder",
     "MODEL --benchmark bear": "'bear' is no benchmark that panglot knows; choose one of afriqa, ",
     "MODEL --benchmark xquad-r": "benchmark 'xquad-r' needs its data; name the folder or file with --data",

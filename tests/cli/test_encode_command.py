@@ -67,9 +67,9 @@ def test_bad_options_are_one_sentence(
 
 
 def test_a_store_of_another_model_is_refused(
-    panglot: Runner, given: tuple[str | Path, ...], tmp_path: Path
+    panglot: Runner, given: tuple[str | Path, ...], small_checkpoint: Path
 ) -> None:
     assert panglot(*given).code == 0
-    outcome = panglot("encode", "use-multilingual", *given[2:])
+    outcome = panglot("encode", small_checkpoint, *given[2:])
     assert outcome.code == 2
     assert "holds a store of another model" in outcome.err

@@ -32,13 +32,14 @@ def one_sentence(outcome: Any) -> str:
     return str(line.removeprefix("error: "))
 
 
-def test_the_corpus_is_centred_as_numpy_does_it(panglot: Runner) -> None:
+def test_the_corpus_is_centred_as_numpy_does_it(panglot: Runner, small_checkpoint: Path) -> None:
     given = ("--languages", "en,sw", "--measures", "AP,RR@10", "--json")
-    printed = panglot("evaluate", "use-multilingual", *given, "--centre", "corpus").results
-    encoder, benchmark = load_encoder("use-multilingual"), sample_benchmark().restrict(["en", "sw"])
+    printed = panglot("evaluate", small_checkpoint, *given, "--centre", "corpus").results
+    encoder, benchmark = load_encoder(str(small_checkpoint)), sample_benchmark().restrict(["en", "sw"])
     rows = {}
     for role, texts in (("query", benchmark.queries), ("passage", benchmark.passages)):
-        found = encoder.encode(texts.texts, prompt="", normalize_embeddings=True)
+        prompt = {"query": "query: ", "passage": "passage: "}[role]
+        found = encoder.encode(texts.texts, prompt=prompt, normalize_embeddings=True)
         for language in (0, 1):
             found[texts.languages == language] -= found[texts.languages == language].mean(axis=0)
         rows[role] = found / np.linalg.norm(found, axis=1, keepdims=True)
@@ -78,13 +79,13 @@ def test_means_are_kept_with_the_model_and_used(panglot: Runner, model: Path) ->
     assert plain["settings"] != printed["settings"]
 
 
-def test_means_of_an_embedded_model_are_kept_elsewhere(panglot: Runner, tmp_path: Path) -> None:
-    given = ("use-multilingual", "--pairs", TRAIN, "--texts", "3")
+def test_means_are_kept_in_another_folder(panglot: Runner, small_checkpoint: Path, tmp_path: Path) -> None:
+    given = (small_checkpoint, "--pairs", TRAIN, "--texts", "3")
     outcome = panglot("centre", *given, "--output", tmp_path)
     assert outcome.code == 0
     assert f"means of 12 languages: {tmp_path / 'language_means.safetensors'}" in outcome.out
     assert "note: the means of queries and of passages rest on fewer than 10 texts in ar (3)" in outcome.err
-    used = panglot("evaluate", "use-multilingual", "--languages", "en,sw", "--centre", tmp_path, "--json")
+    used = panglot("evaluate", small_checkpoint, "--languages", "en,sw", "--centre", tmp_path, "--json")
     assert used.results["model"]["centring"]["texts"]["query"] == {"en": 3, "sw": 3}
     assert "note: the means of queries rest on fewer than 10 texts in en (3), sw (3);" in used.err
 
@@ -99,10 +100,9 @@ def test_a_file_of_pairs_gives_means_of_the_benchmarks_languages(panglot: Runner
     assert "embeddings are centred by language, with means of train" in shown.out
 
 
-def test_means_of_another_model_are_refused(panglot: Runner, model: Path) -> None:
-    assert (
-        panglot("centre", "use-multilingual", "--pairs", TRAIN, "--texts", "2", "--output", model).code == 0
-    )
+def test_means_of_another_model_are_refused(panglot: Runner, model: Path, small_checkpoint: Path) -> None:
+    means = ("--pairs", TRAIN, "--texts", "2", "--output", model)
+    assert panglot("centre", small_checkpoint, *means).code == 0
     sentence = one_sentence(panglot("evaluate", model, "--centre", "model"))
     assert sentence.startswith("the language means belong to a model with other weights (sha256 ")
     assert sentence.endswith("compute them again for this model with panglot centre.")
@@ -123,6 +123,6 @@ def test_mistakes_are_one_sentence(panglot: Runner, model: Path, tmp_path: Path)
         assert reason in one_sentence(panglot("evaluate", model, "--centre", choice))
     assert "name files with --pairs" in one_sentence(panglot("centre", model))
     pairs = ("--pairs", TRAIN)
-    assert "name one with --output" in one_sentence(panglot("centre", "use-multilingual", *pairs))
+    assert "name one with --output" in one_sentence(panglot("centre", "multilingual-e5-small", *pairs))
     assert "means over 0 texts" in one_sentence(panglot("centre", model, *pairs, "--texts", "0"))
     assert not (model / "language_means.safetensors").exists()

@@ -166,7 +166,7 @@ MISTAKES = {
     "--recipe other.toml": "other.toml: asks 'scaling'; use panglot experiment scaling.",
     "--recipe odd.toml": "odd.toml: 'why' is no question; use one of low-resource,",
     "--pairs none.jsonl": "none.jsonl: no such file; check the path.",
-    "--model no-such-model": "'no-such-model' is no model",
+    "--model no-such-model": "'no-such-model' is not a model",
     '--set grid.languages=["en","fr"]': "has no language 'fr'",
     "--set batches.size=99": "the most is 48: choose a batch size up to that",
 }

@@ -400,7 +400,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
     return folder
 
 
-@pytest.fixture(params=[*ARCHITECTURES, "use-multilingual", "laser2.pt"])
+@pytest.fixture(params=[*ARCHITECTURES, "laser2.pt"])
 def model_name(
     request: pytest.FixtureRequest, checkpoints: Callable[[str], Path], laser_release: Path
 ) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 
 from panglot import encode
-from panglot.encoders import UseMultilingual, bfloat16, token_batches, token_lengths
+from panglot.encoders import bfloat16, token_batches, token_lengths
 
 TEXTS = ["a barn", "two old barns by the road", "a barn", "the roof of a barn was red", "x", "x"]
 
@@ -35,13 +35,6 @@ def test_embeddings_equal_those_of_sentence_transformers(
 ) -> None:
     theirs = tiny_encoder.encode(TEXTS, prompt=prompt or None, normalize_embeddings=True)
     assert np.abs(encode(tiny_encoder, TEXTS, prompt) - theirs).max() < 1e-5
-
-
-def test_embeddings_of_use_multilingual_equal_those_of_sentence_transformers(
-    encoder: SentenceTransformer,
-) -> None:
-    theirs = encoder.encode(TEXTS, prompt="ask ")
-    assert np.abs(encode(encoder, TEXTS, "ask ") - theirs).max() < 1e-5
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -106,13 +99,6 @@ def test_lengths_are_those_of_the_models_tokens(tiny_encoder: SentenceTransforme
     assert lengths.tolist() == [12, 48, 9]  # 7 of the prompt, 2 ends, and the letters, cut at 48
 
 
-def test_lengths_of_use_multilingual_are_its_pieces(encoder: SentenceTransformer) -> None:
-    module = encoder[0]
-    assert isinstance(module, UseMultilingual)
-    texts = ["a barn", "river " * 400]
-    assert token_lengths(encoder, texts).tolist() == [len(ids) for ids in module.token_ids(texts)]
-
-
 @settings(max_examples=100, deadline=None)
 @given(lengths=st.lists(st.integers(0, 300), max_size=80), budget=st.integers(1, 1000))
 def test_batches_part_the_texts_and_keep_the_budget(lengths: list[int], budget: int) -> None:
@@ -141,13 +127,6 @@ def test_bfloat16_gives_unit_vectors_near_those_of_float32(
     assert (half * whole).sum(1).min() > 0.99
     assert np.abs(half - whole).max() > 1e-5  # so it was computed in bfloat16
     assert {parameter.dtype for parameter in tiny_encoder.parameters()} == {torch.float32}
-
-
-def test_bfloat16_of_use_multilingual_is_near_float32(encoder: SentenceTransformer) -> None:
-    half, whole = encode(encoder, TEXTS, bf16=True), encode(encoder, TEXTS)
-    assert np.abs(np.linalg.norm(half, axis=1) - 1).max() < 1e-6
-    assert (half * whole).sum(1).min() > 0.99
-    assert np.abs(half - whole).max() > 1e-5
 
 
 def attention_types() -> tuple[torch.dtype, torch.dtype]:

@@ -291,7 +291,7 @@ def test_a_damaged_sentencepiece_model_is_named(folder: Path, content: bytes) ->
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PanglotError, match=r"laser2\.pt' is no model: there is no such file"):
+    with pytest.raises(PanglotError, match=r"laser2\.pt' is not a model: there is no such file"):
         load_encoder(str(tmp_path / "laser2.pt"))
 
 

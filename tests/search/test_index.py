@@ -108,7 +108,7 @@ def test_an_index_is_made_searched_and_brought_up_to_date(
 
 
 def test_passages_that_a_document_lost_are_taken_out(encoder: SentenceTransformer, tmp_path: Path) -> None:
-    index = make_index(tmp_path / "index", encoder, "use-multilingual", engine="exact", length=20)
+    index = make_index(tmp_path / "index", encoder, "small-e5", engine="exact", length=20)
     long = " ".join(f"This is sentence number {k} of a text about rivers." for k in range(8))
     first = add_documents(index, encoder, [document("long", long)])
     assert first.added > 2

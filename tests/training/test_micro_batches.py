@@ -164,35 +164,6 @@ def test_any_texts_and_any_budget_give_the_loss_and_gradients_of_a_slow_loop(
     check_equal(found, expected, 1e-4)  # texts such as a and aa have a cosine near 1, which costs digits
 
 
-def test_flat_batches_of_use_multilingual_give_the_same_loss_and_gradients(
-    encoder: SentenceTransformer,
-) -> None:
-    sampler = {"strategy": "mixed", "batch_size": 6}
-    weights = [p for name, p in encoder.named_parameters() if not name.endswith("embedding.weight")]
-    batch = make_sampler([sample_pairs()], **sampler).draw(0)
-    found = [sample_pairs().rows(batch.items, k) for k in (batch.query_languages, batch.passage_languages)]
-    queries, passages = (
-        sample_pairs().texts(name, r) for name, r in zip(("query", "passage"), found, strict=True)
-    )
-
-    def alone(texts: Texts) -> Tensor:
-        each = [encoder(encoder.preprocess([text]))["sentence_embedding"] for text in texts]
-        return nn.functional.normalize(torch.cat(each), dim=-1)
-
-    theirs = MultipleNegativesRankingLoss(encoder, scale=SCALE)
-    loss = theirs.compute_loss_from_embeddings([alone(queries), alone(passages)], NO_LABELS)
-    expected = torch.autograd.grad(loss, weights)
-    assert max(float(gradient.abs().max()) for gradient in expected) > 1e-2
-    for budget, cached in ((40, True), (10_000, False)):
-        drawn = make_sampler([sample_pairs()], **sampler)
-        features = Steps(drawn, [sample_pairs()], encoder, steps=1, token_budget=budget)[0]
-        with micro_batched(encoder, cached=cached):
-            ours = InfoNCE(encoder, 1 / SCALE)(features)["info_nce"]
-        assert float(ours.detach()) == pytest.approx(float(loss.detach()), abs=1e-5)
-        for gradient, other in zip(torch.autograd.grad(ours, weights), expected, strict=True):
-            assert (gradient - other).abs().max() < 1e-5
-
-
 def with_dropout(model: SentenceTransformer, seed: int, cached: bool) -> Backward:
     torch.manual_seed(seed)
     return through_micro_batches(model, sample_pairs(), 40, cached, **BATCH)

@@ -32,7 +32,7 @@ def test_a_recipe_sets_what_it_names_and_leaves_the_rest(recipe: Path) -> None:
     assert (read.batches.strategy, read.batches.size, read.training.steps) == ("mixed", 32, 7)
     assert (read.batches.alpha, read.objective.temperature) == (0.5, 0.05)
     assert read.batches.language_temperature == math.inf
-    assert read.model.name == "use-multilingual"
+    assert read.model.name == "multilingual-e5-small"
 
 
 def test_paths_in_a_recipe_are_relative_to_it(recipe: Path) -> None:

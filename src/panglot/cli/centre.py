@@ -19,7 +19,7 @@ TEXTS = 1000  # of each language
 
 
 def centre(
-    model: Annotated[str, typer.Argument(help="A model's folder, use-multilingual, or a hub id.")],
+    model: Annotated[str, typer.Argument(help="A model's folder, multilingual-e5-small, or a hub id.")],
     pairs: Annotated[
         list[Path] | None,
         typer.Option(help="Parallel pairs, as for panglot train. Once per source. (required)"),

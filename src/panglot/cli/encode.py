@@ -10,7 +10,7 @@ from panglot.cli import show
 
 
 def encode(
-    model: Annotated[str, typer.Argument(help="use-multilingual, a model's folder, or a hub id.")],
+    model: Annotated[str, typer.Argument(help="multilingual-e5-small, a model's folder, or a hub id.")],
     output: Annotated[Path, typer.Option(help="The store's folder: new, or one to be completed.")],
     benchmark: Annotated[str, typer.Option(help="A benchmark by name; its passages are encoded.")] = "sample",
     data: Annotated[

@@ -22,7 +22,9 @@ BM25 = "bm25"
 def evaluate(
     model: Annotated[
         str,
-        typer.Argument(help="use-multilingual, a model's folder, a hub id, or bm25 (no model, but words)."),
+        typer.Argument(
+            help="multilingual-e5-small, a model's folder, a hub id, or bm25 (words, without a model)."
+        ),
     ],
     benchmark: Annotated[
         str, typer.Option(help="A name of 'panglot data list', such as xquad-r.")

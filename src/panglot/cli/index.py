@@ -30,7 +30,7 @@ def index(
     model: Annotated[
         str | None,
         typer.Option(
-            help="use-multilingual (the default), a model's folder or a hub id; needed for a new index only."
+            help="multilingual-e5-small (the default), a model's folder or a hub id; for a new index only."
         ),
     ] = None,
     engine: Annotated[
@@ -141,7 +141,7 @@ def _add(
             total += 1
             advance(1)
     facts = existing_facts(place)
-    name = model or (facts.name if facts is not None else "use-multilingual")
+    name = model or (facts.name if facts is not None else "multilingual-e5-small")
     if facts is not None and loading["max_length"] is None:
         loading["max_length"] = facts.max_length
     encoder = load_encoder(name, **loading)

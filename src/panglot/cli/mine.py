@@ -23,8 +23,8 @@ def mine(
         typer.Option(help="Write the pairs with their negatives here; of several sources, into this folder."),
     ],
     model: Annotated[
-        str, typer.Option(help="use-multilingual, a model's folder, or a hub id.")
-    ] = "use-multilingual",
+        str, typer.Option(help="multilingual-e5-small, a model's folder, or a hub id.")
+    ] = "multilingual-e5-small",
     negatives: Annotated[int, typer.Option(help="Negatives a row, at most.")] = 4,
     across_languages: Annotated[
         bool,

@@ -21,13 +21,13 @@ def train(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="use-multilingual (the default), a checkpoint's folder, or a hub id."),
+        typer.Option(help="multilingual-e5-small (the default), a checkpoint's folder, or a hub id."),
     ] = None,
     pairs: Annotated[
         list[str] | None,
         typer.Option(
-            help="Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, hf:owner/name#split, a "
-            "training set of 'panglot data list', or a folder of LAReQA. Once per source."
+            help="Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, hf:owner/name#split, "
+            "sample, a training set of 'panglot data list', or a folder of LAReQA. Once per source."
         ),
     ] = None,
     column: Annotated[
@@ -41,18 +41,30 @@ def train(
     alpha: Annotated[
         float | None, typer.Option(help="Share of monolingual batches of the hybrid strategy. (default: 0.5)")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pairs in a batch. (default: 128)")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps. (default: 200)")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="The highest rate. (default: 5e-05)")] = None,
-    table_learning_rate: Annotated[
-        float | None, typer.Option(help="The highest rate of the token table. (default: the same)")
+    batch_size: Annotated[
+        int | None, typer.Option(help="Pairs in a batch. (default: as tested for the model)")
     ] = None,
-    temperature: Annotated[float | None, typer.Option(help="Of the objective. (default: 0.05)")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Number of steps. (default: as tested for the model)")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Learning rate at its peak. (default: as tested for the model)")
+    ] = None,
+    table_learning_rate: Annotated[
+        float | None, typer.Option(help="Learning rate of the token embeddings. (default: the same)")
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Temperature of the contrastive loss. (default: as tested for the model)"),
+    ] = None,
     languages: Annotated[
         str | None, typer.Option(help="Train on these languages only, e.g. en,de,sw. (default: all)")
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option(help="Cut training texts at so many tokens. (default: as the model does)")
+        int | None,
+        typer.Option(
+            help="Cut training texts at this many tokens. (default: as tested for the model, else its limit)"
+        ),
     ] = None,
     held_out: Annotated[
         float | None, typer.Option(help="Share of the items to hold out, by document. (default: 0)")
@@ -64,7 +76,7 @@ def train(
         int | None, typer.Option(help="Stop after so many measurements without a gain. (default: never)")
     ] = None,
     save_every: Annotated[int | None, typer.Option(help="Write a checkpoint every so many steps.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything drawn at random. (default: 0)")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed. (default: 0)")] = None,
     bf16: Annotated[bool | None, typer.Option("--bf16/--no-bf16", help="Compute in bfloat16.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -79,9 +91,9 @@ def train(
 
     Examples:
 
-      panglot train --pairs pairs.jsonl.gz --strategy hybrid --alpha 0.5 --output runs/hybrid
+      panglot train --pairs pairs.jsonl.gz --output runs/hybrid
 
-      panglot train recipes/use-multilingual.toml --set batches.alpha=0.3 --output runs/alpha-0.3
+      panglot train recipes/multilingual-e5-small.toml --set batches.alpha=0.3 --output runs/alpha-0.3
 
     Ctrl-C writes a checkpoint and stops; the same command with --resume goes on and ends with exactly the
     weights of an uninterrupted run.
@@ -127,11 +139,14 @@ def _run(
 ) -> None:
     """Train; of several processes the first one alone tells of it."""
     from panglot.experiments.recipes import run_recipe
-    from panglot.training import parse_override, read_recipe
+    from panglot.training import parse_override, read_recipe, tested_settings
 
     checked = read_recipe(recipe, given | dict(parse_override(text) for text in settings))
     if first:
         show.say(f"loading {checked.model.name} and {len(checked.data.pairs)} source(s)")
+        if tested := tested_settings(checked.model.name):
+            known = ", ".join(f"{name} {value}" for name, value in tested.items())
+            show.say(f"settings tested for this model, where no option or recipe says otherwise: {known}")
     with show.training_progress() if first else nullcontext() as tell:
         outcomes = run_recipe(checked, output, resume=resume, tell=tell, note=show.note if first else None)
     if json and first:

@@ -16,7 +16,7 @@ SIZES = (
 
 
 def trim(
-    model: Annotated[str, typer.Argument(help="use-multilingual, a model's folder, or a hub id.")],
+    model: Annotated[str, typer.Argument(help="multilingual-e5-small, a model's folder, or a hub id.")],
     output: Annotated[Path, typer.Option(help="Folder for the smaller model; empty or new.")],
     pairs: Annotated[
         list[Path] | None,

@@ -14,10 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from panglot.data.pairs_files.read import cache_folder
 from panglot.data.text_column import Hashes, TextColumn, hashes, repeated
 from panglot.errors import PanglotError
-from panglot.files import sha256, write_json, written_whole
+from panglot.files import cache_folder, sha256, write_json, written_whole
 
 Row = tuple[int, str, str, str]  # line (or row) in its file, id, title, text
 Rows = Callable[[Path], Iterator[Row]]

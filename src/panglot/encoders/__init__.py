@@ -8,11 +8,13 @@ from panglot.encoders.centring import (
     language_means,
     means_of_pairs,
 )
+from panglot.encoders.embedded import EMBEDDED
 from panglot.encoders.encode import FloatArray, encode, token_batches, token_lengths
 from panglot.encoders.laser import Laser2
 from panglot.encoders.load import (
-    EMBEDDED,
     cut_at,
+    describe_prompts,
+    known_names,
     load_encoder,
     model_sha256,
     passage_prompt,
@@ -27,9 +29,8 @@ from panglot.encoders.means_file import (
     prompts_of,
     save_language_means,
 )
-from panglot.encoders.precision import bfloat16, fast_attention
+from panglot.encoders.precision import bfloat16, computes_bfloat16, fast_attention
 from panglot.encoders.store import Store, open_store
-from panglot.encoders.use_multilingual import UseMultilingual
 
 __all__ = [
     "EMBEDDED",
@@ -38,17 +39,19 @@ __all__ = [
     "Laser2",
     "RoleMeans",
     "Store",
-    "UseMultilingual",
     "average",
     "bfloat16",
     "centre",
     "centring_notes",
     "check_means",
+    "computes_bfloat16",
     "count_texts",
     "cut_at",
+    "describe_prompts",
     "encode",
     "fast_attention",
     "holds_language_means",
+    "known_names",
     "language_means",
     "load_encoder",
     "load_language_means",

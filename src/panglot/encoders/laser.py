@@ -86,6 +86,7 @@ class Laser2(InputModule):
 
     config_keys: list[str] = [*SHAPE, "max_seq_length"]  # noqa: RUF012 (the name and type are the library's)
     config_file_name = "laser2.json"
+    every_weight_trains = True  # several processes need not look for weights without a gradient
 
     def __init__(
         self,
@@ -217,7 +218,7 @@ def release_file(path: Path) -> Path | None:
     """Return the ``.pt`` file of a LASER2 release: the path itself, or in that folder; else None."""
     if path.suffix == ".pt" and not path.is_dir():
         if not path.is_file():
-            raise PanglotError(f"'{path}' is no model: there is no such file; check the path.")
+            raise PanglotError(f"'{path}' is not a model: there is no such file; check the path.")
         return path
     return path / RELEASE if (path / RELEASE).is_file() and not (path / "modules.json").exists() else None
 

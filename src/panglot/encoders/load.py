@@ -1,38 +1,42 @@
 """Any encoder by name, path or hub id, as a SentenceTransformer."""
 
 import hashlib
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import torch
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, ModelCard
 from huggingface_hub.errors import HfHubHTTPError
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize
 from sentence_transformers.util import load_file_path
 from torch import nn
 from transformers import PreTrainedModel
+from transformers.utils import logging as transformers_logging
+from yaml import YAMLError
 
 from panglot.encoders.deberta import restore_character_map
+from panglot.encoders.embedded import EMBEDDED, ORIGINAL, embedded_checkpoint
+from panglot.encoders.embedded import PROMPTS as E5_PROMPTS
 from panglot.encoders.laser import Laser2, release_file
 from panglot.encoders.onnx import OnnxTransformer
-from panglot.encoders.use_multilingual import UseMultilingual
 from panglot.errors import PanglotError
 
-EMBEDDED = "use-multilingual"
 SHORTEST = 8  # tokens: a text keeps some of its own between the special ones
 RAW_PROMPTS = {"query": "Query: ", "document": "Passage: "}
-# Models of the hub whose own files leave out the prompts that their cards ask for.
+# Models of the hub whose own files leave out the prompts that their cards ask for: by the end of their names.
 E5_TASK = "Given a web search query, retrieve relevant passages that answer the query"
 KNOWN_PROMPTS = {
-    "multilingual-e5-(small|base|large)": {"query": "query: ", "document": "passage: "},
+    "multilingual-e5-(small|base|large)": E5_PROMPTS,
     "multilingual-e5-large-instruct": {"query": f"Instruct: {E5_TASK}\nQuery: ", "document": ""},
 }
-OWN = (UseMultilingual, Laser2, OnnxTransformer)
+# How multilingual-e5-small is built. Others of this shape read fewer tokens or do not normalise.
+E5_SMALL = {"model_type": "bert", "vocab_size": 250_037, "hidden_size": 384, "num_hidden_layers": 12}
+E5_SMALL_MODULES, E5_SMALL_LENGTH = ("Transformer", "Pooling", "Normalize"), 512
+OWN = (Laser2, OnnxTransformer)
 OWN_MODULES = {f"{module.__module__}.{module.__name__}": module for module in OWN}
 
 
@@ -48,11 +52,12 @@ def load_encoder(
     """Load an encoder.
 
     Args:
-        name: ``use-multilingual`` (embedded), the folder of a checkpoint, Meta's ``laser2.pt`` (or the
-            folder it lies in), or a hub id. Checkpoints of sentence-transformers keep their own pooling
-            and prompts; raw ones (XLM-R, mBERT, mDeBERTa) get mean pooling and the prompts "Query: " and
-            "Passage: ". Multilingual E5 gets the prompts of its model card, which its files leave out.
-        max_length: cut texts at this many tokens (default: the model's own limit; 256 for use-multilingual).
+        name: ``multilingual-e5-small`` (the embedded encoder), the folder of a checkpoint, Meta's
+            ``laser2.pt`` (or its folder), or a hub id. Checkpoints of sentence-transformers keep their own
+            pooling and prompts; raw ones (XLM-R, mBERT, mDeBERTa) get mean pooling and the prompts "Query: "
+            and "Passage: ". Multilingual E5 gets the prompts of its model card, which its files leave out or
+            leave empty; it is recognised by its name, by ``base_model`` in its card, or by its shape.
+        max_length: cut texts at this many tokens (default: the model's own limit).
         device: ``cpu``, ``cuda``, ...; default: the best there is.
         revision: of a hub model.
         trust_remote_code: let a model run code of its own. Never needed for panglot's own models.
@@ -62,9 +67,9 @@ def load_encoder(
         PanglotError: there is no such model, or it cannot be loaded.
     """
     if name == EMBEDDED:
-        model = _of_own_module(UseMultilingual.pretrained(), EMBEDDED, device)
+        model = _load_embedded(device, dtype)
     elif (release := release_file(Path(name))) is not None:
-        model = _of_own_module(Laser2.from_release(release), "LASER2", device)
+        model = _load_laser2(release, device)
     else:
         model = _load(name, device, revision, trust_remote_code, dtype)
     if max_length is not None:
@@ -105,11 +110,49 @@ def model_sha256(model: SentenceTransformer) -> str:
     return digest.hexdigest()
 
 
-def _of_own_module(module: nn.Module, base: str, device: str | None) -> SentenceTransformer:
-    """Make an encoder without prompts of one of panglot's own modules."""
-    prompts = {"query": "", "document": ""}
-    model = SentenceTransformer(modules=[module, Normalize()], device=device, prompts=prompts)
-    model.model_card_data.base_model = base
+def known_names(name: str) -> list[str]:
+    """Return the end of a model's name, and of those that its card names as its base, in lower case.
+
+    Nothing is fetched: only the card in a folder is read.
+    """
+    card = Path(name) / "README.md"
+    return [_last(name), *map(_last, _base_models(str(card) if card.is_file() else None))]
+
+
+def _last(name: str) -> str:
+    return name.rstrip("/").rsplit("/", 1)[-1].lower()
+
+
+def describe_prompts(model: SentenceTransformer) -> str:
+    """Say in one line which prompts a model puts before texts."""
+    query, passage = query_prompt(model), passage_prompt(model)
+    return (
+        f"prompts: {query!r} before queries, {passage!r} before passages"
+        if query or passage
+        else "no prompts"
+    )
+
+
+def _load_embedded(device: str | None, dtype: torch.dtype) -> SentenceTransformer:
+    """Load the embedded encoder; without its package, the original from the hub."""
+    folder = embedded_checkpoint()
+    try:
+        model = _load(str(folder or ORIGINAL), device, None, False, dtype)
+    except PanglotError as error:
+        if folder is not None:
+            raise
+        raise PanglotError(
+            f"'{EMBEDDED}' is not installed, and {ORIGINAL} cannot be fetched from the hub. "
+            "Run pip install 'panglot[embedded]', or connect to the network."
+        ) from error
+    model.model_card_data.base_model = ORIGINAL
+    return model
+
+
+def _load_laser2(release: Path, device: str | None) -> SentenceTransformer:
+    modules: list[nn.Module] = [Laser2.from_release(release), Normalize()]
+    model = SentenceTransformer(modules=modules, device=device, prompts={"query": "", "document": ""})
+    model.model_card_data.base_model = "LASER2"
     return model
 
 
@@ -119,23 +162,24 @@ def _load(
     path = Path(name)
     if not path.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
         raise PanglotError(
-            f"'{name}' is no model: there is no such folder; "
-            f"name a checkpoint's folder, a hub id (organisation/model) or {EMBEDDED}."
+            f"'{name}' is not a model: there is no such folder. "
+            f"Name a checkpoint's folder, a hub id (organisation/model) or {EMBEDDED}."
         )
     try:
         local = path.exists() or not _hub_answers(name, revision)
         find = partial(load_file_path, name, revision=revision, local_files_only=local)
-        modules, prompts = find("modules.json"), find("config_sentence_transformers.json")
-        # code of panglot's own modules is installed here and needs no trust; all other code does
-        model = SentenceTransformer._load_with_module_classes(
-            name,
-            OWN_MODULES,
-            device=device,
-            revision=revision,
-            trust_remote_code=trust,
-            local_files_only=local,
-            model_kwargs={"dtype": dtype},
-        )
+        modules = find("modules.json")
+        with _quiet_transformers():
+            # code of panglot's own modules is installed here and needs no trust; all other code does
+            model = SentenceTransformer._load_with_module_classes(
+                name,
+                OWN_MODULES,
+                device=device,
+                revision=revision,
+                trust_remote_code=trust,
+                local_files_only=local,
+                model_kwargs={"dtype": dtype},
+            )
         restore_character_map(getattr(model, "tokenizer", None), find)
         _drop_unused_pooler(model)
         _check_weights(model, name)
@@ -148,9 +192,23 @@ def _load(
         limit = _length_limit(model)  # RoBERTa's tokenizers may allow two tokens more than it has positions
         if limit is not None and (model.max_seq_length or limit + 1) > limit:
             model.max_seq_length = limit
-    elif prompts is None or "prompts" not in json.loads(Path(prompts).read_text(encoding="utf-8")):
-        model.prompts |= _known_prompts(name)
+    elif not any(model.prompts.values()):  # sentence-transformers saves empty prompts for missing ones
+        model.prompts |= _known_prompts(model, [_last(name), *map(_last, _base_models(find("README.md")))])
     return model
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Leave out transformers' bars, and its report of a missing pooler; missing weights are checked here."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _drop_unused_pooler(model: SentenceTransformer) -> None:
@@ -196,10 +254,28 @@ def _explain(name: str, error: Exception, trust: bool) -> str:
     )
 
 
-def _known_prompts(name: str) -> dict[str, str]:
-    """Return the prompts of a model that is known to want some and not to say so; else none."""
-    last = name.rstrip("/").rsplit("/", 1)[-1].lower()
-    return next((prompts for known, prompts in KNOWN_PROMPTS.items() if re.fullmatch(known, last)), {})
+def _known_prompts(model: SentenceTransformer, names: Sequence[str]) -> dict[str, str]:
+    """Return the prompts of a model that needs some which its files leave out; else none."""
+    for name in names:
+        for known, prompts in KNOWN_PROMPTS.items():
+            if re.fullmatch(known, name):
+                return prompts
+    config = getattr(getattr(model[0], "model", None), "config", None)
+    shape = {name: getattr(config, name, None) for name in E5_SMALL}
+    modules = tuple(type(module).__name__ for module in model)
+    small = shape == E5_SMALL and modules == E5_SMALL_MODULES and model.max_seq_length == E5_SMALL_LENGTH
+    return E5_PROMPTS if small else {}
+
+
+def _base_models(card: str | None) -> list[str]:
+    """Return the ``base_model`` of a model card: one name, several, or none."""
+    if card is None:
+        return []
+    try:
+        base = ModelCard.load(card, ignore_metadata_errors=True).data.get("base_model")
+    except (ValueError, OSError, YAMLError):  # a card that cannot be read names nothing
+        return []
+    return [str(one) for one in (base if isinstance(base, list) else [base] if base else [])]
 
 
 def _hub_answers(name: str, revision: str | None) -> bool:

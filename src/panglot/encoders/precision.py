@@ -23,6 +23,14 @@ def fast_attention() -> Iterator[None]:
         yield
 
 
+def computes_bfloat16() -> bool:
+    """Say whether this machine multiplies bfloat16 matrices faster than float32 ones."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    found = torch.cpu.get_capabilities()
+    return any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16"))
+
+
 class _Float32Attention(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

@@ -2,7 +2,6 @@
 
 from panglot.experiments.asking import Asked, ask
 from panglot.experiments.experiment import Experiment, read_experiment
-from panglot.experiments.quickstart import Quickstart, quickstart
 from panglot.experiments.runs import Places
 from panglot.experiments.strategies import compare_strategies
 
@@ -10,9 +9,7 @@ __all__ = [
     "Asked",
     "Experiment",
     "Places",
-    "Quickstart",
     "ask",
     "compare_strategies",
-    "quickstart",
     "read_experiment",
 ]

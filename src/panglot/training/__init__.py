@@ -8,7 +8,7 @@ from panglot.training.optimisation import Optimisation
 from panglot.training.optimizer import LazyAdamW, make_optimizer, set_table_mode
 from panglot.training.processes import is_first
 from panglot.training.run import Training, train
-from panglot.training.settings import Recipe, override, parse_override, read_recipe
+from panglot.training.settings import Recipe, override, parse_override, read_recipe, tested_settings
 from panglot.training.teacher import Guidance
 from panglot.training.watching import StepReport
 
@@ -29,6 +29,7 @@ __all__ = [
     "parse_override",
     "read_recipe",
     "set_table_mode",
+    "tested_settings",
     "train",
     "training_of",
 ]

@@ -15,7 +15,7 @@ from transformers import EarlyStoppingCallback
 
 from panglot.batches import Sampler
 from panglot.data import ParallelPairs
-from panglot.encoders import Laser2, UseMultilingual, cut_at, model_sha256
+from panglot.encoders import cut_at, model_sha256
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json
 from panglot.training.adapters import adapted, compiled, dropout_of, without_checkpointing_after
@@ -164,7 +164,8 @@ def train(
     if watcher.stopped:
         return Training(made, {}, log, finished=False)
     figures = measure(model) if measure else {}
-    card = model_card(run, figures, made, isinstance(model[0], UseMultilingual | Laser2))
+    own_module = any(type(module).__module__.startswith("panglot.") for module in model)
+    card = model_card(run, figures, made, own_module)
     gather_weights(model)
     decided_by_first(partial(_keep, model, folder, card, {"log": log, "held_out": figures}))
     return Training(made, figures, log, finished=True)
@@ -172,7 +173,7 @@ def train(
 
 def _has_idle_parts(model: SentenceTransformer) -> bool:
     """Say whether a model may have weights that training never reaches, such as BERT's pooler."""
-    if isinstance(model[0], UseMultilingual | Laser2):
+    if getattr(model[0], "every_weight_trains", False):
         return False
     inner = getattr(model[0], "model", None)
     return inner is None or getattr(inner, "pooler", None) is not None

@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from panglot.batches import Strategy
 from panglot.data.catalogue.training import is_training_set
+from panglot.data.pairs import SAMPLE
 from panglot.data.pairs_files.columns import check_columns
 from panglot.data.pairs_files.hub import is_hub_source
+from panglot.encoders import EMBEDDED, computes_bfloat16, known_names
 from panglot.errors import PanglotError
 from panglot.training.adapters import Lora
 from panglot.training.held_out import STOP_ON, stopping_measure
@@ -22,6 +24,23 @@ from panglot.training.optimizer import TableMode
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+# Settings known to suit a family of models, by the ends of its names; the first family that fits counts.
+TESTED: dict[str, dict[str, Any]] = {
+    "multilingual-e5-(small|base|large)(-instruct)?": {  # chosen on held-out questions: docs/results.md
+        "batches.size": 64,
+        "objective.temperature": 0.01,  # e5's own
+        "training.steps": 100,
+        "training.learning_rate": 2e-5,
+        "training.max_length": 64,
+        "training.dropout": 0.0,
+        "training.bf16": True,
+    },
+    ".*(xlm-r|xlm-roberta|labse|mdeberta).*": {  # Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536
+        "batches.size": 100,
+        "training.learning_rate": 3e-5,
+        "training.weight_decay": 0.01,
+    },
+}
 Settings = TypeVar("Settings", bound=BaseModel)
 TRIED = re.compile(r"(constrained-)?(str|int|float)|list\[.*\]")  # types of a union: pydantic names them too
 
@@ -35,7 +54,7 @@ class Part(BaseModel):
 class ModelPart(Part):
     """Which encoder is trained, and whether the trained one keeps its language means (``--centre model``)."""
 
-    name: str = "use-multilingual"
+    name: str = EMBEDDED
     trust_remote_code: bool = False
     centre: bool = False
 
@@ -70,8 +89,8 @@ class BatchesPart(Part):
 class ObjectivePart(Part):
     """InfoNCE, and what a teacher adds to it; see ``panglot.training.teacher``.
 
-    The teacher is an encoder as ``load_encoder`` names it; None: the model that is trained, as it comes. A
-    pivot of "" is the query's own language.
+    The teacher is an encoder as ``load_encoder`` names it; None: the model that is trained, before training.
+    A pivot of "" is the query's own language.
     """
 
     temperature: Positive = 0.05
@@ -149,7 +168,8 @@ class Recipe(Part):
 def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
     """Read a recipe and lay single settings, such as ``{"batches.alpha": 0.3}``, over it.
 
-    Paths of pairs in a file are relative to that file.
+    Paths of pairs in a file are relative to that file. What neither says is as tested for the model (see
+    ``tested_settings``), else as the class has it.
 
     Raises:
         PanglotError: the file is missing or broken, or a setting is unknown or out of bounds.
@@ -165,13 +185,37 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
         data = values.get("data")
         if isinstance(data, dict) and isinstance(data.get("pairs"), list):
             data["pairs"] = [_source(path.parent, str(name)) for name in data["pairs"]]
-    return _lay_over(values, overrides, str(path or ""))
+    named = overrides.get("model.name") or (values.get("model") or {}).get("name") or EMBEDDED
+    tested = {
+        key: value
+        for key, value in tested_settings(str(named)).items()
+        if key not in overrides and not _has(values, key)
+    }
+    return _lay_over(values, tested | dict(overrides), str(path or ""))
+
+
+def tested_settings(model: str) -> dict[str, Any]:
+    """Return the settings known to suit a model, such as ``{"batches.size": 64}``, found by its name or card.
+
+    bfloat16 is left out where the machine does not compute it faster. Nothing is known of most models.
+    """
+    for family, settings in TESTED.items():
+        if any(re.fullmatch(family, name) for name in known_names(model)):
+            return {k: v for k, v in settings.items() if k != "training.bf16" or computes_bfloat16()}
+    return {}
+
+
+def _has(values: Any, key: str) -> bool:
+    """Say whether a recipe's tables have a setting such as ``batches.size``."""
+    part, name = key.split(".")
+    table = values.get(part)
+    return isinstance(table, dict) and name in table
 
 
 def _source(folder: Path, name: str) -> str:
     """Return a source of pairs as a recipe in a folder names it."""
     path = folder / name
-    if is_hub_source(name) or (is_training_set(name) and not path.exists()):
+    if is_hub_source(name) or ((name == SAMPLE or is_training_set(name)) and not path.exists()):
         return name
     return str(path)
 

@@ -133,7 +133,7 @@ def test_no_segment_is_longer_than_the_limit(
 
 
 def test_what_is_no_translation_model_is_one_sentence(tmp_path: Path, tiny_checkpoint: Path) -> None:
-    with pytest.raises(PanglotError, match="'nowhere' is no model: there is no such folder"):
+    with pytest.raises(PanglotError, match="'nowhere' is not a model: there is no such folder"):
         load_translator("nowhere")
     with pytest.raises(PanglotError, match="cannot be loaded as a translation model"):
         load_translator(str(tiny_checkpoint))

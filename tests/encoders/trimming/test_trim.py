@@ -359,24 +359,6 @@ def test_negatives_are_read_too(checkpoints: dict[str, Path], tmp_path: Path) ->
     assert tokens(smaller, "Passage: " + negative) == tokens(whole, "Passage: " + negative)
 
 
-@pytest.mark.slow
-def test_use_multilingual_can_be_trimmed(encoder: SentenceTransformer, tmp_path: Path) -> None:
-    before = model_sha256(encoder)
-    facts = trim_encoder(encoder, tmp_path / "small", pairs=[sample_pairs()], languages=["en", "th"])
-    smaller = load_encoder(str(tmp_path / "small"), device="cpu")
-    assert model_sha256(encoder) == before
-    texts = texts_in("en", "th")
-    assert np.abs(encode(encoder, texts) - encode(smaller, texts)).max() < 1e-6
-    first: tuple[Any, Any] = (encoder[0], smaller[0])
-    whole_pieces, pieces_left = (module.pieces for module in first)
-    assert whole_pieces.encode(texts, out_type=str) == pieces_left.encode(texts, out_type=str)
-    gone = len(whole_pieces) - len(pieces_left)
-    assert facts["pieces"]["before"] - facts["pieces"]["after"] == gone > 100_000
-    assert facts["parameters"]["before"] - facts["parameters"]["after"] == 512 * gone
-    russian = texts_in("ru")[0]
-    assert whole_pieces.encode(russian, out_type=str) != pieces_left.encode(russian, out_type=str)
-
-
 def test_a_trimmed_model_can_be_trimmed_again(trimmed: dict[str, Trimmed], tmp_path: Path) -> None:
     _, smaller, facts = trimmed["unigram"]
     again = trim_encoder(smaller, tmp_path / "smaller", pairs=[sample_pairs()], languages=["el"])

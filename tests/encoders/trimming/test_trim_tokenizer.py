@@ -1,19 +1,14 @@
 """Tokenizers and SentencePiece models cut to some pieces: vocabularies small enough to work by hand."""
 
-import io
 import json
-import struct
 from typing import Any
 
 import pytest
-import sentencepiece
 from tokenizers import Tokenizer
 from tokenizers.models import BPE, Unigram, WordPiece
 from tokenizers.pre_tokenizers import ByteLevel, Whitespace
 from tokenizers.processors import BertProcessing, Sequence, TemplateProcessing
 
-from panglot import sample_pairs
-from panglot.encoders.trimming.sentencepiece import cut_sentencepiece, sentencepiece_pieces
 from panglot.encoders.trimming.tokenizer import (
     basic_ids,
     cut_tokenizer,
@@ -144,39 +139,3 @@ def test_a_vocabulary_is_the_model_s_and_what_was_added() -> None:
     tokenizer = Tokenizer(Unigram([("<unk>", 0.0), ("a", -1.0)], unk_id=0))
     tokenizer.add_tokens(["<new>", "a"])
     assert pieces_of(state_of(tokenizer)) == {"<unk>": 0, "a": 1, "<new>": 2}
-
-
-@pytest.fixture(scope="module")
-def proto() -> bytes:
-    texts = sample_pairs().table.column("passage").to_pylist()
-    out = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts),
-        model_writer=out,
-        vocab_size=2000,
-        hard_vocab_limit=False,
-        user_defined_symbols=["<mine>"],
-        num_threads=1,
-        minloglevel=2,
-    )
-    return out.getvalue()
-
-
-def test_a_sentencepiece_model_is_read_as_its_library_reads_it(proto: bytes) -> None:
-    library = sentencepiece.SentencePieceProcessor(model_proto=proto)
-    pieces = sentencepiece_pieces(proto)
-    assert len(pieces) == len(library) > 500
-    for number, (text, score, kind) in enumerate(pieces):
-        assert text == library.id_to_piece(number)
-        assert struct.pack("<f", score) == struct.pack("<f", library.get_score(number))
-        assert (kind == 2) == library.is_unknown(number)
-        assert (kind == 3) == library.is_control(number)
-    assert [text for text, _, kind in pieces if kind == 4] == ["<mine>"]
-
-
-def test_a_cut_sentencepiece_model_has_the_pieces_in_the_new_order(proto: bytes) -> None:
-    assert cut_sentencepiece(proto, range(len(sentencepiece_pieces(proto)))) == proto
-    order = [0, 1, 2, 3, 400, 20, 7]
-    whole = sentencepiece.SentencePieceProcessor(model_proto=proto)
-    smaller = sentencepiece.SentencePieceProcessor(model_proto=cut_sentencepiece(proto, order))
-    assert [smaller.id_to_piece(k) for k in range(len(smaller))] == [whole.id_to_piece(k) for k in order]

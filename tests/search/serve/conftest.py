@@ -29,5 +29,5 @@ def make_app(encoder: SentenceTransformer, searcher: IndexSearcher) -> MakeApp:
 @pytest.fixture
 def client(make_app: MakeApp) -> Iterator[TestClient]:
     """A client of the application with the usual options."""
-    with TestClient(make_app(name="use-multilingual"), raise_server_exceptions=False) as started:
+    with TestClient(make_app(name="small-e5"), raise_server_exceptions=False) as started:
         yield started

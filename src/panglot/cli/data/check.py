@@ -61,7 +61,7 @@ def check(
 
     Example:
 
-      panglot data check pairs.jsonl.gz --benchmark xquad-r=lareqa/xquad-r --model use-multilingual
+      panglot data check pairs.jsonl.gz --benchmark xquad-r=lareqa/xquad-r --model multilingual-e5-small
     """
     from panglot.data.checks import check_source
     from panglot.data.pairs_files.columns import parse_columns

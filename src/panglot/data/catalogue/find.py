@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from panglot.data.catalogue.entry import Entry
-from panglot.data.pairs_files.read import cache_folder
 from panglot.errors import PanglotError
+from panglot.files import cache_folder
 
 
 def find_data(entry: Entry, data: str | Path | None = None) -> Path:

@@ -18,9 +18,9 @@ from panglot.data.catalogue.entry import catalogue, entry_named
 from panglot.data.catalogue.find import find_data
 from panglot.data.catalogue.load import TRAINING, reader_of
 from panglot.data.pairs import ParallelPairs, load_pairs
-from panglot.data.pairs_files.read import BATCH, SCHEMA, cache_folder
+from panglot.data.pairs_files.read import BATCH, SCHEMA
 from panglot.errors import PanglotError
-from panglot.files import open_bytes, written_whole
+from panglot.files import cache_folder, open_bytes, written_whole
 
 Row = dict[str, Any]
 VERSION = 1

@@ -5,7 +5,6 @@ A source is a file (JSONL, CSV, TSV, Parquet) or a Hugging Face data set (``hf:o
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from panglot.data.pairs_files.jsonl import REQUIRED, read_jsonl
 from panglot.data.pairs_files.mapped import SCHEMA, blank
 from panglot.data.pairs_files.parquet import read_parquet
 from panglot.errors import PanglotError
-from panglot.files import explained, open_bytes, sha256, write_json, written_whole
+from panglot.files import cache_folder, explained, open_bytes, sha256, write_json, written_whole
 from panglot.languages import is_language, no_language
 
 BATCH = 16_384
@@ -91,11 +90,6 @@ def source_name(source: str | Path) -> str:
     return "-".join(part for part in parts if part)
 
 
-def cache_folder() -> Path:
-    """Return the folder for what can be made again: ``PANGLOT_CACHE`` or ``~/.cache/panglot``."""
-    return Path(os.environ.get("PANGLOT_CACHE") or Path.home() / ".cache" / "panglot")
-
-
 def _place(source: str | Path, columns: Columns | None) -> Path:
     """Return where the table of a source is kept, without an ending."""
     mapping = sorted((columns or {}).items())
@@ -150,4 +144,4 @@ def _check_rows(where: str, batch: pa.RecordBatch, lines: IntArray) -> None:
         raise PanglotError(f"{where}, line {lines[row]}: {no_language(wrong)}")
 
 
-__all__ = ["REQUIRED", "SCHEMA", "cache_folder", "cached_table", "read_rows", "source_name"]
+__all__ = ["REQUIRED", "SCHEMA", "cached_table", "read_rows", "source_name"]

@@ -158,7 +158,7 @@ def load_translator(
     path = Path(name)
     if not path.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
         raise PanglotError(
-            f"'{name}' is no model: there is no such folder; name a checkpoint's folder or a hub id "
+            f"'{name}' is not a model: there is no such folder; name a checkpoint's folder or a hub id "
             "(organisation/model)."
         )
     try:

@@ -3,19 +3,18 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import regex
-import sentencepiece
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from tokenizers.decoders import ByteLevel
 
 from panglot.data import IntArray, ParallelPairs
 from panglot.encoders.load import passage_prompt, query_prompt
-from panglot.encoders.trimming.sentencepiece import NORMAL, sentencepiece_pieces
 from panglot.encoders.trimming.tokenizer import (
     KINDS,
     State,
@@ -24,7 +23,6 @@ from panglot.encoders.trimming.tokenizer import (
     stuck_pieces,
     unknown_id,
 )
-from panglot.encoders.use_multilingual import UseMultilingual
 from panglot.errors import PanglotError
 from panglot.files import open_bytes
 from panglot.languages import script
@@ -45,36 +43,33 @@ class Vocabulary:
     """How an encoder reads texts.
 
     Attributes:
-        state: the tokenizer in the JSON form of ``tokenizers`` (a SentencePiece model in the same form).
+        state: the tokenizer in the JSON form of ``tokenizers``.
         pieces: text of each id.
         read: texts to ids with those put around them, however long.
         unknown: the id that stands for what has no piece.
-        tokenizer: None for a SentencePiece model.
+        tokenizer: reads texts of any length.
     """
 
     state: State
     pieces: list[str]
     read: Callable[[list[str]], list[list[int]]]
     unknown: int | None
-    tokenizer: Tokenizer | None
+    tokenizer: Tokenizer
 
 
 def vocabulary_of(model: SentenceTransformer) -> Vocabulary:
     """Return how an encoder reads texts.
 
     Raises:
-        PanglotError: it is neither use-multilingual nor a transformer with a fast tokenizer of a known kind.
+        PanglotError: it is not a transformer with a fast tokenizer of a known kind.
     """
     module: Any = model[0]
-    if isinstance(module, UseMultilingual):
-        processor = sentencepiece.SentencePieceProcessor(model_proto=module.sentencepiece_model)
-        return _vocabulary(_sentencepiece_state(module.sentencepiece_model), processor.encode, None)
     tokenizer: Any = getattr(module, "tokenizer", None)
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if not isinstance(backend, Tokenizer) or not hasattr(module, "model"):
         raise PanglotError(
-            f"a model that reads text with {type(tokenizer or module).__name__} cannot be trimmed; "
-            "take a transformer with a fast tokenizer (a tokenizer.json), or use-multilingual."
+            f"A model that reads text with {type(tokenizer or module).__name__} cannot be trimmed. "
+            "Use a transformer with a fast tokenizer (a tokenizer.json)."
         )
     state = json.loads(backend.to_str())
     if state["model"]["type"] not in KINDS:
@@ -84,7 +79,16 @@ def vocabulary_of(model: SentenceTransformer) -> Vocabulary:
     whole = Tokenizer.from_str(json.dumps(state))
     whole.no_truncation()
     whole.no_padding()
-    return _vocabulary(state, lambda texts: [one.ids for one in whole.encode_batch_fast(texts)], whole)
+    numbers = pieces_of(state)
+    pieces = [""] * (max(numbers.values()) + 1)
+    for piece, number in numbers.items():
+        pieces[number] = piece
+    read = partial(_read, whole)
+    return Vocabulary(state, pieces, read, unknown_id(state), whole)
+
+
+def _read(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
+    return [one.ids for one in tokenizer.encode_batch_fast(texts)]
 
 
 def texts_of(model: SentenceTransformer, pairs: ParallelPairs, rows: IntArray) -> list[str]:
@@ -121,10 +125,9 @@ def count_pieces(vocabulary: Vocabulary, texts: Iterable[list[str]]) -> IntArray
         seen.update(fresh)
         read = vocabulary.read(list(fresh.values()))
         needed = [number for ids in read for number in ids]
-        if vocabulary.tokenizer is not None:
-            for text, ids in zip(fresh.values(), read, strict=True):
-                if vocabulary.unknown in ids:
-                    needed += stuck_pieces(vocabulary.state, vocabulary.tokenizer, text)
+        for text, ids in zip(fresh.values(), read, strict=True):
+            if vocabulary.unknown in ids:
+                needed += stuck_pieces(vocabulary.state, vocabulary.tokenizer, text)
         counts += np.bincount(np.array(needed, np.int64), minlength=len(counts))
     return counts
 
@@ -163,24 +166,6 @@ def ids_in_scripts(vocabulary: Vocabulary, scripts: Iterable[str], *, single: bo
         if fits and inside.fullmatch(text):
             out.add(number)
     return out
-
-
-def _vocabulary(
-    state: State, read: Callable[[list[str]], list[list[int]]], tokenizer: Tokenizer | None
-) -> Vocabulary:
-    numbers = pieces_of(state)
-    pieces = [""] * (max(numbers.values()) + 1)
-    for piece, number in numbers.items():
-        pieces[number] = piece
-    return Vocabulary(state, pieces, read, unknown_id(state), tokenizer)
-
-
-def _sentencepiece_state(proto: bytes) -> State:
-    """Write a SentencePiece model of the kind unigram as ``tokenizers`` would."""
-    pieces = sentencepiece_pieces(proto)
-    special = [{"id": k, "content": text} for k, (text, _, kind) in enumerate(pieces) if kind != NORMAL]
-    vocabulary = [[text, score] for text, score, _ in pieces]
-    return {"model": {"type": "Unigram", "vocab": vocabulary, "unk_id": 0}, "added_tokens": special}
 
 
 def _surface(state: State) -> Callable[[str], str]:

@@ -11,9 +11,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import nn
 
-from panglot.encoders.trimming.sentencepiece import cut_sentencepiece
 from panglot.encoders.trimming.tokenizer import State, cut_tokenizer
-from panglot.encoders.use_multilingual import UseMultilingual
 
 TOKENIZER_FILE = "tokenizer.json"
 NUMBERS = ("_token_id", "_token_ids", "_token_index")  # endings of settings that name a token by its id
@@ -36,20 +34,13 @@ def save_cut(model: SentenceTransformer, state: State, order: Sequence[int], fol
     """Write an encoder with only some pieces of its vocabulary into a folder.
 
     Args:
-        model: use-multilingual or a transformer; as before when this is done.
+        model: a transformer; as before when this is done.
         state: its tokenizer; see ``vocabulary_of``.
         order: old id of each new id.
         folder: to write into.
     """
     module: Any = model[0]
     with ExitStack() as undo:
-        if isinstance(module, UseMultilingual):
-            proto = cut_sentencepiece(module.sentencepiece_model, order)
-            _replace(undo, module, "sentencepiece_model", proto)
-            spare = range(len(module.pieces), module.embedding.num_embeddings)
-            _cut_table(undo, module, module.embedding, [*order, *spare])
-            model.save_pretrained(str(folder), create_model_card=False)
-            return
         _cut_config(undo, module.model, order)
         _cut_table(undo, module.model, module.model.get_input_embeddings(), order)
         model.save_pretrained(str(folder), create_model_card=False)

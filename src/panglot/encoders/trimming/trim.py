@@ -62,7 +62,7 @@ def trim_encoder(
     all pieces in the scripts of the languages stay, and those in Latin, digits and marks.
 
     Args:
-        model: use-multilingual, or a transformer with a fast tokenizer.
+        model: a transformer with a fast tokenizer.
         output: folder for the smaller model; must be empty or not exist.
         pairs: whose texts are counted.
         languages: of the pairs to count; without pairs, whose scripts to keep.

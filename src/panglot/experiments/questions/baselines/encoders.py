@@ -8,7 +8,7 @@ from huggingface_hub import HfApi, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError
 from pydantic import Field
 
-from panglot.encoders.load import EMBEDDED
+from panglot.encoders import EMBEDDED
 from panglot.errors import PanglotError
 from panglot.training import Recipe, override
 from panglot.training.settings import Part
