@@ -191,3 +191,16 @@ def test_the_hash_changes_with_one_value(tiny_encoder: SentenceTransformer) -> N
     with torch.no_grad():
         next(tiny_encoder.parameters()).view(-1)[-1] += 1e-3
     assert model_sha256(tiny_encoder) != before
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_a_checkpoint_with_a_weight_that_is_not_finite_is_refused(
+    raw: Path, tmp_path: Path, value: float
+) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(raw, folder)
+    weights = load_file(folder / "model.safetensors")
+    next(weight for name, weight in weights.items() if "query.weight" in name)[0, 0] = value
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(PanglotError, match="weights that are infinite or not a number"):
+        load_encoder(str(folder), device="cpu")

@@ -207,6 +207,6 @@ def test_it_finds_what_sentence_transformers_finds(encoder: SentenceTransformer)
     mined = mine_negatives(encoder, pairs, across_languages=False, centred=False, duplicate=1)
     texts = [pairs.texts("passage", chosen[chosen >= 0]) for chosen in mined.rows[rows]]
     ours = dict(zip(queries, texts, strict=True))
-    assert len(theirs) > 40
+    assert len(theirs) > 30
     for row in theirs:
         assert ours[row["query"]] == [row[f"negative_{k}"] for k in range(1, 5)]

@@ -1,5 +1,6 @@
 """InfoNCE against a slow loop, sentence-transformers, and numbers worked by hand."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any, cast
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from panglot import ParallelPairs
 from panglot.batches import Batch, Sampler
 from panglot.data import pairs_from_rows
-from panglot.training import Guidance, InfoNCE, info_nce
+from panglot.training import InfoNCE, info_nce
 from panglot.training.micro_batches import Features
 from panglot.training.steps import Steps
 
@@ -182,7 +183,6 @@ def test_a_steps_rows_say_which_vectors_are_compared() -> None:
 
 
 ITEMS, LANGUAGES = 6, ("de", "en", "sw")
-choice = st.integers(0, 3)
 
 
 class Reader:
@@ -202,16 +202,17 @@ class Reader:
 
 @st.composite
 def batches(draw: st.DrawFn) -> tuple[ParallelPairs, Batch, list[dict[str, Any]]]:
-    """Draw pairs whose passages, groups and negatives are often shared, and any batch of them."""
-    groups = draw(st.lists(choice, min_size=ITEMS, max_size=ITEMS))
+    """Draw pairs whose queries, passages, groups and negatives are often shared, and any batch of them."""
+    groups = draw(st.lists(st.integers(0, 9), min_size=ITEMS, max_size=ITEMS))
+    text, asked = st.integers(0, 40), st.integers(0, 60)
     lines: list[dict[str, Any]] = [
         {
             "item_id": str(item),
             "passage_id": f"group {groups[item]}",
             "language": language,
-            "query": f"{item} {language}?",
-            "passage": f"text {draw(st.integers(0, 9))}",
-            "negatives": [f"text {k}" for k in draw(st.lists(st.integers(0, 9), max_size=2))] or None,
+            "query": f"{draw(asked)}?",
+            "passage": f"text {draw(text)}",
+            "negatives": [f"text {k}" for k in draw(st.lists(text, max_size=2))] or None,
         }
         for item in range(ITEMS)
         for language in LANGUAGES
@@ -230,9 +231,7 @@ def test_no_item_and_no_passage_is_a_negative_of_another_pair_that_has_it(
     made: tuple[ParallelPairs, Batch, list[dict[str, Any]]],
 ) -> None:
     pairs, batch, drawn = made
-    owners: dict[str, dict[str, Any]] = {}  # a hard negative stands for the item whose passage it is first
-    for line in pairs.table.to_pylist():
-        owners.setdefault(line["passage"], line)
+    lines = pairs.table.to_pylist()
     hard = [text for line in drawn for text in line["negatives"] or []]
     size, count = len(batch), len(batch) + len(hard)
     reader = cast(SentenceTransformer, Reader())
@@ -248,81 +247,32 @@ def test_no_item_and_no_passage_is_a_negative_of_another_pair_that_has_it(
         [torch.autograd.grad(slope[i].sum(), model.vectors, retain_graph=True)[0] for i in range(size)]
     )
     moves_query = (compared[:, size:] != 0).any(-1)  # of query i: whether candidate j pulls or pushes it
-    expected = [
-        [i == j or not (shares(a, b) or same(a, b)) for j, b in enumerate(drawn)]
-        + [text != a["passage"] and not shares(a, owners.get(text, {})) for text in hard]
-        for i, a in enumerate(drawn)
-    ]
+    kin = components(lines, [line["item_id"] for line in drawn], hard)
+    expected = [[i == j or b != a for j, b in enumerate(kin)] for i, a in enumerate(kin[:size])]
     alone = [row.count(True) == 1 for row in expected]  # nothing to be told from: no loss, no derivative
     for i in range(size):
         assert moves_query[i].tolist() == ([False] * count if alone[i] else expected[i])
 
 
-def shares(a: dict[str, Any], b: dict[str, Any]) -> bool:
-    return any(a[key] == b.get(key) for key in ("item_id", "passage_id"))
+def components(lines: list[dict[str, Any]], items: list[str], hard: list[str]) -> list[int]:
+    """Number items and hard negatives by joining whatever shares anything, over and over."""
+    owners: dict[str, str] = {}  # a hard negative stands for the item whose passage it is first
+    for line in lines:
+        owners.setdefault(line["passage"], line["item_id"])
 
+    def traits(item: str) -> set[tuple[str, str]]:
+        return {
+            trait
+            for line in lines
+            if line["item_id"] == item
+            for trait in (("id", item), *((k, line[k]) for k in ("passage_id", "query", "passage")))
+        }
 
-def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
-    return bool(a["passage"] == b["passage"])
-
-
-def kl(of: list[float], to: list[float]) -> float:
-    return sum(p * math.log(p / q) for p, q in zip(of, to, strict=True))
-
-
-def softmax(scores: list[float]) -> list[float]:
-    return [math.exp(score) / sum(map(math.exp, scores)) for score in scores]
-
-
-def test_a_teacher_adds_its_weighted_terms_and_leaves_hard_negatives_alone() -> None:
-    # cosines of the two queries to the two passages: student 1, 0 and 0, 1; teacher 0, 1 and 0.6, 0.8
-    student = Vectors(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]))
-    teacher = nn.Linear(1, 1)
-    vectors = torch.tensor([[0.0, 2.0], [0.6, 0.8], [1.0, 0.0], [0.0, 1.0]])
-    teacher.forward = lambda batch: {"sentence_embedding": vectors}  # type: ignore[method-assign,assignment,return-value]
-    features = {
-        "micro_batches": one_batch(),
-        "query_rows": torch.tensor([0, 1]),
-        "passage_rows": torch.tensor([2, 3]),
-        "negative_rows": torch.tensor([4]),
-        "keys": apart(2),
-        "negative_keys": apart(1, first=2),
-        "teacher_micro_batches": one_batch(),
-        "teacher_query_rows": torch.tensor([0, 1]),
-        "teacher_passage_rows": torch.tensor([2, 3]),
-    }
-    guidance = Guidance(cast(SentenceTransformer, teacher), distillation=0.5, temperature=0.4, pull=3.0)
-    found = InfoNCE(student, 0.2, guidance)(features)
-    divergence = (
-        kl(softmax([0.0, 2.5]), softmax([2.5, 0.0])) + kl(softmax([1.5, 2.0]), softmax([0.0, 2.5]))
-    ) / 2
-    # queries stand at cosines of 0 and 0.8 to where the teacher has them, passages at 1 and 1
-    apart_by = ((1 - 0.4) + 0.0) / 2
-    expected = {"info_nce": None, "distillation": 0.5 * divergence, "pull": 3.0 * apart_by}
-    assert found.keys() == expected.keys()
-    assert float(found["distillation"].detach()) == pytest.approx(expected["distillation"], rel=1e-5)
-    assert float(found["pull"].detach()) == pytest.approx(expected["pull"], rel=1e-5)
-    alone = InfoNCE(student, 0.2)(features)["info_nce"]
-    assert torch.equal(found["info_nce"], alone)
-    sum(found.values(), torch.tensor(0.0)).backward()
-    assert student.vectors.grad is not None
-    assert all(parameter.grad is None for parameter in teacher.parameters())
-
-
-@pytest.mark.parametrize(("distils", "pulls"), [(1.0, 0.0), (0.0, 1.0)])
-def test_a_weight_of_zero_adds_no_term(distils: float, pulls: float) -> None:
-    vectors = unit(4, 1).float()
-    teacher = nn.Linear(1, 1)
-    teacher.forward = lambda batch: {"sentence_embedding": vectors}  # type: ignore[method-assign,assignment,return-value]
-    rows = {"query_rows": torch.tensor([0, 1]), "passage_rows": torch.tensor([2, 3])}
-    features = {"micro_batches": one_batch(), "keys": apart(2), "teacher_micro_batches": one_batch(), **rows}
-    features |= {f"teacher_{name}": value for name, value in rows.items()}
-    guidance = Guidance(cast(SentenceTransformer, teacher), distillation=distils, pull=pulls)
-    terms = InfoNCE(Vectors(vectors), 0.2, guidance)(features)
-    assert terms.keys() == {"info_nce", "distillation" if distils else "pull"}
-
-
-def test_the_teacher_is_no_part_of_the_objective_that_is_trained_or_moved() -> None:
-    teacher = cast(SentenceTransformer, nn.Linear(2, 2))
-    objective = InfoNCE(Vectors(unit(2, 1)), 0.2, Guidance(teacher, pull=1.0))
-    assert {name for name, _ in objective.named_parameters()} == {"model.vectors"}
+    of_hard = [{("passage", text)} | (traits(owners[text]) if text in owners else set()) for text in hard]
+    nodes = [*map(traits, items), *of_hard]
+    number = list(range(len(nodes)))
+    for _ in nodes:
+        for a, b in itertools.combinations(range(len(nodes)), 2):
+            if nodes[a] & nodes[b]:
+                number[a] = number[b] = min(number[a], number[b])
+    return number

@@ -13,8 +13,8 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from panglot import ParallelPairs, load_pairs, make_sampler, sample_pairs
-from panglot.batches import Batch
-from panglot.data import NOBODY, negative_items, sample
+from panglot.batches import Batch, Sampler
+from panglot.data import NOBODY, negative_items, pairs_from_rows, sample
 from panglot.training.micro_batches import Features
 from panglot.training.steps import Steps
 
@@ -283,3 +283,67 @@ def test_a_teacher_reads_the_pivot_language_and_where_there_is_none_the_querys(
 def test_without_a_teacher_nothing_is_read_for_one(tmp_path: Path) -> None:
     steps, _ = make_steps(small_pairs(tmp_path), batch_size=4)
     assert not any("teacher" in name for name in steps[0])
+
+
+def pair(item: str, language: str, query: str, passage: str, *negatives: str) -> dict[str, Any]:
+    row = {"item_id": item, "language": language, "query": query, "passage": passage}
+    return {**row, "negatives": list(negatives) or None}
+
+
+BAKERY = "When is the bakery open?"
+LINKED = {
+    "an equal query": [
+        *(pair("a", "en", BAKERY, "From seven."), pair("a", "de", "Wann ist offen?", "Ab sieben.")),
+        *(pair("b", "en", BAKERY, "Not on Mondays."), pair("b", "de", "Wann hat er auf?", "Montags nicht.")),
+    ],
+    "an equal passage in another form": [
+        *(pair("a", "en", "Where?", "Caf\u00e9"), pair("a", "de", "Wo?", "Im Caf\u00e9.")),
+        *(pair("b", "en", "And where?", "Cafe\u0301 "), pair("b", "de", "Und wo?", "In einem Caf\u00e9.")),
+    ],
+    "an equal query with a soft hyphen": [
+        *(pair("a", "de", "Wo ist die Bä\u00adckerei?", "Links."), pair("a", "en", "Where?", "Left.")),
+        *(pair("b", "de", "Wo ist die Bäckerei?", "Rechts."), pair("b", "en", "Where to?", "Right.")),
+    ],
+}
+
+
+@pytest.mark.parametrize("rows", LINKED.values(), ids=LINKED)
+def test_items_that_share_a_text_are_not_each_others_negatives(
+    tiny_encoder: SentenceTransformer, rows: list[dict[str, Any]]
+) -> None:
+    apart = [pair("c", "en", "Who?", "Two sisters."), pair("c", "de", "Wer?", "Zwei.")]
+    pairs = pairs_from_rows([*rows, *apart], "mine")
+    german, english = (np.full(3, k) for k in (0, 1))
+    for query, passage in ((german, english), (english, german), (german, german)):
+        drawn = Batch(0, "crosslingual", np.arange(3), query, passage)
+        steps = Steps(cast(Sampler, None), [pairs], tiny_encoder, steps=1)
+        first, second, third = steps.features(drawn)["keys"].flatten().tolist()
+        assert first == second != third
+
+
+def test_a_translation_of_a_passage_is_linked_with_it_as_a_hard_negative(
+    tiny_encoder: SentenceTransformer,
+) -> None:
+    # x and y have one English passage without a passage_id; it is a hard negative of z
+    rows = [
+        *(pair("x", "en", "Why?", "It rains."), pair("x", "de", "Warum?", "Es regnet.")),
+        *(pair("y", "en", "What now?", "It rains."), pair("y", "de", "Was nun?", "Regen.")),
+        *(pair("z", "en", "Who?", "A cat.", "It rains."), pair("z", "de", "Wer?", "Eine Katze.")),
+    ]
+    pairs = pairs_from_rows(rows, "mine")
+    item = {name: k for k, name in enumerate("xyz")}
+    for other in "xy":
+        chosen = np.array([item[other], item["z"]])
+        drawn = Batch(0, "crosslingual", chosen, np.array([0, 0]), np.array([0, 1]))  # the other in German
+        features = Steps(cast(Sampler, None), [pairs], tiny_encoder, steps=1).features(drawn)
+        (negative,) = features["negative_keys"].flatten().tolist()
+        assert features["keys"].flatten().tolist()[0] == negative != features["keys"].flatten().tolist()[1]
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_processes_agree_on_what_is_linked(tiny_encoder: SentenceTransformer, ranks: int) -> None:
+    pairs = sample_pairs()
+    sampler = make_sampler([pairs], strategy="hybrid", batch_size=8)
+    whole = Steps(sampler, [pairs], tiny_encoder, steps=1)[0]["keys"]
+    parts = [Steps(sampler, [pairs], tiny_encoder, steps=1, ranks=ranks)[k]["keys"] for k in range(ranks)]
+    assert torch.equal(torch.cat(parts), whole)

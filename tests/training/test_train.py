@@ -7,15 +7,17 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from huggingface_hub import ModelCard
 from sentence_transformers import SentenceTransformer
 
-from panglot import Optimisation, PanglotError, load_encoder, sample_pairs, train
+from panglot import Optimisation, PanglotError, encode, load_encoder, sample_pairs, train
 from panglot.data import pairs_from_rows, sample
 from panglot.encoders import model_sha256
-from panglot.training import Guidance, StepReport, Training, training_of
-from panglot.training.optimizer import token_table
+from panglot.training import Guidance, StepReport, Training, trainer, training_of
+from panglot.training.optimizer import clip_gradients, token_table
 
 SHORT = Optimisation(steps=3, learning_rate=1e-3)
 
@@ -225,7 +227,45 @@ def test_the_small_encoder_learns_and_its_card_shows_how_to_load_it(
     losses = [entry["loss"] for entry in outcome.log if "loss" in entry]
     assert losses[-1] < losses[0]
     again = SentenceTransformer(str(tmp_path), device="cpu")
-    assert model_sha256(again) == model_sha256(model)
+    texts = ["query: Wo?", "query: Where?"]
+    assert np.abs(again.encode(texts) - encode(model, texts)).max() < 1e-6
     assert again.prompts == {"query": "query: ", "document": "passage: "}
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert 'SentenceTransformer("this folder or hub id")' in card
+
+
+def test_a_learning_rate_that_is_far_too_high_stops_with_the_step_and_the_cause(
+    tiny_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    with pytest.raises(PanglotError, match=r"diverged at step \d: .* learning_rate"):
+        run(tiny_encoder, tmp_path, Optimisation(steps=6, learning_rate=1e30))
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_a_weight_that_is_infinite_stops_the_first_step(
+    tiny_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    with torch.no_grad():
+        next(p for name, p in tiny_encoder.named_parameters() if "query.weight" in name)[0, 0] = math.inf
+    with pytest.raises(PanglotError, match=r"diverged at step 1: .* start from another checkpoint"):
+        run(tiny_encoder, tmp_path, Optimisation(steps=6))
+
+
+def test_divergence_keeps_the_checkpoints_before_it(
+    tiny_encoder: SentenceTransformer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = clip_gradients
+    norms = iter([1.0, 1.0, 1.0, math.nan])
+    monkeypatch.setattr(trainer, "clip_gradients", lambda *given: clip(*given) * next(norms))
+    with pytest.raises(PanglotError, match="diverged at step 4"):
+        run(tiny_encoder, tmp_path, Optimisation(steps=6, save_every=2))
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["checkpoint-2"]
+
+
+def test_a_last_step_that_breaks_the_weights_saves_no_model(
+    tiny_encoder: SentenceTransformer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer.PairsTrainer, "_clip_grad_norm", lambda self, model: torch.tensor(1.0))
+    with pytest.raises(PanglotError, match="the last step made weights that are not finite"):
+        run(tiny_encoder, tmp_path, Optimisation(steps=4, learning_rate=1e30))
+    assert not (tmp_path / "model.safetensors").exists()

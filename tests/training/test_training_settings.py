@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from panglot import Optimisation, PanglotError
-from panglot.training import Lora, parse_override, read_recipe
+from panglot.training import Lora, known_settings, parse_override, read_recipe, settings
 
 RECIPE = """
 [data]
@@ -30,7 +30,7 @@ def recipe(tmp_path: Path) -> Path:
 def test_a_recipe_sets_what_it_names_and_leaves_the_rest(recipe: Path) -> None:
     read = read_recipe(recipe, {})
     assert (read.batches.strategy, read.batches.size, read.training.steps) == ("mixed", 32, 7)
-    assert (read.batches.alpha, read.objective.temperature) == (0.5, 0.05)
+    assert read.batches.alpha == 0.5
     assert read.batches.language_temperature == math.inf
     assert read.model.name == "multilingual-e5-small"
 
@@ -59,8 +59,48 @@ def test_options_win_over_the_recipe(recipe: Path) -> None:
     assert read.data.pairs == ["c.jsonl"]
 
 
+OTHER = {"model.name": "a-model-that-nobody-tested"}
+
+
 def test_without_a_recipe_the_settings_are_those_of_train() -> None:
-    assert read_recipe(None, {}).training.optimisation() == Optimisation()
+    assert read_recipe(None, OTHER).training.optimisation() == Optimisation()
+
+
+def test_what_nobody_says_is_as_tested_for_the_model(recipe: Path, tmp_path: Path) -> None:
+    read = read_recipe(recipe, {"objective.temperature": 0.02})
+    assert (read.batches.size, read.training.steps, read.objective.temperature) == (32, 7, 0.02)
+    assert (read.training.learning_rate, read.training.max_length, read.training.dropout) == (2e-5, 64, 0.0)
+    assert read.batches.strategy == "mixed"
+    paper = read_recipe(None, {"model.name": "FacebookAI/xlm-roberta-base"})
+    assert (paper.batches.size, paper.training.learning_rate) == (100, 3e-5)
+    (tmp_path / "README.md").write_text("---\nbase_model: sentence-transformers/LaBSE\n---\n")
+    assert known_settings(str(tmp_path)) == known_settings("sentence-transformers/LaBSE") != {}
+    assert known_settings(OTHER["model.name"]) == {}
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_bfloat16_is_a_tested_setting_where_the_machine_is_fast_at_it(
+    monkeypatch: pytest.MonkeyPatch, fast: bool
+) -> None:
+    monkeypatch.setattr(settings, "computes_bfloat16", lambda: fast)
+    assert read_recipe(None, {}).training.bf16 is fast
+    assert read_recipe(None, {"training.bf16": True}).training.bf16
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("training.learning_rate", math.inf),
+        ("training.learning_rate", math.nan),
+        ("training.weight_decay", math.inf),
+        ("training.max_gradient_norm", math.inf),
+        ("objective.temperature", 1e-45),
+        ("objective.pull", math.inf),
+    ],
+)
+def test_every_number_is_finite(key: str, value: float) -> None:
+    with pytest.raises(PanglotError, match=f"{key} is wrong"):
+        read_recipe(None, {key: value})
 
 
 @pytest.mark.parametrize(
@@ -79,7 +119,7 @@ def test_without_a_recipe_the_settings_are_those_of_train() -> None:
         ("training.lora", {"targets": 3}, r"training\.lora\.targets is wrong: .*\(given: 3\)"),
         ("batches.size", 1, r"batches\.size is wrong: .*greater than or equal to 2"),
         ("batches.strategy", "zigzag", r"batches\.strategy is wrong: .*'hybrid'.*\(given: 'zigzag'\)"),
-        ("objective.temperature", 0, r"objective\.temperature is wrong: .*greater than 0"),
+        ("objective.temperature", 0, r"objective\.temperature is wrong: .*greater than or equal to 0\.0001"),
         ("training.steps", "many", r"training\.steps is wrong: .*\(given: 'many'\)"),
         ("training.learning_rate", -1, r"training\.learning_rate is wrong"),
         ("training.table", "sideways", r"training\.table is wrong"),
@@ -165,7 +205,7 @@ def test_settings_of_a_recipe_become_plain_arguments(tmp_path: Path) -> None:
         'targets = ["query", "value"]',
     ]
     path.write_text("\n".join(lines), encoding="utf-8")
-    how = read_recipe(path, {"training.stop_on": "rank_distance"}).training.optimisation()
+    how = read_recipe(path, OTHER | {"training.stop_on": "rank_distance"}).training.optimisation()
     assert how == Optimisation(
         gradient_cache=True,
         lora=Lora(rank=4, alpha=32, dropout=0.0, targets=("query", "value")),

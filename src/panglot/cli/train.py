@@ -139,12 +139,12 @@ def _run(
 ) -> None:
     """Train; of several processes the first one alone tells of it."""
     from panglot.experiments.recipes import run_recipe
-    from panglot.training import parse_override, read_recipe, tested_settings
+    from panglot.training import known_settings, parse_override, read_recipe
 
     checked = read_recipe(recipe, given | dict(parse_override(text) for text in settings))
     if first:
         show.say(f"loading {checked.model.name} and {len(checked.data.pairs)} source(s)")
-        if tested := tested_settings(checked.model.name):
+        if tested := known_settings(checked.model.name):
             known = ", ".join(f"{name} {value}" for name, value in tested.items())
             show.say(f"settings tested for this model, where no option or recipe says otherwise: {known}")
     with show.training_progress() if first else nullcontext() as tell:

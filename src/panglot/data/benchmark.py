@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from panglot.data.equality import connected, fingerprints
 from panglot.data.index import IntArray
 from panglot.data.pairs import ParallelPairs, pairs_from_table
 from panglot.data.pairs_files.read import SCHEMA
@@ -118,8 +119,10 @@ def _subset(texts: Texts, code: IntArray) -> tuple[Texts, IntArray]:
 def benchmark_from_pairs(pairs: ParallelPairs, name: str | None = None) -> Benchmark:
     """Make a benchmark of (held-out) parallel pairs: each query looks for its passage in every language.
 
-    Of items that share a passage group only the first stands in it, since the text of one may hold the
-    other's. Passages that read the same in one language are one passage.
+    Of items that share a passage group only the first is taken, since the text of one may contain the
+    other's. Passages that are equal in one language are one passage (see ``equality``). Items that share an
+    equal query in any language are right answers to each other's queries, and so are the translations of
+    equal passages.
     """
     index = pairs.index
     _, firsts = np.unique(index.groups_of(np.arange(len(pairs))), return_index=True)
@@ -129,23 +132,23 @@ def benchmark_from_pairs(pairs: ParallelPairs, name: str | None = None) -> Bench
     rows = np.arange(index.entries) if index.entry_row is None else index.entry_row
     ids = chosen.texts("item_id", rows)
     labels = [f"{i}:{index.languages[k]}" for i, k in zip(ids, index.entry_language, strict=True)]
-    passage_of: dict[tuple[int, str], int] = {}
+    passage_of: dict[tuple[int, int], int] = {}
     kept: list[int] = []
     entry_passage = np.empty(index.entries, np.int64)
     texts = chosen.texts("passage", rows)
-    for entry, key in enumerate(zip(index.entry_language.tolist(), texts, strict=True)):
+    prints = fingerprints(texts)
+    for entry, key in enumerate(zip(index.entry_language.tolist(), prints.tolist(), strict=True)):
         if key not in passage_of:
             passage_of[key] = len(kept)
             kept.append(entry)
         entry_passage[entry] = passage_of[key]
-    sizes = np.diff(index.item_offsets)
-    judged_query = np.repeat(np.arange(index.entries), sizes[item])
-    starts = index.item_offsets[item[judged_query]]
-    within = np.arange(len(judged_query)) - np.repeat(np.cumsum(sizes[item]) - sizes[item], sizes[item])
+    asked = connected(index.items, (item, fingerprints(queries := chosen.texts("query", rows))))
+    answered = connected(index.items, (item, prints))
+    judged_query, judged_passage = _judgements(item, asked, answered, entry_passage)
     return Benchmark(
         name=name or pairs.name,
         languages=index.languages,
-        queries=Texts(labels, index.entry_language.astype(np.int64), chosen.texts("query", rows)),
+        queries=Texts(labels, index.entry_language.astype(np.int64), queries),
         passages=Texts(
             [labels[k] for k in kept],
             index.entry_language[kept].astype(np.int64),
@@ -153,10 +156,36 @@ def benchmark_from_pairs(pairs: ParallelPairs, name: str | None = None) -> Bench
         ),
         query_items=item,
         judged_query=judged_query,
-        judged_passage=entry_passage[starts + within],
+        judged_passage=judged_passage,
         gains=np.ones(len(judged_query), np.int64),
         sha256=pairs.sha256,
     )
+
+
+def _judgements(
+    item: IntArray, asked: IntArray, answered: IntArray, entry_passage: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Return query entry and passage of each judgement, ascending.
+
+    Args:
+        item: ``(R,)`` of each entry.
+        asked: ``(N,)`` equal for items with an equal query.
+        answered: ``(N,)`` equal for items with an equal passage.
+        entry_passage: ``(R,)`` passage row of each entry.
+    """
+    passages_of: dict[int, set[int]] = {}
+    for passage, answer in zip(entry_passage.tolist(), answered[item].tolist(), strict=True):
+        passages_of.setdefault(answer, set()).add(passage)
+    answers_of: dict[int, set[int]] = {}
+    for question, answer in zip(asked.tolist(), answered.tolist(), strict=True):
+        answers_of.setdefault(question, set()).add(answer)
+    right = {
+        question: sorted(set().union(*(passages_of[answer] for answer in answers)))
+        for question, answers in answers_of.items()
+    }
+    found = [right[question] for question in asked[item].tolist()]
+    queries = np.repeat(np.arange(len(item)), [len(passages) for passages in found])
+    return queries, np.array([passage for passages in found for passage in passages], np.int64)
 
 
 def pairs_from_benchmark(benchmark: Benchmark) -> ParallelPairs:
@@ -168,11 +197,10 @@ def pairs_from_benchmark(benchmark: Benchmark) -> ParallelPairs:
     """
     relevant = benchmark.gains > 0
     query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
-    group = _connected(
-        benchmark.query_items[query],
-        _equal_texts(benchmark.passages)[passage],
-        int(benchmark.query_items.max()) + 1,
-    )
+    texts = benchmark.passages
+    equal = np.stack([texts.languages, fingerprints(texts.texts)], axis=1)
+    number = np.unique(equal, axis=0, return_inverse=True)[1].reshape(-1)
+    group = connected(int(benchmark.query_items.max()) + 1, (benchmark.query_items[query], number[passage]))
     same = benchmark.queries.languages[query] == benchmark.passages.languages[passage]
     query, first = np.unique(query[same], return_index=True)
     passage = passage[same][first]
@@ -189,23 +217,3 @@ def pairs_from_benchmark(benchmark: Benchmark) -> ParallelPairs:
     ]
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     return pairs_from_table(table, benchmark.name, benchmark.name, benchmark.sha256)
-
-
-def _equal_texts(texts: Texts) -> IntArray:
-    """Number texts so that two get the same number if language and text are equal."""
-    number: dict[tuple[int, str], int] = {}
-    keys = zip(texts.languages.tolist(), texts.texts, strict=True)
-    return np.array([number.setdefault(key, len(number)) for key in keys])
-
-
-def _connected(items: IntArray, passages: IntArray, count: int) -> IntArray:
-    """Number items so that two get the same number if a chain of shared passages joins them."""
-    label = np.arange(count)
-    while True:
-        lowest = np.full(int(passages.max()) + 1, count)
-        np.minimum.at(lowest, passages, label[items])
-        new = label.copy()
-        np.minimum.at(new, items, lowest[passages])
-        if (new == label).all():
-            return label
-        label = new

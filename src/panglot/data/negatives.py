@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.compute as pc
 
+from panglot.data.equality import fingerprints, fingerprints_of
 from panglot.data.index import IntArray
 from panglot.data.pairs import ParallelPairs
 
@@ -36,9 +37,11 @@ def negative_items(pairs: ParallelPairs) -> NegativeItems:
     """Look up every hard negative of a source among its passages."""
     column = pairs.table.column("negatives").combine_chunks()
     counts = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-    texts = pc.list_flatten(column)
-    found = pc.index_in(texts, value_set=pairs.table.column("passage").combine_chunks())
-    rows = pc.fill_null(found, NOBODY).to_numpy(zero_copy_only=False)
+    passages = fingerprints_of(pairs, "passage", np.arange(pairs.table.num_rows))
+    first = np.argsort(passages, kind="stable")  # the first row of those that are equal is taken
+    wanted = fingerprints(text.as_py() for text in pc.list_flatten(column))
+    place = first[np.minimum(np.searchsorted(passages[first], wanted), len(first) - 1)]
+    rows = np.where(passages[place] == wanted, place, NOBODY)
     index = pairs.index
     item_of_row = np.full(pairs.table.num_rows + 1, NOBODY, np.int64)  # the last one stands for no row
     entry_row = np.arange(index.entries) if index.entry_row is None else index.entry_row

@@ -12,6 +12,7 @@ from panglot.encoders.embedded import EMBEDDED
 from panglot.encoders.encode import FloatArray, encode, token_batches, token_lengths
 from panglot.encoders.laser import Laser2
 from panglot.encoders.load import (
+    all_finite,
     cut_at,
     describe_prompts,
     known_names,
@@ -39,6 +40,7 @@ __all__ = [
     "Laser2",
     "RoleMeans",
     "Store",
+    "all_finite",
     "average",
     "bfloat16",
     "centre",

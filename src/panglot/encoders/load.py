@@ -224,8 +224,20 @@ def _drop_unused_pooler(model: SentenceTransformer) -> None:
         inner.pooler = None  # type: ignore[union-attr]
 
 
+def all_finite(model: nn.Module) -> bool:
+    """Say whether all weights of a model are numbers, and finite ones."""
+    return all(bool(torch.isfinite(weight).all()) for weight in model.parameters())
+
+
 def _check_weights(model: SentenceTransformer, name: str) -> None:
-    """Raise a ``PanglotError`` where a checkpoint lacks weights, which transformers would draw at random."""
+    """Raise a ``PanglotError`` where a checkpoint lacks weights, or has some that are not finite.
+
+    Weights that a checkpoint lacks would be drawn at random by transformers.
+    """
+    if not all_finite(model):
+        raise PanglotError(
+            f"'{name}' has weights that are infinite or not a number. Fetch or save the checkpoint again."
+        )
     inner = getattr(model[0], "model", None)
     if not isinstance(inner, PreTrainedModel) or getattr(inner, "_hf_peft_config_loaded", False):
         return
@@ -235,8 +247,7 @@ def _check_weights(model: SentenceTransformer, name: str) -> None:
     if lacking and len(lacking) < len(weights):
         raise PanglotError(
             f"'{name}' lacks {len(lacking)} of the model's {len(weights)} weights "
-            f"(the first is {lacking[0]}), which would be drawn at random; "
-            "fetch or save the checkpoint again, whole."
+            f"(the first is {lacking[0]}). Fetch or save the whole checkpoint again."
         )
 
 

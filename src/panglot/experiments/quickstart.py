@@ -10,7 +10,7 @@ from panglot.data import Benchmark, sample_benchmark, sample_pairs
 from panglot.encoders import EMBEDDED, FloatArray, encode, load_encoder, passage_prompt, query_prompt
 from panglot.evaluation import Evaluation, evaluate
 from panglot.evaluation.ranks import Ranks, exact_ranks
-from panglot.training import Optimisation, StepReport, tested_settings, train, training_of
+from panglot.training import Optimisation, StepReport, known_settings, train, training_of
 
 QUESTIONS = (("es", "geography"), ("ar", "plants"), ("zh", "money"))  # a language and a topic each
 STRATEGIES = ("mixed", "hybrid")
@@ -71,7 +71,7 @@ def quickstart(
     """
     folder = Path(output)
     benchmark, pairs = sample_benchmark(), sample_pairs()
-    known = tested_settings(model)
+    known = known_settings(model)
     how = Optimisation(
         steps=STEPS,
         learning_rate=LEARNING_RATE,

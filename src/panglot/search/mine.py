@@ -9,12 +9,12 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from panglot.data import IntArray, ParallelPairs
+from panglot.data.equality import SLICE, canonical, connected, fingerprints_of
 from panglot.encoders import FloatArray, encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
 from panglot.search.hardest import BLOCKS, REASONS, hardest
 from panglot.search.mined import Mined, table_rows
 
-SLICE = 1 << 14  # texts looked up at a time
 Advance = Callable[[int], None]
 
 
@@ -163,30 +163,18 @@ def _kin(pairs: ParallelPairs) -> tuple[IntArray, IntArray]:
     Returns:
         the ``(N,)`` numbers, and for each row of the table a number that is equal where passages are.
     """
-    rows = table_rows(pairs)
-    item = np.repeat(np.arange(len(pairs)), np.diff(pairs.index.item_offsets))
-    passages = _text_numbers(pairs, "passage", rows)
-    links = [(np.arange(len(pairs)), pairs.index.groups_of(np.arange(len(pairs))))]
-    links += [(item, codes) for codes in (passages, _text_numbers(pairs, "query", rows))]
-    kin, before = np.arange(len(pairs)), np.empty(0, np.int64)
-    while not np.array_equal(kin, before):
-        before = kin.copy()
-        for items, codes in links:
-            lowest = np.full(int(codes.max()) + 1, len(pairs))
-            np.minimum.at(lowest, codes, kin[items])
-            np.minimum.at(kin, items, lowest[codes])
+    rows, items = table_rows(pairs), np.arange(len(pairs))
+    item = np.repeat(items, np.diff(pairs.index.item_offsets))
+    passages = fingerprints_of(pairs, "passage", rows)
+    kin = connected(
+        len(pairs),
+        (items, pairs.index.groups_of(items)),
+        (item, passages),
+        (item, fingerprints_of(pairs, "query", rows)),
+    )
     text = np.zeros(pairs.table.num_rows, np.int64)
-    text[rows] = passages
+    text[rows] = np.unique(passages, return_inverse=True)[1]
     return kin, text
-
-
-def _text_numbers(pairs: ParallelPairs, column: str, rows: IntArray) -> IntArray:
-    """Number the texts of some rows: equal texts (by Python's 64-bit hash) get equal numbers."""
-    hashes = np.empty(len(rows), np.int64)
-    for start in range(0, len(rows), SLICE):
-        part = slice(start, start + SLICE)
-        hashes[part] = [hash(text) for text in pairs.texts(column, rows[part])]
-    return np.unique(hashes, return_inverse=True)[1]
 
 
 def _embed(
@@ -204,12 +192,12 @@ def _embed(
 
 
 def _fresh(pairs: ParallelPairs, rows: IntArray, texts: Sequence[str]) -> list[str]:
-    """Return texts that no passage of some rows reads like, once each."""
-    found = dict.fromkeys(texts)
+    """Return texts that equal no passage of some rows, once each."""
+    found = {canonical(text): text for text in reversed(texts)}
     for start in range(0, len(rows) if found else 0, SLICE):
         for text in pairs.texts("passage", rows[start : start + SLICE]):
-            found.pop(text, None)
-    return list(found)
+            found.pop(canonical(text), None)
+    return list(reversed(found.values()))
 
 
 def _item_means(

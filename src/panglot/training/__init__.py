@@ -8,7 +8,7 @@ from panglot.training.optimisation import Optimisation
 from panglot.training.optimizer import LazyAdamW, make_optimizer, set_table_mode
 from panglot.training.processes import is_first
 from panglot.training.run import Training, train
-from panglot.training.settings import Recipe, override, parse_override, read_recipe, tested_settings
+from panglot.training.settings import Recipe, known_settings, override, parse_override, read_recipe
 from panglot.training.teacher import Guidance
 from panglot.training.watching import StepReport
 
@@ -24,12 +24,12 @@ __all__ = [
     "held_out_measure",
     "info_nce",
     "is_first",
+    "known_settings",
     "make_optimizer",
     "override",
     "parse_override",
     "read_recipe",
     "set_table_mode",
-    "tested_settings",
     "train",
     "training_of",
 ]

@@ -15,7 +15,7 @@ from transformers import EarlyStoppingCallback
 
 from panglot.batches import Sampler
 from panglot.data import ParallelPairs
-from panglot.encoders import cut_at, model_sha256
+from panglot.encoders import all_finite, cut_at, model_sha256
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json
 from panglot.training.adapters import adapted, compiled, dropout_of, without_checkpointing_after
@@ -167,8 +167,18 @@ def train(
     own_module = any(type(module).__module__.startswith("panglot.") for module in model)
     card = model_card(run, figures, made, own_module)
     gather_weights(model)
+    _check_finite(model, folder, how.learning_rate)
     decided_by_first(partial(_keep, model, folder, card, {"log": log, "held_out": figures}))
     return Training(made, figures, log, finished=True)
+
+
+def _check_finite(model: SentenceTransformer, folder: Path, rate: float) -> None:
+    """Refuse to save a model that its last step broke."""
+    if not all_finite(model):
+        raise PanglotError(
+            f"{folder}: the last step made weights that are not finite, so no model is saved. "
+            f"Lower learning_rate ({rate:g})."
+        )
 
 
 def _has_idle_parts(model: SentenceTransformer) -> bool:

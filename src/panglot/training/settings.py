@@ -22,8 +22,10 @@ from panglot.training.optimisation import Optimisation
 from panglot.training.optimizer import TableMode
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Temperature = Annotated[float, Field(ge=1e-4, allow_inf_nan=False)]  # a cosine over less overflows in 16 bits
+Flattening = Annotated[float, Field(gt=0)]  # inf: all alike
 # Settings known to suit a family of models, by the ends of its names; the first family that fits counts.
 TESTED: dict[str, dict[str, Any]] = {
     "multilingual-e5-(small|base|large)(-instruct)?": {  # chosen on held-out questions: docs/results.md
@@ -82,8 +84,8 @@ class BatchesPart(Part):
     alpha: Share | Annotated[list[Share], Field(min_length=1)] = 0.5
     size: Annotated[int, Field(ge=2)] = 128
     language: str | None = None
-    language_temperature: Positive = math.inf
-    source_temperature: Positive = 1.0
+    language_temperature: Flattening = math.inf
+    source_temperature: Flattening = 1.0
 
 
 class ObjectivePart(Part):
@@ -93,9 +95,9 @@ class ObjectivePart(Part):
     A pivot of "" is the query's own language.
     """
 
-    temperature: Positive = 0.05
+    temperature: Temperature = 0.05
     distillation: NotNegative = 0.0
-    distillation_temperature: Positive = 0.05
+    distillation_temperature: Temperature = 0.05
     pull: NotNegative = 0.0
     teacher: str | None = None
     pivot: str = "en"
@@ -169,7 +171,7 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
     """Read a recipe and lay single settings, such as ``{"batches.alpha": 0.3}``, over it.
 
     Paths of pairs in a file are relative to that file. What neither says is as tested for the model (see
-    ``tested_settings``), else as the class has it.
+    ``known_settings``), else as the class has it.
 
     Raises:
         PanglotError: the file is missing or broken, or a setting is unknown or out of bounds.
@@ -188,13 +190,13 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
     named = overrides.get("model.name") or (values.get("model") or {}).get("name") or EMBEDDED
     tested = {
         key: value
-        for key, value in tested_settings(str(named)).items()
+        for key, value in known_settings(str(named)).items()
         if key not in overrides and not _has(values, key)
     }
     return _lay_over(values, tested | dict(overrides), str(path or ""))
 
 
-def tested_settings(model: str) -> dict[str, Any]:
+def known_settings(model: str) -> dict[str, Any]:
     """Return the settings known to suit a model, such as ``{"batches.size": 64}``, found by its name or card.
 
     bfloat16 is left out where the machine does not compute it faster. Nothing is known of most models.
@@ -208,8 +210,8 @@ def tested_settings(model: str) -> dict[str, Any]:
 def _has(values: Any, key: str) -> bool:
     """Say whether a recipe's tables have a setting such as ``batches.size``."""
     part, name = key.split(".")
-    table = values.get(part)
-    return isinstance(table, dict) and name in table
+    table = values.get(part, {})
+    return not isinstance(table, dict) or name in table  # what is not a table is refused later
 
 
 def _source(folder: Path, name: str) -> str:

@@ -1,6 +1,5 @@
 """What a step is made of: its drawn pairs, looked up, cut into micro-batches and keyed."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.batches import Batch, Sampler
 from panglot.data import NOBODY, IntArray, NegativeItems, ParallelPairs, negative_items
+from panglot.data.equality import connected, fingerprints, texts_of_items
 from panglot.encoders import passage_prompt, query_prompt
 from panglot.training.micro_batches import Features, Prompted, cut
 
@@ -51,19 +51,20 @@ class Steps:
     def __getitem__(self, number: int) -> Features:
         """Return the features of an entry; see ``features``."""
         step, rank = divmod(number, self.ranks)
-        return self.features(self.sampler.draw(step).part(rank, self.ranks))
+        return self.features(self.sampler.draw(step), rank)
 
-    def features(self, batch: Batch) -> Features:
-        """Look up, tokenise and key the pairs of a batch.
+    def features(self, whole: Batch, rank: int = 0) -> Features:
+        """Look up, tokenise and key the pairs of a process in a global batch.
 
         Returns:
             ``micro_batches``, a list of the model's features; ``query_rows``, ``passage_rows`` and, if any,
-            ``negative_rows``: where the embeddings stand; ``keys`` ``(B, 3)`` and ``negative_keys``: pairs
+            ``negative_rows``: where the embeddings are; ``keys`` ``(B, 1)`` and ``negative_keys``: pairs
             that share one are not each other's negatives; with a teacher ``teacher_micro_batches``,
             ``teacher_query_rows`` and ``teacher_passage_rows``; and for the log ``tokens``, ``padded``,
             ``pairs`` and ``monolingual``.
         """
-        pairs = self.sources[batch.source]
+        pairs = self.sources[whole.source]
+        batch = whole.part(rank, self.ranks)
         query_rows = pairs.rows(batch.items, batch.query_languages)
         passage_rows = pairs.rows(batch.items, batch.passage_languages)
         queries, passages = pairs.texts("query", query_rows), pairs.texts("passage", passage_rows)
@@ -71,13 +72,12 @@ class Steps:
             "query": (query_prompt(self.model), queries),
             "passage": (passage_prompt(self.model), passages),
         }
-        features: Features = {}
-        if pairs.has_negatives:
+        keys, negative_keys = self._keys(whole)
+        features: Features = {"keys": keys[rank]}
+        if negative_keys and len(negative_keys[rank]):
             negatives = [text for texts in pairs.negatives(passage_rows) for text in texts]
-            if negatives:
-                columns["negative"] = passage_prompt(self.model), negatives
-                items = self._negative_items[batch.source].of_rows(passage_rows)
-                features["negative_keys"] = _keys(pairs, items, negatives)
+            columns["negative"] = passage_prompt(self.model), negatives
+            features["negative_keys"] = negative_keys[rank]
         if self.teacher is not None:
             features |= self._taught(self.teacher, pairs, batch, query_rows)
         pieces = cut(self.model, columns, self.token_budget)
@@ -85,12 +85,45 @@ class Steps:
             **features,
             "micro_batches": pieces.batches,
             **{f"{name}_rows": rows for name, rows in pieces.rows.items()},
-            "keys": _keys(pairs, batch.items, passages),
             "tokens": pieces.tokens,
             "padded": pieces.padded,
             "pairs": len(batch),
             "monolingual": int(batch.kind == "monolingual"),
         }
+
+    def _keys(self, whole: Batch) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Return the keys of each process's pairs in a global batch, and those of its hard negatives.
+
+        Items get one key that share a passage group, or an equal query or passage in any language, directly
+        or through others of the batch. So do hard negatives, and the items whose passages they are. Every
+        process works out the same for the whole batch. Without negatives the second list is empty.
+        """
+        pairs, parts = self.sources[whole.source], [whole.part(k, self.ranks) for k in range(self.ranks)]
+        negatives: list[list[str]] = []
+        owners: list[IntArray] = [np.zeros(0, np.int64)]  # the item whose passage each negative is, or NOBODY
+        if pairs.has_negatives:
+            for part in parts:
+                rows = pairs.rows(part.items, part.passage_languages)
+                negatives.append([text for some in pairs.negatives(rows) for text in some])
+                owners.append(self._negative_items[whole.source].of_rows(rows))
+        owner, written = np.concatenate(owners), fingerprints(text for some in negatives for text in some)
+        owned = owner != NOBODY
+        items, place = np.unique(np.concatenate([whole.items, owner[owned]]), return_inverse=True)
+        of_pairs, of_owners = place[: len(whole)], place[len(whole) :]
+        # nodes: the items, then the hard negatives
+        node_of_negative = len(items) + np.arange(len(written))
+        node, passage = texts_of_items(pairs, "passage", items)
+        label = connected(
+            len(items) + len(written),
+            (np.arange(len(items)), pairs.index.groups_of(items)),
+            texts_of_items(pairs, "query", items),
+            (np.concatenate([node, node_of_negative]), np.concatenate([passage, written])),
+            (np.concatenate([of_owners, node_of_negative[owned]]), np.tile(of_owners, 2)),
+        )
+        return (
+            _in_parts(label[of_pairs], [len(part) for part in parts]),
+            _in_parts(label[node_of_negative], [len(texts) for texts in negatives]),
+        )
 
     @cached_property
     def _negative_items(self) -> list[NegativeItems]:
@@ -116,17 +149,6 @@ class Steps:
         }
 
 
-def _keys(pairs: ParallelPairs, items: IntArray, passages: Sequence[str]) -> torch.Tensor:
-    """Return ``(n, 3)`` the item, the passage group and the hash of each passage; -1 where there is none.
-
-    -1 never equals an item, a group or a hash of those that queries look for, which all have them.
-    """
-    groups = np.where(items == NOBODY, NOBODY, pairs.index.groups_of(items))
-    columns = [items.astype(np.int64)[:, None], groups.astype(np.int64)[:, None], _hashes(passages)]
-    return torch.from_numpy(np.concatenate(columns, axis=1))
-
-
-def _hashes(texts: Sequence[str]) -> np.ndarray:
-    """Return a ``(n, 1)`` column of 63-bit hashes, equal where texts are equal."""
-    digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts]
-    return (np.frombuffer(b"".join(digests), np.uint64) >> np.uint64(1)).astype(np.int64)[:, None]
+def _in_parts(keys: IntArray, sizes: Sequence[int]) -> list[torch.Tensor]:
+    """Cut keys into columns ``(size, 1)``, one a process."""
+    return list(torch.split(torch.from_numpy(keys[:, None]), list(sizes)))

@@ -7,11 +7,13 @@ from typing import Any
 import torch
 from safetensors.torch import load_model, save_file, save_model
 from sentence_transformers import SentenceTransformerTrainer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import Trainer
 from transformers.trainer_callback import PrinterCallback
 
+from panglot.encoders import all_finite
+from panglot.errors import PanglotError
 from panglot.training.held_out import Measure
 from panglot.training.micro_batches import Features
 from panglot.training.objective import InfoNCE
@@ -110,9 +112,14 @@ class PairsTrainer(SentenceTransformerTrainer):
         """Do nothing: the library's callback wants a materialised dataset; panglot writes its own card."""
 
     def _clip_grad_norm(self, model: Any) -> torch.Tensor:
+        """Scale the gradients; stop before the weights change where they are not finite."""
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:  # these know where the shards are
-            return super()._clip_grad_norm(model)  # type: ignore[no-any-return,no-untyped-call]
-        return clip_gradients(self.model.parameters(), self.args.max_grad_norm)
+            norm = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
+        else:
+            norm = clip_gradients(self.model.parameters(), self.args.max_grad_norm)
+        if not bool(torch.isfinite(norm)):  # so is the norm where the loss is not finite
+            raise PanglotError(_diverged(self.model, self.state.global_step + 1, self.args.learning_rate))
+        return norm  # type: ignore[no-any-return]
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None) -> None:
         """Write a checkpoint's weights alone: model, tokenizer and adapters are there when it is resumed."""
@@ -128,6 +135,18 @@ class PairsTrainer(SentenceTransformerTrainer):
             load_model(self.model, str(Path(checkpoint_path) / WEIGHTS))
         else:  # in shards
             Trainer._load_from_checkpoint(self, checkpoint_path, model)
+
+
+def _diverged(model: nn.Module, step: int, rate: float) -> str:
+    """Say at which step training diverged, the likely cause, and what to do."""
+    if not all_finite(model):
+        cause = "The model has weights that are infinite or not a number; start from another checkpoint"
+        cause += "." if step == 1 else f", or lower learning_rate ({rate:g})."
+    elif step == 1:
+        cause = "The first batch already overflows; raise the temperature of the loss."
+    else:
+        cause = f"The learning rate ({rate:g}) is probably too high; lower learning_rate."
+    return f"Training diverged at step {step}: the loss or its gradient is not finite. {cause}"
 
 
 def _only(entries: list[Features]) -> Features:

@@ -16,6 +16,7 @@ from panglot.data.checks.characters import Mask
 from panglot.data.checks.findings import Finding, Severity, examples_of, shortened
 from panglot.data.checks.rows import CheckedRows
 from panglot.data.checks.runs import shared_runs
+from panglot.data.equality import canonical
 from panglot.data.index import IntArray
 
 RUN = 80  # characters
@@ -23,10 +24,10 @@ SHORT = 20  # characters below which equal texts may well be chance: 'Introducti
 
 
 def normalised(text: str) -> str:
-    """Return a text in compatibility form (NFKC), without capitals, with single spaces."""
+    """Return a text's canonical form in compatibility characters (NFKC), without capitals."""
     if text.isascii():  # as the general way has it, and many times as fast
-        return " ".join(text.lower().split())
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+        return canonical(text).lower()
+    return " ".join(unicodedata.normalize("NFKC", canonical(text)).casefold().split())
 
 
 @dataclass(frozen=True)

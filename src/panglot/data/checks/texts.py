@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from panglot.data.checks.findings import Finding, Severity, examples_of
-from panglot.data.checks.rows import CheckedRows, codes_of
+from panglot.data.checks.rows import CheckedRows
+from panglot.data.equality import fingerprints
 from panglot.data.index import IntArray
 
 MANY = 0.01  # share of the rows from which a finding of single rows is a warning
@@ -17,7 +18,7 @@ def find_repeats(rows: CheckedRows) -> list[Finding]:
 
     An equal passage under another passage_id is a false negative: a batch may hold both.
     """
-    query, passage = (codes_of(rows.table.column(name))[0] for name in ("query", "passage"))
+    query, passage = (_prints(rows, name) for name in ("query", "passage"))
     language = rows.language_codes
     findings = []
     both = _later(language, query, passage, different=rows.items)
@@ -43,13 +44,13 @@ def find_repeats(rows: CheckedRows) -> list[Finding]:
 
 def find_copies(rows: CheckedRows) -> list[Finding]:
     """Find passages that equal another language's passage of the same item: texts left untranslated."""
-    passage = codes_of(rows.table.column("passage"))[0]
+    passage = _prints(rows, "passage")
     at = _later(rows.items, passage, different=rows.language_codes)
     if not len(at):
         return []
     names = np.unique(rows.language_codes[at])
     sentence = (
-        f"{len(at):,} passages equal that of another language of the same item letter by letter "
+        f"{len(at):,} passages equal that of another language of the same item "
         f"({', '.join(rows.languages[k] for k in names)}); they look untranslated: remove those rows."
     )
     return [_finding(rows, at, "passage", "untranslated", sentence)]
@@ -58,7 +59,7 @@ def find_copies(rows: CheckedRows) -> list[Finding]:
 def find_self_answers(rows: CheckedRows) -> list[Finding]:
     """Find rows whose query equals their passage, or whose negatives hold their own passage."""
     findings = []
-    same = np.flatnonzero(pc.equal(rows.table.column("query"), rows.table.column("passage")).to_numpy())
+    same = np.flatnonzero(_prints(rows, "query") == _prints(rows, "passage"))
     if len(same):
         everywhere = len(same) == len(rows)
         sentence = (
@@ -83,9 +84,14 @@ def _own_negatives(rows: CheckedRows) -> IntArray:
     if negatives.null_count == len(rows):
         return np.zeros(0, np.int64)
     negatives = negatives.combine_chunks()
-    parent = pc.list_parent_indices(negatives)
-    own = pc.equal(pc.list_flatten(negatives), rows.table.column("passage").take(parent))
-    return np.unique(parent.filter(own.combine_chunks()).to_numpy())
+    parent = pc.list_parent_indices(negatives).to_numpy()
+    own = fingerprints(pc.list_flatten(negatives).to_pylist()) == _prints(rows, "passage")[parent]
+    return np.unique(parent[own])
+
+
+def _prints(rows: CheckedRows, column: str) -> IntArray:
+    """Return the fingerprint of each row's text: equal texts have equal ones."""
+    return fingerprints(rows.table.column(column).to_pylist())
 
 
 def _later(*keys: IntArray, different: IntArray) -> IntArray:

@@ -1,0 +1,81 @@
+"""Which texts are equal, and which items share one: one answer for masking, evaluation, checks and mining.
+
+Texts are equal if a reader cannot tell them apart, whatever their Unicode form (NFC or NFD), white space and
+invisible characters (soft hyphens, zero-width spaces, byte order marks).
+"""
+
+import hashlib
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import regex
+
+from panglot.data.index import IntArray
+
+if TYPE_CHECKING:
+    from panglot.data.pairs import ParallelPairs
+
+INVISIBLE = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
+SLICE = 1 << 14  # texts looked up at a time
+
+
+def canonical(text: str) -> str:
+    """Return the form that equal texts share: composed (NFC), nothing invisible, with single spaces."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", INVISIBLE.sub("", text))
+    return " ".join(text.split())
+
+
+def fingerprints(texts: Iterable[str]) -> IntArray:
+    """Return a 63-bit hash of each text's canonical form, ``(n,)``; it is the same on every machine."""
+    digests = [
+        hashlib.blake2b(canonical(text).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        for text in texts
+    ]
+    return (np.frombuffer(b"".join(digests), np.uint64) >> np.uint64(1)).astype(np.int64)
+
+
+def fingerprints_of(pairs: "ParallelPairs", column: str, rows: IntArray) -> IntArray:
+    """Return the fingerprints of a column's texts in some rows of the pairs' table."""
+    parts = [
+        fingerprints(pairs.texts(column, rows[start : start + SLICE])) for start in range(0, len(rows), SLICE)
+    ]
+    return np.concatenate([np.zeros(0, np.int64), *parts])
+
+
+def connected(count: int, *links: tuple[IntArray, IntArray]) -> IntArray:
+    """Number nodes so that two get the same number if a chain of shared codes joins them.
+
+    Args:
+        count: of nodes, numbered from 0.
+        links: nodes ``(n,)`` and the code that each has ``(n,)``; codes of one link mean nothing to another.
+
+    Returns:
+        ``(count,)`` the lowest node that each is joined with.
+    """
+    numbered = [(nodes, np.unique(codes, return_inverse=True)[1]) for nodes, codes in links if len(nodes)]
+    label, before = np.arange(count), np.zeros(0, np.int64)
+    while not np.array_equal(label, before):
+        before = label.copy()
+        for nodes, codes in numbered:
+            lowest = np.full(int(codes.max()) + 1, count)
+            np.minimum.at(lowest, codes, label[nodes])
+            np.minimum.at(label, nodes, lowest[codes])
+    return label
+
+
+def texts_of_items(
+    pairs: "ParallelPairs", column: str, items: Sequence[int] | IntArray
+) -> tuple[IntArray, IntArray]:
+    """Return position in ``items`` and fingerprint of each text of some items, in all their languages."""
+    index = pairs.index
+    chosen = np.asarray(items, np.int64)
+    sizes = index.item_offsets[chosen + 1] - index.item_offsets[chosen]
+    position = np.repeat(np.arange(len(chosen)), sizes)
+    entries = np.repeat(index.item_offsets[chosen] - np.cumsum(sizes) + sizes, sizes) + np.arange(
+        len(position)
+    )
+    rows = entries if index.entry_row is None else index.entry_row[entries]
+    return position, fingerprints_of(pairs, column, rows)
