@@ -10,6 +10,7 @@ import pytest
 import torch
 from filelock import FileLock
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
@@ -20,9 +21,12 @@ from panglot.data import Benchmark, Texts, sample_pairs
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, shared_folder: Path) -> Iterator[None]:
+    cache, encoders = tmp_path_factory.mktemp("cache"), shared_folder / "encoders"
+    encoders.mkdir(exist_ok=True)
+    (cache / "encoders").symlink_to(encoders)  # the embedded encoder is made once for all processes
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PANGLOT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("PANGLOT_CACHE", str(cache))
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # read when it was imported
         yield
@@ -36,13 +40,11 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def embedded(shared_folder: Path) -> Path:
+def embedded() -> Path:
     """The embedded encoder's whole checkpoint."""
     from panglot.encoders.embedded import embedded_checkpoint
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PANGLOT_CACHE", str(shared_folder / "embedded"))
-        found = embedded_checkpoint()
+    found = embedded_checkpoint()
     assert found is not None, "install panglot[embedded]"
     return found
 
@@ -149,6 +151,13 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     BertModel(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def static_encoder() -> SentenceTransformer:
+    """An encoder that is not a transformer: the mean of the vectors of words."""
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
+    return SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=4)], device="cpu")
 
 
 @pytest.fixture

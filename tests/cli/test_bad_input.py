@@ -129,11 +129,11 @@ def test_a_benchmark_without_a_folder_is_one_sentence(panglot: Runner, tmp_path:
 
 
 def test_an_earlier_quickstart_is_not_written_over(panglot: Runner, tmp_path: Path) -> None:
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "kept").touch()
+    (tmp_path / "hybrid").mkdir()
+    (tmp_path / "hybrid" / "kept").touch()
     sentence = one_sentence(panglot("quickstart", "--output", tmp_path))
-    assert sentence.endswith("holds an earlier quickstart; replace it with --overwrite.")
-    assert (tmp_path / "model" / "kept").exists()
+    assert sentence.endswith("the folder holds an earlier quickstart. Replace it with --overwrite.")
+    assert (tmp_path / "hybrid" / "kept").exists()
 
 
 def no_space(*_: object, **__: object) -> None:

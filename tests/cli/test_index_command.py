@@ -59,7 +59,7 @@ def test_index_then_search_then_delete_and_export(texts: Path, tmp_path: Path) -
     assert json.loads(table.column("metadata")[0].as_py()) == {"year": 1991}
     run("index", "--index", place, "--export", str(tmp_path / "v.npy"))
     vectors = np.load(tmp_path / "v.npy")
-    assert vectors.shape == (2, 512)
+    assert vectors.shape == (2, 384)
     assert np.array(table.column("vector").to_pylist(), np.float32) == pytest.approx(vectors)
     assert (tmp_path / "v.ids.txt").read_text() == "1\n2\n"
 

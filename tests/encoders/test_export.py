@@ -49,9 +49,9 @@ def test_what_was_exported_can_be_saved_again(tiny_encoder: SentenceTransformer,
     np.testing.assert_array_equal(encode(first, TEXTS), encode(second, TEXTS))
 
 
-def test_what_is_no_transformer_is_refused(encoder: SentenceTransformer, tmp_path: Path) -> None:
+def test_what_is_no_transformer_is_refused(static_encoder: SentenceTransformer, tmp_path: Path) -> None:
     with pytest.raises(PanglotError, match="only transformers are exported"):
-        export_onnx(encoder, tmp_path / "onnx")
+        export_onnx(static_encoder, tmp_path / "onnx")
     assert not (tmp_path / "onnx").exists()
 
 

@@ -164,7 +164,7 @@ def test_the_sample_is_centred_as_numpy_does_it(encoder: SentenceTransformer) ->
     benchmark = sample_benchmark().restrict(FEW)
     centred = {}
     for role, texts in (("query", benchmark.queries), ("passage", benchmark.passages)):
-        rows = encoder.encode(texts.texts, prompt="", normalize_embeddings=True)
+        rows = encoder.encode(texts.texts, prompt=f"{role}: ", normalize_embeddings=True)
         for language in np.unique(texts.languages):
             rows[texts.languages == language] -= rows[texts.languages == language].mean(axis=0)
         centred[role] = rows / np.linalg.norm(rows, axis=1, keepdims=True)

@@ -8,11 +8,11 @@ from panglot.search import search
 
 PASSAGES = [
     "The cat sleeps on the warm roof.",
-    "El gato duerme sobre el tejado caliente.",
-    "Die Katze schläft auf dem warmen Dach.",
+    "The cat slept on the roof.",
+    "A cat sleeps under the roof.",
     "Interest rates rose sharply last year.",
-    "Los tipos de interés subieron mucho el año pasado.",
-    "Die Zinsen sind im letzten Jahr stark gestiegen.",
+    "Last year interest rates fell.",
+    "The rates of interest rose.",
 ]
 
 
@@ -21,7 +21,7 @@ def passages(texts: list[str]) -> Texts:
 
 
 def test_hits_are_best_first_with_their_cosines(encoder: SentenceTransformer) -> None:
-    query = encode(encoder, ["Where does the cat sleep?"])[0]
+    query = encode(encoder, ["query: Where does the cat sleep?"])[0]
     other = np.roll(query, 1) - np.dot(np.roll(query, 1), query) * query  # at a right angle
     other /= np.linalg.norm(other)
     vectors = np.stack([-query, 0.6 * query + 0.8 * other, query, other]).astype(np.float32)
@@ -32,17 +32,10 @@ def test_hits_are_best_first_with_their_cosines(encoder: SentenceTransformer) ->
 
 
 @pytest.mark.parametrize(
-    ("query", "topic"),
-    [
-        ("Where is the cat sleeping?", {0, 1, 2}),
-        ("¿Dónde duerme el gato?", {0, 1, 2}),
-        ("Wie haben sich die Zinsen entwickelt?", {3, 4, 5}),
-    ],
+    ("query", "topic"), [("Where does the cat sleep?", {0, 1, 2}), ("Did interest rates rise?", {3, 4, 5})]
 )
-def test_the_right_passages_come_first_in_every_language(
-    encoder: SentenceTransformer, query: str, topic: set[int]
-) -> None:
-    hits = search(encoder, query, passages(PASSAGES), encode(encoder, PASSAGES))
+def test_the_right_passages_come_first(encoder: SentenceTransformer, query: str, topic: set[int]) -> None:
+    hits = search(encoder, query, passages(PASSAGES), encode(encoder, PASSAGES, "passage: "))
     assert {hit.row for hit in hits} == topic
     assert [hit.text for hit in hits] == [PASSAGES[hit.row] for hit in hits]
 
@@ -56,6 +49,7 @@ def test_a_limit_cuts_the_list_and_a_small_pool_too(encoder: SentenceTransformer
 
 def test_the_query_prompt_is_used(encoder: SentenceTransformer, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = encode(encoder, PASSAGES)
+    monkeypatch.setattr(encoder, "prompts", {"query": "", "document": ""})
     spelt_out = search(encoder, "Question: cat", passages(PASSAGES), vectors)
     monkeypatch.setattr(encoder, "prompts", {"query": "Question: ", "document": ""})
     assert search(encoder, "cat", passages(PASSAGES), vectors) == spelt_out

@@ -128,15 +128,14 @@ def test_the_same_seed_gives_the_same_adapters(run: Runner, tmp_path: Path) -> N
 
 
 def test_an_encoder_without_a_transformer_cannot_be_adapted(
-    encoder: SentenceTransformer, tmp_path: Path
+    static_encoder: SentenceTransformer, tmp_path: Path
 ) -> None:
     pytest.importorskip("peft")
-    before = model_sha256(encoder)
+    before = model_sha256(static_encoder)
     how = replace(HOW, lora=Lora())
     with pytest.raises(PanglotError, match="adapters need a transformers model; leave lora out"):
-        train(encoder, [sample_pairs()], tmp_path, batch_size=8, optimisation=how)
-    assert model_sha256(encoder) == before
-    assert all(p.requires_grad for p in encoder.parameters())
+        train(static_encoder, [sample_pairs()], tmp_path, batch_size=8, optimisation=how)
+    assert model_sha256(static_encoder) == before
 
 
 def test_modules_that_a_model_lacks_cannot_be_adapted(tiny_encoder: SentenceTransformer) -> None:

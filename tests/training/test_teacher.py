@@ -120,7 +120,7 @@ def test_the_teacher_does_not_change_and_has_no_gradient(
 def test_a_teacher_of_another_width_can_be_distilled_but_not_pulled_to(
     encoder: SentenceTransformer, tiny_encoder: SentenceTransformer, tmp_path: Path
 ) -> None:
-    message = "the teacher's embeddings have 512 dimensions and the model's 32.* or distillation alone"
+    message = "the teacher's embeddings have 384 dimensions and the model's 32.* or distillation alone"
     for weights in ({"pull": 0.1}, {"pull": 0.1, "distillation": 1.0}):
         with pytest.raises(PanglotError, match=message):
             train(

@@ -24,7 +24,7 @@ def best(
     """Find the ids of the best passages by the definition: one product, sorted."""
     sample = sample_benchmark()
     codes = np.array([sample.languages[at] for at in sample.passages.languages])
-    scores = encode(encoder, sample.passages.texts) @ encode(encoder, [question])[0]
+    scores = encode(encoder, sample.passages.texts, "passage: ") @ encode(encoder, [question], "query: ")[0]
     rows = [row for row in np.argsort(-scores) if languages is None or codes[row] in languages]
     return [sample.passages.ids[row] for row in rows[:k]]
 
@@ -68,8 +68,8 @@ def test_metadata_that_no_passage_has_finds_nothing(client: TestClient) -> None:
 def test_encode_gives_the_encoders_vectors(client: TestClient, encoder: SentenceTransformer) -> None:
     texts = ["one", "", "drei", "one"]
     answer = client.post("/encode", json={"texts": texts, "role": "passage"}).json()
-    assert answer["dimension"] == 512
-    np.testing.assert_allclose(answer["vectors"], encode(encoder, texts), atol=1e-6)
+    assert answer["dimension"] == 384
+    np.testing.assert_allclose(answer["vectors"], encode(encoder, texts, "passage: "), atol=1e-6)
 
 
 def test_languages_health_and_metrics(client: TestClient) -> None:
