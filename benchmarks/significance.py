@@ -23,7 +23,7 @@ import pyarrow as pa
 from scipy import stats
 
 from panglot.evaluation import ALL, Evaluation
-from panglot.evaluation.compare import compare
+from panglot.evaluation.compare import compare_results
 
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
 ITEMS, RESAMPLES, FLIPS = 1190, 1000, 10_000
@@ -38,8 +38,8 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=4)
     cells = parser.parse_args().cells
     before, after = synthetic_run("before", 1, 0.0), synthetic_run("after", 2, 0.02)
-    found = compare([before, after], resamples=RESAMPLES, flips=FLIPS)
-    ours = timed(lambda: compare([before, after], resamples=RESAMPLES, flips=FLIPS), 3)
+    found = compare_results(before, after, resamples=RESAMPLES, flips=FLIPS).to_dict()
+    ours = timed(lambda: compare_results(before, after, resamples=RESAMPLES, flips=FLIPS), 3)
     pairs = [(x, y) for x in LANGUAGES for y in LANGUAGES]
     chosen = pairs[:: max(1, len(pairs) // cells)][:cells]
     scipys = [scipy_cell(differences(before, after, x, y)) for x, y in chosen]

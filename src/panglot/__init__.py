@@ -20,26 +20,34 @@ if TYPE_CHECKING:
     from panglot.encoders import encode as encode
     from panglot.encoders import load_encoder as load_encoder
     from panglot.errors import PanglotError as PanglotError
+    from panglot.evaluation import Comparison as Comparison
     from panglot.evaluation import Evaluation as Evaluation
+    from panglot.evaluation import compare_results
     from panglot.evaluation import evaluate as evaluate
+    from panglot.evaluation import load_results as load_results
     from panglot.search import mine_negatives as mine_negatives
     from panglot.search import search as search
     from panglot.training import Optimisation as Optimisation
     from panglot.training import train as train
 
+    compare = compare_results
+
 _HOMES = {
     "Benchmark": "data",
+    "Comparison": "evaluation",
     "Evaluation": "evaluation",
     "Optimisation": "training",
     "PanglotError": "errors",
     "ParallelPairs": "data",
     "Sampler": "batches",
     "benchmark_from_pairs": "data",
+    "compare": "evaluation",
     "encode": "encoders",
     "evaluate": "evaluation",
     "load_benchmark": "data",
     "load_encoder": "encoders",
     "load_pairs": "data",
+    "load_results": "evaluation",
     "make_sampler": "batches",
     "mine_negatives": "search",
     "pairs_from_benchmark": "data",
@@ -48,10 +56,11 @@ _HOMES = {
     "search": "search",
     "train": "training",
 }
+_NAMES = {"compare": "compare_results"}  # where a home has another name for it
 __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'panglot' has no attribute '{name}'")
-    return getattr(import_module(f"panglot.{_HOMES[name]}"), name)
+    return getattr(import_module(f"panglot.{_HOMES[name]}"), _NAMES.get(name, name))

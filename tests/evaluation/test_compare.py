@@ -3,14 +3,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from scipy import stats
 
 from panglot.errors import PanglotError
-from panglot.evaluation import ALL, Evaluation
-from panglot.evaluation.comparable import run_names
-from panglot.evaluation.compare import compare
+from panglot.evaluation import ALL, Evaluation, compare, compare_results, tidy
+from panglot.evaluation.aggregate import DISTANCE, STANDARD, align, all_cells, by_language
+from panglot.evaluation.compare import correct, run_names
+from panglot.evaluation.groups import language_kinds, named_languages, pair_groups, pair_kinds, query_groups
 
 LANGUAGES = ("de", "en", "sw")
 
@@ -49,6 +51,10 @@ def made_run(
     return Evaluation(results, pa.Table.from_pylist(rows))
 
 
+def compared(*runs: Evaluation, **settings: Any) -> dict[str, Any]:
+    return compare_results(*runs, **settings).to_dict()
+
+
 def mean(run: Evaluation, language: str, pools: Sequence[str]) -> float:
     rows = [
         row["AP"]
@@ -60,7 +66,7 @@ def mean(run: Evaluation, language: str, pools: Sequence[str]) -> float:
 
 def test_figures_are_macro_means_and_differences_theirs() -> None:
     a, b = made_run("a"), made_run("b", {"sw": 0.2}, noise=2)
-    found = compare([a, b], resamples=50, flips=200)["compared"]
+    found = compared(a, b, resamples=50, flips=200)["compared"]
     for x in LANGUAGES:
         others = [y for y in LANGUAGES if y != x]
         for run, name in ((a, "a"), (b, "b")):
@@ -75,12 +81,12 @@ def test_figures_are_macro_means_and_differences_theirs() -> None:
 
 
 def test_the_language_that_gains_is_found_and_the_others_are_not() -> None:
-    found = compare([made_run("a"), made_run("b", {"sw": 0.2}, noise=2)])["compared"]["b"]
+    found = compared(made_run("a"), made_run("b", {"sw": 0.2}, noise=2))["compared"]["b"]
     verdicts = {x: f["multilingual"]["verdict"] for x, f in found["by_language"].items()}
     assert verdicts == {"de": None, "en": None, "sw": "better"}
     assert {x: row["sw"]["verdict"] for x, row in found["matrix"].items()} == verdicts
     assert found["settings"]["multilingual"]["verdict"] == "better"
-    back = compare([made_run("a"), made_run("b", {"sw": 0.2}, noise=2)], baseline=1)["compared"]["a"]
+    back = compared(made_run("a"), made_run("b", {"sw": 0.2}, noise=2), baseline=1)["compared"]["a"]
     assert back["by_language"]["sw"]["multilingual"]["verdict"] == "worse"
     one, other = found["settings"]["monolingual"], back["settings"]["monolingual"]
     assert (one["p"], one["effect"]) == (other["p"], -other["effect"])
@@ -88,7 +94,7 @@ def test_the_language_that_gains_is_found_and_the_others_are_not() -> None:
 
 def test_a_test_is_that_of_scipy_on_the_differences_of_items() -> None:
     a, b = made_run("a"), made_run("b", {"en": 0.02}, noise=2)
-    found = compare([a, b], flips=20_000)["compared"]["b"]["matrix"]["en"]["de"]
+    found = compared(a, b, flips=20_000)["compared"]["b"]["matrix"]["en"]["de"]
     differences = [
         y["AP"] - x["AP"]
         for x, y in zip(a.per_query.to_pylist(), b.per_query.to_pylist(), strict=True)
@@ -109,10 +115,10 @@ def test_a_test_is_that_of_scipy_on_the_differences_of_items() -> None:
 
 def test_holm_goes_over_the_family_of_all_runs() -> None:
     runs = [made_run("a"), made_run("b", {"sw": 0.01}, noise=2), made_run("c", {"de": 0.01}, noise=3)]
-    compared = compare(runs, resamples=20, flips=500)
+    found_all = compared(*runs, resamples=20, flips=500)
     # two runs with three settings and rank distance; three languages; nine pairs
-    assert compared["method"]["families"] == {"settings": 8, "by_language": 24, "matrix": 18}
-    found = compared["compared"]
+    assert found_all["method"]["families"] == {"settings": 8, "by_language": 24, "matrix": 18}
+    found = found_all["compared"]
     pairs = [figure for run in "bc" for row in found[run]["matrix"].values() for figure in row.values()]
     smallest = min(pairs, key=lambda figure: float(figure["p"]))
     assert smallest["p_holm"] == pytest.approx(min(1.0, 18 * smallest["p"]))
@@ -120,14 +126,14 @@ def test_holm_goes_over_the_family_of_all_runs() -> None:
 
 
 def test_a_shorter_rank_distance_is_better() -> None:
-    compared = compare([made_run("a", distance=100), made_run("b", distance=30, noise=1)])["compared"]["b"]
-    assert compared["rank_distance"]["difference"] == pytest.approx(-70)
-    assert compared["rank_distance"]["verdict"] == "better"
-    assert compared["by_language"]["sw"]["rank_distance"]["verdict"] == "better"
+    found = compared(made_run("a", distance=100), made_run("b", distance=30, noise=1))["compared"]["b"]
+    assert found["rank_distance"]["difference"] == pytest.approx(-70)
+    assert found["rank_distance"]["verdict"] == "better"
+    assert found["by_language"]["sw"]["rank_distance"]["verdict"] == "better"
 
 
 def test_a_run_does_not_differ_from_itself() -> None:
-    found = compare([made_run("a"), made_run("a2")], resamples=20)["compared"]["a2"]
+    found = compared(made_run("a"), made_run("a2"), resamples=20)["compared"]["a2"]
     for figure in (*found["settings"].values(), found["rank_distance"]):
         assert (figure["difference"], figure["p"], figure["verdict"]) == (0.0, 1.0, None)
         assert (figure["difference_low"], figure["difference_high"], figure["effect"]) == (0.0, 0.0, None)
@@ -136,15 +142,15 @@ def test_a_run_does_not_differ_from_itself() -> None:
 def test_rows_may_stand_in_another_order() -> None:
     a, b = made_run("a"), made_run("b", {"sw": 0.2}, noise=2)
     mixed = replace(b, per_query=b.per_query.take(np.random.default_rng(0).permutation(b.per_query.num_rows)))
-    assert compare([a, mixed], resamples=20) == compare([a, b], resamples=20)
+    assert compared(a, mixed, resamples=20) == compared(a, b, resamples=20)
 
 
 def test_too_few_items_for_any_verdict_are_said() -> None:
-    (note,) = compare([made_run("a", items=3), made_run("b", {"sw": 0.3}, items=3)], resamples=20)["notes"]
+    (note,) = compared(made_run("a", items=3), made_run("b", {"sw": 0.3}, items=3), resamples=20)["notes"]
     # the smallest p of 3 items is 2 / 8, and of 40 items and 10,000 flips 1 / 10,001
     assert "measure on more items" in note
-    assert compare([made_run("a"), made_run("b", noise=2)], resamples=20)["notes"] == []
-    (note,) = compare([made_run("a"), made_run("b", noise=2)], resamples=20, flips=100)["notes"]
+    assert compared(made_run("a"), made_run("b", noise=2), resamples=20)["notes"] == []
+    (note,) = compared(made_run("a"), made_run("b", noise=2), resamples=20, flips=100)["notes"]
     assert "by_language" in note
     assert "use 241 flips or more" in note
 
@@ -156,20 +162,114 @@ def changed(run: Evaluation, **benchmark: str) -> Evaluation:
 def test_what_cannot_be_compared_is_refused() -> None:
     a, b = made_run("a"), made_run("b", noise=2)
     with pytest.raises(PanglotError, match="one run cannot be compared"):
-        compare([a])
+        compared(a)
     with pytest.raises(PanglotError, match="no run 3 to be the baseline; use a number from 1 to 2"):
-        compare([a, b], baseline=2)
+        compared(a, b, baseline=2)
     with pytest.raises(PanglotError, match=r"different benchmarks, kitchen .* and garden .*sha256 bbbbbbbb"):
-        compare([a, changed(b, name="garden", sha256="b" * 64)])
+        compared(a, changed(b, name="garden", sha256="b" * 64))
     with pytest.raises(PanglotError, match="different benchmarks"):
-        compare([a, changed(b, candidate_text="sentence+context")])
+        compared(a, changed(b, candidate_text="sentence+context"))
     with pytest.raises(PanglotError, match="not all runs hold 'nDCG@10'; use AP"):
-        compare([a, b], measure="nDCG@10")
-    with pytest.raises(PanglotError, match="a and b were measured on different queries or pools"):
-        compare([a, replace(b, per_query=b.per_query.slice(0, 30))])
+        compared(a, b, measure="nDCG@10")
+    with pytest.raises(PanglotError, match=r"a and b .* have 'AP' for different queries or pools"):
+        compared(a, replace(b, per_query=b.per_query.slice(0, 30)))
     unknown = b.per_query.set_column(7, "AP", pa.nulls(b.per_query.num_rows, pa.float64()))
-    with pytest.raises(PanglotError, match="a and b have 'AP' for different queries"):
-        compare([a, replace(b, per_query=unknown)])
+    with pytest.raises(PanglotError, match="b does not hold 'AP'"):
+        compared(a, replace(b, per_query=unknown))
+
+
+def rows_of(table: pd.DataFrame, **wanted: str) -> pd.DataFrame:
+    return table[np.logical_and.reduce([table[name] == value for name, value in wanted.items()])]
+
+
+def test_a_comparison_is_one_line_and_a_frame_of_all_figures() -> None:
+    found = compare_results(made_run("a"), made_run("b", {"sw": 0.2}, noise=2), resamples=20)
+    assert repr(found) == "Comparison(b with a on kitchen, AP: 3 better and 0 worse of 4 settings)"
+    frame = found.to_frame()
+    # two runs, of three settings in AP and one in rank distance: all, by language, and nine pairs
+    assert len(frame) == 2 * (4 + 3 * 4 + 9)
+    assert frame["baseline"].isna().sum() == len(frame) / 2
+    one = rows_of(frame, run="b", family="by_language", group="sw", setting="multilingual", measure="AP")
+    figure = found.to_dict()["compared"]["b"]["by_language"]["sw"]["multilingual"]
+    assert one["difference"].item() == figure["difference"] > 0.1
+    assert one["verdict"].item() == "better"
+
+
+def test_any_groups_are_compared_in_families_of_their_own() -> None:
+    table = tidy([made_run("a"), made_run("b", {"sw": 0.2}, noise=2)], measures=["AP"])
+    groups = {
+        "sets": named_languages({"rich": ["de", "en"], "poor": ["sw"]}),
+        "resource": query_groups(language_kinds(None)["resource"]),
+        "pairs": pair_groups(pair_kinds(["de", "en"])["training"]),
+    }
+    found = compare(table, groups, "a", resamples=20, flips=500)
+    own = found[found["run"] == "b"].set_index(["family", "group", "setting"])
+    a, b = made_run("a"), made_run("b", {"sw": 0.2}, noise=2)
+    expected = np.mean([mean(b, x, [x]) - mean(a, x, [x]) for x in ("de", "en")])
+    assert own.loc[("sets", "rich", "monolingual"), "difference"] == pytest.approx(expected)
+    across = np.mean([mean(b, "sw", [y]) - mean(a, "sw", [y]) for y in ("de", "en")])
+    assert own.loc[("sets", "poor", "crosslingual"), "difference"] == pytest.approx(across)
+    assert set(own.loc["resource"].index.get_level_values(0)) == {"2", "5"}
+    assert list(own.loc["pairs"].index) == [("both seen", "crosslingual"), ("one seen", "crosslingual")]
+    for family, size in (("sets", 6), ("pairs", 2)):
+        smallest = own.loc[family].sort_values("p").iloc[0]
+        assert smallest["p_holm"] == pytest.approx(min(1.0, size * smallest["p"]))
+
+
+def test_pairs_of_runs_are_compared_and_turn_with_their_order() -> None:
+    runs = [made_run("a"), made_run("b", {"sw": 0.2}, noise=2), made_run("c", noise=3)]
+    table = tidy(runs, measures=["AP", DISTANCE])
+    pairs = [("a", "b"), ("b", "a"), ("c", "b")]
+    found = compare(table, {"settings": all_cells}, pairs, resamples=50, flips=500)
+    assert len(found) == 3 * 4
+    there, back = (rows_of(found, run=a, baseline=b, measure="AP") for a, b in pairs[:2])
+    assert there["difference"].tolist() == (-back["difference"]).tolist()
+    assert there["difference_low"].tolist() == pytest.approx((-back["difference_high"]).tolist())
+    assert there["p"].tolist() == back["p"].tolist()
+    assert there["verdict"].tolist() == ["worse"] * 3
+    assert back["verdict"].tolist() == ["better"] * 3
+
+
+def test_seeds_are_averaged_query_by_query() -> None:
+    one, two, other = made_run("b", noise=2), made_run("b", noise=3), made_run("a")
+    two = replace(two, results={**two.results, "seed": 1})
+    table = tidy([other, one, two], measures=["AP"])
+    found = compare(table, {"settings": all_cells}, "a", resamples=20, flips=100)
+    value = rows_of(found, run="b", setting="monolingual")["value"].item()
+    assert value == pytest.approx(np.mean([mean(run, x, [x]) for run in (one, two) for x in LANGUAGES]))
+    with pytest.raises(PanglotError, match="holds 'AP' of one query twice"):
+        compare(tidy([other, one, one], measures=["AP"]), {"settings": all_cells}, "a")
+
+
+def test_an_unknown_run_is_refused() -> None:
+    table = tidy([made_run("a"), made_run("b")])
+    with pytest.raises(PanglotError, match="no run 'c' to compare; use a, b"):
+        compare(table, STANDARD, "c")
+
+
+def test_a_family_may_be_corrected_anew() -> None:
+    found = pd.DataFrame(
+        {
+            "kind": ["x", "x", "y"],
+            "measure": ["AP", DISTANCE, "AP"],
+            "difference": [0.1, 2.0, -0.1],
+            "p": [0.01, 0.04, 0.04],
+        }
+    )
+    whole = correct(found.assign(one=""), ["one"])
+    assert whole["p_holm"].tolist() == pytest.approx([0.03, 0.08, 0.08])
+    assert whole["verdict"].tolist() == ["better", None, None]
+    apart = correct(found, ["kind"])
+    assert apart["p_holm"].tolist() == pytest.approx([0.02, 0.04, 0.04])
+    assert apart["verdict"].tolist() == ["better", "worse", "worse"]  # less rank distance is better
+
+
+def test_figures_of_each_seed() -> None:
+    runs = [made_run("a"), made_run("b", noise=2)]
+    found = align(tidy(runs, measures=["AP"]), ["AP"]).by_seed({"by_language": by_language})
+    assert list(found.columns) == ["family", "group", "setting", "measure", "run", "seed", "value"]
+    one = rows_of(found, run="b", group="sw", setting="monolingual")
+    assert one["value"].item() == pytest.approx(mean(runs[1], "sw", ["sw"]))
 
 
 def test_runs_are_named_by_what_tells_them_apart() -> None:

@@ -10,7 +10,14 @@ from sentence_transformers import SentenceTransformer
 from panglot.data import Benchmark
 from panglot.data.readers.parallel import bitext
 from panglot.data.suite import Suite, merge
-from panglot.evaluation import Evaluation, compare, describe_run, evaluate, evaluate_embeddings, load_results
+from panglot.evaluation import (
+    Evaluation,
+    compare_results,
+    describe_run,
+    evaluate,
+    evaluate_embeddings,
+    load_results,
+)
 from panglot.evaluation.centring import centre_benchmark, corpus_means
 from panglot.evaluation.evaluate import embed_benchmark
 from panglot.evaluation.results import describe_benchmark
@@ -113,7 +120,7 @@ def test_parts_of_one_language_are_read_again_and_compared(forums: Suite, tmp_pa
         results["benchmark"] = describe_benchmark(merge(forums))
         Evaluation(results, evaluation.per_query).save(tmp_path / f"{name}.json")
         read.append(load_results(tmp_path / f"{name}.json"))
-    compared = compare(read)["compared"]
+    compared = compare_results(*read).to_dict()["compared"]
     of_settings = {name: run["settings"]["monolingual"]["value"] for name, run in compared.items()}
     assert of_settings == {"one": pytest.approx((1 / 3 + 1) / 2), "all": 1.0}
     of_english = compared["all"]["by_language"]["en"]["monolingual"]

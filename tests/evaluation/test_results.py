@@ -200,3 +200,66 @@ def test_a_table_is_looked_for_beside_its_file_only(saved: Path) -> None:
     edit(elsewhere / "results.json", per_query="../results.parquet")
     with pytest.raises(PanglotError, match="are not beside it"):
         load_results(elsewhere / "results.json")
+
+
+PER_QUERY = {
+    "query_id": ["q1", "q2", "q1", "q2"],
+    "item": [0, 1, 0, 1],
+    "query_language": ["de", "en", "de", "en"],
+    "pool": ["de", "en", "*", "*"],
+    "relevant": [1, 1, 1, 1],
+    "best_rank": [1, 2, 1, 4],
+    "worst_rank": [1, 2, 3, 4],
+    "AP": [1.0, 0.5, 1.0, 0.25],
+    "rank_distance": [None, None, 2.0, None],
+}
+
+
+@pytest.fixture
+def whole() -> Evaluation:
+    """Two queries, as they are and with typos."""
+    results = {
+        "schema": 1,
+        "seed": 3,
+        "model": {"name": "m"},
+        "benchmark": {"name": "kitchen"},
+        "settings": {"monolingual": {"AP": 0.75}, "crosslingual": None, "multilingual": {"AP": 0.625}},
+        **{part: {} for part in ("bias", "by_language", "matrix")},
+    }
+    table = pa.table(PER_QUERY)
+    typos = table.select([*PER_QUERY][:8]).add_column(0, "perturbation", pa.array(["typos"] * 4))
+    return Evaluation(results, table, typos)
+
+
+def test_rows_of_changed_queries_are_kept_apart_in_one_file(tmp_path: Path, whole: Evaluation) -> None:
+    whole.save(tmp_path / "results.json")
+    assert files(tmp_path) == ["results.json", "results.parquet"]
+    found = load_results(tmp_path / "results.json")
+    assert found.per_query.equals(whole.per_query)
+    assert found.perturbed is not None and whole.perturbed is not None
+    assert found.perturbed.to_pylist() == whole.perturbed.select(found.perturbed.column_names).to_pylist()
+    assert found.to_frame().equals(whole.to_frame())
+
+
+def test_a_frame_has_a_row_per_query_pool_and_measure(whole: Evaluation) -> None:
+    frame = whole.to_frame()
+    assert list(frame.columns) == [
+        *("run", "seed", "benchmark", "part", "query_language", "pool", "setting", "perturbation"),
+        *("measure", "query", "item", "value"),
+    ]
+    assert len(frame) == 4 + 1 + 4  # AP, one rank distance, AP with typos
+    (distance,) = frame[frame["measure"] == "rank_distance"].to_dict("records")
+    assert distance == {
+        **{"run": "m", "seed": 3, "benchmark": "kitchen", "part": "", "query_language": "de", "pool": "*"},
+        **{"setting": "multilingual", "perturbation": "", "measure": "rank_distance"},
+        **{"query": "q1", "item": 0, "value": 2.0},
+    }
+    plain = frame[(frame["measure"] == "AP") & (frame["perturbation"] == "")]
+    assert plain.groupby("setting", observed=True)["value"].mean().to_dict() == {
+        "monolingual": 0.75,
+        "multilingual": 0.625,
+    }
+
+
+def test_an_evaluation_is_shown_in_one_line(whole: Evaluation) -> None:
+    assert repr(whole) == "Evaluation(m on kitchen, AP: monolingual 0.7500, multilingual 0.6250)"

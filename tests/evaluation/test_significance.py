@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from panglot.evaluation.cells import cells_of, setting_masks, stack, values_of
-from panglot.evaluation.significance import (
+from panglot.evaluation.aggregate import all_cells, by_language, cells_of, figures_of, values_of
+from panglot.evaluation.compare import (
+    Contributions,
     contributions,
     holm,
     is_exact,
-    same_rows,
     sign_flip_test,
     standardised,
 )
@@ -35,6 +36,12 @@ def table_of(rows: Sequence[tuple[int, str, str, float | None]]) -> pa.Table:
             "AP": pa.array(value, pa.float64()),
         }
     )
+
+
+def monolingual(table: pa.Table, grouping: Any = all_cells) -> Contributions:
+    """What items add to the values of a table, taken for differences, in each group."""
+    cells = cells_of(table)
+    return contributions(cells, values_of(table, "AP"), figures_of(cells, {"": grouping})[1])
 
 
 def enumerated(values: Floats) -> Floats:
@@ -152,16 +159,14 @@ def rows_of_two_languages() -> list[tuple[int, str, str, float | None]]:
 
 def test_contributions_add_up_to_the_difference_of_macro_means() -> None:
     table = table_of(rows_of_two_languages())
-    cells = cells_of(table)
-    masks = {"monolingual": setting_masks(cells)["monolingual"]}
-    found = contributions(cells, values_of(table, "AP"), stack(masks, cells))
+    found = monolingual(table)
     # German (0.1 + 0.3 - 0.2 + 0.6) / 4 = 0.2, English 0.4 / 2 = 0.2; an item adds d/4/2 and d/2/2
     assert found.difference == pytest.approx([0.2])
     assert found.values[:, 0] == pytest.approx([0.0125 + 0.1, 0.0375, -0.025, 0.075])
     assert found.present[:, 0].tolist() == [True, True, True, True]
-    cellwise = contributions(cells, values_of(table, "AP"))
-    assert cellwise.difference == pytest.approx([0.2, 0.2])
-    assert cellwise.present[:, 1].tolist() == [True, True, False, False]
+    each = monolingual(table, by_language)
+    assert each.difference == pytest.approx([0.2, 0.2])
+    assert each.present[:, 1].tolist() == [True, True, False, False]
 
 
 def test_translations_are_flipped_together() -> None:
@@ -169,16 +174,13 @@ def test_translations_are_flipped_together() -> None:
     one = table_of([(k, "de", "de", value) for k, value in enumerate((1.0, 2.0, 3.0))])
     three = table_of([(k, x, x, v) for k, v in enumerate((1.0, 2.0, 3.0)) for x in ("de", "en", "sw")])
     for table in (one, three):
-        cells = cells_of(table)
-        chosen = stack({"monolingual": setting_masks(cells)["monolingual"]}, cells)
-        values = contributions(cells, values_of(table, "AP"), chosen).values
-        assert sign_flip_test(values).tolist() == [0.25]
+        assert sign_flip_test(monolingual(table).values).tolist() == [0.25]
 
 
 def test_the_effect_is_the_mean_over_the_deviation_of_items() -> None:
     differences = [0.1, 0.3, -0.2, 0.6, 0.2]
     table = table_of([(k, "de", "de", value) for k, value in enumerate(differences)])
-    found = standardised(contributions(cells_of(table), values_of(table, "AP")))
+    found = standardised(monolingual(table))
     # d times the root of the number of items is the paired t
     theirs = stats.ttest_1samp(differences, 0).statistic
     assert found * np.sqrt(5) == pytest.approx([theirs])
@@ -188,18 +190,4 @@ def test_an_effect_without_spread_is_none() -> None:
     same = table_of([(k, "de", "de", 0.2) for k in range(4)])
     single = table_of([(0, "de", "de", 0.2)])
     for table in (same, single):
-        assert np.isnan(standardised(contributions(cells_of(table), values_of(table, "AP")))).all()
-
-
-def test_rows_in_another_order_are_put_in_order() -> None:
-    rows = rows_of_two_languages()
-    a, b = table_of(rows), table_of(rows[::-1])
-    ordered = same_rows(a, b)
-    assert ordered is not None
-    assert ordered.equals(a)
-
-
-def test_rows_of_other_queries_are_not_the_same() -> None:
-    rows = rows_of_two_languages()
-    assert same_rows(table_of(rows), table_of(rows[:-1])) is None
-    assert same_rows(table_of(rows), table_of([*rows[:-1], (7, "en", "en", None)])) is None
+        assert np.isnan(standardised(monolingual(table))).all()

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from panglot.data import sample
-from panglot.experiments import one_run
+from panglot.experiments import sweep as sweep_module
 from panglot.experiments.recipes import train_recipe
-from panglot.experiments.runs import Measured, Places, Run
+from panglot.experiments.sweep import Data, Run, Target
 from panglot.training import Recipe, override, read_recipe
 
 MakeRun = Callable[..., Run]
@@ -37,18 +37,18 @@ def make_run(tiny_recipe: Recipe) -> MakeRun:
         group: str,
         settings: dict[str, Any] | None = None,
         *,
-        benchmarks: tuple[Measured, ...] = (Measured("sample", ("de", "en")),),
+        targets: tuple[Target, ...] = (Target("sample", ("de", "en")),),
         trained: bool = True,
     ) -> Run:
-        return Run(group, override(tiny_recipe, settings or {}), benchmarks, trained)
+        return Run(group, override(tiny_recipe, settings or {}), targets, trained)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def places() -> Places:
+def data() -> Data:
     """The bundled sample to train on."""
-    return Places((str(sample.FOLDER / "train.jsonl"),))
+    return Data((str(sample.FOLDER / "train.jsonl"),))
 
 
 @pytest.fixture
@@ -60,5 +60,5 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
         found.append(recipe)
         return train_recipe(recipe, *arguments, **settings)
 
-    monkeypatch.setattr(one_run, "train_recipe", train)
+    monkeypatch.setattr(sweep_module, "train_recipe", train)
     return found

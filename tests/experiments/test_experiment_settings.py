@@ -32,7 +32,7 @@ def own(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("path", sorted(DEFAULTS.glob("*.toml")), ids=lambda path: path.stem)
-def test_bundled_experiments_are_valid_and_stand_among_the_recipes(path: Path) -> None:
+def test_bundled_experiments_are_valid_and_are_among_the_recipes(path: Path) -> None:
     assert path.stem in NAMES
     assert read_experiment(path.stem).question == path.stem
     assert (RECIPES / path.name).read_bytes() == path.read_bytes()
@@ -75,7 +75,7 @@ def test_single_settings_are_laid_over(own: Path) -> None:
         ({"training.sped": 3}, "training.sped is no setting"),
         ({"batches.alpha": 1.5}, "batches.alpha is wrong"),
         ({"measure": "MAP@ten"}, "'MAP@ten' is no measure that panglot knows"),
-        ({"question": "why"}, "own.toml: 'why' is no question; use one of low-resource, scaling, "),
+        ({"question": "why"}, "own.toml: unknown question 'why'; use one of low-resource, scaling, "),
     ],
     ids=str,
 )
@@ -94,8 +94,8 @@ def test_a_wrong_setting_is_named(own: Path, given: dict[str, Any], message: str
         (OWN.replace("steps", "sped"), "recipe.training.sped is no setting"),
         (OWN + "[recipe.batches]\nalpha = 1.5", "recipe.batches.alpha is wrong: Input should be less than"),
         (OWN.replace("question", "qestion"), "qestion is no setting"),
-        ("question = ", "is no valid TOML"),
-        ('question = "\xff"'.encode("latin-1"), "is no valid TOML"),
+        ("question = ", "is not valid TOML"),
+        ('question = "\xff"'.encode("latin-1"), "is not valid TOML"),
     ],
     ids=str,
 )

@@ -8,11 +8,11 @@ import pytest
 
 from panglot.data import Benchmark, sample_benchmark
 from panglot.evaluation import Evaluation, describe_run
+from panglot.evaluation.aggregate import per_query, summarise
 from panglot.evaluation.bias import bias_figures, with_columns
 from panglot.evaluation.inspect import as_json, inspect_failures, worst_queries
 from panglot.evaluation.ranks import exact_ranks
 from panglot.evaluation.results import describe_benchmark
-from panglot.evaluation.settings import per_query, summarise
 
 HOSTILE = "<script>alert('x')</script> & \"نموذج\""
 NAMES = ("models/plain", HOSTILE)

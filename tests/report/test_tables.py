@@ -13,7 +13,6 @@ from panglot.evaluation import evaluate_embeddings
 from panglot.evaluation.results import describe_benchmark
 from panglot.report import (
     change_table,
-    comparison_table,
     languages_table,
     matrix_table,
     settings_table,
@@ -112,22 +111,6 @@ def test_change_is_green_for_better_and_red_for_worse(results: dict[str, Any]) -
     after["bias"]["rank_distance"] -= 100
     changes = list(change_table(results, after).columns[-1].cells)
     assert [getattr(change, "style", None) for change in changes] == ["red", "green", "", "green"]
-
-
-def test_comparison_has_a_row_per_strategy_with_intervals() -> None:
-    def interval(value: float, low: float, high: float) -> dict[str, float]:
-        return {"value": value, "low": low, "high": high}
-
-    zero = {"monolingual": interval(0.5, 0.4, 0.6), "rank_distance": interval(1500.2, 1400.6, 1600)}
-    hybrid = {"monolingual": interval(0.7, 0.6126, 0.75), "rank_distance": interval(90, 80, 100)}
-    compared = {"zero-shot": zero, "hybrid": hybrid, "hybrid minus": {"zero-shot": {}}}
-    heading, rows = rendered(comparison_table("xquad-r", compared))
-    assert heading.startswith("xquad-r: ")
-    assert heading.endswith("strategy monolingual rank distance")
-    assert rows == [
-        "zero-shot 0.500 ±0.100 1,500 ±100",
-        "hybrid 0.700 ±0.069 90 ±10",
-    ]
 
 
 def test_results_of_one_language_are_shown_without_what_they_lack(make_benchmark: MakeBenchmark) -> None:

@@ -38,8 +38,7 @@ def compare(
 
       panglot compare zero-shot.json hybrid.json --measure nDCG@10
     """
-    from panglot.evaluation.comparable import check_drawing, run_names
-    from panglot.evaluation.compare import compare as compare_runs
+    from panglot.evaluation.compare import check_drawing, compare_results, run_names
     from panglot.evaluation.results import load_results
     from panglot.report.compare_tables import (
         change_by_language_table,
@@ -50,8 +49,8 @@ def compare(
 
     check_drawing(resamples, flips, alpha)
     evaluations = [load_results(path) for path in results]
-    compared = compare_runs(
-        evaluations,
+    compared = compare_results(
+        *evaluations,
         names=run_names(evaluations, results),
         measure=measure,
         baseline=baseline - 1,
@@ -59,7 +58,7 @@ def compare(
         flips=flips,
         alpha=alpha,
         seed=seed,
-    )
+    ).to_dict()
     if json:
         show.print_json(compared)
         return

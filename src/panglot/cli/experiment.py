@@ -1,13 +1,32 @@
-"""``panglot experiment``."""
+"""``panglot experiment``: a command for each question, and one that compares strategies."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from panglot.cli import show
-from panglot.cli.experiment_questions import register
 from panglot.errors import PanglotError
+
+if TYPE_CHECKING:
+    from panglot.experiments import Data, Experiment
+    from panglot.experiments.sweep import Progress as SweepProgress
+
+HELP = {
+    "low-resource": "Does hybrid training help low-resource languages, zero-shot, against other batches?",
+    "scaling": "What do more training languages and larger batches buy, and what do they cost?",
+    "unseen-languages": "How far does each strategy reach languages, scripts and families it never saw?",
+    "baselines": "One leaderboard: hybrid-tuned encoders against zero-shot encoders, and BM25.",
+    "domain-shift": "One model for all languages or one a language: which keeps more outside its domain?",
+    "alpha": "Which share of monolingual batches is best, constant or on a schedule?",
+}
+ABOUT = """Trains what is missing, measures, tests, and writes report.html, report.md and summary.json. You
+may stop it at any time; the same command goes on and never repeats a finished run."""
+WAIT = 60.0  # seconds between lines about training in a pipe
 
 app = typer.Typer(no_args_is_help=True, help="Questions about training, each answered by one command.")
 
@@ -15,7 +34,7 @@ app = typer.Typer(no_args_is_help=True, help="Questions about training, each ans
 @app.command()
 def strategies(
     recipe: Annotated[Path, typer.Argument(help="The budget that all strategies share (TOML).")],
-    output: Annotated[Path, typer.Option(help="Folder for the runs and summary.json.")],
+    output: Annotated[Path, typer.Option(help="Folder for the answer.")],
     pairs: Annotated[
         list[Path], typer.Option(help="Parallel pairs, or a folder of LAReQA. Once per source.")
     ],
@@ -39,53 +58,184 @@ def strategies(
         bool, typer.Option("--centred", help="Measure each model with language centring, too.")
     ] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16 when measuring.")] = False,
-    seeds: Annotated[int, typer.Option(help="Runs of each strategy.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Runs of each strategy.", min=1)] = 3,
+    runs: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the runs; experiments may share it. (default: OUTPUT/runs)"),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Runs at once, through Ray.", min=1)] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the runs.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Compare batch strategies under one budget, with intervals, on benchmarks never trained on.
 
-    May be stopped at any time; the same command goes on where it stopped, and never repeats a finished run.
+    You may stop it at any time; the same command goes on where it stopped, and never repeats a finished run.
     """
-    from panglot.data import load_benchmark
-    from panglot.experiments import compare_strategies
-    from panglot.experiments.recipes import load_source, select_languages
-    from panglot.report import comparison_table
+    from panglot.experiments import Data, Experiment
     from panglot.training import parse_override, read_recipe
 
     given = {"model.name": model} if model else {}
-    checked = read_recipe(recipe, given | dict(parse_override(text) for text in settings or []))
-    benchmarks = []
-    for text in benchmark:
-        name, equals, folder = text.partition("=")
-        if not equals:
-            raise PanglotError(f"'{text}' names no folder; write NAME=FOLDER.")
-        benchmarks.append(load_benchmark(name, folder))
+    shared = read_recipe(recipe, given | dict(parse_override(text) for text in settings or []))
+    places = dict(_place(text) for text in benchmark)
     variants = {}
     for text in variant or []:
         name, colon, changes = text.partition(":")
         if not colon:
             raise PanglotError(f"'{text}' names no settings; write NAME:PART.SETTING=VALUE.")
         variants[name] = dict(parse_override(setting) for setting in changes.split(","))
-    sources = [load_source(path) for path in pairs]
-    if languages:
-        sources = select_languages(sources, languages.split(","))
-    summary = compare_strategies(
-        sources,
-        benchmarks,
-        output,
-        recipe=checked,
-        strategies=[name for name in strategy.split(",") if name],
-        variants=variants,
-        seeds=range(seeds),
-        centred=centred,
-        bf16=bf16,
-        say=show.say,
+    grid = {
+        "strategies": [name for name in strategy.split(",") if name],
+        "variants": variants,
+        "centred": centred,
+        "languages": languages.split(",") if languages else None,
+    }
+    experiment = Experiment(
+        question="strategies", benchmarks=list(places), seeds=seeds, bf16=bf16, recipe=shared, grid=grid
     )
-    if json:
-        show.print_json(summary)
+    data = Data(tuple(map(str, pairs)), tuple(places.items()), bf16=bf16)
+    _run(experiment, data, output, runs, workers, dry_run, json)
+
+
+def _command(name: str) -> Callable[..., None]:
+    def command(
+        output: Annotated[Path, typer.Option(help="Folder for the answer.")],
+        pairs: Annotated[
+            list[str] | None,
+            typer.Option(help="Parallel pairs to train on (as for panglot train). Once per source."),
+        ] = None,
+        recipe: Annotated[
+            Path | None, typer.Option(help="An experiment of your own (TOML), in place of the bundled one.")
+        ] = None,
+        benchmark: Annotated[
+            list[str] | None,
+            typer.Option(help="Measure on NAME, or NAME=FOLDER; repeatable. (default: the recipe's)"),
+        ] = None,
+        place: Annotated[
+            list[str] | None,
+            typer.Option("--data", help="NAME=FOLDER: where a benchmark lies; repeatable."),
+        ] = None,
+        model: Annotated[str | None, typer.Option(help="Another encoder than the recipe's.")] = None,
+        seeds: Annotated[int | None, typer.Option(help="Runs of every trained model.")] = None,
+        settings: Annotated[
+            list[str] | None,
+            typer.Option("--set", help="grid.NAME=VALUE, or PART.NAME=VALUE of training; repeatable."),
+        ] = None,
+        held_out: Annotated[
+            float,
+            typer.Option(help="Share of the pairs' documents that nothing is trained on.", min=0, max=0.9),
+        ] = 0.0,
+        runs: Annotated[
+            Path | None,
+            typer.Option(help="Folder of the runs; experiments may share it. (default: OUTPUT/runs)"),
+        ] = None,
+        workers: Annotated[int, typer.Option(help="Runs at once, through Ray.", min=1)] = 1,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the runs.")] = False,
+        json: Annotated[
+            bool, typer.Option("--json", help="Print summary.json, or with --dry-run the runs.")
+        ] = False,
+    ) -> None:
+        from panglot.evaluation import DEFAULT_MEASURES
+        from panglot.experiments import Data, read_experiment
+        from panglot.training import parse_override
+
+        given = dict(parse_override(text) for text in settings or [])
+        given |= {"model.name": model} if model else {}
+        given |= {"seeds": seeds} if seeds is not None else {}
+        places = dict(_place(text) for text in place or [])
+        if benchmark:
+            named = [_place(text) if "=" in text else (text, "") for text in benchmark]
+            given["benchmarks"] = [name for name, _ in named]
+            places |= {name: folder for name, folder in named if folder}
+        experiment = read_experiment(recipe or name, given)
+        if experiment.question != name:
+            asks = experiment.question
+            raise PanglotError(f"{recipe}: asks '{asks}'; use panglot experiment {asks}.")
+        measures = tuple(dict.fromkeys([*DEFAULT_MEASURES, experiment.measure]))
+        data = Data(tuple(pairs or ()), tuple(places.items()), held_out, experiment.bf16, measures)
+        _run(experiment, data, output, runs, workers, dry_run, json)
+
+    return command
+
+
+for _name, _sentence in HELP.items():
+    app.command(_name, help=f"{_sentence}\n\n{ABOUT}")(_command(_name))
+
+
+def _run(
+    experiment: "Experiment",
+    data: "Data",
+    output: Path,
+    runs: Path | None,
+    workers: int,
+    dry_run: bool,
+    json: bool,
+) -> None:
+    """List the runs, or finish them and show the answer."""
+    from panglot.experiments import run_experiment
+    from panglot.experiments.experiment import plan_runs, unfinished
+    from panglot.report.frames import to_rich
+
+    folder = runs or output / "runs"
+    if dry_run:
+        found = plan_runs(experiment, data)
+        waiting = {run.title for run in unfinished(found, data, folder)}
+        if json:
+            show.print_json([{"name": run.title, "done": run.title not in waiting} for run in found])
+            return
+        for run in found:
+            show.tell(f"{'to do' if run.title in waiting else 'done '}  {run.title}")
         return
-    for name, compared in summary["comparison"].items():
-        show.out.print(comparison_table(name, compared))
+    with _progress() as tell:
+        answer = run_experiment(experiment, data, output, runs_folder=folder, workers=workers, tell=tell)
+    if json:
+        show.print_json(answer.summary)
+        return
+    for table in answer.tables:
+        if not table.folded:
+            show.table(to_rich(table))
+    show.tell(f"The page, plots and tables: {output}")
 
 
-register(app)
+def _place(text: str) -> tuple[str, str]:
+    name, _, folder = text.partition("=")
+    if not (name and folder):
+        raise PanglotError(f"'{text}' names no folder; write NAME=FOLDER.")
+    return name, folder
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[["SweepProgress"], None]]:
+    """Show how far a sweep is: a bar over all runs and one over a run's steps, or lines in a pipe."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
+    start, began, said, finished = monotonic(), None, 0.0, 0
+    with Progress(*columns, console=show.err, transient=True, disable=not show.err.is_terminal) as bars:
+        grid = bars.add_task("runs", total=None, left="")
+        steps = bars.add_task("training", total=None, left="", visible=False)
+
+        def tell(progress: "SweepProgress") -> None:
+            nonlocal began, said, finished
+            began = progress.done if began is None else began
+            made = progress.done - began
+            left = (monotonic() - start) / made * (progress.total - progress.done) if made else None
+            about = "" if left is None else f"about {left / 60:.0f} min left"
+            bars.update(grid, completed=progress.done, total=progress.total, left=about)
+            if progress.step is not None:
+                done, total = progress.step
+                bars.update(steps, description=progress.run, completed=done, total=total, visible=True)
+                if not show.err.is_terminal and monotonic() - said > WAIT:
+                    said = monotonic()
+                    show.say(f"{progress.run}: step {done}/{total}")
+                return
+            bars.update(steps, description=progress.run, completed=0, visible=False)
+            if not show.err.is_terminal:
+                said = monotonic()
+                ended, finished = progress.done > finished and made, progress.done
+                what = f"done: {progress.run}  {about}" if ended else progress.run
+                show.say(f"[{progress.done}/{progress.total}] {what}")
+
+        yield tell

@@ -1,23 +1,24 @@
 """Evaluation: exact ranks, measures, three settings, results."""
 
-from panglot.evaluation.cells import ALL
-from panglot.evaluation.compare import compare
-from panglot.evaluation.confidence import intervals
-from panglot.evaluation.drops import perturbed_drops
+from panglot.evaluation.aggregate import ALL, per_query, summarise
+from panglot.evaluation.bootstrap import intervals
+from panglot.evaluation.compare import Comparison, compare, compare_results
 from panglot.evaluation.evaluate import embed_benchmark, evaluate, evaluate_embeddings
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
 from panglot.evaluation.ranks import Ranks, exact_ranks
-from panglot.evaluation.results import Evaluation, describe_run, load_results, versions
-from panglot.evaluation.settings import per_query, summarise
+from panglot.evaluation.results import Evaluation, describe_run, load_results, tidy, versions
+from panglot.evaluation.robustness import perturbed_drops
 from panglot.evaluation.suite import evaluate_suite
 from panglot.evaluation.trec import write_runs
 
 __all__ = [
     "ALL",
     "DEFAULT_MEASURES",
+    "Comparison",
     "Evaluation",
     "Ranks",
     "compare",
+    "compare_results",
     "describe_run",
     "embed_benchmark",
     "evaluate",
@@ -30,6 +31,7 @@ __all__ = [
     "per_query",
     "perturbed_drops",
     "summarise",
+    "tidy",
     "versions",
     "write_runs",
 ]

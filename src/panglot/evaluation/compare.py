@@ -1,76 +1,346 @@
-"""Compare runs on one benchmark: every figure of each against a baseline, with intervals and tests."""
+"""Compare runs on one benchmark: every figure of each against a baseline, with intervals and tests.
 
-from collections.abc import Sequence
+Intervals are a bootstrap over items. A paired randomisation test flips the signs of items. Holm's correction
+goes over the figures of a family, for all runs at once.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
-from panglot.data import IntArray
-from panglot.evaluation.cells import (
+from panglot.errors import PanglotError
+from panglot.evaluation.aggregate import (
+    ARROW,
+    DISTANCE,
+    STANDARD,
+    Aligned,
     Array,
     Cells,
+    Grouping,
     Mask,
-    cells_of,
-    language_masks,
-    matrix_places,
-    setting_masks,
-    stack,
-    values_of,
+    align,
+    item_sums,
+    weighted_sums,
 )
-from panglot.evaluation.comparable import (
-    aligned_tables,
-    check_comparable,
-    check_known,
-    check_measure,
-    run_names,
-)
-from panglot.evaluation.confidence import RESAMPLES, SHARE, bias_columns, bounds, resample
-from panglot.evaluation.results import Evaluation
-from panglot.evaluation.significance import (
-    FLIPS,
-    contributions,
-    holm,
-    is_exact,
-    sign_flip_test,
-    standardised,
-)
+from panglot.evaluation.bootstrap import RESAMPLES, SHARE, Draws, bounds, draw
+from panglot.evaluation.results import Evaluation, tidy
 
-DISTANCE = "rank_distance"
 ALPHA = 0.05
-FAMILIES = ("settings", "by_language", "matrix")
-
-
-@dataclass(frozen=True)
-class Compared:
-    """F figures of R runs.
-
-    Attributes:
-        keys: of the figures: (column, setting), (column, language, setting) or (column, language, pool).
-        family: ``(F,)`` which of ``FAMILIES`` each is tested in.
-        value: ``(R, F)``.
-        ends: ``(2, R, F)`` bounds of the values.
-        difference: ``(R, F)`` to the baseline, whose own row is 0.
-        difference_ends: ``(2, R, F)``.
-        effect: ``(R, F)`` the difference in standard deviations of items; NaN where there is none.
-        p: ``(R, F)`` of the test; NaN for the baseline.
-        p_holm: ``(R, F)`` corrected within the family.
-    """
-
-    keys: list[tuple[str, ...]]
-    family: IntArray
-    value: Array
-    ends: Array
-    difference: Array
-    difference_ends: Array
-    effect: Array
-    p: Array
-    p_holm: Array
+FLIPS = 10_000
+BLOCK = 1 << 22  # signs held at once
+ROUNDING = 1e-12  # of the sum of what is flipped: two sums that differ by less are equal
+LESS_IS_BETTER = (DISTANCE,)
+FIGURE = ["measure", "family", "group", "setting"]
+Pairs = Sequence[tuple[str, str]]
 
 
 def compare(
-    evaluations: Sequence[Evaluation],
+    table: pd.DataFrame | Aligned,
+    groups: Mapping[str, Grouping] = STANDARD,
+    baseline: str | Pairs | None = None,
     *,
+    measures: Sequence[str] | None = None,
+    draws: Draws | None = None,
+    resamples: int = RESAMPLES,
+    flips: int = FLIPS,
+    share: float = SHARE,
+    alpha: float = ALPHA,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare runs with a baseline, on every group of languages in every setting.
+
+    Args:
+        table: runs on one benchmark (``results.tidy``), or these lined up already. Seeds of a run are
+            averaged query by query.
+        groups: groupings by the name of the family that Holm's correction goes over.
+        baseline: the run that all others are compared with, or pairs of a run and its baseline; None: the
+            first run.
+        measures: to compare; None: all that the table holds.
+        draws: of the same table and groups, where they are at hand.
+        resamples: of items, for the intervals.
+        flips: assignments of signs, for the tests.
+        share: of the resamples that lie within an interval.
+        alpha: a corrected p below it is called significant.
+        seed: of what is drawn.
+
+    Returns:
+        a row for each run and figure: ``measure``, ``family``, ``group``, ``setting``, ``run``, ``value``
+        with ``low`` and ``high``, and against ``baseline`` (missing in the rows of runs that are compared
+        with none) ``difference`` with ``difference_low`` and ``difference_high``, ``effect`` (in standard
+        deviations of items), ``p``, ``p_holm`` and ``verdict``: better, worse, or missing where it is not
+        significant.
+
+    Raises:
+        PanglotError: an unknown run or measure, or runs on different queries.
+    """
+    if isinstance(table, Aligned):
+        aligned = table
+    else:
+        aligned = align(table, list(measures or dict.fromkeys(table["measure"])))
+    runs = aligned.runs
+    pairs = baseline
+    if pairs is None or isinstance(pairs, str):
+        pairs = [(run, pairs or runs[0]) for run in runs if run != (pairs or runs[0])]
+    for run in (name for pair in pairs for name in pair):
+        if run not in runs:
+            raise PanglotError(f"there is no run '{run}' to compare; use {', '.join(runs)}.")
+    drawn = draws or draw(aligned, groups, resamples=resamples, seed=seed)
+    low, high = bounds(drawn.values, share)
+    place = {run: k for k, run in enumerate(runs)}
+    frames = [
+        drawn.figures.assign(run=run, value=drawn.values[0, k], low=low[k], high=high[k])
+        for run, k in place.items()
+    ]
+    rows = []
+    parts, effects = _contributions(aligned, drawn, [(place[a], place[b]) for a, b in pairs])
+    p = sign_flip_test(parts, flips, seed).reshape(len(pairs), -1) if pairs else np.empty((0, 0))
+    for k, (run, other) in enumerate(pairs):
+        change = drawn.values[:, place[run]] - drawn.values[:, place[other]]
+        ends = bounds(change, share)
+        rows.append(
+            frames[place[run]].assign(
+                baseline=other,
+                difference=change[0],
+                difference_low=ends[0],
+                difference_high=ends[1],
+                effect=effects[k],
+                p=p[k],
+            )
+        )
+    compared = {run for run, _ in pairs}
+    alone = [frame for run, frame in zip(runs, frames, strict=True) if run not in compared]
+    found = pd.concat([*alone, *rows])
+    found = found.iloc[np.argsort(found["run"].map(place), kind="stable")].reset_index(drop=True)
+    return correct(found, ["family"], alpha)
+
+
+def correct(found: pd.DataFrame, family: Sequence[str], alpha: float = ALPHA) -> pd.DataFrame:
+    """Add ``p_holm`` and ``verdict`` to compared figures; a family has one value in each of some columns."""
+    if "p" not in found:
+        return found
+    p_holm = found.groupby(list(family), sort=False)["p"].transform(lambda p: holm(p.to_numpy()))
+    up = (found["difference"] > 0) != found["measure"].isin(LESS_IS_BETTER)
+    verdict = pd.Series(np.where(up, "better", "worse"), found.index, dtype=object)
+    return found.assign(p_holm=p_holm, verdict=verdict.where(p_holm < alpha, None))
+
+
+def _contributions(
+    aligned: Aligned, drawn: Draws, pairs: Sequence[tuple[int, int]]
+) -> tuple[Array, list[Array]]:
+    """Return what items add to every difference, ``(I, pairs x F)``, and the effect sizes of each pair."""
+    parts, effects = [], []
+    for a, b in pairs:
+        of_pair = []
+        for measure, values in aligned.means().items():
+            chosen = drawn.masks[(drawn.figures["measure"] == measure).to_numpy()]
+            of_pair.append(contributions(aligned.cells, values[a] - values[b], chosen))
+        parts.append(np.concatenate([one.values for one in of_pair], axis=1))
+        effects.append(np.concatenate([standardised(one) for one in of_pair]))
+    return (np.concatenate(parts, axis=1) if parts else np.empty((0, 0))), effects
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What each of I items adds to the differences of F figures between two runs.
+
+    Attributes:
+        values: ``(I, F)``; their sum over items is the difference itself.
+        present: ``(I, F)`` whether an item has a query in the figure at all.
+    """
+
+    values: Array
+    present: Mask
+
+    @property
+    def difference(self) -> Array:
+        """The differences of the figures, ``(F,)``; NaN where no item has a query."""
+        return np.where(self.present.any(axis=0), self.values.sum(axis=0), np.nan)
+
+
+def contributions(cells: Cells, differences: Array, chosen: Mask) -> Contributions:
+    """Split differences of figures by item.
+
+    A figure is a mean over cells of means over queries, so it is a sum over items, whose divisors stay the
+    same whichever run an item's figures are taken from.
+
+    Args:
+        cells: of the n rows: I items, C cells.
+        differences: ``(n,)`` one run's value minus the other's, a row each; NaN does not count.
+        chosen: ``(F, C)`` the cells that each figure averages.
+    """
+    sums, counts = item_sums(cells, differences)
+    total = counts.sum(axis=0)
+    weights = (chosen & (total > 0)).astype(np.float64)
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1)
+    return Contributions(
+        weighted_sums(sums / np.maximum(total, 1), weights),
+        weighted_sums(counts, (weights > 0).astype(np.float64)) > 0,
+    )
+
+
+def sign_flip_test(values: Array, flips: int = FLIPS, seed: int = 0) -> Array:
+    """Test sums of paired differences against zero by flipping the signs of items (Fisher 1935).
+
+    If two runs were the same, each item's differences (in all its languages and pools at once, since
+    translations are not independent) could as well have had the other sign. The two-sided p is the share of
+    assignments of signs whose sum is at least as far from zero as the one that was found. All assignments
+    are gone through where there are no more than ``flips``; else so many are drawn and the one that was
+    found counts as one more, so that p is never 0 (Phipson and Smyth 2010).
+
+    Args:
+        values: ``(I, F)`` what each item adds to the difference of each of F figures.
+        flips: assignments of signs that are drawn.
+        seed: of the signs drawn.
+
+    Returns:
+        ``(F,)`` p; 1 where the two runs are the same.
+    """
+    values = values[(values != 0).any(axis=1)]
+    items = len(values)
+    exact = is_exact(items, flips)
+    whole = values.sum(axis=0)
+    found = np.abs(whole) - ROUNDING * np.abs(values).sum(axis=0)
+    total = 2**items if exact else flips
+    rng = np.random.default_rng(seed)
+    at_once = max(1, BLOCK // max(1, items))
+    as_far = np.zeros(values.shape[1], np.int64)
+    for start in range(0, total, at_once):
+        rows = min(at_once, total - start)
+        kept = _all_signs(start, rows, items) if exact else _drawn_signs(rng, rows, items)
+        sums = 2.0 * (kept.astype(np.float64) @ values) - whole
+        as_far += (np.abs(sums) >= found).sum(axis=0)
+    return np.asarray(as_far / total if exact else (as_far + 1) / (total + 1), np.float64)
+
+
+def _all_signs(start: int, rows: int, items: int) -> npt.NDArray[np.uint8]:
+    """Return the assignments of signs from number ``start`` on, ``(rows, items)``: 1 is kept, 0 flipped."""
+    return np.asarray((np.arange(start, start + rows)[:, None] >> np.arange(items)) & 1, np.uint8)
+
+
+def _drawn_signs(rng: np.random.Generator, rows: int, items: int) -> npt.NDArray[np.uint8]:
+    """Draw assignments of signs, a bit each, ``(rows, items)``."""
+    return np.unpackbits(rng.integers(0, 256, (rows, -(-items // 8)), np.uint8), axis=1, count=items)
+
+
+def is_exact(items: int, flips: int) -> bool:
+    """Say whether all assignments of signs to so many items can be gone through."""
+    return items < 63 and 2**items <= flips
+
+
+def holm(p: Array) -> Array:
+    """Correct the p of one family so that the chance of any false alarm in it is kept (Holm 1979).
+
+    The smallest p is multiplied by the number m of tests, the next by m - 1, and so on; none comes out
+    smaller than one before it, or above 1. NaN, a test that could not be made, does not count.
+    """
+    corrected = np.full(len(p), np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    steps = p[order] * np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return corrected
+
+
+def standardised(found: Contributions) -> Array:
+    """Return the mean difference of items over its standard deviation from item to item, ``(F,)``.
+
+    It is Cohen's d for pairs, as Sakai (2014, "Statistical reform in information retrieval?") asks for: the
+    pair is what is compared, and d times the root of the number of items is the paired t. An item's
+    difference is what it adds to the figure, times the number of items, so that their mean is the difference
+    of the figures. NaN where there are fewer than two items or none differs from the others.
+    """
+    count = found.present.sum(axis=0)
+    scaled = found.values * count
+    centred = np.where(found.present, scaled - scaled.sum(axis=0) / np.maximum(count, 1), 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = np.sqrt((centred**2).sum(axis=0) / np.where(count > 1, count - 1, np.nan))
+        flat = spread <= ROUNDING * np.abs(scaled).sum(axis=0)
+        return np.asarray(np.where(flat, np.nan, found.difference / spread), np.float64)
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """Runs on one benchmark, compared with a baseline among them.
+
+    Attributes:
+        benchmark: what the results say of it.
+        measure: that is compared, beside rank distance.
+        runs: their names.
+        baseline: the name of the one that the others are compared with.
+        method: how: numbers of draws, items, sizes of families and so on.
+        notes: sentences where no difference, however large, could come out as significant.
+        figures: what ``compare`` returns.
+    """
+
+    benchmark: Mapping[str, Any]
+    measure: str
+    runs: Sequence[str]
+    baseline: str
+    method: Mapping[str, Any]
+    notes: Sequence[str]
+    figures: pd.DataFrame
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        found = self.figures[(self.figures["family"] == "settings") & self.figures["baseline"].notna()]
+        counts = found["verdict"].value_counts()
+        others = ", ".join(run for run in self.runs if run != self.baseline)
+        return (
+            f"Comparison({others} with {self.baseline} on {self.benchmark['name']}, {self.measure}: "
+            f"{counts.get('better', 0)} better and {counts.get('worse', 0)} worse of {len(found)} settings)"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for each run and figure; see ``compare``."""
+        return self.figures.copy()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as ``panglot compare --json`` prints it.
+
+        ``benchmark``, ``measure``, ``runs``, ``baseline``, ``method``, ``notes``, and in ``compared``, by
+        run, ``settings``, ``rank_distance``, ``by_language`` and ``matrix`` of figures.
+        """
+        compared: dict[str, Any] = {
+            run: {"settings": {}, DISTANCE: None, "by_language": {}, "matrix": {}} for run in self.runs
+        }
+        for row in self.figures.to_dict("records"):
+            parts, figure = compared[row["run"]], _plain(row)
+            last = DISTANCE if row["measure"] == DISTANCE else row["setting"]
+            if row["family"] == "matrix":
+                x, y = row["group"].split(ARROW)
+                parts["matrix"].setdefault(x, {})[y] = figure
+            elif row["family"] == "by_language":
+                parts["by_language"].setdefault(row["group"], {})[last] = figure
+            elif last == DISTANCE:
+                parts[DISTANCE] = figure
+            else:
+                parts["settings"][last] = figure
+        return {
+            "benchmark": dict(self.benchmark),
+            "measure": self.measure,
+            "runs": list(self.runs),
+            "baseline": self.baseline,
+            "method": dict(self.method),
+            "notes": list(self.notes),
+            "compared": compared,
+        }
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one figure without what names it; a missing effect or verdict is None."""
+    names = ["value", "low", "high"]
+    if isinstance(row["baseline"], str):
+        names += ["difference", "difference_low", "difference_high", "effect", "p", "p_holm", "verdict"]
+    return {name: None if pd.isna(row[name]) else row[name] for name in names}
+
+
+def compare_results(
+    *results: Evaluation,
     names: Sequence[str] | None = None,
     measure: str | None = None,
     baseline: int = 0,
@@ -79,15 +349,14 @@ def compare(
     share: float = SHARE,
     alpha: float = ALPHA,
     seed: int = 0,
-) -> dict[str, Any]:
-    """Compare two or more runs on one benchmark with a baseline among them.
+) -> Comparison:
+    """Compare two or more evaluations on one benchmark with a baseline among them.
 
-    Intervals are a bootstrap over items, drawn alike for all runs. Tests flip signs of items
-    (``significance.sign_flip_test``). Holm's correction goes over three families, each with every run that
-    is not the baseline: the settings and rank distance; the same by query language; the language matrix.
+    Holm's correction goes over three families, each with every run that is not the baseline: the settings and
+    rank distance; the same by query language; the language matrix.
 
     Args:
-        evaluations: with results and per-query tables; see ``load_results``.
+        results: with per-query tables; see ``load_results``.
         names: what to call the runs. (default: what their results call the models)
         measure: which to compare; None: the first that the results hold.
         baseline: position of the run that the others are compared with.
@@ -97,179 +366,125 @@ def compare(
         alpha: a corrected p below it is called significant.
         seed: of what is drawn.
 
-    Returns:
-        plain data: ``benchmark``, ``measure``, ``runs`` (names), ``baseline`` (a name), ``method``,
-        ``notes`` (sentences), and in ``compared``, by run, ``settings``, ``rank_distance``, ``by_language``
-        and ``matrix`` of figures with ``value``, ``low``, ``high`` and, but for the baseline, ``difference``
-        (with ``difference_low`` and ``_high``), ``effect``, ``p``, ``p_holm`` and ``verdict``: better, worse,
-        or None where it is not significant.
-
     Raises:
         PanglotError: fewer than two runs, other benchmarks or queries, an unknown measure or baseline.
     """
-    check_comparable(evaluations, baseline)
-    called = list(names) if names is not None else run_names(evaluations)
-    chosen = check_measure(evaluations, measure)
-    tables = aligned_tables(evaluations, called)
-    cells = cells_of(tables[0])
-    columns = [chosen, *([DISTANCE] if DISTANCE in bias_columns(tables[0], [chosen]) else [])]
-    values = {column: np.array([values_of(table, column) for table in tables]) for column in columns}
-    check_known(values, called)
-    found = _compared(cells, values, baseline, resamples, flips, share, seed)
-    runs: dict[str, Any] = {}
-    for k, run in enumerate(called):
-        parts: dict[str, Any] = {"settings": {}, DISTANCE: None, "by_language": {}, "matrix": {}}
-        for place, (key, family) in enumerate(zip(found.keys, found.family, strict=True)):
-            figure = _figure(found, k, place, k == baseline, alpha)
-            last = key[-1] if key[0] == chosen else DISTANCE
-            if FAMILIES[family] != "settings":
-                parts[FAMILIES[family]].setdefault(key[1], {})[last] = figure
-            elif last == DISTANCE:
-                parts[DISTANCE] = figure
-            else:
-                parts["settings"][last] = figure
-        runs[run] = parts
-    return {
-        "benchmark": dict(evaluations[0].results["benchmark"]),
-        "measure": chosen,
-        "runs": called,
-        "baseline": called[baseline],
-        "method": {
+    check_comparable(results, baseline)
+    called = list(names) if names is not None else run_names(results)
+    chosen = check_measure(results, measure)
+    measures = [chosen, *([DISTANCE] if all(DISTANCE in e.per_query.column_names for e in results) else [])]
+    table = tidy(results, called, measures=measures)
+    aligned = align(
+        table[table["perturbation"] == ""], [m for m in measures if (table["measure"] == m).any()]
+    )
+    found = compare(
+        aligned,
+        baseline=called[baseline],
+        resamples=resamples,
+        flips=flips,
+        share=share,
+        alpha=alpha,
+        seed=seed,
+    )
+    sizes = {family: int(found.loc[found["family"] == family, "p"].notna().sum()) for family in STANDARD}
+    items = len(aligned.cells.items)
+    return Comparison(
+        benchmark=results[0].results["benchmark"],
+        measure=chosen,
+        runs=called,
+        baseline=called[baseline],
+        method={
             "interval": "bootstrap over items, percentile",
             "share": share,
             "resamples": resamples,
             "test": "randomisation of the signs of items, two-sided",
             "flips": flips,
-            "exact": is_exact(len(cells.items), flips),
-            "items": len(cells.items),
+            "exact": is_exact(items, flips),
+            "items": items,
             "correction": "Holm",
-            "families": {
-                name: int((~np.isnan(found.p[:, found.family == k])).sum()) for k, name in enumerate(FAMILIES)
-            },
+            "families": sizes,
             "effect": "mean difference of items over its standard deviation",
             "alpha": alpha,
             "seed": seed,
         },
-        "notes": _notes(found, len(cells.items), flips, alpha),
-        "compared": runs,
-    }
-
-
-def _compared(
-    cells: Cells,
-    values: dict[str, Array],
-    baseline: int,
-    resamples: int,
-    flips: int,
-    share: float,
-    seed: int,
-) -> Compared:
-    """Compare all figures of all runs; the first column has a language matrix, others do not."""
-    of_settings, of_languages = setting_masks(cells), language_masks(cells)
-    places = matrix_places(cells)
-    kept = list(places.values())
-    chosen = stack({**of_settings, **of_languages}, cells)
-    family_of = np.repeat([0, 1, 2], [len(of_settings), len(of_languages), len(places)])
-    keys: list[tuple[str, ...]] = []
-    families, figures, items, effects = [], [], [], []
-    for column, of_runs in values.items():
-        with_matrix = not keys
-        count = len(chosen) + with_matrix * len(places)
-        names = [*((name,) for name in of_settings), *of_languages, *places][:count]
-        of_column = [
-            _one_run(cells, of_run, of_runs[baseline], chosen, kept if with_matrix else [], resamples, seed)
-            for of_run in of_runs
-        ]
-        resampled, differences, standard = (np.array(part) for part in zip(*of_column, strict=True))
-        known = ~np.isnan(resampled[0, 0])
-        keys += [(column, *name) for name, is_known in zip(names, known, strict=True) if is_known]
-        families.append(family_of[:count][known])
-        figures.append(resampled[:, :, known])
-        items.append(differences[:, :, known])
-        effects.append(standard[:, known])
-    family = np.concatenate(families)
-    resampled = np.concatenate(figures, axis=2).transpose(1, 0, 2)
-    changes = resampled - resampled[:, baseline : baseline + 1]
-    p = _tested(np.concatenate(items, axis=2), baseline, flips, seed)
-    p_holm = np.full_like(p, np.nan)
-    for k in range(len(FAMILIES)):
-        p_holm[:, family == k] = holm(p[:, family == k].reshape(-1)).reshape(len(p), -1)
-    return Compared(
-        keys=keys,
-        family=family,
-        value=resampled[0],
-        ends=bounds(resampled, share),
-        difference=changes[0],
-        difference_ends=bounds(changes, share),
-        effect=np.concatenate(effects, axis=1),
-        p=p,
-        p_holm=p_holm,
+        notes=power_notes(sizes, items, flips, alpha),
+        figures=found,
     )
 
 
-def _one_run(
-    cells: Cells, values: Array, of_baseline: Array, chosen: Mask, kept: list[int], resamples: int, seed: int
-) -> tuple[Array, Array, Array]:
-    """Return a run's figures over resamples, what items add to their differences, and effect sizes.
+def power_notes(sizes: Mapping[str, int], items: int, flips: int = FLIPS, alpha: float = ALPHA) -> list[str]:
+    """Say where no difference, however large, could come out as significant.
 
-    Figures are those of the masks ``chosen``, then the cells ``kept``.
+    Args:
+        sizes: of the families of Holm's correction.
+        items: that signs are flipped of.
+        flips: assignments of signs.
+        alpha: a corrected p below it is called significant.
     """
-    figures, of_cells = resample(cells, values, chosen, resamples, seed, keep_cells=bool(kept))
-    by_mask = contributions(cells, values - of_baseline, chosen)
-    if of_cells is None:
-        return figures, by_mask.values, standardised(by_mask)
-    by_cell = contributions(cells, values - of_baseline)
-    return (
-        np.concatenate([figures, of_cells[:, kept]], axis=1),
-        np.concatenate([by_mask.values, by_cell.values[:, kept]], axis=1),
-        np.concatenate([standardised(by_mask), standardised(by_cell)[kept]]),
-    )
-
-
-def _tested(items: Array, baseline: int, flips: int, seed: int) -> Array:
-    """Return the p of every run and figure, ``(R, F)``, from ``(R, I, F)``; signs are drawn once for all."""
-    runs, _, figures = items.shape
-    p = np.full((runs, figures), np.nan)
-    others = [k for k in range(runs) if k != baseline]
-    together = np.concatenate([items[k] for k in others], axis=1)
-    p[others] = sign_flip_test(together, flips, seed).reshape(len(others), figures)
-    return p
-
-
-def _notes(found: Compared, items: int, flips: int, alpha: float) -> list[str]:
-    """Say where no difference, however large, could come out as significant."""
     exact = is_exact(items, flips)
     smallest = 2 / 2**items if exact else 1 / (flips + 1)
-    sizes = [int((~np.isnan(found.p[:, found.family == k])).sum()) for k in range(len(FAMILIES))]
-    blind = [name for name, size in zip(FAMILIES, sizes, strict=True) if size * smallest >= alpha]
+    blind = [name for name, size in sizes.items() if size * smallest >= alpha]
     if not blind:
         return []
-    cure = "measure on more items" if exact else f"use {int(max(sizes) / alpha) + 1:,} flips or more"
+    cure = "measure on more items" if exact else f"use {int(max(sizes.values()) / alpha) + 1:,} flips or more"
     return [
         f"no p in {' and '.join(blind)} can be below {alpha} after Holm's correction: {items:,} items and "
         f"{flips:,} flips give none small enough; {cure}."
     ]
 
 
-def _figure(found: Compared, run: int, place: int, is_baseline: bool, alpha: float) -> dict[str, Any]:
-    """Return one figure of one run, and how it differs from the baseline's."""
-    at = (run, place)
-    figure: dict[str, Any] = {
-        "value": float(found.value[at]),
-        "low": float(found.ends[0][at]),
-        "high": float(found.ends[1][at]),
-    }
-    if is_baseline:
-        return figure
-    change, effect = float(found.difference[at]), float(found.effect[at])
-    up = (change > 0) == (found.keys[place][0] != DISTANCE)
-    return {
-        **figure,
-        "difference": change,
-        "difference_low": float(found.difference_ends[0][at]),
-        "difference_high": float(found.difference_ends[1][at]),
-        "effect": None if np.isnan(effect) else effect,
-        "p": float(found.p[at]),
-        "p_holm": float(found.p_holm[at]),
-        "verdict": ("better" if up else "worse") if found.p_holm[at] < alpha else None,
-    }
+def check_drawing(resamples: int, flips: int, alpha: float) -> None:
+    """Refuse numbers of draws, or a level of significance, that say nothing."""
+    for name, number in (("resamples", resamples), ("flips", flips)):
+        if number < 1:
+            raise PanglotError(f"{number} {name} cannot be drawn; use a number above 0.")
+    if not 0 < alpha < 1:
+        raise PanglotError(f"alpha is {alpha:g}; use a number between 0 and 1, such as 0.05.")
+
+
+def check_comparable(evaluations: Sequence[Evaluation], baseline: int) -> None:
+    """Refuse runs that were not made on one benchmark."""
+    if len(evaluations) < 2:
+        raise PanglotError("one run cannot be compared; name two results files or more.")
+    if not 0 <= baseline < len(evaluations):
+        raise PanglotError(
+            f"there is no run {baseline + 1} to be the baseline; use a number from 1 to {len(evaluations)}."
+        )
+    first = evaluations[0].results["benchmark"]
+    for evaluation in evaluations[1:]:
+        other = evaluation.results["benchmark"]
+        if other["sha256"] != first["sha256"] or other["candidate_text"] != first["candidate_text"]:
+            raise PanglotError(
+                f"the runs are of different benchmarks, {_benchmark(first)} and {_benchmark(other)}; "
+                "compare runs of the same data."
+            )
+
+
+def _benchmark(benchmark: Mapping[str, Any]) -> str:
+    return f"{benchmark['name']} ({benchmark['candidate_text']}, sha256 {benchmark['sha256'][:8]})"
+
+
+def check_measure(evaluations: Sequence[Evaluation], measure: str | None) -> str:
+    """Return the measure to compare, which all runs must hold."""
+    held = [evaluation.measures for evaluation in evaluations]
+    shared = [name for name in held[0] if all(name in names for names in held)]
+    if not shared:
+        raise PanglotError("the runs have no measure in common; evaluate them with the same --measures.")
+    if measure is None:
+        return shared[0]
+    if measure not in shared:
+        raise PanglotError(f"not all runs hold '{measure}'; use {', '.join(shared)}.")
+    return measure
+
+
+def run_names(evaluations: Sequence[Evaluation], paths: Sequence[Path] | None = None) -> list[str]:
+    """Name runs by their models; by their files, or else by number, where two models are called the same."""
+    models = [str(evaluation.results["model"]["name"]) for evaluation in evaluations]
+    short = [name.rstrip("/").rsplit("/", 1)[-1] or name for name in models]
+    choices = [short, models]
+    if paths is not None:
+        choices += [[path.stem for path in paths], [str(path) for path in paths]]
+    for names in choices:
+        if len(set(names)) == len(names):
+            return names
+    return [f"{name} ({k})" for k, name in enumerate(short, 1)]

@@ -17,16 +17,16 @@ from panglot.encoders import (
 )
 from panglot.encoders.store import Store
 from panglot.errors import PanglotError
+from panglot.evaluation.aggregate import per_query, summarise
 from panglot.evaluation.bias import bias_figures, with_columns
+from panglot.evaluation.bootstrap import intervals
 from panglot.evaluation.centring import Centre, centre_benchmark, check_centre, chosen_means
-from panglot.evaluation.confidence import intervals
 from panglot.evaluation.groups import group_figures
 from panglot.evaluation.left_out import ranks_without_left_out
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
-from panglot.evaluation.perturbed import perturbed_figures
 from panglot.evaluation.results import Evaluation, describe_benchmark, describe_model, describe_run
+from panglot.evaluation.robustness import perturbed_figures
 from panglot.evaluation.scores import Vectors
-from panglot.evaluation.settings import per_query, summarise
 from panglot.evaluation.stores import check_store
 from panglot.evaluation.trec import DEPTH, check_ids, write_runs
 
@@ -110,8 +110,9 @@ def evaluate(
     }
     results["intervals"] = intervals(evaluation.per_query, measures, passages=len(benchmark.passages))
     results["groups"] = group_figures(results, evaluation.per_query)
+    perturbed = None
     if perturb:
-        results["perturbed"] = perturbed_figures(
+        results["perturbed"], perturbed = perturbed_figures(
             model,
             benchmark,
             passages,
@@ -124,7 +125,7 @@ def evaluate(
             bf16=bf16,
             progress=progress,
         )
-    return Evaluation(results, evaluation.per_query)
+    return Evaluation(results, evaluation.per_query, perturbed)
 
 
 def embed_benchmark(

@@ -1,26 +1,19 @@
-"""Figures by group of languages: seen in training, script, family, resource class, distance of pairs."""
+"""Groups of languages: seen in training, script, family, resource class, distance of pairs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
-from panglot.evaluation.cells import (
-    ALL,
-    Cells,
-    Mask,
-    cells_of,
-    setting_masks,
-    stack,
-    values_of,
-)
-from panglot.evaluation.confidence import RESAMPLES, SHARE, bias_columns, bounds, resample
+from panglot.evaluation.aggregate import ALL, DISTANCE, SETTINGS, Grouping, Mask, cells_of
+from panglot.evaluation.bootstrap import RESAMPLES, SHARE, bias_columns, estimates
 from panglot.languages import family, relation, resource_class, writing
 
 Kind = Callable[[str], str | None]
 PairKind = Callable[[str, str], str | None]
-DISTANCE = "rank_distance"
+SEEN = ("neither seen", "one seen", "both seen")
 
 
 def training_languages(results: Mapping[str, Any]) -> list[str] | None:
@@ -34,6 +27,64 @@ def training_languages(results: Mapping[str, Any]) -> list[str] | None:
     return sorted({code for source in data for code in source["languages"]})
 
 
+def language_kinds(seen: Sequence[str] | None) -> dict[str, Kind]:
+    """Return the kinds of groups that a language can be in."""
+    kinds: dict[str, Kind] = {
+        "script": writing,
+        "family": family,
+        "resource": lambda code: None if resource_class(code) is None else str(resource_class(code)),
+    }
+    if seen is None:
+        return kinds
+    known = set(seen)
+    return {"training": lambda code: "seen" if code in known else "unseen", **kinds}
+
+
+def pair_kinds(seen: Sequence[str] | None) -> dict[str, PairKind]:
+    """Return the kinds of groups that a pair of query language and pool language can be in."""
+    kinds: dict[str, PairKind] = {
+        "relation": relation,
+        "script": lambda x, y: "same script" if writing(x) == writing(y) else "other script",
+    }
+    if seen is None:
+        return kinds
+    known = set(seen)
+    return {"training": lambda x, y: SEEN[(x in known) + (y in known)], **kinds}
+
+
+def query_groups(kind: Kind) -> Grouping:
+    """Group cells by a kind of the query's language; a language without a group is left out."""
+
+    def grouping(cells: pd.DataFrame) -> dict[str, Mask]:
+        return _masks([kind(code) for code in cells["query_language"]])
+
+    return grouping
+
+
+def pair_groups(kind: PairKind) -> Grouping:
+    """Group cells of two different languages by a kind of the pair."""
+
+    def grouping(cells: pd.DataFrame) -> dict[str, Mask]:
+        pairs = zip(cells["query_language"], cells["pool"], strict=True)
+        return _masks([None if y in (x, ALL) else kind(x, y) for x, y in pairs])
+
+    return grouping
+
+
+def named_languages(groups: Mapping[str, Sequence[str]]) -> Grouping:
+    """Group cells whose query is in some languages, by the name of each set of languages."""
+
+    def grouping(cells: pd.DataFrame) -> dict[str, Mask]:
+        return {name: cells["query_language"].isin(codes).to_numpy() for name, codes in groups.items()}
+
+    return grouping
+
+
+def _masks(names: Sequence[str | None]) -> dict[str, Mask]:
+    of_cells = np.array(names, dtype=object)
+    return {name: of_cells == name for name in sorted({name for name in names if name is not None})}
+
+
 def group_figures(
     results: Mapping[str, Any],
     table: pa.Table,
@@ -45,7 +96,7 @@ def group_figures(
 ) -> dict[str, Any]:
     """Average figures over groups of languages, with intervals of a bootstrap over items.
 
-    A language stands in one group of each kind; a language that a kind knows nothing of stands in none.
+    A language is in one group of each kind; a language that a kind knows nothing of is in none.
     Monolingual and multilingual figures of a group are means over its query languages; the cross-lingual one
     is the mean over ordered pairs of different languages whose query is in it. Groups of pairs average
     those pairs themselves.
@@ -67,109 +118,50 @@ def group_figures(
     """
     measures = list(next((figures for figures in results["settings"].values() if figures), {}))
     seen = training_languages(results) if trained_on is None else sorted(set(trained_on))
-    cells = cells_of(table)
-    codes = [str(code) for code in np.unique(cells.query_language)]
-    grouped = {name: _grouped(codes, kind) for name, kind in language_kinds(seen).items()}
-    paired = {name: _pair_masks(cells, kind) for name, kind in pair_kinds(seen).items()}
-    masks: dict[Any, Mask] = {}
-    for name, groups in grouped.items():
-        for group, members in groups.items():
-            own = np.isin(cells.query_language, members)
-            masks |= {(name, group, setting): own & mask for setting, mask in setting_masks(cells).items()}
-    masks |= {(name, group): mask for name, groups in paired.items() for group, mask in groups.items()}
-    columns = [*measures, *(c for c in bias_columns(table, measures) if c == DISTANCE)]
-    figures = {column: _figures(cells, table, column, masks, resamples, share, seed) for column in columns}
+    columns = [*measures, *(name for name in bias_columns(table, measures) if name == DISTANCE)]
+    of_languages, of_pairs = language_kinds(seen), pair_kinds(seen)
+    groupings = {f"languages {name}": query_groups(kind) for name, kind in of_languages.items()}
+    groupings |= {f"pairs {name}": pair_groups(kind) for name, kind in of_pairs.items()}
+    found = estimates(table, columns, groupings, resamples=resamples, share=share, seed=seed)
+    figures = {
+        (row.family, row.group, row.setting, row.measure): {
+            "value": row.value,
+            "low": row.low,
+            "high": row.high,
+        }
+        for row in found.itertuples()
+    }
 
-    def of(key: Any) -> dict[str, Any]:
-        return {m: figures[m][key] for m in measures if key in figures[m]}
+    def of(*key: str) -> dict[str, Any]:
+        return {name: figures[*key, name] for name in measures if (*key, name) in figures}
 
-    distances = figures.get(DISTANCE, {})
+    frame = cells_of(table).frame
+    codes = sorted(set(frame["query_language"]))
+    grouped = {
+        name: {group: [c for c in codes if kind(c) == group] for group in {kind(c) for c in codes} - {None}}
+        for name, kind in of_languages.items()
+    }
     return {
         "languages": {
             name: {
-                group: {
+                str(group): {
                     "languages": members,
-                    "settings": {s: of((name, group, s)) or None for s in setting_masks(cells)},
-                    DISTANCE: distances.get((name, group, "multilingual")),
+                    "settings": {s: of(f"languages {name}", str(group), s) or None for s in SETTINGS},
+                    DISTANCE: figures.get((f"languages {name}", str(group), "multilingual", DISTANCE)),
                 }
-                for group, members in groups.items()
+                for group, members in sorted(groups.items(), key=lambda one: (-len(one[1]), str(one[0])))
             }
             for name, groups in grouped.items()
         },
         "pairs": {
             name: {
-                group: {"pairs": int(mask.sum()), "crosslingual": of((name, group))}
-                for group, mask in groups.items()
+                group: {"pairs": int(mask.sum()), "crosslingual": of(f"pairs {name}", group, "crosslingual")}
+                for group, mask in groupings[f"pairs {name}"](frame).items()
             }
-            for name, groups in paired.items()
+            for name in of_pairs
         },
         "unknown": {
             name: [code for code in codes if not any(code in members for members in groups.values())]
             for name, groups in grouped.items()
         },
-    }
-
-
-def language_kinds(seen: Sequence[str] | None) -> dict[str, Kind]:
-    """Return the kinds of groups that a language can stand in."""
-    kinds: dict[str, Kind] = {
-        "script": writing,
-        "family": family,
-        "resource": lambda code: None if resource_class(code) is None else str(resource_class(code)),
-    }
-    if seen is None:
-        return kinds
-    known = set(seen)
-    return {"training": lambda code: "seen" if code in known else "unseen", **kinds}
-
-
-def pair_kinds(seen: Sequence[str] | None) -> dict[str, PairKind]:
-    """Return the kinds of groups that a pair of query language and pool language can stand in."""
-    kinds: dict[str, PairKind] = {
-        "relation": relation,
-        "script": lambda x, y: "same script" if writing(x) == writing(y) else "other script",
-    }
-    if seen is None:
-        return kinds
-    known = set(seen)
-    named = ("neither seen", "one seen", "both seen")
-    return {"training": lambda x, y: named[(x in known) + (y in known)], **kinds}
-
-
-def _grouped(codes: Sequence[str], kind: Kind) -> dict[str, list[str]]:
-    """Put languages into groups, the largest group first."""
-    groups: dict[str, list[str]] = {}
-    for code in codes:
-        group = kind(code)
-        if group is not None:
-            groups.setdefault(group, []).append(code)
-    return dict(sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])))
-
-
-def _pair_masks(cells: Cells, kind: PairKind) -> dict[str, Mask]:
-    """Say which cells the pairs of each group are, ``(C,)``."""
-    groups: dict[str, Mask] = {}
-    for place, (x, y) in enumerate(zip(cells.query_language.tolist(), cells.pool.tolist(), strict=True)):
-        group = None if y in (x, ALL) else kind(x, y)
-        if group is not None:
-            groups.setdefault(group, np.zeros(len(cells), bool))[place] = True
-    return dict(sorted(groups.items()))
-
-
-def _figures(
-    cells: Cells,
-    table: pa.Table,
-    column: str,
-    masks: Mapping[Any, Mask],
-    resamples: int,
-    share: float,
-    seed: int,
-) -> dict[Any, dict[str, float]]:
-    """Return value, low and high of each figure that a column has."""
-    found, _ = resample(cells, values_of(table, column), stack(masks, cells), resamples, seed)
-    low, high = bounds(found, share)
-    return {
-        key: {"value": float(found[0, k]), "low": float(low[k]), "high": float(high[k])}
-        for k, key in enumerate(masks)
-        if not np.isnan(found[0, k])
     }

@@ -3,25 +3,32 @@
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sentence_transformers import SentenceTransformer
 
 from panglot.data import Benchmark
 from panglot.encoders import model_sha256, passage_prompt, query_prompt
 from panglot.errors import PanglotError
-from panglot.evaluation.cells import (
+from panglot.evaluation.aggregate import (
+    ALL,
     ROW_COLUMNS,
+    SETTINGS,
+    all_cells,
     averages,
     cell_means,
     cells_of,
-    setting_masks,
+    figures_of,
     values_of,
 )
 from panglot.files import open_bytes, write_json, written_whole
@@ -32,25 +39,128 @@ PARTS = ("model", "benchmark", "settings", "bias", "by_language", "matrix")
 PACKAGES = ("torch", "transformers", "sentence-transformers", "sentencepiece", "numpy", "pyarrow")
 
 
-@dataclass(frozen=True)
+PERTURBATION = "perturbation"
+KEYS = {"query_language": "query_language", "pool": "pool", "query": "query_id"}
+COLUMNS = (
+    *("run", "seed", "benchmark", "part", "query_language", "pool", "setting", PERTURBATION),
+    *("measure", "query", "item", "value"),
+)
+
+
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """What an evaluation found.
 
     Attributes:
         results: the content of the results file (see ``docs/results-file.md``).
-        per_query: one row per query and pool; see ``evaluation.settings.per_query``.
+        per_query: one row per query and pool; see ``aggregate.per_query``.
+        perturbed: the same of changed queries, with ``perturbation``, the kind of change; None: none.
     """
 
     results: dict[str, Any]
     per_query: pa.Table
+    perturbed: pa.Table | None = None
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        found = {name: figures for name, figures in self.results["settings"].items() if figures}
+        shown = [f"{name} {next(iter(figures.values())):.4f}" for name, figures in found.items()]
+        model, benchmark = (self.results.get(part, {}).get("name", "") for part in ("model", "benchmark"))
+        return f"Evaluation({model} on {benchmark}, {next(iter(self.measures), '')}: {', '.join(shown)})"
+
+    @property
+    def measures(self) -> list[str]:
+        """Names of the measures."""
+        return next((list(figures) for figures in self.results["settings"].values() if figures), [])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row per query, pool and measure; see ``tidy``."""
+        return tidy([self])
 
     def save(self, path: str | Path) -> None:
         """Write ``path`` (JSON) and the per-query table beside it (same name, ``.parquet``)."""
         path = Path(path)
         table_path = path.with_suffix(".parquet")
         with written_whole(table_path) as part:
-            pq.write_table(self.per_query, part)
+            pq.write_table(_rows(self), part)
         write_json(path, {**self.results, "per_query": table_path.name})
+
+
+def _rows(evaluation: Evaluation) -> pa.Table:
+    """Return all rows; those of changed queries have a ``perturbation``."""
+    if evaluation.perturbed is None:
+        return evaluation.per_query
+    return pa.concat_tables([evaluation.per_query, evaluation.perturbed], promote_options="default")
+
+
+def tidy(
+    evaluations: Sequence[Evaluation],
+    runs: Sequence[str] | None = None,
+    *,
+    measures: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Return evaluations as one long table: a row per run, query, pool and measure.
+
+    Args:
+        evaluations: of any benchmarks.
+        runs: what to call each; two seeds of one run share a name. (default: the names of the models)
+        measures: to keep. (default: the measures and biases that the per-query tables hold)
+
+    Returns:
+        columns ``run``, ``seed``, ``benchmark``, ``part`` (of a suite; else empty), ``query_language``,
+        ``pool``, ``setting``, ``perturbation`` (empty: the queries as they are), ``measure``, ``query``,
+        ``item``, ``value``. Where a query has no value there is no row.
+    """
+    names = [str(e.results["model"]["name"]) for e in evaluations] if runs is None else runs
+    parts = [
+        one
+        for evaluation, name in zip(evaluations, names, strict=True)
+        for one in _long(evaluation, name, measures)
+    ]
+    return pa.concat_tables(parts).unify_dictionaries().to_pandas()
+
+
+def _long(evaluation: Evaluation, run: str, measures: Sequence[str] | None) -> list[pa.Table]:
+    """Return the tidy rows of one evaluation, a table a measure."""
+    rows = _rows(evaluation)
+    encoded = {
+        name: rows[column].combine_chunks().dictionary_encode()
+        for name, column in {**KEYS, "part": "part", PERTURBATION: PERTURBATION}.items()
+        if column in rows.column_names
+    }
+    if PERTURBATION in encoded:
+        encoded[PERTURBATION] = pc.fill_null(rows[PERTURBATION], "").combine_chunks().dictionary_encode()
+    numbers = {"seed": np.full(len(rows), evaluation.results.get("seed", 0)), "item": rows["item"].to_numpy()}
+    constants = {"run": run, "benchmark": evaluation.results.get("benchmark", {}).get("name", "")}
+    constants |= {name: "" for name in ("part", PERTURBATION) if name not in encoded}
+    encoded |= {name: _constant(text, len(rows)) for name, text in constants.items()}
+    encoded["setting"] = _settings(encoded["query_language"], encoded["pool"])
+    wanted = measures or [
+        field.name
+        for field in rows.schema
+        if field.name not in ROW_COLUMNS
+        and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
+    ]
+    found = []
+    for measure in (name for name in wanted if name in rows.column_names):
+        value = values_of(rows, measure)
+        columns = {**encoded, **numbers, "measure": _constant(measure, len(rows)), "value": value}
+        table = pa.table({name: columns[name] for name in COLUMNS})
+        known = ~np.isnan(value)
+        found.append(table if known.all() else table.filter(pa.array(known)))
+    return found
+
+
+def _settings(query_language: pa.DictionaryArray, pool: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Return the setting of each row."""
+    x, y = (encoded.dictionary.to_pylist() for encoded in (query_language, pool))
+    of_cell = [2 if b == ALL else int(a != b) for a in x for b in y]
+    code = query_language.indices.to_numpy() * len(y) + pool.indices.to_numpy()
+    return pa.DictionaryArray.from_arrays(np.array(of_cell, np.int32)[code], list(SETTINGS))
+
+
+def _constant(text: str, count: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(np.zeros(count, np.int32), [text])
 
 
 def load_results(path: str | Path) -> Evaluation:
@@ -79,21 +189,33 @@ def load_results(path: str | Path) -> Evaluation:
         table = pq.read_table(table_path)
     except (pa.ArrowException, OSError) as error:
         raise PanglotError(f"{table_path}: is damaged or no Parquet file; copy it again.") from error
-    measures = next((list(figures) for figures in results["settings"].values() if figures), [])
-    for column in (*ROW_COLUMNS, *measures):
+    plain, perturbed = _apart(table)
+    found = Evaluation({key: value for key, value in results.items() if key != "per_query"}, plain, perturbed)
+    for column in (*ROW_COLUMNS, *found.measures):
         if column not in table.column_names:
             raise PanglotError(f"{table_path}: has no column '{column}'; it is not the table of {path.name}.")
-    _check_belongs(path, results["settings"], table, table_path)
-    return Evaluation({key: value for key, value in results.items() if key != "per_query"}, table)
+    _check_belongs(path, results["settings"], plain, table_path)
+    return found
+
+
+def _apart(table: pa.Table) -> tuple[pa.Table, pa.Table | None]:
+    """Split the rows of queries as they are from those of changed ones."""
+    if PERTURBATION not in table.column_names:
+        return table, None
+    changed = pc.is_valid(table[PERTURBATION])
+    perturbed = table.filter(changed)
+    known = [name for name in perturbed.column_names if perturbed[name].null_count < len(perturbed)]
+    return table.filter(pc.invert(changed)).drop_columns(PERTURBATION), perturbed.select(known)
 
 
 def _check_belongs(path: Path, settings: dict[str, Any], table: pa.Table, table_path: Path) -> None:
     """Refuse a table whose means are not the figures of the results file."""
     cells = cells_of(table)
-    masks = setting_masks(cells)
+    keys, masks = figures_of(cells, {"settings": all_cells})
     for setting, figures in settings.items():
         for measure, value in (figures or {}).items():
-            found = averages(cell_means(cells, values_of(table, measure)), masks[setting][None])[0]
+            chosen = masks[(keys["setting"] == setting).to_numpy()].any(axis=0)
+            found = averages(cell_means(cells, values_of(table, measure)), chosen[None])[0]
             if not abs(found - value) <= TOLERANCE:
                 raise PanglotError(
                     f"{table_path}: does not belong to {path.name}, whose {setting} {measure} is "

@@ -9,7 +9,7 @@ import torch
 from panglot.data import Benchmark, IntArray
 from panglot.encoders import FloatArray
 from panglot.errors import PanglotError
-from panglot.evaluation.cells import ALL
+from panglot.evaluation.aggregate import ALL
 from panglot.evaluation.scores import (
     SMALLEST,
     UNIT,

@@ -1,15 +1,6 @@
-"""Experiments, made of the parts."""
+"""Experiments: a sweep of runs, one comparison of their results, tables and plots."""
 
-from panglot.experiments.asking import Asked, ask
-from panglot.experiments.experiment import Experiment, read_experiment
-from panglot.experiments.runs import Places
-from panglot.experiments.strategies import compare_strategies
+from panglot.experiments.experiment import Answer, Experiment, read_experiment, run_experiment
+from panglot.experiments.sweep import Data
 
-__all__ = [
-    "Asked",
-    "Experiment",
-    "Places",
-    "ask",
-    "compare_strategies",
-    "read_experiment",
-]
+__all__ = ["Answer", "Data", "Experiment", "read_experiment", "run_experiment"]

@@ -1,15 +1,45 @@
-"""The settings of an experiment: a question, what all its runs share, and the grid that they span."""
+"""An experiment: a question, the runs that it plans, one comparison of their results, tables and plots.
 
+A question is a module with ``TITLE``, ``Grid`` (its own settings), ``plan`` (its runs) and ``answer``
+(sections of tables and plots made of their results).
+"""
+
+import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 from pydantic import Field
 
 from panglot.errors import PanglotError
+from panglot.evaluation import describe_run
+from panglot.evaluation.aggregate import DISTANCE, Aligned, align
 from panglot.evaluation.measures import parse_measure
+from panglot.experiments.sweep import (
+    Data,
+    Run,
+    Tell,
+    benchmark_of,
+    folder_of,
+    forget_data,
+    key_of,
+    missing_targets,
+    read_table,
+    sources_of,
+    sweep,
+)
+from panglot.files import write_json, written_whole
+from panglot.report.blocks import Section
+from panglot.report.charts import check_installed
+from panglot.report.frames import Table, to_records
+from panglot.report.html import page
+from panglot.report.markdown import markdown
+from panglot.report.write import write_assets
 from panglot.training import Recipe, override
 from panglot.training.settings import Part, checked
 
@@ -20,10 +50,11 @@ class Experiment(Part):
     """What a recipe in ``recipes/experiments`` says.
 
     Attributes:
-        question: which of ``NAMES`` it asks.
+        question: which of ``NAMES`` it asks, or ``strategies``.
         benchmarks: of the catalogue, that all runs are measured on unless the question says otherwise.
         seeds: runs of every trained model.
-        measure: the one that answers are given in, as ir_measures names it.
+        measure: the one that answers are given in, as ir_measures names it; ``grid.measures`` may name
+            another for single benchmarks.
         bf16: encode in bfloat16 when measuring.
         recipe: of a training run, shared by all; its data part and its seed are not used.
         grid: settings of the question; its module says which.
@@ -36,6 +67,26 @@ class Experiment(Part):
     bf16: bool = False
     recipe: Recipe = Recipe()
     grid: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def module(self) -> Any:
+        """The module of the question."""
+        return import_module(f"panglot.experiments.{self.question.replace('-', '_')}")
+
+    def settings(self) -> Any:
+        """Return the question's own settings, checked."""
+        return checked(self.module.Grid, self.grid, "grid")
+
+    def measure_of(self, benchmark: str) -> str:
+        """Return the measure that a benchmark's answers are given in."""
+        return str((self.grid.get("measures") or {}).get(benchmark, self.measure))
+
+    def seeded(self, name: str, targets: Sequence[Any], settings: Mapping[str, Any]) -> list[Run]:
+        """Return a trained run for every seed: the shared recipe with some settings laid over it."""
+        return [
+            Run(name, override(self.recipe, {**settings, "training.seed": seed}), tuple(targets))
+            for seed in range(self.seeds)
+        ]
 
 
 def read_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Experiment:
@@ -60,7 +111,7 @@ def read_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
             f"{where}: no such file, and no experiment of that name; use one of {', '.join(NAMES)}."
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PanglotError(f"{where}: is no valid TOML: {error}.") from error
+        raise PanglotError(f"{where}: is not valid TOML: {error}. Fix that line.") from error
     of_recipe = {}
     for key, value in (overrides or {}).items():
         part, _, setting = key.partition(".")
@@ -75,5 +126,180 @@ def read_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
     found = checked(Experiment, values, where)
     parse_measure(found.measure)
     if found.question not in NAMES:
-        raise PanglotError(f"{where}: '{found.question}' is no question; use one of {', '.join(NAMES)}.")
+        raise PanglotError(f"{where}: unknown question '{found.question}'; use one of {', '.join(NAMES)}.")
     return found.model_copy(update={"recipe": override(found.recipe, of_recipe)})
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What finished runs found.
+
+    Attributes:
+        experiment: the settings.
+        runs: all.
+        table: their results, tidy; ``benchmark`` holds titles of targets.
+        data: that was trained and measured on.
+        folder: of the runs.
+    """
+
+    experiment: Experiment
+    runs: Sequence[Run]
+    table: pd.DataFrame
+    data: Data
+    folder: Path
+
+    def benchmarks(self) -> Iterator[tuple[str, str, Aligned]]:
+        """Give each benchmark's title, the measure of its answers, and its runs lined up."""
+        for title in dict.fromkeys(target.title for run in self.runs for target in run.targets):
+            measure = self.experiment.measure_of(title)
+            yield title, measure, lined_up(self.table[self.table["benchmark"] == title], measure)
+
+
+def lined_up(rows: pd.DataFrame, measure: str) -> Aligned:
+    """Line up runs on one benchmark by a measure, and by rank distance where there is any."""
+    names = [measure, *([DISTANCE] if (rows["measure"] == DISTANCE).any() else [])]
+    return align(rows[rows["perturbation"] == ""], names)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of an experiment.
+
+    Attributes:
+        sections: tables and plots.
+        summary: the content of ``summary.json``.
+        written: the files, the page first.
+    """
+
+    sections: Sequence[Section]
+    summary: Mapping[str, Any]
+    written: Sequence[Path]
+
+    @property
+    def tables(self) -> list[Table]:
+        """All tables."""
+        return [block for section in self.sections for block in section.blocks if isinstance(block, Table)]
+
+
+def plan_runs(experiment: Experiment, data: Data) -> list[Run]:
+    """Return the runs that answer an experiment's question."""
+    runs: list[Run] = experiment.module.plan(experiment, experiment.settings(), data)
+    if any(run.trained for run in runs) and not data.pairs:
+        raise PanglotError("there is nothing to train on; name parallel pairs with --pairs.")
+    if not any(run.targets for run in runs):
+        raise PanglotError("there is nothing to measure on; name a benchmark with --benchmark.")
+    for measure in _measures(experiment, runs):
+        if measure not in data.measures:
+            raise PanglotError(f"'{measure}' is not measured; use {', '.join(data.measures)}.")
+    return runs
+
+
+def _measures(experiment: Experiment, runs: Sequence[Run]) -> list[str]:
+    titles = [target.title for run in runs for target in run.targets]
+    return list(dict.fromkeys([experiment.measure, *map(experiment.measure_of, titles)]))
+
+
+def unfinished(runs: Sequence[Run], data: Data, folder: Path) -> list[Run]:
+    """Return the runs that were not trained, or not measured on all benchmarks, yet."""
+    return [run for run in runs if missing_targets(run, data, folder)]
+
+
+def run_experiment(
+    experiment: Experiment,
+    data: Data,
+    output: str | Path,
+    *,
+    runs_folder: str | Path | None = None,
+    workers: int = 1,
+    tell: Tell | None = None,
+) -> Answer:
+    """Run what an experiment needs and write its answer.
+
+    May be stopped at any time: the same call goes on, and never repeats a finished run.
+
+    Args:
+        experiment: see ``read_experiment``.
+        data: to train and measure on.
+        output: folder of the answer: ``report.html``, ``report.md``, ``summary.json``, plots and tables.
+        runs_folder: of the runs; several experiments may share one. (default: ``runs`` in ``output``)
+        workers: runs at once; see ``sweep``.
+        tell: told how far it is.
+
+    Raises:
+        KeyboardInterrupt: a run was interrupted.
+        PanglotError: settings or data that cannot work, or what draws is not installed.
+    """
+    check_installed()
+    forget_data()
+    output = Path(output)
+    folder = output / "runs" if runs_folder is None else Path(runs_folder)
+    runs = plan_runs(experiment, data)
+    sweep(runs, data, folder, workers=workers, tell=tell)
+    table = read_table(runs, data, folder, [*_measures(experiment, runs), DISTANCE])
+    findings = Findings(experiment, runs, table, data, folder)
+    sections = experiment.module.answer(experiment, experiment.settings(), findings)
+    return _write(sections, findings, output)
+
+
+def _write(sections: Sequence[Section], findings: Findings, output: Path) -> Answer:
+    """Write ``summary.json``, ``report.html`` and ``report.md`` with its plots and tables beside it."""
+    summary = _summary(sections, findings)
+    title, described = findings.experiment.module.TITLE, _subtitle(findings.runs, summary)
+    texts = {  # all is drawn before anything is written
+        "report.html": page(title, described, sections),
+        "report.md": markdown(title, described, sections),
+    }
+    assets = write_assets(sections, output)
+    for name, text in texts.items():
+        with written_whole(output / name) as part:
+            part.write_text(text, encoding="utf-8")
+    write_json(output / "summary.json", summary)
+    return Answer(sections, summary, [*(output / name for name in (*texts, "summary.json")), *assets])
+
+
+def _summary(sections: Sequence[Section], findings: Findings) -> dict[str, Any]:
+    """Return the content of ``summary.json``: settings, data and runs, and all tables."""
+    data, runs = findings.data, findings.runs
+    sources, held_out = sources_of(data)
+    found = {
+        **describe_run(),
+        "experiment": findings.experiment.model_dump(mode="json"),
+        "sources": {source.name: source.sha256 for source in sources},
+        "held_out": data.held_out if held_out else 0,
+        "benchmarks": {
+            target.title: {
+                "languages": list(benchmark.languages),
+                "sha256": [part.sha256 for part in getattr(benchmark, "parts", [benchmark])],
+            }
+            for target in {target.title: target for run in runs for target in run.targets}.values()
+            for benchmark in [benchmark_of(data, target.name, target.languages)]
+        },
+        "runs": [
+            {
+                "name": run.title,
+                "folder": folder_of(run, data, findings.folder).name,
+                "key": key_of(run, data),
+            }
+            for run in runs
+        ],
+        "tables": {
+            block.name: {"title": block.title, "rows": to_records(block)}
+            for section in sections
+            for block in section.blocks
+            if isinstance(block, Table)
+        },
+    }
+    # JSON has neither infinity, which settings may be, nor NaN
+    plain: dict[str, Any] = json.loads(
+        json.dumps(found), parse_constant=lambda word: None if word == "NaN" else word
+    )
+    return plain
+
+
+def _subtitle(runs: Sequence[Run], summary: Mapping[str, Any]) -> str:
+    trained = [run for run in runs if run.trained]
+    models = sorted({run.recipe.model.name for run in runs})
+    seeds = len({run.recipe.training.seed for run in trained})
+    of_seeds = f", {seeds} seed{'' if seeds == 1 else 's'}" if trained else ""
+    count = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
+    return f"{', '.join(models)}; {count}{of_seeds}; measured on {', '.join(summary['benchmarks'])}."

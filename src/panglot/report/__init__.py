@@ -4,7 +4,6 @@ from panglot.report.contents import Contents, gather, read_failures
 from panglot.report.reference import reference_for
 from panglot.report.tables import (
     change_table,
-    comparison_table,
     languages_table,
     matrix_table,
     perturbed_languages_table,
@@ -16,7 +15,6 @@ from panglot.report.write import write_report
 __all__ = [
     "Contents",
     "change_table",
-    "comparison_table",
     "gather",
     "languages_table",
     "matrix_table",

@@ -120,7 +120,7 @@ class Section:
 
     name: str
     title: str
-    blocks: Sequence[Block]
+    blocks: Sequence[Any]  # a block, or a table of ``frames``
 
 
 def figure(

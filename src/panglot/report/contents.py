@@ -9,12 +9,17 @@ from typing import Any
 import pyarrow as pa
 
 from panglot.errors import PanglotError
-from panglot.evaluation.comparable import check_comparable, check_measure, run_names
-from panglot.evaluation.compare import ALPHA, compare
-from panglot.evaluation.confidence import RESAMPLES, intervals
+from panglot.evaluation.bootstrap import RESAMPLES, intervals
+from panglot.evaluation.compare import (
+    ALPHA,
+    FLIPS,
+    check_comparable,
+    check_measure,
+    compare_results,
+    run_names,
+)
 from panglot.evaluation.groups import group_figures
 from panglot.evaluation.results import Evaluation
-from panglot.evaluation.significance import FLIPS
 from panglot.files import open_bytes
 
 LISTED = {"rank": int, "score": (int, float), "id": str, "language": str, "text": str, "relevance": int}
@@ -111,7 +116,7 @@ def gather(
     chosen = check_measure(evaluations, measure)
     names = run_names(evaluations, paths)
     settings = {"resamples": resamples, "flips": flips, "alpha": alpha, "seed": seed}
-    held = [measures_of(e) for e in evaluations]
+    held = [e.measures for e in evaluations]
     shared = [name for name in held[0] if all(name in names_ for names_ in held)]
     given = _by_run(evaluations, failures)
     runs = []
@@ -132,8 +137,8 @@ def gather(
             progress(1)
     compared = None
     if len(runs) > 1:
-        compared = compare(
-            evaluations,
+        compared = compare_results(
+            *evaluations,
             names=names,
             measure=chosen,
             baseline=baseline,
@@ -141,15 +146,10 @@ def gather(
             flips=flips,
             alpha=alpha,
             seed=seed,
-        )
+        ).to_dict()
     if progress is not None:
         progress(1)
     return Contents(runs, chosen, shared, compared, settings)
-
-
-def measures_of(evaluation: Evaluation) -> list[str]:
-    """Return the measures that results hold."""
-    return next((list(figures) for figures in evaluation.results["settings"].values() if figures), [])
 
 
 def read_failures(path: Path) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ def as_latex(grid: Grid) -> str:
         "% \\usepackage{booktabs,amssymb}",
         f"\\begin{{tabular}}{{{columns}}}",
         "\\toprule",
-        _line([_latex(name) for name in grid.columns]),
+        _line([latex_text(name) for name in grid.columns]),
         "\\midrule",
         *(_line([_latex_cell(cell) for cell in row]) for row in grid.rows),
         "\\bottomrule",
@@ -103,12 +103,13 @@ def _line(cells: list[str]) -> str:
 
 
 def _latex_cell(cell: Cell) -> str:
-    mark = _latex(MARKS[cell.verdict]) if cell.verdict else ""
-    ends = f" {{\\scriptsize ({_latex(cell.ends_text)})}}" if cell.ends_text else ""
-    return f"{_latex(cell.text)}{mark}{ends}"
+    mark = latex_text(MARKS[cell.verdict]) if cell.verdict else ""
+    ends = f" {{\\scriptsize ({latex_text(cell.ends_text)})}}" if cell.ends_text else ""
+    return f"{latex_text(cell.text)}{mark}{ends}"
 
 
-def _latex(text: str) -> str:
+def latex_text(text: str) -> str:
+    """Return a text as LaTeX prints it."""
     return "".join(SPECIAL.get(character, character) for character in " ".join(text.split()))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from panglot.report.blocks import Block, Facts, Grid, Picture, Section, Sentences
+from panglot.report.frames import Table, to_markdown
 from panglot.report.grid_files import as_markdown, markdown_text
 
 
@@ -17,13 +18,16 @@ def markdown(title: str, subtitle: str, sections: Sequence[Section]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _block(block: Block) -> str:
+def _block(block: Block | Table) -> str:
     if isinstance(block, Sentences):
         texts = [_line(sentence) for sentence in block.sentences]
         return "\n".join(f"- {text}" for text in texts) if block.listed else "\n\n".join(texts)
     if isinstance(block, Grid):
         table = as_markdown(block).rstrip()
         return f"<details><summary>The numbers</summary>\n\n{table}\n\n</details>" if block.folded else table
+    if isinstance(block, Table):
+        table, title = to_markdown(block).rstrip(), markdown_text(block.title)
+        return f"<details><summary>{title}</summary>\n\n{table}\n\n</details>" if block.folded else table
     if isinstance(block, Picture):
         return f"![{markdown_text(block.alt)}]({quote(block.name)}.svg)" if block.in_page else ""
     if isinstance(block, Facts):

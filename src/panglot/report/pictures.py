@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from panglot.evaluation.aggregate import ALL, Array, values_of
 from panglot.evaluation.bias.readings import TOP
-from panglot.evaluation.cells import ALL, Array, values_of
 from panglot.languages import language_name
 from panglot.report.blocks import Cell, Grid, Picture, figure
 from panglot.report.charts import finished, heatmap, intervals_by_language, lines, shares_by_language

@@ -149,27 +149,6 @@ def change_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
     return table
 
 
-def comparison_table(name: str, compared: Mapping[str, Any]) -> Table:
-    """Show strategies side by side on one benchmark, with half of their intervals."""
-    table = _table(f"{name}: mAP and rank distance, ± half of the 95 % interval over items")
-    table.add_column("strategy")
-    columns = [c for c in (*SETTING_NAMES, "rank_distance") if c in compared["zero-shot"]]
-    for column in columns:
-        table.add_column(SETTING_NAMES.get(column, "rank distance"), justify="right")
-    for strategy, figures in compared.items():
-        if strategy.endswith(" minus"):
-            continue
-        table.add_row(strategy, *(_interval(figures[c], c == "rank_distance") for c in columns))
-    return table
-
-
-def _interval(figure: Mapping[str, float], whole: bool) -> str:
-    half = (figure["high"] - figure["low"]) / 2
-    if whole:
-        return f"{figure['value']:,.0f} ±{half:,.0f}"
-    return f"{figure['value']:.3f} ±{half:.3f}"
-
-
 def _change(value: float, form: str, *, up: bool) -> Text:
     better = value > 0 if up else value < 0
     return Text(format(value, form), style="" if value == 0 else "green" if better else "red")

@@ -7,13 +7,14 @@ from panglot.files import written_whole
 from panglot.report.blocks import Grid, Picture, Section
 from panglot.report.charts import check_installed
 from panglot.report.contents import Contents
+from panglot.report.frames import FORMS, Table
 from panglot.report.grid_files import as_csv, as_latex, as_markdown
 from panglot.report.html import page
 from panglot.report.reference import Reference
 from panglot.report.render import png, svg
 from panglot.report.sections import sections
 
-FORMS: dict[str, Callable[[Grid], str]] = {".csv": as_csv, ".tex": as_latex, ".md": as_markdown}
+GRID_FORMS: dict[str, Callable[[Grid], str]] = {".csv": as_csv, ".tex": as_latex, ".md": as_markdown}
 
 
 def write_report(
@@ -63,7 +64,7 @@ def write_assets(found: Sequence[Section], folder: Path) -> list[Path]:
     """Write every picture and table of a report into a folder; files of the same name are replaced."""
     written = []
     for block in (block for section in found for block in section.blocks):
-        if isinstance(block, Picture | Grid):
+        if isinstance(block, Picture | Grid | Table):
             for ending, content in _files(block).items():
                 path = folder / f"{block.name}{ending}"
                 with written_whole(path) as part:
@@ -72,8 +73,10 @@ def write_assets(found: Sequence[Section], folder: Path) -> list[Path]:
     return written
 
 
-def _files(block: Picture | Grid) -> dict[str, bytes]:
+def _files(block: Picture | Grid | Table) -> dict[str, bytes]:
     """Return the content of a block's files, by ending."""
     if isinstance(block, Picture):
         return {".svg": svg(block.spec).encode(), ".png": png(block.spec)}
-    return {ending: form(block).encode() for ending, form in FORMS.items()}
+    if isinstance(block, Table):
+        return {ending: form(block).encode() for ending, form in FORMS.items()}
+    return {ending: form(block).encode() for ending, form in GRID_FORMS.items()}

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from panglot.data import Benchmark, IntArray
 from panglot.encoders import FloatArray
+from panglot.evaluation.aggregate import ALL
 from panglot.evaluation.bias.peer import kruskal_wallis, peer
 from panglot.evaluation.bias.preference import own_language_preference
 from panglot.evaluation.bias.readings import DEPTH, PATIENCE, TOP
@@ -19,7 +20,6 @@ from panglot.evaluation.bias.shares import (
     top_shares,
     total_variation,
 )
-from panglot.evaluation.cells import ALL
 from panglot.evaluation.ranks import Ranks
 from panglot.evaluation.scores import Vectors
 from panglot.evaluation.top import Top, top_passages

@@ -1,0 +1,216 @@
+"""How sure a figure is: a bootstrap over items (Efron 1979).
+
+Translations of one item depend on each other. So items are drawn with replacement, and all rows of an item,
+in all languages and pools, go with it. The same seed draws the same items, so that draws of two runs on the
+same queries may be subtracted.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from panglot.evaluation.aggregate import (
+    ARROW,
+    DISTANCE,
+    ROW_COLUMNS,
+    STANDARD,
+    Aligned,
+    Array,
+    Cells,
+    Grouping,
+    Mask,
+    averages,
+    cells_of,
+    figures_of,
+    item_sums,
+    values_of,
+)
+
+RESAMPLES = 1000
+SHARE = 0.95
+BLOCK = 1 << 24  # weights or means held at once, so that memory does not grow with the benchmark
+
+
+def resample(cells: Cells, values: Array, chosen: Mask, resamples: int = RESAMPLES, seed: int = 0) -> Array:
+    """Compute figures of a column over resampled items.
+
+    Args:
+        cells: of the n rows: I items, C cells.
+        values: ``(n,)`` one a row; NaN does not count.
+        chosen: ``(F, C)`` the cells that each figure averages.
+        resamples: how many.
+        seed: of the items drawn.
+
+    Returns:
+        ``(resamples + 1, F)``: the figures themselves first. NaN where a resample has no value for a figure.
+    """
+    sums, counts = item_sums(cells, values)
+    rng = np.random.default_rng(seed)
+    at_once = max(1, BLOCK // max(1, len(cells.items), len(cells)))
+    figures = []
+    for start in range(0, resamples + 1, at_once):
+        weights = _weights(len(cells.items), min(at_once, resamples + 1 - start), rng, first=not start)
+        with np.errstate(invalid="ignore"):
+            means = (weights @ sums) / (weights @ counts)
+        figures.append(averages(means, chosen))
+    return np.concatenate(figures)
+
+
+def _weights(items: int, rows: int, rng: np.random.Generator, *, first: bool) -> Array:
+    """Count how often each item is drawn, ``(rows, items)``; the first row of all has each item once."""
+    drawn = rng.integers(0, items, (rows - first, items))
+    flat = drawn + np.arange(rows - first)[:, None] * items
+    counts = np.bincount(flat.reshape(-1), minlength=flat.size).reshape(flat.shape).astype(np.float64)
+    return np.concatenate([np.ones((1, items)), counts]) if first else counts
+
+
+def bounds(resampled: Array, share: float = SHARE) -> Array:
+    """Return the percentile bounds of figures ``(resamples + 1, ...)``: ``(2, ...)``.
+
+    Resamples without a value do not count; bounds of nothing are NaN.
+    """
+    drawn = resampled[1:].reshape(len(resampled) - 1, -1)
+    ends = [(1 - share) / 2, (1 + share) / 2]
+    missing = np.isnan(drawn)
+    whole, holed = ~missing.any(axis=0), missing.any(axis=0) & ~missing.all(axis=0)
+    found = np.full((2, drawn.shape[1]), np.nan)
+    found[:, whole] = np.quantile(drawn[:, whole], ends, axis=0)
+    if holed.any():  # slower
+        found[:, holed] = np.nanquantile(drawn[:, holed], ends, axis=0)
+    return found.reshape(2, *resampled.shape[1:])
+
+
+def interval(resampled: Array, share: float = SHARE) -> dict[str, float]:
+    """Return ``value``, ``low`` and ``high`` of one figure, ``(resamples + 1,)``."""
+    low, high = bounds(resampled, share)
+    return {"value": float(resampled[0]), "low": float(low), "high": float(high)}
+
+
+@dataclass(frozen=True)
+class Draws:
+    """F figures of R runs over resampled items.
+
+    Attributes:
+        figures: a row a figure: ``measure``, ``family``, ``group``, ``setting``.
+        runs: names.
+        values: ``(resamples + 1, R, F)``: the figures themselves first.
+        masks: ``(F, C)`` the cells that each figure averages.
+    """
+
+    figures: pd.DataFrame
+    runs: Sequence[str]
+    values: Array
+    masks: Mask
+
+    def of(self, run: str, **figure: str) -> Array:
+        """Return the draws ``(resamples + 1,)`` of one figure, named by columns of ``figures``, of a run."""
+        known = np.logical_and.reduce([self.figures[name] == value for name, value in figure.items()])
+        (place,) = np.flatnonzero(known)
+        return np.asarray(self.values[:, list(self.runs).index(run), place], np.float64)
+
+
+def draw(
+    aligned: Aligned,
+    groups: Mapping[str, Grouping],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Draws:
+    """Compute every group's figures in every setting over resampled items, drawn alike for all runs.
+
+    Seeds of a run are averaged query by query first. A figure that has no value is left out.
+    """
+    keys, chosen = figures_of(aligned.cells, groups)
+    frames, values, masks = [], [], []
+    for measure, of_runs in aligned.means().items():
+        found = np.array([resample(aligned.cells, run, chosen, resamples, seed) for run in of_runs])
+        known = ~np.isnan(found[0, 0])
+        frames.append(keys[known].assign(measure=measure))
+        values.append(found[:, :, known].transpose(1, 0, 2))
+        masks.append(chosen[known])
+    figures = pd.concat(frames, ignore_index=True)[["measure", *keys.columns]]
+    return Draws(figures, aligned.runs, np.concatenate(values, axis=2), np.concatenate(masks))
+
+
+def estimates(
+    table: pa.Table,
+    columns: Sequence[str],
+    groups: Mapping[str, Grouping],
+    *,
+    resamples: int = RESAMPLES,
+    share: float = SHARE,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return the figures of one ``per_query`` table with intervals.
+
+    Returns:
+        a row a figure: ``measure`` (a column of the table), ``family``, ``group``, ``setting``, ``value``,
+        ``low``, ``high``.
+    """
+    values = {column: values_of(table, column)[None] for column in columns}
+    only = Aligned(cells_of(table), [("", 0)], values)
+    found = draw(only, groups, resamples=resamples, seed=seed)
+    low, high = bounds(found.values[:, 0], share)
+    return found.figures.assign(value=found.values[0, 0], low=low, high=high)
+
+
+def intervals(
+    table: pa.Table,
+    measures: Sequence[str],
+    *,
+    passages: int | None = None,
+    resamples: int = RESAMPLES,
+    share: float = SHARE,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Return the bounds of every figure of a results file, in the same places.
+
+    Args:
+        table: a ``per_query`` table.
+        measures: names of its columns that ``settings``, ``by_language`` and ``matrix`` show. Every other
+            column of numbers (rank distance, say) is a bias: it is averaged in the multilingual pool, over
+            the queries of a language and then over languages.
+        passages: size of the pool, for ``rank_distance_normalised``.
+        resamples: how many.
+        share: of the resamples that lie between the bounds.
+        seed: of the items drawn.
+
+    Returns:
+        ``share``, ``resamples``, ``seed``, ``unit`` (item), ``settings``, ``bias``, ``by_language`` and
+        ``matrix``; where the results have a figure, this has ``[low, high]``.
+    """
+    columns = [*measures, *bias_columns(table, measures)]
+    found = estimates(table, columns, STANDARD, resamples=resamples, share=share, seed=seed)
+    parts: dict[str, Any] = {"settings": {}, "bias": {}, "by_language": {}, "matrix": {}}
+    for row in found.itertuples():
+        ends = [row.low, row.high]
+        if row.measure not in measures:
+            if row.family == "settings" and row.setting == "multilingual":
+                parts["bias"][row.measure] = ends
+            elif row.family == "by_language" and row.setting == "multilingual":
+                parts["by_language"].setdefault(row.group, {})[row.measure] = ends
+        elif row.family == "settings":
+            parts["settings"].setdefault(row.setting, {})[row.measure] = ends
+        elif row.family == "by_language":
+            of_language = parts["by_language"].setdefault(row.group, {})
+            of_language.setdefault(row.setting, {})[row.measure] = ends
+        else:
+            x, y = row.group.split(ARROW)
+            parts["matrix"].setdefault(row.measure, {}).setdefault(x, {})[y] = ends
+    if passages and DISTANCE in parts["bias"]:
+        parts["bias"][f"{DISTANCE}_normalised"] = [end / passages for end in parts["bias"][DISTANCE]]
+    return {"share": share, "resamples": resamples, "seed": seed, "unit": "item", **parts}
+
+
+def bias_columns(table: pa.Table, measures: Sequence[str]) -> list[str]:
+    """Return the columns of a ``per_query`` table that are numbers, but neither ranks nor measures."""
+    return [
+        field.name
+        for field in table.schema
+        if field.name not in (*ROW_COLUMNS, *measures)
+        and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
+    ]

@@ -1,0 +1,330 @@
+"""One leaderboard: encoders tuned with hybrid batches against zero-shot encoders, and BM25."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+from huggingface_hub import HfApi, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError
+from pydantic import BeforeValidator, Field
+
+from panglot.data import Suite
+from panglot.data.catalogue import entry_named
+from panglot.encoders.load import EMBEDDED
+from panglot.errors import PanglotError
+from panglot.evaluation import compare
+from panglot.evaluation.aggregate import DISTANCE, all_cells
+from panglot.evaluation.compare import ALPHA, FLIPS
+from panglot.experiments.display import (
+    INTERVALS,
+    dots,
+    legend,
+    measure_title,
+    picture,
+    seed_tables,
+    with_panels,
+    with_texts,
+)
+from panglot.experiments.experiment import Experiment, Findings
+from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of
+from panglot.report.blocks import Section
+from panglot.report.frames import Table, wide
+from panglot.report.tables import SETTING_NAMES
+from panglot.search.bm25 import BM25
+from panglot.training import Recipe, override
+from panglot.training.settings import Part
+
+TITLE = "Hybrid-tuned encoders against zero-shot encoders, and BM25"
+BM25_TITLE = "BM25"
+HYBRID = "hybrid"
+OVER = "all pairs of lines and all settings of the benchmark"
+WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx")
+# "as it comes" was the name of zero-shot in earlier versions
+Way = Annotated[
+    Literal["zero-shot", "hybrid"], BeforeValidator(lambda way: ZERO_SHOT if way == "as it comes" else way)
+]
+
+
+class Encoder(Part):
+    """A line of the leaderboard.
+
+    Attributes:
+        model: as ``load_encoder`` takes it; None: the recipe's.
+        name: what answers call it; by default the last part of ``model``.
+        runs: zero-shot, tuned with hybrid batches, or both.
+        optional: left out where it is not on this machine.
+        trust_remote_code: let it run code of its own.
+        batches: settings of its tuning that differ from the recipe's.
+        objective: likewise.
+        training: likewise.
+    """
+
+    model: str | None = None
+    name: str | None = None
+    runs: list[Way] = Field(default=["zero-shot", "hybrid"], min_length=1)
+    optional: bool = False
+    trust_remote_code: bool = False
+    batches: dict[str, Any] = Field(default_factory=dict)
+    objective: dict[str, Any] = Field(default_factory=dict)
+    training: dict[str, Any] = Field(default_factory=dict)
+
+    def loaded(self, recipe: Recipe) -> str:
+        """Return the name that ``load_encoder`` takes."""
+        return self.model or recipe.model.name
+
+    def title(self, recipe: Recipe) -> str:
+        """Return what answers call it."""
+        return self.name or Path(self.loaded(recipe)).name
+
+    def settings(self, recipe: Recipe) -> dict[str, Any]:
+        """Return what is laid over the shared recipe to tune it."""
+        own = {"batches": self.batches, "objective": self.objective, "training": self.training}
+        return {
+            "model.name": self.loaded(recipe),
+            "model.trust_remote_code": self.trust_remote_code or recipe.model.trust_remote_code,
+            **{f"{part}.{key}": value for part, values in own.items() for key, value in values.items()},
+        }
+
+
+class Grid(Part):
+    """What is compared.
+
+    Attributes:
+        encoders: the lines of the leaderboard.
+        bm25: a line more; it does not rank suites (Tatoeba).
+        baseline: the line that marks compare with; None: the first.
+        languages: tuned on these only; None: all that the pairs have.
+        measures: by benchmark, where it is not the experiment's.
+        measured_languages: by benchmark; without a line all.
+    """
+
+    encoders: list[Encoder] = Field(min_length=1)
+    bm25: bool = True
+    baseline: str | None = None
+    languages: list[str] | None = None
+    measures: dict[str, str] = Field(default_factory=dict)
+    measured_languages: dict[str, list[str]] = Field(default_factory=dict)
+
+
+def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
+    """Return the zero-shot encoders, BM25, and a run for every tuned encoder and seed."""
+    for name in (*grid.measures, *grid.measured_languages):
+        if name != HELD_OUT:
+            entry_named(name)  # refuses an unknown one
+    chosen = {name: tuple(codes) for name, codes in grid.measured_languages.items()}
+    targets = tuple(Target(name, chosen.get(name)) for name in experiment.benchmarks)
+    recipe, kept = experiment.recipe, _kept(grid, experiment.recipe)
+    shared = {"batches.strategy": HYBRID, "data.languages": grid.languages}
+    found = [
+        Run(title, override(recipe, {**shared, **encoder.settings(recipe)}), targets, trained=False)
+        for title, encoder in kept.items()
+        if ZERO_SHOT in encoder.runs
+    ]
+    if grid.bm25:
+        ranked = [t for t in targets if not isinstance(benchmark_of(data, t.name, t.languages), Suite)]
+        found.append(Run(BM25_TITLE, override(recipe, {"model.name": BM25}), tuple(ranked), trained=False))
+    for title, encoder in kept.items():
+        if HYBRID in encoder.runs:
+            found += experiment.seeded(_tuned(title), targets, {**shared, **encoder.settings(recipe)})
+    names = {run.name for run in found}
+    if len(names) < 2:
+        raise PanglotError("grid: a leaderboard needs two lines or more; add an encoder, or bm25 = true.")
+    if grid.baseline is not None and grid.baseline not in names:
+        raise PanglotError(
+            f"grid: unknown baseline '{grid.baseline}'; use one of {', '.join(sorted(names))}."
+        )
+    return found
+
+
+def _kept(grid: Grid, recipe: Recipe) -> dict[str, Encoder]:
+    """Return the encoders that can be had here, by title."""
+    kept: dict[str, Encoder] = {}
+    for encoder in grid.encoders:
+        model, title = encoder.loaded(recipe), encoder.title(recipe)
+        if encoder.optional and (title in kept or not on_this_machine(model)):
+            continue
+        if title in kept or title == BM25_TITLE:
+            raise PanglotError(f"grid.encoders: two lines are called '{title}'; give one a name of its own.")
+        check_loadable(model)
+        kept[title] = encoder
+    return kept
+
+
+def _tuned(title: str) -> str:
+    return f"{title} ({HYBRID})"
+
+
+def on_this_machine(model: str) -> bool:
+    """Say whether an encoder can be loaded without a network: embedded, a path, or in the hub's cache."""
+    if model == EMBEDDED or Path(model).exists():
+        return True
+    if not _of_hub(model):
+        return False
+    settings = try_to_load_from_cache(model, "config.json")
+    if not isinstance(settings, str):
+        return False
+    return any(path.suffix in WEIGHTS for path in Path(settings).parent.rglob("*"))
+
+
+def check_loadable(model: str) -> None:
+    """Raise a ``PanglotError`` where an encoder is neither on this machine nor to be had from the hub."""
+    if on_this_machine(model):
+        return
+    if why := _hub_refuses(model) if _of_hub(model) else "there is no such folder or file":
+        raise PanglotError(
+            f"'{model}' cannot be loaded: it is not on this machine and {why}; name the folder of a "
+            "checkpoint, or write optional = true beside it to leave it out."
+        )
+
+
+def _of_hub(model: str) -> bool:
+    return model.count("/") == 1 and not model.startswith((".", "/", "~"))
+
+
+@cache
+def _hub_refuses(model: str) -> str:
+    """Say why the hub does not give a model; nothing where it does."""
+    try:
+        HfApi().model_info(model, timeout=10)
+    except HfHubHTTPError:
+        return "the hub has none of that name that is open to you"
+    except Exception:  # each HTTP library has its own errors for a network that is down
+        return "the hub cannot be reached"
+    return ""
+
+
+def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[Section]:
+    """Show which line leads where, and what tuning changes in each encoder."""
+    lines = list(dict.fromkeys(run.name for run in findings.runs))
+    baseline, parts, seeds = grid.baseline or lines[0], [], []
+    for benchmark, measure, aligned in findings.benchmarks():
+        pairs = list(combinations(aligned.runs, 2))
+        flips = max(
+            FLIPS, int(np.ceil(4 * len(pairs) / ALPHA))
+        )  # so many that Holm's smallest p can be below
+        found = compare(aligned, {"settings": all_cells}, pairs, flips=flips)
+        title = f"{benchmark}, {measure_title(measure)}"
+        parts.append(found.assign(benchmark=benchmark, title=title))
+        seeds += seed_tables(f"leaderboard-{benchmark}", title, aligned)
+    found = with_panels(pd.concat(parts, ignore_index=True))
+    ranks = mean_ranks(found, lines)
+    order = list(ranks["line"])
+    own = _against(found, baseline).assign(rank=lambda rows: rows["run"].map(order.index))
+    own = with_texts(own.sort_values("rank", kind="stable"), form=".3f")
+    tables = [_overview(own, ranks, baseline)]
+    for panel, rows in own.groupby("panel", sort=False):
+        rows = rows.sort_values("rank", kind="stable")
+        name = f"leaderboard-{str(panel).replace(' ', '-')}"
+        title = str(panel).capitalize() + (", less is better" if panel == "rank distance" else "")
+        shown = wide(rows, ["run"], "title").rename(columns={"run": "line"})
+        tables.append(
+            Table(name, title, shown, rows.drop(columns=["text", "rank"]), note=legend(baseline, OVER))
+        )
+    settings = own[own["measure"] != DISTANCE].assign(
+        name=own["run"], series=own["panel"], panel=own["title"]
+    )
+    heading = "Every line on every benchmark"
+    drawn = picture("leaderboard-dots", heading, dots(settings, heading, value="", names=order))
+    tested = with_texts(found[found["baseline"].notna()], "difference", ".3f")
+    heads = ["title", "run", "baseline"]
+    named = {"title": "benchmark", "run": "line", "baseline": "minus"}
+    shown = wide(tested, heads, "panel").rename(columns=named)
+    data = tested.drop(columns=["text", "panel"])
+    every = Table("leaderboard-pairs", "All pairs of lines", shown, data, 3, legend("the other", OVER), True)
+    blocks = [tables[0], drawn, *tables[1:], every, *seeds]
+    sections = [Section("leaderboard", "Leaderboard", blocks)]
+    recipe = experiment.recipe
+    titles = [encoder.title(recipe) for encoder in grid.encoders]
+    tuned = {title: _tuned(title) for title in titles if title in lines and _tuned(title) in lines}
+    if tuned:
+        sections.append(Section("tuning", "What hybrid tuning changes", [*_tuning(found, tuned)]))
+    left_out = [title for title in titles if not {title, _tuned(title)} & set(lines)]
+    if left_out:
+        shown = pd.DataFrame({"encoder": left_out})
+        note = "These are marked optional and are not on this machine."
+        sections.append(
+            Section("left-out", "Left out", [Table("left-out", "Left out", shown, shown, note=note)])
+        )
+    return sections
+
+
+def _against(found: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """Return each line's figures once, compared with the baseline whichever of the two was tested first."""
+    turned = {"better": "worse", "worse": "better"}
+    reverse = found[found["run"] == baseline]
+    verdicts = {
+        (row.benchmark, row.panel, row.baseline): turned.get(row.verdict) for row in reverse.itertuples()
+    }
+    direct = found[found["baseline"] == baseline]
+    verdicts |= {(row.benchmark, row.panel, row.run): row.verdict for row in direct.itertuples()}
+    once = found.drop_duplicates(["benchmark", "panel", "run"])
+    keys = zip(once["benchmark"], once["panel"], once["run"], strict=True)
+    once = once[["benchmark", "title", "measure", "setting", "panel", "run", "value", "low", "high"]]
+    return once.assign(verdict=pd.Series([verdicts.get(key) for key in keys], once.index, dtype=object))
+
+
+def mean_ranks(found: pd.DataFrame, lines: Sequence[str]) -> pd.DataFrame:
+    """Return each line's rank, averaged over the benchmarks and settings that hold all lines.
+
+    Equal figures share the mean of their ranks.
+
+    Returns:
+        ``line``, ``mean rank``, the same by setting, and ``of``, the number of benchmarks and settings.
+    """
+    rows = found[found["measure"] != DISTANCE].drop_duplicates(["benchmark", "setting", "run"])
+    values = rows.pivot(index=["benchmark", "setting"], columns="run", values="value")
+    values = values.reindex(columns=list(lines)).dropna()
+    ranks = values.rank(axis=1, ascending=False)
+    by_setting = ranks.groupby("setting").mean().T
+    shown = {SETTING_NAMES[name]: by_setting[name] for name in SETTING_NAMES if name in by_setting}
+    means = pd.DataFrame({"mean rank": ranks.mean(), **shown, "of": len(ranks)})
+    return means.sort_values("mean rank", kind="stable").rename_axis("line").reset_index()
+
+
+def _overview(own: pd.DataFrame, ranks: pd.DataFrame, baseline: str) -> Table:
+    """Show mean ranks, over all and by setting, and how often a line is first, better or worse."""
+    rows = own[own["measure"] != DISTANCE]
+    best = rows.groupby(["benchmark", "setting"])["value"].transform("max")
+    counts = rows.assign(
+        first=rows["value"] == best, better=rows["verdict"] == "better", worse=rows["verdict"] == "worse"
+    )
+    counted = counts.groupby("run")[["first", "better", "worse"]].sum()
+    data = ranks.join(counted, on="line").rename(
+        columns={"first": "first in", "better": "better in", "worse": "worse in"}
+    )
+    forms = {name: "{:.2f}" for name in data.columns[1:] if name in ("mean rank", *SETTING_NAMES.values())}
+    shown = data.drop(columns="of").astype(object)
+    for name, form in forms.items():
+        shown[name] = ["" if pd.isna(value) else form.format(value) for value in data[name]]
+    note = (
+        f"Ranks are averaged over the {ranks['of'].iloc[0]} pairs of benchmark and setting that hold every "
+        f"line; counts are of all that a line was measured in. Better and worse: than {baseline}, "
+        f"p < {ALPHA} after Holm's correction over {OVER}."
+    )
+    return Table("leaderboard", "All lines by mean rank", shown, data, note=note)
+
+
+def _tuning(found: pd.DataFrame, tuned: Mapping[str, str]) -> Iterator[Table]:
+    """Show the tuned minus the zero-shot encoder."""
+    turned = {"better": "worse", "worse": "better"}
+    pairs = set(tuned.items())
+    rows = found[[pair in pairs for pair in zip(found["run"], found["baseline"], strict=True)]]
+    rows = rows.assign(  # tested as zero-shot minus tuned
+        difference=-rows["difference"],
+        difference_low=-rows["difference_high"],
+        difference_high=-rows["difference_low"],
+        effect=-rows["effect"],
+        verdict=rows["verdict"].map(turned).astype(object),
+        run=rows["baseline"],
+        baseline=rows["run"],
+    )
+    shown = wide(with_texts(rows, "difference", ".3f"), ["baseline", "title"], "panel")
+    shown = shown.rename(columns={"baseline": "encoder", "title": "benchmark"})
+    note = (
+        f"{INTERVALS} ▲ better and ▼ worse than zero-shot, p < {ALPHA} after Holm's correction over {OVER}."
+    )
+    yield Table("hybrid-tuning", "Hybrid-tuned minus zero-shot", shown, rows, 2, note)

@@ -1,0 +1,342 @@
+"""One model for all languages, or one model a language: which keeps more of its gain outside its domain?
+
+Specific models are put together into one system, in which the queries of a language are answered by that
+language's model, on the same queries and pools as a model of all languages.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from panglot.data.catalogue import entry_named
+from panglot.data.perturb import parse_kinds
+from panglot.errors import PanglotError
+from panglot.evaluation import compare
+from panglot.evaluation.aggregate import DISTANCE, Aligned, Array, align
+from panglot.evaluation.bootstrap import draw, interval
+from panglot.evaluation.compare import ALPHA, correct
+from panglot.experiments.display import (
+    INTERVALS,
+    WHOLE,
+    as_differences,
+    comparison_tables,
+    dots,
+    measure_title,
+    picture,
+)
+from panglot.experiments.experiment import Experiment, Findings
+from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of
+from panglot.report.blocks import Section
+from panglot.report.frames import Table, texts
+from panglot.report.tables import SETTING_NAMES
+from panglot.training.settings import Part
+
+TITLE = "One model for all languages, or one a language: which keeps more outside its domain?"
+AGNOSTIC = "agnostic"
+AGNOSTIC_MONOLINGUAL = "agnostic, monolingual"  # tells the number of models and the kind of batches apart
+PERTURBED = "held-out, perturbed"
+MONOLINGUAL, CROSSLINGUAL = "monolingual", "crosslingual"
+ALL_LANGUAGES = "all"
+SHOWN = {
+    "inside": ("inside", ".4f"),
+    "outside": ("outside", ".4f"),
+    "drop": ("drop", "+.4f"),
+    "relative": ("share", ".1%"),
+    "gain_inside": ("gain inside", "+.4f"),
+    "gain_outside": ("gain outside", "+.4f"),
+    "gain_drop": ("drop of the gain", "+.4f"),
+    "kept": ("gain kept", ".0%"),
+    "further": ("more than agnostic", "+.4f"),
+}
+NOTE = (
+    f"{INTERVALS} Drop: inside minus outside, and its share of what is inside. Gain: over the zero-shot "
+    "encoder; kept: the share of it that is left outside. More than agnostic: how much more drops than for "
+    f"the agnostic model; ▲ less and ▼ more, p < {ALPHA} by the normal distribution after Holm's "
+    "correction over the table."
+)
+
+
+class Grid(Part):
+    """What is compared.
+
+    Attributes:
+        languages: trained and measured on; specific models are one a language.
+        budgets: of a specific model. ``pairs``: as many pairs of its language as the one model sees of it on
+            average (its steps over the number of languages); ``steps``: as many steps as the one model.
+        perturb: kinds of change of the held-out queries; see ``panglot.data.perturb``.
+    """
+
+    languages: Annotated[list[str], Field(min_length=2)]
+    budgets: Annotated[list[Literal["pairs", "steps"]], Field(min_length=1)]
+    perturb: list[str] = Field(default_factory=list)
+
+
+def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
+    """Return the zero-shot encoder, specific models by language, budget and seed, and the agnostic ones."""
+    if grid.perturb:
+        parse_kinds(",".join(grid.perturb))
+    if data.pairs:
+        _check_held_out(grid, data)
+    whole = _targets(experiment, grid, data)
+    steps, seeded = experiment.recipe.training.steps, experiment.seeded
+    found = [Run(ZERO_SHOT, experiment.recipe, whole, trained=False)]
+    for budget in grid.budgets:
+        for code in grid.languages:
+            settings = {
+                "batches.strategy": "specific",
+                "batches.language": code,
+                "data.languages": [code],
+                "training.steps": max(1, round(steps / len(grid.languages))) if budget == "pairs" else steps,
+            }
+            found += seeded(specific(budget, code), _targets(experiment, grid, data, code), settings)
+    for name, strategy in ((AGNOSTIC, "hybrid"), (AGNOSTIC_MONOLINGUAL, MONOLINGUAL)):
+        found += seeded(name, whole, {"batches.strategy": strategy, "data.languages": grid.languages})
+    return found
+
+
+def specific(budget: str, language: str | None = None) -> str:
+    """Name the system of specific models of a budget, or the model of one language in it."""
+    return f"specific{'' if language is None else f' {language}'}, equal {budget}"
+
+
+def _check_held_out(grid: Grid, data: Data) -> None:
+    """Refuse to go on without held-out documents in all languages."""
+    if not data.held_out:
+        raise PanglotError(
+            "domain-shift measures inside its domain on documents that nothing is trained on; "
+            "hold some out with --held-out 0.1."
+        )
+    having = benchmark_of(data, HELD_OUT).languages
+    if missing := [code for code in grid.languages if code not in having]:
+        raise PanglotError(
+            f"no held-out document is in '{missing[0]}'; leave it out of grid.languages, or raise --held-out."
+        )
+
+
+def _targets(experiment: Experiment, grid: Grid, data: Data, own: str | None = None) -> tuple[Target, ...]:
+    """Return what a model is measured on: in all languages, or for a specific model in its ``own``.
+
+    A specific model is measured in its own language, so that pool and queries are those of the same cell of
+    the agnostic model's matrix. It sees the other languages' passages where there is no monolingual setting
+    (captions), and on the held-out documents, so that these have that setting too.
+    """
+    languages = tuple(sorted(grid.languages))
+    found = [Target(HELD_OUT, languages)]
+    if grid.perturb:
+        alone = languages if own is None else (own,)
+        found.append(Target(HELD_OUT, alone, tuple(grid.perturb), label=PERTURBED))
+    for name in experiment.benchmarks:
+        if name == HELD_OUT:
+            continue
+        entry = entry_named(name)
+        having = entry.languages or benchmark_of(data, name).languages
+        shared = tuple(code for code in languages if code in having)
+        if not shared:
+            raise PanglotError(f"'{name}' has none of grid.languages; leave it out of benchmarks.")
+        if own is None:
+            found.append(Target(name, shared))
+        elif own in shared:
+            found.append(Target(name, (own,) if MONOLINGUAL in entry.settings else shared))
+    return tuple(found)
+
+
+def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[Section]:
+    """Show what one model and one a language reach inside the domain and outside, and what each loses."""
+    table = systems(findings.table, grid)
+    shifts = list(_shifts(table, experiment.measure))
+    lost = losses(shifts)
+    levels = {(title, setting) for title, setting, *_ in shifts if not title.startswith(HELD_OUT)}
+    settings = [MONOLINGUAL, *([CROSSLINGUAL] if any(s == CROSSLINGUAL for _, s in levels) else [])]
+    places = [
+        *((HELD_OUT, setting) for setting in settings),
+        *((t, s) for t, s, *_ in shifts if (t, s) in levels),
+    ]
+    differences, tables = [], []
+    for title, setting in places:
+        aligned = _lined_up(_of(table, title), setting, experiment.measure)
+        found = compare(aligned, WHOLE, AGNOSTIC)
+        panel = f"{title}, {SETTING_NAMES[setting]}"
+        name, heading = f"domain-shift-{title}-{setting}", f"{measure_title(experiment.measure)}: {panel}"
+        tables += comparison_tables(name, heading, found, aligned, AGNOSTIC)
+        differences.append(found.assign(panel=panel))
+    rows = as_differences(pd.concat(differences))
+    rows = rows[~rows["run"].isin([AGNOSTIC, ZERO_SHOT])]
+    rows = rows.assign(name=rows["group"].replace("all", "mean"), series=rows["run"])
+    heading = "Difference to the agnostic model, by language of the query"
+    names = ["mean", *sorted(grid.languages)]
+    drawn = picture(
+        "domain-shift-differences", heading, dots(rows, heading, value="difference", names=names, zero=True)
+    )
+    whole = lost["language"] == ALL_LANGUAGES
+    return [
+        Section(
+            "shifts",
+            "What is lost outside the domain",
+            [
+                _gains(lost[whole]),
+                _table("domain-shift-losses", "What is lost, mean of the languages", lost[whole]),
+                _table(
+                    "domain-shift-losses-languages", "What is lost, by language", lost[~whole], folded=True
+                ),
+            ],
+        ),
+        Section("languages", "One model against one a language", [drawn, *tables]),
+    ]
+
+
+def systems(table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Put the specific models of each budget together: each answers the queries in its language."""
+    runs, asked = table["run"].astype(str), table["query_language"].astype(str)
+    names = {specific(b, code): (specific(b), code) for b in grid.budgets for code in grid.languages}
+    own = runs.map(lambda run: names.get(run, ("", ""))[1])
+    kept = (own == "") | (own == asked)
+    return table[kept].assign(run=runs[kept].map(lambda run: names.get(run, (run, ""))[0]))
+
+
+def _of(table: pd.DataFrame, title: str, perturbation: str = "") -> pd.DataFrame:
+    return table[(table["benchmark"] == title) & (table["perturbation"] == perturbation)]
+
+
+def _lined_up(
+    rows: pd.DataFrame, setting: str, measure: str, languages: Sequence[str] | None = None
+) -> Aligned:
+    """Line up all systems in one setting, with queries and pools in some languages (None: all)."""
+    kept = rows[rows["setting"] == setting]
+    if languages is not None:
+        kept = kept[kept["query_language"].isin(languages) & kept["pool"].isin(languages)]
+    return align(kept, [measure])
+
+
+Drawn = dict[str, Array]  # by system, ``(resamples + 1,)``
+Shift = tuple[
+    str, str, str, dict[str, tuple[Drawn, Drawn]]
+]  # title, setting, measure; by language in and outside
+
+
+def _shifts(table: pd.DataFrame, measure: str) -> Iterator[Shift]:
+    """Give every way out of the domain: changed queries, then benchmarks.
+
+    Changed queries are paired with the same ones as they are; other benchmarks have items of their own, drawn
+    apart from those inside.
+    """
+    titles = list(dict.fromkeys(table["benchmark"].astype(str)))
+    if PERTURBED in titles:
+        rows = table[table["benchmark"] == PERTURBED]
+        changed = rows[(rows["perturbation"] != "") & (rows["measure"] != DISTANCE)]
+        (held,) = set(changed["measure"])  # changes are measured by one measure
+        inside = _draws(_lined_up(_of(rows, PERTURBED), MONOLINGUAL, held), 0)
+        for kind in dict.fromkeys(changed["perturbation"].astype(str)):
+            outside = _draws(_lined_up(_of(rows, PERTURBED, kind), MONOLINGUAL, held), 0)
+            yield f"{HELD_OUT}, {kind}", MONOLINGUAL, held, _paired(inside, outside)
+    for place, title in enumerate(titles, 1):
+        if title not in (HELD_OUT, PERTURBED):
+            rows = _of(table, title)
+            setting = MONOLINGUAL if (rows["setting"] == MONOLINGUAL).any() else CROSSLINGUAL
+            outside = _draws(_lined_up(rows, setting, measure), place)
+            languages = [code for code in outside if code != ALL_LANGUAGES]
+            inside = _draws(_lined_up(_of(table, HELD_OUT), setting, measure, languages), 0)
+            yield title, setting, measure, _paired(inside, outside)
+
+
+def _draws(aligned: Aligned, seed: int) -> dict[str, Drawn]:
+    """Return resampled means of all languages and of each query language, by language and system."""
+    drawn = draw(aligned, WHOLE, seed=seed)
+    return {
+        str(group): {run: drawn.values[:, k, place] for k, run in enumerate(drawn.runs)}
+        for place, group in enumerate(drawn.figures["group"])
+    }
+
+
+def _paired(inside: dict[str, Drawn], outside: dict[str, Drawn]) -> dict[str, tuple[Drawn, Drawn]]:
+    return {code: (inside[code], outside[code]) for code in outside}
+
+
+def losses(shifts: Sequence[Shift]) -> pd.DataFrame:
+    """Say what each system loses in each shift.
+
+    Returns:
+        a row for each ``shift``, ``language`` (or all) and ``run``, with columns for what ``SHOWN`` names and
+        their bounds. But for zero-shot: gains over it, and ``kept``, the share of the gain that is left
+        outside (missing where the interval of the gain inside is not above 0). But for the agnostic model:
+        ``further``, how much more drops than for that, with ``p`` (normal, by the spread of the resamples),
+        ``p_holm`` (over all shifts and systems, for all languages together and for single ones apart) and
+        ``verdict``.
+    """
+    rows = []
+    for title, setting, measure, by_language in shifts:
+        for code, (inside, outside) in by_language.items():
+            for run in inside:
+                of_run = _loss(inside, outside, run)
+                row: dict[str, Any] = {
+                    "shift": title,
+                    "setting": setting,
+                    "measure": measure,
+                    "language": code,
+                }
+                for name, found in of_run.items():
+                    figure = interval(found)
+                    row |= {
+                        name: figure["value"],
+                        f"{name}_low": figure["low"],
+                        f"{name}_high": figure["high"],
+                    }
+                p = _normal_p(of_run["further"]) if "further" in of_run else math.nan
+                rows.append({**row, "run": run, "p": p})
+    named = ["shift", "setting", "measure", "language", "run"]
+    figures = [f"{name}{end}" for name in SHOWN for end in ("", "_low", "_high")]
+    found = pd.DataFrame(rows, columns=[*named, *figures, "p"])
+    found = found.assign(_whole=found["language"] == ALL_LANGUAGES, difference=-found["further"])
+    return correct(found, ["_whole"]).drop(columns=["_whole", "difference"])
+
+
+def _loss(inside: Drawn, outside: Drawn, run: str) -> dict[str, Array]:
+    """Return what a system loses, over resamples; see ``losses``."""
+    drop = inside[run] - outside[run]
+    found = {"inside": inside[run], "outside": outside[run], "drop": drop}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if inside[run][0] > 0:
+            found["relative"] = drop / inside[run]
+        if run != ZERO_SHOT:
+            gains = [where[run] - where[ZERO_SHOT] for where in (inside, outside)]
+            found |= {"gain_inside": gains[0], "gain_outside": gains[1], "gain_drop": gains[0] - gains[1]}
+            if interval(gains[0])["low"] > 0:
+                found["kept"] = gains[1] / gains[0]
+            if run != AGNOSTIC:
+                found["further"] = drop - (inside[AGNOSTIC] - outside[AGNOSTIC])
+    return found
+
+
+def _normal_p(drawn: Array) -> float:
+    """Return the two-sided p of a difference whose resamples follow it in an array."""
+    spread = float(np.nanstd(drawn[1:]))
+    value = abs(float(drawn[0]))
+    if spread <= 1e-12:
+        return 1.0 if value <= 1e-12 else 0.0
+    return math.erfc(value / (spread * math.sqrt(2)))
+
+
+def _gains(lost: pd.DataFrame) -> Any:
+    """Draw the gain over the zero-shot encoder inside and outside, a panel a shift."""
+    parts = []
+    for series in ("inside", "outside"):
+        ends = {"value": "", "low": "_low", "high": "_high"}
+        figures = {name: lost[f"gain_{series}{end}"] for name, end in ends.items()}
+        parts.append(lost.assign(name=lost["run"], panel=lost["shift"], series=series, **figures))
+    rows = pd.concat(parts)
+    rows = rows[rows["run"] != ZERO_SHOT]
+    title = "Gain over the zero-shot encoder, inside the domain and outside"
+    names = list(dict.fromkeys(rows["run"]))
+    return picture("domain-shift-gains", title, dots(rows, title, value="gain", names=names, zero=True))
+
+
+def _table(name: str, title: str, lost: pd.DataFrame, folded: bool = False) -> Table:
+    heads = ["shift", *(["language"] if folded else []), "run"]
+    shown = lost[heads].copy()
+    for column, (heading, form) in SHOWN.items():
+        rows = lost if column == "further" else lost.drop(columns="verdict")
+        shown[heading] = texts(rows, column, form)
+    return Table(name, title, shown, lost, len(heads), NOTE, folded)

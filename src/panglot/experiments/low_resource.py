@@ -1,0 +1,182 @@
+"""Does hybrid training help low-resource languages, zero-shot, against the other strategies?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import pandas as pd
+from pydantic import Field, field_validator
+
+from panglot.evaluation import compare
+from panglot.evaluation.aggregate import ALL, Aligned, Grouping
+from panglot.evaluation.bootstrap import Draws, draw, interval
+from panglot.evaluation.groups import language_kinds, pair_groups, pair_kinds, query_groups
+from panglot.experiments.display import (
+    INTERVALS,
+    WHOLE,
+    as_differences,
+    comparison_tables,
+    dots,
+    legend,
+    measure_title,
+    picture,
+    with_panels,
+    with_texts,
+)
+from panglot.experiments.experiment import Experiment, Findings
+from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target, languages_of
+from panglot.languages import resource_class
+from panglot.report.blocks import Section
+from panglot.report.frames import Table, texts, wide
+from panglot.training.settings import Part
+
+TITLE = "Does hybrid training help low-resource languages?"
+HYBRID = "hybrid"
+LOW = 2  # languages up to this resource class are called low-resource here
+CLASSES = ("queries, by class", "pairs, by lower class")
+DETAILS = ("pairs", "queries, by training", "queries, by script", "queries, by family")
+NOTE = "The class of a pair is the lower one of its two languages; both directions count."
+
+
+class Grid(Part):
+    """What is compared.
+
+    Attributes:
+        strategies: of batches; ``hybrid`` must be among them.
+        languages: trained on these only; None: all.
+        measured: by benchmark, the languages it is measured in; all where it is not named.
+        measures: by benchmark, the measure of its answers, in place of the experiment's.
+    """
+
+    strategies: Annotated[list[str], Field(min_length=2)]
+    languages: list[str] | None = None
+    measured: dict[str, list[str]] = Field(default_factory=dict)
+    measures: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("strategies")
+    @classmethod
+    def _with_hybrid(cls, strategies: list[str]) -> list[str]:
+        if HYBRID not in strategies:
+            raise ValueError("strategies lack 'hybrid', with which the others are compared; add it")
+        return strategies
+
+
+def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
+    """Return the zero-shot encoder, and a run for every strategy and seed."""
+    measured = {name: tuple(codes) for name, codes in grid.measured.items()}
+    targets = tuple(Target(name, measured.get(name)) for name in experiment.benchmarks)
+    found = [Run(ZERO_SHOT, experiment.recipe, targets, trained=False)]
+    for strategy in grid.strategies:
+        settings = {"batches.strategy": strategy, "data.languages": grid.languages}
+        found += experiment.seeded(strategy, targets, settings)
+    return found
+
+
+def groupings(seen: Sequence[str]) -> Mapping[str, Grouping]:
+    """Return the families of groups: classes of queries and of pairs, pairs one by one, scripts and so on."""
+    seen_pair, kinds = pair_kinds(seen)["training"], language_kinds(seen)
+
+    def of_pair(x: str, y: str) -> str:
+        return "–".join(sorted((x, y), key=lambda code: (code == "en", code)))
+
+    def trained(x: str, y: str) -> str | None:
+        found = pair_class(x, y)
+        return None if found is None else f"{found}, {seen_pair(x, y)}"
+
+    def side(x: str, y: str) -> str | None:
+        found = pair_class(x, y)
+        return None if found is None else "low" if int(found) <= LOW else "high"
+
+    return {
+        CLASSES[0]: query_groups(kinds["resource"]),
+        CLASSES[1]: pair_groups(pair_class),
+        "pairs, by lower class and training": pair_groups(trained),
+        "pairs, low-resource or not": pair_groups(side),
+        "pairs": pair_groups(of_pair),
+        **{f"queries, by {name}": query_groups(kinds[name]) for name in ("training", "script", "family")},
+    }
+
+
+def pair_class(x: str, y: str) -> str | None:
+    """Return the lower resource class of two languages; None where one is not known."""
+    classes = [resource_class(code) for code in (x, y) if code != ALL]
+    known = [found for found in classes if found is not None]
+    return str(min(known)) if len(known) == 2 else None
+
+
+def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[Section]:
+    """Show where hybrid is ahead of every other strategy: overall, by resource class and by language pair."""
+    seen = sorted(grid.languages) if grid.languages is not None else languages_of(findings.data)
+    groups, sections = groupings(seen), []
+    for benchmark, measure, aligned in findings.benchmarks():
+        name = f"low-resource-{benchmark}"
+        title = f"{measure_title(measure)} on {benchmark}"
+        found = compare(aligned, WHOLE, HYBRID)
+        blocks: list[object] = [*comparison_tables(name, f"{title} by strategy", found, aligned, HYBRID)]
+        one = Aligned(aligned.cells, aligned.columns, {measure: aligned.values[measure]})
+        drawn = draw(one, groups)
+        others = [run for run in one.runs if run != HYBRID]
+        gains = compare(one, groups, [(HYBRID, other) for other in others], draws=drawn)
+        gains = gains[gains["run"] == HYBRID]
+        classes = with_panels(as_differences(gains[gains["family"].isin(CLASSES)]))
+        if classes["group"].nunique() > 1:
+            rows = classes[
+                (classes["baseline"] != ZERO_SHOT)
+                & ~((classes["family"] == CLASSES[0]) & (classes["setting"] == "crosslingual"))
+            ]
+            rows = rows.assign(
+                name="class " + rows["group"],
+                series="minus " + rows["baseline"],
+                panel=rows["panel"].where(rows["family"] == CLASSES[0], "pairs")
+                + rows["family"].str.partition(",")[2],
+            )
+            heading = f"Hybrid minus each strategy on {benchmark}, by resource class"
+            spec = dots(rows, heading, value=f"difference of {measure_title(measure)}", zero=True)
+            blocks.insert(0, picture(f"{name}-classes-dots", heading, spec))
+        details = gains["family"].isin(DETAILS)
+        blocks.append(_gains(f"{name}-classes", f"{title}: hybrid minus each other", gains[~details]))
+        blocks.append(
+            _gains(
+                f"{name}-groups", f"{title}: hybrid minus each other, in detail", gains[details], folded=True
+            )
+        )
+        blocks += _contrast(f"{name}-contrast", title, drawn, others)
+        sections.append(Section(benchmark, benchmark, blocks))
+    return sections
+
+
+def _gains(name: str, title: str, gains: pd.DataFrame, folded: bool = False) -> Table:
+    """Show what hybrid is ahead of each other, a row a group and setting."""
+    shown = with_texts(with_panels(gains), "difference", ".3f")
+    shown = shown.assign(baseline="minus " + shown["baseline"])
+    heads = {"family": "of", "panel": "setting"}
+    cells = wide(shown, ["family", "group", "panel"], "baseline").rename(columns=heads)
+    note = f"{legend('the other', 'all rows of a kind')} {NOTE}"
+    return Table(
+        name,
+        title,
+        cells.sort_values(
+            "of", key=lambda of: of.map(list(dict.fromkeys(gains["family"])).index), kind="stable"
+        ),
+        gains,
+        3,
+        note,
+        folded,
+    )
+
+
+def _contrast(name: str, title: str, drawn: Draws, others: Sequence[str]) -> list[Table]:
+    """Show whether hybrid gains more on low-resource pairs than on others, where there are both."""
+    family = "pairs, low-resource or not"
+    if set(drawn.figures.loc[drawn.figures["family"] == family, "group"]) != {"low", "high"}:
+        return []
+    gains = {
+        other: [
+            drawn.of(HYBRID, family=family, group=g) - drawn.of(other, family=family, group=g)
+            for g in ("low", "high")
+        ]
+        for other in others
+    }
+    data = pd.DataFrame([{"against": other, **interval(low - high)} for other, (low, high) in gains.items()])
+    shown = pd.DataFrame({"against": data["against"], "difference": texts(data, form="+.3f")})
+    heading = f"{title}: what hybrid gains on low-resource pairs (class {LOW} or less) minus on all others"
+    return [Table(name, heading, shown, data, note=INTERVALS)]

@@ -1,0 +1,452 @@
+"""A sweep: models that are trained and measured, each kept under a hash of all that it depends on.
+
+A finished run is never repeated, whichever experiment asks for it; one that was interrupted goes on.
+"""
+
+import gc
+import hashlib
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from sentence_transformers import SentenceTransformer
+
+from panglot.batches import make_sampler
+from panglot.data import Benchmark, ParallelPairs, Suite, benchmark_from_pairs, merge
+from panglot.data.catalogue import load_data
+from panglot.encoders import load_encoder
+from panglot.errors import PanglotError
+from panglot.evaluation import DEFAULT_MEASURES, embed_benchmark, evaluate, evaluate_suite, load_results, tidy
+from panglot.experiments.recipes import load_source, select_languages, train_recipe
+from panglot.files import sha256, write_json
+from panglot.search.bm25 import BM25, bm25_evaluation
+from panglot.training import Recipe, StepReport
+from panglot.training.checkpoints import last_checkpoint
+
+ZERO_SHOT = "zero-shot"  # what answers call the encoder that is not trained
+HELD_OUT = "held-out"  # name of the benchmark that held-out documents of the sources make
+OF_MODELS = (".bin", ".json", ".model", ".safetensors", ".txt")  # files that a checkpoint consists of
+KEPT = ("run.json", "log.json")  # of a trained model, once it is measured
+
+
+@dataclass(frozen=True)
+class Target:
+    """A benchmark that a run is measured on.
+
+    Attributes:
+        name: of the catalogue, or ``held-out`` for the documents of the sources that nothing is trained on.
+        languages: only queries and passages in these; None: all.
+        perturb: kinds of change of the queries; see ``panglot.data.perturb``.
+        centred: with language centring, means of the benchmark's own texts.
+        label: what answers call it; by default its name.
+    """
+
+    name: str
+    languages: tuple[str, ...] | None = None
+    perturb: tuple[str, ...] = ()
+    centred: bool = False
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """What answers call it."""
+        return self.label or self.name
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model of a sweep.
+
+    Attributes:
+        name: what answers call it; runs that differ in their seed only share it.
+        recipe: how it is trained, with its seed and, in ``data.languages``, on what. Where it is not
+            trained, ``recipe.model.name`` may be ``bm25``.
+        targets: what it is measured on.
+        trained: False: zero-shot.
+    """
+
+    name: str
+    recipe: Recipe
+    targets: tuple[Target, ...]
+    trained: bool = True
+
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        return f"{self.name}, seed {self.recipe.training.seed}" if self.trained else self.name
+
+
+@dataclass(frozen=True)
+class Data:
+    """Where the data of a sweep lies, and how it is measured; small, to be sent to other processes.
+
+    Attributes:
+        pairs: sources to train on, as ``load_source`` reads them.
+        benchmarks: folder of a benchmark by name; others are searched for as ``load_data`` does.
+        held_out: share of every source's documents that no run is trained on.
+        bf16: encode in bfloat16 when measuring.
+        measures: of every evaluation.
+    """
+
+    pairs: tuple[str, ...]
+    benchmarks: tuple[tuple[str, str], ...] = ()
+    held_out: float = 0.0
+    bf16: bool = False
+    measures: tuple[str, ...] = field(default=DEFAULT_MEASURES)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sweep is.
+
+    Attributes:
+        done: runs that are finished.
+        total: all runs.
+        run: title of the run that begins, goes on or was finished.
+        step: of its training, with all its steps; None at its beginning and end.
+    """
+
+    done: int
+    total: int
+    run: str
+    step: tuple[int, int] | None = None
+
+
+Tell = Callable[[Progress], None]
+
+
+def sweep(
+    runs: Sequence[Run], data: Data, folder: Path, *, workers: int = 1, tell: Tell | None = None
+) -> None:
+    """Train and measure all runs that are not finished yet.
+
+    Args:
+        runs: with titles of their own.
+        data: to train and measure on.
+        folder: that holds the runs, of any number of experiments.
+        workers: runs at once, through Ray; on a cluster that Ray is connected to, all machines must find data
+            and folder at the same place. Each worker has an equal share of the processors and GPUs.
+        tell: called when a run begins and ends, and after each step of its training.
+
+    Raises:
+        KeyboardInterrupt: a run was interrupted; the same call goes on with it.
+        PanglotError: Ray is wanted and not installed, or a run cannot work: that is looked for first, before
+            any is trained.
+    """
+    titles = [run.title for run in runs]
+    if twice := next((title for k, title in enumerate(titles) if title in titles[:k]), None):
+        raise PanglotError(f"two runs are called '{twice}'; give every run a name of its own.")
+    missing = [run for run in runs if missing_targets(run, data, folder)]
+    for run in missing:
+        check_run(run, data, folder)
+    tell = tell or (lambda _: None)
+    done = len(runs) - len(missing)
+    if workers > 1 and len(missing) > 1:
+        for name in _with_ray(missing, data, folder, min(workers, len(missing))):
+            done += 1
+            tell(Progress(done, len(runs), name))
+        return
+    for run in missing:
+        tell(Progress(done, len(runs), run.title))
+        if not finish(run, data, folder, _step_of(run, done, len(runs), tell)):
+            raise KeyboardInterrupt
+        gc.collect()  # trainer and model refer to each other; gigabytes are free before the next
+        done += 1
+        tell(Progress(done, len(runs), run.title))
+
+
+def _step_of(run: Run, done: int, total: int, tell: Tell) -> Callable[[StepReport], None]:
+    return lambda report: tell(Progress(done, total, run.title, (report.step, report.steps)))
+
+
+def _with_ray(runs: Sequence[Run], data: Data, folder: Path, workers: int) -> Iterator[str]:
+    """Let Ray's workers finish the runs; give the title of each as it is done."""
+    try:
+        import ray
+    except ImportError as error:
+        raise PanglotError("Ray is not installed; pip install 'panglot[ray]', or use --workers 1.") from error
+    started = not ray.is_initialized()
+    if started:
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    waiting = {}
+    try:
+        cpus, gpus = _share(ray.cluster_resources(), workers)  # type: ignore[no-untyped-call]
+        task = ray.remote(num_cpus=cpus, num_gpus=gpus)(_in_worker)
+        threads = max(1, int(cpus))
+        waiting = {task.remote(run, data, folder.absolute(), threads): run.title for run in runs}
+        while waiting:
+            (ready,), _ = ray.wait(list(waiting), num_returns=1)
+            ray.get(ready)  # raises what the worker raised
+            yield waiting.pop(ready)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, PanglotError):
+            raise error.cause from error
+        raise
+    finally:
+        for left in waiting:
+            ray.cancel(left)
+        if started:
+            ray.shutdown()
+
+
+def _share(having: Mapping[str, float], workers: int) -> tuple[float, float]:
+    """Return each worker's part of the processors and GPUs; Ray knows four digits, and none above 1."""
+    parts = (having.get("CPU", 1) / workers, having.get("GPU", 0) / workers)
+    cpus, gpus = (int(part) if part >= 1 else int(part * 10_000) / 10_000 for part in parts)
+    return cpus, gpus
+
+
+def _in_worker(run: Run, data: Data, folder: Path, threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+    if not finish(run, data, folder):
+        raise PanglotError(f"{run.title}: was interrupted; the same command goes on with it.")
+    gc.collect()
+
+
+# data, loaded once
+
+
+@cache
+def sources_of(data: Data) -> tuple[list[ParallelPairs], list[ParallelPairs]]:
+    """Load the sources, once: what is trained on, and the held-out documents."""
+    sources = [load_source(source) for source in data.pairs]
+    names = [source.name for source in sources]
+    for k, name in enumerate(names):
+        if name in names[:k]:  # train.jsonl of two folders
+            sources[k] = replace(sources[k], name=f"{name} ({k + 1})")
+    if not data.held_out:
+        return sources, []
+    splits = [source.split(data.held_out) for source in sources]
+    return [rest for rest, _ in splits], [out for _, out in splits]
+
+
+@cache
+def benchmark_of(data: Data, name: str, languages: tuple[str, ...] | None = None) -> Benchmark | Suite:
+    """Load a benchmark in the wanted languages, once."""
+    if name != HELD_OUT:
+        return load_data(name, dict(data.benchmarks).get(name), None, languages)
+    held_out = sources_of(data)[1]
+    if not held_out:
+        raise PanglotError("no documents are held out to measure on; name pairs and set --held-out above 0.")
+    parts = [benchmark_from_pairs(pairs) for pairs in held_out]
+    starts = np.cumsum([0, *(len(pairs) for pairs in held_out)])  # items of two sources are not the same
+    apart = [replace(b, query_items=b.query_items + start) for b, start in zip(parts, starts, strict=False)]
+    found = merge(Suite(HELD_OUT, tuple(apart)))
+    return found if languages is None else found.restrict(languages)
+
+
+def forget_data() -> None:
+    """Forget what was loaded: files may have changed since."""
+    for loaded in (sources_of, benchmark_of, _checksum):
+        loaded.cache_clear()
+
+
+def languages_of(data: Data) -> list[str]:
+    """Return the languages of the sources."""
+    return sorted({code for source in sources_of(data)[0] for code in source.languages})
+
+
+def _chosen_sources(run: Run, data: Data) -> list[ParallelPairs]:
+    languages = run.recipe.data.languages
+    sources = sources_of(data)[0]
+    return sources if languages is None else select_languages(sources, languages)
+
+
+# where runs and results are kept
+
+
+def key_of(run: Run, data: Data) -> dict[str, Any]:
+    """Return all that a run's model depends on: settings, encoder and checksums of the data."""
+    used = [run.recipe.model.name, *([run.recipe.objective.teacher] if run.trained else [])]
+    found = {name: _checksum(name) for name in used if name is not None and Path(name).is_dir()}
+    local = {"checkpoints": found} if found else {}
+    if not run.trained:
+        return {"model": run.recipe.model.model_dump(mode="json"), **local}
+    values = run.recipe.model_dump(mode="json") | local
+    values["data"] = {"languages": run.recipe.data.languages}
+    sources, held_out = sources_of(data)
+    values["sources"] = {source.name: source.sha256 for source in sources}
+    values["held_out"] = data.held_out if held_out else 0
+    return values
+
+
+@cache
+def _checksum(folder: str) -> str:
+    """Return the checksum of a checkpoint in a folder."""
+    paths = sorted(path for path in Path(folder).rglob("*") if path.suffix in OF_MODELS)
+    return digest([[str(path.relative_to(folder)), sha256(path)] for path in paths])
+
+
+def digest(value: Any) -> str:
+    """Return a short hash of plain data."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def folder_of(run: Run, data: Data, folder: Path) -> Path:
+    """Return where a run is kept among all runs."""
+    return folder / digest(key_of(run, data))
+
+
+def results_of(run: Run, target: Target, data: Data, folder: Path) -> Path:
+    """Return where the results of a run on a benchmark are kept."""
+    benchmark = benchmark_of(data, target.name, target.languages)
+    checksums = [part.sha256 for part in getattr(benchmark, "parts", [benchmark])]
+    how: list[Any] = [checksums, target.languages, target.perturb, target.centred, data.bf16, data.measures]
+    how += [data.held_out] if target.name == HELD_OUT else []
+    how += ["per query"] if target.perturb else []  # earlier results lack the rows of changed queries
+    return folder_of(run, data, folder) / f"{target.name}-{digest(how)}.json"
+
+
+def missing_targets(run: Run, data: Data, folder: Path) -> list[Target]:
+    """Return the benchmarks that a run was not measured on yet."""
+    return [target for target in run.targets if not results_of(run, target, data, folder).exists()]
+
+
+def read_table(runs: Sequence[Run], data: Data, folder: Path, measures: Sequence[str]) -> pd.DataFrame:
+    """Return the results of finished runs as one tidy table; see ``evaluation.tidy``.
+
+    ``run`` holds the names of the runs, ``benchmark`` the titles of the targets.
+    """
+    found, names = [], []
+    for run in runs:
+        for target in run.targets:
+            evaluation = load_results(results_of(run, target, data, folder))
+            seed = run.recipe.training.seed if run.trained else 0
+            named = {"seed": seed, "benchmark": {**evaluation.results["benchmark"], "name": target.title}}
+            found.append(replace(evaluation, results={**evaluation.results, **named}))
+            names.append(run.name)
+    return tidy(found, names, measures=measures)
+
+
+# one run
+
+
+def check_run(run: Run, data: Data, folder: Path) -> None:
+    """Refuse, before anything is trained, a run that could not be trained or measured."""
+    for target in missing_targets(run, data, folder):
+        if isinstance(benchmark_of(data, target.name, target.languages), Suite):
+            if run.recipe.model.name == BM25:
+                raise PanglotError(f"'{target.name}' is a suite of pools, which BM25 does not rank.")
+            if target.perturb:
+                raise PanglotError(f"'{target.name}' is a suite of pools; it cannot be perturbed.")
+    if run.trained:
+        how = run.recipe.batches
+        sources = _chosen_sources(run, data)
+        make_sampler(sources, strategy=how.strategy, batch_size=how.size, language=how.language)
+
+
+def finish(run: Run, data: Data, folder: Path, tell: Callable[[StepReport], None] | None = None) -> bool:
+    """Train and measure a run where that was not done before.
+
+    ``model`` in the run's folder holds the model until all is measured, so that it is trained once even if
+    measuring is interrupted; then only ``run.json`` and ``log.json`` stay.
+
+    Returns:
+        False where training was interrupted; the same call goes on with it.
+    """
+    if not missing_targets(run, data, folder):
+        return True
+    place = folder_of(run, data, folder)
+    key = json.dumps(key_of(run, data))
+    write_json(place / "key.json", json.loads(key, parse_constant=str))  # JSON has no infinity
+    with FileLock(place / ".lock"):  # another experiment may be at the same run
+        targets = missing_targets(run, data, folder)
+        check_run(run, data, folder)
+        if run.recipe.model.name == BM25:
+            for target in targets:
+                benchmark = benchmark_of(data, target.name, target.languages)
+                assert isinstance(benchmark, Benchmark)  # which check_run saw to
+                bm25_evaluation(benchmark, measures=data.measures).save(results_of(run, target, data, folder))
+            return True
+        found = _model(run, data, place, tell) if targets else None
+        if found is None:
+            return not targets
+        _measure(run, targets, data, folder, *found)
+        _drop_model(place)
+        return True
+
+
+def _measure(
+    run: Run,
+    targets: Sequence[Target],
+    data: Data,
+    folder: Path,
+    model: SentenceTransformer,
+    training: dict[str, Any] | None,
+) -> None:
+    """Measure a model and save the results; texts of one benchmark are encoded once."""
+    loaded = [benchmark_of(data, target.name, target.languages) for target in targets]
+    for benchmark in {id(one): one for one in loaded}.values():
+        whole = merge(benchmark) if isinstance(benchmark, Suite) else benchmark
+        shared: dict[str, Any] = {
+            "name": run.title,
+            "measures": data.measures,
+            "training": training,
+            "seed": run.recipe.training.seed,
+            "bf16": data.bf16,
+            "embeddings": embed_benchmark(model, whole, bf16=data.bf16),
+        }
+        for target in (t for t, one in zip(targets, loaded, strict=True) if one is benchmark):
+            shared["centre"] = "corpus" if target.centred else None
+            if isinstance(benchmark, Suite):
+                found = evaluate_suite(model, benchmark, **shared)
+            else:
+                found = evaluate(model, benchmark, perturb=target.perturb, **shared)
+            found.save(results_of(run, target, data, folder))
+
+
+def _model(
+    run: Run, data: Data, place: Path, tell: Callable[[StepReport], None] | None
+) -> tuple[SentenceTransformer, dict[str, Any] | None] | None:
+    """Return the model and how it was trained; None where training was interrupted."""
+    recipe, trust = run.recipe, run.recipe.model.trust_remote_code
+    folder, trained = place / "model", place / "trained.json"
+    if trained.exists() and (folder / "modules.json").exists():  # stopped while it was measured
+        return load_encoder(str(folder), trust_remote_code=trust), json.loads(trained.read_text("utf-8"))
+    model = load_encoder(recipe.model.name, trust_remote_code=trust)
+    if not run.trained:
+        return model, None
+    sources = _chosen_sources(run, data)
+    resume = last_checkpoint(folder) is not None
+    if not resume:
+        shutil.rmtree(folder, ignore_errors=True)
+    start = time.perf_counter()
+    outcome = train_recipe(recipe, model, sources, folder, resume=resume, tell=tell)
+    if not outcome.finished:
+        return None
+    training = {
+        "strategy": recipe.batches.strategy,
+        "alpha": recipe.batches.alpha,
+        "batch_size": recipe.batches.size,
+        "steps": outcome.steps,
+        "seed": recipe.training.seed,
+        "seconds": time.perf_counter() - start,
+        "data": [
+            {"name": source.name, "sha256": source.sha256, "languages": list(source.languages)}
+            for source in sources
+        ],
+    }
+    write_json(trained, training)
+    return model, training
+
+
+def _drop_model(place: Path) -> None:
+    """Remove a model that is measured, but for what says how it was trained."""
+    (place / "trained.json").unlink(missing_ok=True)  # first: without it the model is not looked at
+    for path in (place / "model").glob("*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in KEPT:
+            path.unlink()

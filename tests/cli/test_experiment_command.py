@@ -1,0 +1,236 @@
+"""``panglot experiment NAME``, as its questions are asked from the command line."""
+
+import contextlib
+import csv
+import io
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from transformers.utils.logging import disable_progress_bar
+
+from panglot.cli import main
+from panglot.data import sample
+from panglot.experiments import sweep
+from panglot.training import Training
+
+Runner = Callable[..., Any]
+SAMPLE = sample.FOLDER / "train.jsonl"
+SETTINGS = ["grid.alphas=[0.4, 0.5]", 'grid.languages=["de", "en"]', "grid.schedules={}"]
+SETTINGS += ["training.steps=2", "training.max_length=24", "training.learning_rate=0.01", "batches.size=4"]
+FILES = {"report.html", "report.md", "summary.json", "runs"}
+TABLES = ("alpha-sample", "alpha-sample-languages")
+FILES |= {f"{name}{ending}" for name in TABLES for ending in (".csv", ".tex", ".md")}
+FILES |= {f"alpha-sample-curve{ending}" for ending in (".svg", ".png")}
+NAMES = ["zero-shot", "alpha 0.4, seed 0", "alpha 0.5, seed 0"]
+
+
+@pytest.fixture(scope="module")
+def given(tiny_checkpoint: Path) -> list[str]:
+    """A small experiment: three runs of two steps."""
+    asked = ["experiment", "alpha", "--pairs", SAMPLE, "--benchmark", "sample", "--model", tiny_checkpoint]
+    settings = [word for setting in SETTINGS for word in ("--set", setting)]
+    return [*map(str, asked), "--seeds", "1", *settings, "--output"]
+
+
+@pytest.fixture(scope="module")
+def finished(given: list[str], tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """That experiment's folder, and what was said on the way."""
+    folder = tmp_path_factory.mktemp("experiment") / "alpha"
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # of other libraries
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["panglot", *given, str(folder)])
+        streams = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
+        with streams[0], streams[1], pytest.raises(SystemExit) as stopped:
+            main()
+    assert stopped.value.code == 0, err.getvalue()
+    return SimpleNamespace(folder=folder, out=out.getvalue(), err=err.getvalue())
+
+
+@pytest.fixture
+def copied(finished: SimpleNamespace, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished.folder, tmp_path / "copied"))
+
+
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is trained."""
+    monkeypatch.setattr(sweep, "train_recipe", lambda *_, **__: pytest.fail("a run is trained"))
+
+
+def one_sentence(outcome: Any) -> str:
+    assert outcome.code == 2
+    assert outcome.out == ""
+    (line,) = outcome.err.splitlines()
+    assert line.startswith("error: ")
+    return str(line.removeprefix("error: "))
+
+
+def test_the_answer_is_written_and_shown(finished: SimpleNamespace) -> None:
+    assert {path.name for path in finished.folder.iterdir()} == FILES
+    summary = json.loads((finished.folder / "summary.json").read_text(encoding="utf-8"))
+    *lines, last = finished.out.splitlines()
+    assert lines[0].startswith("mAP on sample by share of monolingual batches")
+    assert last == f"The page, plots and tables: {finished.folder}"
+    assert [run["name"] for run in summary["runs"]] == NAMES
+    assert summary["benchmarks"]["sample"]["languages"] == ["de", "en"]
+    assert list(summary["tables"]) == list(TABLES)
+    rows = summary["tables"]["alpha-sample"]["rows"]
+    assert len(rows) == 3 * 4  # runs, in three settings and rank distance
+    own = [row for row in rows if row["run"] == "alpha 0.4"]
+    assert {row["baseline"] for row in own} == {"alpha 0.5"}
+    assert all(
+        row["low"] <= row["value"] <= row["high"] and 0 < row["p"] <= row["p_holm"] <= 1 for row in own
+    )
+    with (finished.folder / "alpha-sample.csv").open(encoding="utf-8") as file:
+        written = list(csv.DictReader(file))
+    assert [float(row["value"]) for row in written] == [row["value"] for row in rows]
+    picture = (finished.folder / "alpha-sample-curve.svg").read_text(encoding="utf-8")
+    assert "mAP on sample: difference from alpha 0.5" in picture
+
+
+def test_progress_in_a_pipe_is_a_line_a_beginning_and_an_end(finished: SimpleNamespace) -> None:
+    lines = [line for line in finished.err.splitlines() if line.startswith("[")]
+    begun = [f"[{k}/3] {name}" for k, name in enumerate(NAMES)]
+    ended = [f"[{k}/3] done: {name}" for k, name in enumerate(NAMES, 1)]
+    assert [line.split("  ")[0] for line in lines] == [
+        line for pair in zip(begun, ended, strict=True) for line in pair
+    ]
+    assert lines[-1].endswith("  about 0 min left")
+    assert "\r" not in finished.err
+    assert "\x1b" not in finished.err
+
+
+@pytest.mark.usefixtures("untrained")
+def test_json_is_the_summary_and_a_finished_grid_is_not_run_again(
+    panglot: Runner, given: list[str], copied: Path
+) -> None:
+    before = json.loads((copied / "summary.json").read_text(encoding="utf-8"))
+    outcome = panglot(*given, copied, "--json")
+    assert outcome.code == 0
+    assert outcome.results == json.loads((copied / "summary.json").read_text(encoding="utf-8"))
+    for part in ("tables", "runs", "benchmarks", "sources", "experiment"):
+        assert outcome.results[part] == before[part]
+    assert "[" not in outcome.err
+
+
+@pytest.mark.usefixtures("untrained")
+def test_a_dry_run_lists_what_is_to_do(
+    panglot: Runner, given: list[str], finished: SimpleNamespace, tmp_path: Path
+) -> None:
+    outcome = panglot(*given, tmp_path / "new", "--dry-run")
+    assert outcome.out.splitlines() == [f"to do  {name}" for name in NAMES]
+    assert not (tmp_path / "new").exists()
+    runs = ("--runs", finished.folder / "runs")
+    outcome = panglot(*given, tmp_path / "new", "--dry-run", *runs, "--seeds", "2")
+    lines = [line.split("  ", 1) for line in outcome.out.splitlines()]
+    assert {name.strip(): state for state, name in lines} == dict.fromkeys(NAMES, "done") | {
+        f"alpha {alpha}, seed 1": "to do" for alpha in (0.4, 0.5)
+    }
+    listed = panglot(*given, tmp_path / "new", "--dry-run", *runs, "--json").results
+    assert listed == [{"name": name, "done": True} for name in NAMES]
+
+
+def test_ctrl_c_is_130_and_writes_no_answer(
+    panglot: Runner, given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = Training(1, {}, [], finished=False)
+    monkeypatch.setattr(sweep, "train_recipe", lambda *_, **__: stopped)
+    outcome = panglot(*given, tmp_path / "new")
+    assert outcome.code == 130
+    assert "Traceback" not in outcome.err
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"runs"}
+
+
+def test_another_measure_is_measured_and_asked_for(panglot: Runner, given: list[str], tmp_path: Path) -> None:
+    recipe = tmp_path / "own.toml"
+    recipe.write_text(
+        'question = "alpha"\nbenchmarks = ["sample"]\nmeasure = "nDCG@3"\n[grid]\nalphas = [0.5]'
+    )
+    outcome = panglot(*given, tmp_path / "new", "--recipe", recipe, "--dry-run")
+    assert outcome.code == 0, outcome.err
+
+
+MISTAKES = {
+    "--set grid.alpas=[0.5]": "grid: alpas is no setting (given: [0.5]).",
+    "--set grid.alphas=[0.4]": "grid: alphas must hold 0.5",
+    "--set grid.alphas=[0.5,2]": "grid: alphas.1 is wrong: Input should be less than or equal to 1",
+    "--set training.sped=3": "training.sped is no setting",
+    "--set steps=3": "'steps' is no setting; write PART.NAME",
+    "--set alpha": "'alpha' sets nothing; write NAME=VALUE",
+    "--seeds 0": "alpha: seeds is wrong: Input should be greater than or equal to 1",
+    "--benchmark bear": "'bear' is no benchmark that panglot knows; choose one of afriqa, ",
+    "--benchmark xquad-r": "benchmark 'xquad-r' needs its data",
+    "--benchmark xquad-r=none": "none: no such file or folder; check --data",
+    "--benchmark xquad-r=": "'xquad-r=' names no folder; write NAME=FOLDER.",
+    "--benchmark held-out": "no documents are held out to measure on; name pairs and set --held-out above 0.",
+    "--data xquad-r": "'xquad-r' names no folder; write NAME=FOLDER.",
+    "--data =folder": "'=folder' names no folder; write NAME=FOLDER.",
+    "--recipe none.toml": "none.toml: no such file, and no experiment of that name; use one of low-resource,",
+    "--recipe other.toml": "other.toml: asks 'scaling'; use panglot experiment scaling.",
+    "--recipe odd.toml": "odd.toml: unknown question 'why'; use one of low-resource,",
+    "--pairs none.jsonl": "none.jsonl: no such file; check the path.",
+    "--model no-such-model": "'no-such-model' is not a model",
+    '--set grid.languages=["en","fr"]': "has no language 'fr'",
+    "--set batches.size=99": "the most is 48: choose a batch size up to that",
+}
+
+
+@pytest.mark.usefixtures("untrained")
+@pytest.mark.parametrize("arguments", MISTAKES)
+def test_a_mistake_is_one_sentence_before_anything_is_trained(
+    panglot: Runner, given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, question in (("other", "scaling"), ("odd", "why")):
+        Path(f"{name}.toml").write_text(f'question = "{question}"\nbenchmarks = ["sample"]', encoding="utf-8")
+    sentence = one_sentence_after_progress(panglot(*given, "new", *arguments.split()))
+    assert MISTAKES[arguments] in sentence
+    assert not (tmp_path / "new" / "report.html").exists()
+
+
+def one_sentence_after_progress(outcome: Any) -> str:
+    """Return the sentence of a mistake; the encoder's name is looked up when the first run begins."""
+    outcome.err.encode()
+    *before, last = outcome.err.splitlines()
+    assert all(line == "[0/3] zero-shot" for line in before)
+    return one_sentence(SimpleNamespace(code=outcome.code, out=outcome.out, err=last))
+
+
+def test_pairs_are_needed(panglot: Runner, tmp_path: Path) -> None:
+    outcome = panglot("experiment", "alpha", "--benchmark", "sample", "--output", tmp_path / "new")
+    assert one_sentence(outcome) == "there is nothing to train on; name parallel pairs with --pairs."
+
+
+def test_an_unknown_question_is_refused(panglot: Runner, tmp_path: Path) -> None:
+    outcome = panglot("experiment", "beta", "--output", tmp_path / "new")
+    assert outcome.code == 2
+    assert "No such command 'beta'" in outcome.err
+
+
+def test_every_question_has_a_command(panglot: Runner) -> None:
+    from panglot.cli.experiment import HELP
+    from panglot.experiments.experiment import NAMES as QUESTIONS
+
+    assert set(HELP) == set(QUESTIONS)
+    shown = panglot("experiment", "--help").out
+    for name in QUESTIONS:
+        assert name in shown
+
+
+@pytest.mark.usefixtures("untrained")
+def test_without_what_draws_nothing_is_begun(
+    panglot: Runner, given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "altair", None)
+    sentence = one_sentence(panglot(*given, tmp_path / "new"))
+    assert (
+        "a report needs Altair and vl-convert; install them with: pip install 'panglot[report]'" in sentence
+    )
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,54 @@
+"""The cost of perturbed queries, by hand and against resampling in a loop."""
+
+import pyarrow as pa
+import pytest
+
+from panglot.errors import PanglotError
+from panglot.evaluation.robustness import perturbed_drops
+
+
+def table(values: list[float]) -> pa.Table:
+    """Two items in English and German; the English ones also against the pool of all."""
+    rows = [
+        ("e1", 0, "en", "en"),
+        ("e2", 1, "en", "en"),
+        ("d1", 0, "de", "de"),
+        ("d2", 1, "de", "de"),
+        ("e1", 0, "en", "*"),
+        ("e2", 1, "en", "*"),
+    ]
+    names = ("query_id", "item", "query_language", "pool")
+    columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    return pa.table({**columns, "AP": pa.array(values, pa.float64())})
+
+
+def test_drops_by_hand() -> None:
+    found = perturbed_drops(
+        table([1, 0.5, 0.8, 0.6, 1, 1]), table([0.5, 0.5, 0.8, 0.2, 1, 0]), "AP", {"en": 0.5, "de": 0.25}
+    )
+    mono = found["settings"]["monolingual"]
+    # English .75 to .5, German .7 to .5
+    assert (mono["before"], mono["after"], mono["change"]) == pytest.approx((0.725, 0.5, -0.225))
+    assert found["settings"]["crosslingual"] is None
+    assert found["settings"]["multilingual"]["change"] == pytest.approx(-0.5)
+    german = found["by_language"]["de"]
+    assert german["changed"] == 0.25 and german["multilingual"] is None
+    # resamples have item 0 twice (change 0), both (-.2), or item 1 twice (-.4)
+    assert (german["monolingual"]["low"], german["monolingual"]["high"]) == pytest.approx((-0.4, 0))
+
+
+def test_the_interval_is_paired() -> None:
+    # every query loses exactly .1: however items are drawn, so does the mean
+    before = [0.9, 0.1, 0.8, 0.2, 0.7, 0.3]
+    found = perturbed_drops(table(before), table([v - 0.1 for v in before]), "AP")
+    for figure in found["settings"].values():
+        if figure is not None:
+            assert (figure["low"], figure["high"]) == pytest.approx((-0.1, -0.1))
+
+
+def test_other_queries_and_unknown_measures_are_refused() -> None:
+    one = table([1.0] * 6)
+    with pytest.raises(PanglotError, match="not of the same queries"):
+        perturbed_drops(one, one.slice(0, 5), "AP")
+    with pytest.raises(PanglotError, match="no 'nDCG@10'"):
+        perturbed_drops(one, one, "nDCG@10")

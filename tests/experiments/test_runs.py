@@ -1,0 +1,394 @@
+"""One run of an experiment: what its model depends on, what is kept, repeated and resumed."""
+
+import json
+import shutil
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sentence_transformers import SentenceTransformer
+
+from panglot import PanglotError, evaluate, load_encoder, sample_benchmark, sample_pairs
+from panglot.data import Suite, sample
+from panglot.evaluation import Evaluation, embed_benchmark, load_results
+from panglot.experiments import sweep as sweep_module
+from panglot.experiments.recipes import train_recipe
+from panglot.experiments.sweep import (
+    HELD_OUT,
+    Data,
+    Run,
+    Target,
+    benchmark_of,
+    check_run,
+    finish,
+    folder_of,
+    forget_data,
+    missing_targets,
+    results_of,
+    sources_of,
+)
+from panglot.search.bm25 import BM25, bm25_evaluation
+from panglot.training import Recipe, StepReport, override
+
+MakeRun = Callable[..., Run]
+
+
+def read_results(run: Run, data: Data, folder: Path) -> dict[str, Evaluation]:
+    """Read the results of a finished run, by the titles of its targets."""
+    return {t.title: load_results(results_of(run, t, data, folder)) for t in run.targets}
+
+
+BOTH = Target("sample", ("de", "en"))
+ENGLISH = Target("sample", ("en",), label="sample in English")
+CENTRED = Target("sample", ("de", "en"), centred=True, label="sample, centred")
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, make_run: MakeRun, data: Data
+) -> tuple[Path, dict[str, Any]]:
+    """The folder of a trained run, and its results on the sample."""
+    folder = tmp_path_factory.mktemp("finished")
+    run = make_run("hybrid")
+    assert finish(run, data, folder)
+    return folder, read_results(run, data, folder)["sample"].results
+
+
+@pytest.fixture
+def copied(finished: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished[0], tmp_path / "copied"))
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory, tiny_recipe: Recipe) -> SentenceTransformer:
+    """The model of that run, trained without any of ``sweep``."""
+    model = load_encoder(tiny_recipe.model.name, device="cpu")
+    pairs = sample_pairs().select(languages=["de", "en"])
+    train_recipe(tiny_recipe, model, [pairs], tmp_path_factory.mktemp("reference") / "model")
+    return model
+
+
+def test_results_are_those_of_the_trained_model(
+    finished: tuple[Path, dict[str, Any]], reference: SentenceTransformer
+) -> None:
+    results = finished[1]
+    expected = evaluate(reference, sample_benchmark().restrict(["de", "en"])).results
+    for part in ("settings", "bias", "by_language", "matrix", "intervals"):
+        assert results[part] == expected[part]
+    assert results["model"]["sha256"] == expected["model"]["sha256"]
+    assert results["model"]["name"] == "hybrid, seed 0"
+    training = results["model"]["training"]
+    assert (training["strategy"], training["steps"], training["batch_size"]) == ("hybrid", 2, 4)
+    assert training["data"][0]["languages"] == ["de", "en"]
+    assert results["groups"]["languages"]["training"]["seen"]["languages"] == ["de", "en"]
+
+
+def test_what_is_kept_of_a_model_says_how_it_was_trained(
+    finished: tuple[Path, dict[str, Any]], make_run: MakeRun, data: Data
+) -> None:
+    place = folder_of(make_run("hybrid"), data, finished[0])
+    assert {path.name for path in (place / "model").iterdir()} == {"run.json", "log.json"}
+    assert json.loads((place / "model" / "run.json").read_text())["training"]["max_length"] == 24
+    key = (place / "key.json").read_text(encoding="utf-8")
+    assert "Infinity" not in key.replace('"Infinity"', "")  # which no JSON knows
+    assert json.loads(key)["training"]["steps"] == 2
+
+
+def test_a_finished_run_is_not_repeated(
+    finished: tuple[Path, dict[str, Any]],
+    make_run: MakeRun,
+    data: Data,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        sweep_module, "load_encoder", lambda *_, **__: pytest.fail("a finished run is repeated")
+    )
+    other_words = make_run("called otherwise", targets=(replace(BOTH, label="called otherwise, too"),))
+    for run in (make_run("hybrid"), other_words):
+        assert missing_targets(run, data, finished[0]) == []
+        assert finish(run, data, finished[0])
+    assert read_results(other_words, data, finished[0])["called otherwise, too"].results == finished[1]
+
+
+def test_a_benchmark_that_is_missing_is_added_and_the_others_are_left(
+    copied: Path, reference: SentenceTransformer, make_run: MakeRun, data: Data
+) -> None:
+    run = make_run("hybrid", targets=(BOTH, ENGLISH))
+    first = results_of(run, BOTH, data, copied)
+    before = first.stat().st_mtime_ns
+    assert missing_targets(run, data, copied) == [ENGLISH]
+    assert finish(run, data, copied)
+    assert first.stat().st_mtime_ns == before
+    found = read_results(run, data, copied)
+    assert set(found) == {"sample", "sample in English"}
+    expected = evaluate(reference, sample_benchmark().restrict(["en"])).results
+    assert found["sample in English"].results["settings"] == expected["settings"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"training.seed": 1},
+        {"training.steps": 3},
+        {"batches.alpha": 0.4},
+        {"batches.strategy": "monolingual"},
+        {"objective.temperature": 0.1},
+        {"data.languages": ["de", "en", "tr"]},
+        {"data.languages": None},
+        {"model.name": "another-model"},
+    ],
+    ids=str,
+)
+def test_another_setting_is_another_run(
+    finished: tuple[Path, dict[str, Any]], make_run: MakeRun, data: Data, settings: dict[str, Any]
+) -> None:
+    run = make_run("hybrid", settings)
+    assert folder_of(run, data, finished[0]) != folder_of(make_run("hybrid"), data, finished[0])
+    assert missing_targets(run, data, finished[0]) == list(run.targets)
+
+
+def test_other_data_is_another_run(make_run: MakeRun, data: Data, tmp_path: Path) -> None:
+    run = make_run("hybrid")
+    path = tmp_path / "train.jsonl"
+    lines = (sample.FOLDER / "train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines), encoding="utf-8")
+    copy = Data((str(path),))
+    assert folder_of(run, copy, tmp_path) == folder_of(run, data, tmp_path)  # where it lies is no matter
+    path.write_text("".join(lines[:-12]), encoding="utf-8")
+    forget_data()
+    found = {folder_of(run, copy, tmp_path), folder_of(run, data, tmp_path)}
+    found |= {folder_of(run, replace(data, held_out=share), tmp_path) for share in (0.1, 0.4)}
+    found.add(folder_of(run, Data((*data.pairs, *copy.pairs)), tmp_path))
+    assert len(found) == 5
+
+
+def test_an_zero_shot_encoder_depends_on_itself_alone(
+    make_run: MakeRun, data: Data, tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    run = make_run("zero-shot", trained=False)
+    other = make_run("zero-shot", {"training.seed": 3, "batches.size": 2}, trained=False)
+    assert folder_of(run, data, tmp_path) == folder_of(other, Data(()), tmp_path)
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(tiny_checkpoint, folder)
+    local = make_run("zero-shot", {"model.name": str(folder)}, trained=False)
+    before = folder_of(local, data, tmp_path)
+    (folder / "README.md").write_text("no weights")
+    forget_data()
+    assert folder_of(local, data, tmp_path) == before
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "layer_norm_eps": 0.1}))
+    forget_data()
+    assert folder_of(local, data, tmp_path) != before
+
+
+def test_results_depend_on_how_is_measured(make_run: MakeRun, data: Data, tmp_path: Path) -> None:
+    run = make_run("hybrid")
+    ways = [BOTH, ENGLISH, CENTRED, replace(BOTH, perturb=("typos",)), replace(BOTH, languages=None)]
+    found = {results_of(run, measured, data, tmp_path) for measured in ways}
+    found.add(results_of(run, BOTH, replace(data, bf16=True), tmp_path))
+    found.add(results_of(run, BOTH, replace(data, measures=("AP",)), tmp_path))
+    assert len(found) == 7
+    assert {path.parent for path in found} == {folder_of(run, data, tmp_path)}
+
+
+def test_ctrl_c_in_training_is_resumed_exactly(
+    finished: tuple[Path, dict[str, Any]],
+    make_run: MakeRun,
+    data: Data,
+    trained: list[Recipe],
+    tmp_path: Path,
+) -> None:
+    def press(report: StepReport) -> None:
+        if report.step == 1 and not report.figures:  # once: a second time would stop it at once
+            signal.raise_signal(signal.SIGINT)
+
+    run = make_run("hybrid")
+    assert not finish(run, data, tmp_path, press)
+    assert missing_targets(run, data, tmp_path) == [BOTH]
+    steps: list[int] = []
+    assert finish(run, data, tmp_path, lambda report: steps.append(report.step))
+    assert len(trained) == 2
+    assert set(steps) == {2}  # the first step is not made again
+    found = read_results(run, data, tmp_path)["sample"].results
+    assert found["model"]["sha256"] == finished[1]["model"]["sha256"]
+    assert found["settings"] == finished[1]["settings"]
+
+
+class StopError(Exception):
+    """Stands for whatever ends a process."""
+
+
+def test_what_was_stopped_while_measuring_is_not_trained_again(
+    finished: tuple[Path, dict[str, Any]],
+    make_run: MakeRun,
+    data: Data,
+    trained: list[Recipe],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stops(*arguments: Any, **settings: Any) -> Any:
+        if settings["centre"] is None:
+            raise StopError
+        return evaluate(*arguments, **settings)
+
+    run = make_run("hybrid", targets=(CENTRED, BOTH))
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep_module, "evaluate", stops)
+        with pytest.raises(StopError):
+            finish(run, data, tmp_path)
+    assert missing_targets(run, data, tmp_path) == [BOTH]
+    assert finish(run, data, tmp_path)
+    assert len(trained) == 1
+    found = read_results(run, data, tmp_path)["sample"].results
+    for part in ("settings", "bias", "matrix"):
+        assert found[part] == finished[1][part]
+    assert found["model"]["sha256"] == finished[1]["model"]["sha256"]
+    assert found["model"]["training"]["steps"] == 2
+
+
+def test_a_benchmark_is_encoded_once_however_it_is_measured(
+    make_run: MakeRun, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[tuple[str, ...]] = []
+
+    def embed(model: Any, benchmark: Any, **settings: Any) -> Any:
+        encoded.append(benchmark.languages)
+        return embed_benchmark(model, benchmark, **settings)
+
+    monkeypatch.setattr(sweep_module, "embed_benchmark", embed)
+    run = make_run("zero-shot", trained=False, targets=(BOTH, ENGLISH, CENTRED))
+    assert finish(run, data, tmp_path)
+    assert encoded == [("de", "en"), ("en",)]
+    found = read_results(run, data, tmp_path)
+    model = load_encoder(run.recipe.model.name, device="cpu")
+    both = sample_benchmark().restrict(["de", "en"])
+    assert found["sample"].results["settings"] == evaluate(model, both).results["settings"]
+    centred = evaluate(model, both, centre="corpus").results["settings"]
+    assert found["sample, centred"].results["settings"] == centred
+    assert found["sample"].results["model"]["training"] is None
+
+
+def test_bm25_is_a_run_too(make_run: MakeRun, data: Data, tmp_path: Path) -> None:
+    run = make_run("BM25", {"model.name": BM25}, trained=False, targets=(ENGLISH,))
+    assert finish(run, data, tmp_path)
+    expected = bm25_evaluation(sample_benchmark().restrict(["en"])).results["settings"]
+    assert read_results(run, data, tmp_path)["sample in English"].results["settings"] == expected
+
+
+@pytest.fixture
+def two_sources(tmp_path: Path) -> tuple[str, str]:
+    """Two files of one name: the sample, and another with items of the same numbers."""
+    lines = [
+        {"item_id": f"i{k}", "document_id": f"d{k // 2}", "language": code}
+        | {"query": f"{code}: how about {k}?", "passage": f"{code}: number {k}"}
+        for k in range(8)
+        for code in ("de", "en")
+    ]
+    path = tmp_path / "other" / "train.jsonl"
+    path.parent.mkdir()
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return str(sample.FOLDER / "train.jsonl"), str(path)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.6])
+def test_held_out_documents_are_never_trained_on(
+    two_sources: tuple[str, str],
+    share: float,
+    make_run: MakeRun,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = Data(two_sources, held_out=share)
+    seen: set[str] = set()
+
+    class NoTrainingError(Exception):
+        pass
+
+    def look(recipe: Recipe, model: Any, sources: Any, *_: Any, **__: Any) -> None:
+        for source in sources:
+            rows = source.index.entry_row
+            for column in ("query", "passage"):
+                seen.update(source.texts(column, rows))
+        raise NoTrainingError
+
+    monkeypatch.setattr(sweep_module, "train_recipe", look)
+    run = make_run("hybrid", {"data.languages": None}, targets=(Target(HELD_OUT),))
+    with pytest.raises(NoTrainingError):
+        finish(run, data, tmp_path)
+    benchmark = benchmark_of(data, HELD_OUT)
+    assert not isinstance(benchmark, Suite)
+    held = {*benchmark.queries.texts, *benchmark.passages.texts}
+    assert seen
+    assert not seen & held
+    every = {
+        text
+        for path in two_sources
+        for line in Path(path).read_text(encoding="utf-8").splitlines()
+        for text in (json.loads(line)["query"], json.loads(line)["passage"])
+    }
+    assert seen | held == every
+    items = {name.rsplit(":", 1)[0] for name in benchmark.queries.ids}
+    assert len(items) >= share * (48 + 8)
+    assert len(set(benchmark.query_items.tolist())) == len(items)  # those of two sources are apart
+
+
+def test_sources_of_one_name_are_told_apart(two_sources: tuple[str, str]) -> None:
+    sources, held_out = sources_of(Data(two_sources))
+    assert [source.name for source in sources] == ["train", "train (2)"]
+    assert held_out == []
+
+
+def test_held_out_documents_in_some_languages(data: Data) -> None:
+    found = benchmark_of(replace(data, held_out=0.2), HELD_OUT, ("en", "sw"))
+    assert found.languages == ("en", "sw")
+
+
+def test_nothing_held_out_is_said(data: Data) -> None:
+    with pytest.raises(PanglotError, match="no documents are held out to measure on; name pairs and set --h"):
+        benchmark_of(data, HELD_OUT)
+
+
+@pytest.mark.parametrize(
+    ("settings", "measured", "message"),
+    [
+        ({"model.name": BM25}, Target("two"), "'two' is a suite of pools, which BM25 does not rank"),
+        ({}, Target("two", perturb=("typos",)), "'two' is a suite of pools; it cannot be perturbed"),
+    ],
+)
+def test_what_a_suite_cannot_do_is_said_before_training(
+    make_run: MakeRun,
+    data: Data,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    measured: Target,
+    message: str,
+) -> None:
+    part = sample_benchmark().restrict(["en"])
+    monkeypatch.setattr(sweep_module, "benchmark_of", lambda *_: Suite("two", (part,)))
+    run = make_run("hybrid", settings, targets=(measured,))
+    with pytest.raises(PanglotError, match=message):
+        check_run(run, data, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"data.languages": ["en", "fr"]}, "no source has a pair in 'fr'"),
+        ({"batches.size": 49}, "the most is 48: choose a batch size up to that"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_before_training(
+    make_run: MakeRun, data: Data, tmp_path: Path, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(PanglotError, match=message):
+        check_run(make_run("hybrid", settings), data, tmp_path)
+
+
+def test_a_run_is_named_by_its_group_and_seed(tiny_recipe: Recipe) -> None:
+    assert Run("hybrid", override(tiny_recipe, {"training.seed": 2}), ()).title == "hybrid, seed 2"
+    assert Run("zero-shot", tiny_recipe, (), trained=False).title == "zero-shot"
+    assert (BOTH.title, ENGLISH.title) == ("sample", "sample in English")
