@@ -1,7 +1,7 @@
 """An index: documents in, updated and taken out by id; nothing that stands in it is encoded again."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class Changes:
     """What indexing did, in passages.
 
     ``moved`` ones kept their vector: only what stands beside their text (source, metadata) is new.
+    ``without_text`` has the ids of documents that gave no passage.
     """
 
     documents: int = 0
@@ -48,6 +49,7 @@ class Changes:
     unchanged: int = 0
     deleted: int = 0
     encoded: int = 0
+    without_text: list[str] = field(default_factory=list)
 
 
 def open_index(place: str | Path) -> Index:
@@ -140,10 +142,11 @@ def add_documents(
     """
     changes = Changes()
     count = token_counter(model)
-    source = iter(documents)
+    source = _of_different_ids(documents)
     while part := list(islice(source, PART)):
         cut = [passages_of(document, count, index.facts.length, among=among) for document in part]
         passages = [passage for of_document in cut for passage in of_document]
+        changes.without_text += [document.id for document, own in zip(part, cut, strict=True) if not own]
         facts = index.facts.with_languages([passage.language for passage in passages])
         if facts != index.facts:  # before the passages: whoever searches must know of their languages
             index.facts = facts
@@ -192,6 +195,18 @@ def refresh(index: Index) -> None:
     found = index.engine.facts()
     if found is not None:
         index.facts = facts_from_json(found, index.place)
+
+
+def _of_different_ids(documents: Iterable[Document]) -> Iterator[Document]:
+    seen: set[str] = set()
+    for document in documents:
+        if document.id in seen:
+            raise PanglotError(
+                f"{document.where or 'documents'}: the id '{document.id}' occurs twice; "
+                "give each document its own."
+            )
+        seen.add(document.id)
+        yield document
 
 
 def _vectors(
