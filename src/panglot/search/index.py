@@ -11,6 +11,7 @@ from sentence_transformers import SentenceTransformer
 from panglot.encoders import FloatArray, LanguageMeans, centre, check_means, encode
 from panglot.errors import PanglotError
 from panglot.search.documents import Document, Passage, passages_of
+from panglot.search.documents.document import is_text
 from panglot.search.documents.split import length_limit, token_counter
 from panglot.search.engines import Engine, Kept, open_engine
 from panglot.search.facts import IndexFacts, check_same, facts_from_json, facts_of
@@ -180,7 +181,7 @@ def delete_documents(index: Index, ids: Sequence[str]) -> int:
     Raises:
         PanglotError: an id that the index does not have.
     """
-    kept = index.engine.kept(ids)
+    kept = index.engine.kept([name for name in ids if is_text(name)])
     known = {found.document for found in kept.values()}
     if missing := [name for name in ids if name not in known]:
         raise PanglotError(f"{index.place}: has no document '{missing[0]}'; nothing was deleted.")

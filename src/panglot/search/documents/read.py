@@ -10,7 +10,7 @@ from panglot.data.pairs_files.read import READERS
 from panglot.errors import PanglotError
 from panglot.files import as_shown, open_bytes, read_whole
 from panglot.languages import check_language, language_code
-from panglot.search.documents.document import Document, short_digest
+from panglot.search.documents.document import Document, is_text, short_digest
 from panglot.search.documents.markup import declared_charset, parse_html, parse_markdown, parse_text
 from panglot.search.documents.rows import pairs_documents, row_documents
 
@@ -175,13 +175,11 @@ def _decoded(content: bytes, where: str, *, is_page: bool) -> str:
 def _checked(documents: Iterable[Document]) -> Iterator[Document]:
     spelled: dict[str, str] = {}
     for document in documents:
-        try:
-            length = len(document.id.encode())
-        except UnicodeEncodeError as error:
+        if not is_text(document.id):
             raise PanglotError(
                 f"{document.where}: its id holds half a character (a lone surrogate); give it another."
-            ) from error
-        if not 0 < length <= LONGEST_ID:
+            )
+        if not 0 < len(document.id.encode()) <= LONGEST_ID:
             raise PanglotError(
                 f"{document.where}: its id is empty or longer than {LONGEST_ID} bytes; give it a shorter one."
             )
