@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from panglot.encoders import FloatArray
 from panglot.errors import PanglotError
 from panglot.files import explained
-from panglot.search.bm25 import K1, B, bm25_tokens
+from panglot.search.bm25 import K1, B, bm25_tokens, query_tokens
 from panglot.search.documents.document import Passage, short_digest
 from panglot.search.engines.columns import TEXTS, VECTOR, passage_of
 from panglot.search.engines.engine import DRAWS, Facts, Filter, Found, Kept, draw
@@ -135,7 +135,7 @@ class MilvusEngine:
 
     def lexical(self, queries: Sequence[str], k: int, chosen: Filter) -> list[list[Found]]:
         """Search by Milvus's own BM25, over panglot's tokens."""
-        words = [_tokens(query) for query in queries]
+        words = [_as_text(query_tokens(query)) for query in queries]
         asking = [row for row, text in enumerate(words) if text]
         found: list[list[Found]] = [[] for _ in queries]
         if asking:
@@ -270,14 +270,14 @@ def _row(passage: Passage, vector: FloatArray) -> dict[str, Any]:
         "digest": passage.digest(),
         "about": passage.about(),
         "draw": draw(passage.id),
-        "tokens": _tokens(passage.encoded),
+        "tokens": _as_text(bm25_tokens(passage.encoded, passage.language)),
         VECTOR: vector,
     }
 
 
-def _tokens(text: str) -> str:
-    """Return the words of a text for Milvus's BM25: a checksum each, so that its analyzer cuts nothing."""
-    return " ".join(f"t{short_digest(token)[:12]}" for token in bm25_tokens(text)[:TOKENS])
+def _as_text(tokens: Sequence[str]) -> str:
+    """Return words for Milvus's BM25: a checksum each, so that its analyzer cuts nothing."""
+    return " ".join(f"t{short_digest(token)[:12]}" for token in tokens[:TOKENS])
 
 
 def _passages(rows: Sequence[dict[str, Any]]) -> tuple[list[Passage], FloatArray]:
