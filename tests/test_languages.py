@@ -5,11 +5,16 @@ import pytest
 from panglot.errors import PanglotError
 from panglot.languages import (
     _groups,
+    _log_reading,
     branch,
     check_languages,
     family,
     is_language,
+    language_code,
     language_name,
+    matches,
+    matching,
+    no_language,
     relation,
     resource_class,
     script,
@@ -48,11 +53,71 @@ def test_anything_else_is_none(code: str) -> None:
     assert not is_language(code)
 
 
-@pytest.mark.parametrize(("code", "usual"), [("EN", "en"), ("en_US", "en-US"), ("zh-hant", "zh-Hant")])
-def test_an_unusual_spelling_is_refused_with_the_usual_one(code: str, usual: str) -> None:
-    assert not is_language(code)
-    with pytest.raises(PanglotError, match=f"'{code}' is no language code; write it '{usual}'"):
-        check_languages([code])
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        *(
+            ("EN", "en"),
+            ("en_US", "en-US"),
+            ("zh-hant", "zh-Hant"),
+            ("eng", "en"),
+            ("rus", "ru"),
+            ("ger", "de"),
+        ),
+        *(("zho", "zh"), ("eng_Latn", "en"), ("zho_Hant", "zh-Hant"), ("srp_Latn", "sr-Latn"), ("tgl", "tl")),
+        *(
+            ("iw", "he"),
+            ("in", "id"),
+            ("kor_Hang", "ko"),
+            ("thai", "th"),
+            ("Deutsch", "de"),
+            ("Русский", "ru"),
+        ),
+    ],
+)
+def test_what_means_one_code_is_read_as_it(given: str, code: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert not is_language(given)
+    assert language_code(given) == code
+    assert is_language(code) and language_code(code) == code
+    _log_reading.cache_clear()
+    assert check_languages([given, code]) == [code]
+    assert [record.args for record in caplog.records] == [(given, code, language_name(code))]
+
+
+@pytest.mark.parametrize("given", ["", "x", "xx", "qwertz", "python", "mandarin-ish", "\ud800", "eng_Xxxx"])
+def test_what_means_no_code_is_refused_by_name(given: str) -> None:
+    assert language_code(given) is None
+    with pytest.raises(PanglotError, match="is no language code; use BCP-47 codes"):
+        check_languages([given])
+
+
+def test_a_misspelt_name_is_answered_with_the_likely_code() -> None:
+    assert "perhaps 'de' (German)" in no_language("germn")
+    assert "perhaps" not in no_language("xx")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code", "expected"),
+    [  # RFC 4647, section 3.3.1
+        ("de-de", "de-DE-1996", True),
+        ("de-DE", "de-Deva", False),
+        ("de-de", "de-Latn-DE", False),
+        ("de", "de", True),
+        ("de", "de-AT", True),
+        ("de", "den", False),
+        ("de-AT", "de", False),
+        ("*", "sw", True),
+        ("zh", "zh-Hant", True),
+    ],
+)
+def test_a_range_includes_the_codes_that_it_is_a_prefix_of(wanted: str, code: str, expected: bool) -> None:
+    assert matches(wanted, code) is expected
+
+
+def test_codes_that_ranges_include_keep_their_order() -> None:
+    codes = ["sw", "de-CH", "en", "de-AT", "en-US"]
+    assert matching(["de", "en-US"], codes) == ["de-CH", "de-AT", "en-US"]
+    assert matching([], codes) == []
 
 
 def test_the_first_code_that_is_no_language_is_named() -> None:

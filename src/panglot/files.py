@@ -36,6 +36,17 @@ def open_bytes(path: Path) -> BinaryIO:
         raise PanglotError(f"{path}: not allowed to read it; check its permissions.") from error
 
 
+def read_whole(path: Path) -> bytes:
+    """Return the uncompressed bytes of a file; a broken compression is a ``PanglotError``."""
+    with open_bytes(path) as file:
+        try:
+            return file.read()
+        except (EOFError, OSError, zlib.error) as error:
+            raise PanglotError(
+                f"{path}: cannot be read, or its compression is damaged or cut short; fetch it again."
+            ) from error
+
+
 def lines_of(path: Path) -> Iterator[bytes]:
     """Yield the lines of a file; a broken compression is a ``PanglotError`` that names the line."""
     number = 0
@@ -57,6 +68,12 @@ def lines_of(path: Path) -> Iterator[bytes]:
 def cache_folder() -> Path:
     """Return the folder for what can be made again: ``PANGLOT_CACHE`` or ``~/.cache/panglot``."""
     return Path(os.environ.get("PANGLOT_CACHE") or Path.home() / ".cache" / "panglot")
+
+
+def as_shown(path: str | Path) -> str:
+    """Return a path as a text: bytes that are no UTF-8 as ``\\xe9``, and control characters likewise."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def sha256(path: Path) -> str:

@@ -1,7 +1,9 @@
 """Languages: BCP-47 codes, names and scripts (``langcodes``, Unicode's CLDR), families, resource classes."""
 
+import difflib
+import logging
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TypeVar
@@ -10,7 +12,10 @@ import langcodes
 
 from panglot.errors import PanglotError
 
+LOG = logging.getLogger("panglot.languages")
 Known = TypeVar("Known")
+REPLACED = {"iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro", "tgl": "tl"}  # the last: CLDR has fil
+USUAL_SCRIPTS = {"ko": "Hang"}  # as data sets have them, where CLDR has another (Kore)
 RELATIONS = ("same branch", "same family", "other family")
 NAMES_OF_CLASSES = (
     "the left-behinds",
@@ -24,28 +29,117 @@ NAMES_OF_CLASSES = (
 
 @cache
 def is_language(code: str) -> bool:
-    """Say whether ``code`` is a BCP-47 tag of registered parts, as it is usually written.
+    """Say whether ``code`` is a BCP-47 tag of registered parts, written as it usually is.
 
-    ``en``, ``zh-Hant`` and ``ti-ER`` are; ``EN`` and ``en_US`` are not, since they would count as languages
-    of their own beside ``en`` and ``en-US``.
+    ``en``, ``zh-Hant`` and ``ti-ER`` are; ``EN``, ``en_US``, ``eng`` and ``iw`` are not, since they would
+    count as languages of their own beside ``en``, ``en-US`` and ``he``: see ``language_code``.
     """
-    return langcodes.tag_is_valid(code) and _usual_spelling(code) == code
+    if not langcodes.tag_is_valid(code) or _usual_spelling(code) != code:
+        return False
+    language = code.split("-")[0]
+    return two_letters(language) == language
 
 
-def check_languages(codes: Sequence[str]) -> Sequence[str]:
-    """Return ``codes``, or raise a ``PanglotError`` that names the first one that is no language."""
-    for code in codes:
-        if not is_language(code):
-            raise PanglotError(no_language(code))
-    return codes
+@cache
+def language_code(given: str) -> str | None:
+    """Return the one BCP-47 code that a text means; None where there is none.
+
+    The text may be a code in another spelling (``EN``, ``en_US``), an ISO 639-3 code (``rus``, ``eng_Latn``),
+    a withdrawn one (``iw``) or a name in English or in the language itself (``Thai``, ``Deutsch``).
+    """
+    code = given.strip().replace("_", "-")
+    if is_language(code):
+        return code
+    if langcodes.tag_is_valid(code):
+        code = _usual_spelling(code)
+        first, *rest = code.split("-")
+        language = two_letters(first)
+        if language != first and rest and rest[0] in (script(language), USUAL_SCRIPTS.get(language)):
+            rest = rest[1:]
+        code = "-".join([language, *rest])
+        return code if is_language(code) else None
+    name = given.strip().casefold()
+    if len(name) < 4:
+        return None
+    try:
+        found = langcodes.find(name)
+    except LookupError:
+        return None
+    names = (found.display_name().casefold(), found.autonym().casefold())
+    return found.to_tag() if name in names and is_language(found.to_tag()) else None
+
+
+def two_letters(code: str) -> str:
+    """Return the ISO 639-1 code of an ISO 639-2 or 639-3 one, and the valid one of one that was withdrawn."""
+    if code in REPLACED or len(code) != 3:
+        return REPLACED.get(code, code)
+    short = langcodes.standardize_tag(code)
+    # a standard form that is another language (kzj: dtp, prs: fa-AF) would join what files keep apart
+    return short if len(short) == 2 else code
+
+
+def check_languages(codes: Sequence[str]) -> list[str]:
+    """Return the BCP-47 codes that some texts mean, each once, and log where they are spelled otherwise.
+
+    Raises:
+        PanglotError: names the first one that is no language.
+    """
+    return list(dict.fromkeys(check_language(code) for code in codes))
+
+
+def check_language(given: str, where: str = "") -> str:
+    """Return the BCP-47 code that a text means, and log it where it is spelled otherwise.
+
+    Args:
+        given: see ``language_code``.
+        where: what messages begin with, such as a file and a line.
+
+    Raises:
+        PanglotError: it is no language.
+    """
+    code = language_code(given)
+    place = f"{where}: " if where else ""
+    if code is None:
+        raise PanglotError(place + no_language(given))
+    if code != given:
+        _log_reading(given, code)
+    return code
+
+
+@cache  # once, however many rows say it
+def _log_reading(given: str, code: str) -> None:
+    LOG.warning("the language '%s' is read as '%s' (%s).", given, code, language_name(code))
 
 
 def no_language(code: str) -> str:
     """Return the sentence for a code that is no language."""
-    mend = "use BCP-47 codes such as en, sw or zh-Hant"
-    if langcodes.tag_is_valid(code):
-        mend = f"write it '{_usual_spelling(code)}'"
-    return f"'{code}' is no language code; {mend}."
+    if known := language_code(code):
+        return f"'{code}' is no language code; write it '{known}'."
+    names = {language_name(own).casefold(): own for own in _groups()[0]}
+    close = difflib.get_close_matches(code.casefold(), [*names, *names.values()], n=1, cutoff=0.75)
+    likely = names.get(close[0], close[0]) if close else None
+    perhaps = f", perhaps '{likely}' ({language_name(likely)})" if likely else ""
+    return f"'{code}' is no language code; use BCP-47 codes such as en, sw or zh-Hant{perhaps}."
+
+
+def matches(wanted: str, code: str) -> bool:
+    """Say whether a language range includes a code: RFC 4647's basic filtering (section 3.3.1).
+
+    ``de`` includes ``de``, ``de-AT`` and ``de-Latn-CH``, not ``den``; ``de-AT`` does not include ``de``.
+    """
+    wanted, code = wanted.lower(), code.lower()
+    return wanted in ("*", code) or code.startswith(f"{wanted}-")
+
+
+def matching(wanted: Iterable[str], codes: Iterable[str]) -> list[str]:
+    """Return those of some codes that any of some ranges includes, in the order of ``codes``."""
+    ranges = list(wanted)
+    return [code for code in codes if any(matches(own, code) for own in ranges)]
+
+
+def primary_language(code: str) -> str:
+    """Return a code without script, region and variant: ``primary_language("de-AT") == "de"``."""
+    return code.split("-")[0]
 
 
 def _usual_spelling(code: str) -> str:

@@ -1,6 +1,8 @@
 """``panglot index`` and ``panglot search``."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +93,28 @@ def test_mistakes_are_one_sentence(
     with pytest.raises(PanglotError, match=message):
         CliRunner().invoke(APP, arguments, catch_exceptions=False)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_any_files_is_indexed_and_what_has_no_text_is_listed(
+    panglot: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder, place = tmp_path / "texts", tmp_path / "index"
+    folder.mkdir()
+    for name, content in {
+        b"page.html": b"<html lang=de><head><title>Hafen</title><h1>Hafen</h1><p>Schiffe laden Kohle.",
+        b"caf\xe9.txt": b"Coffee is roasted, ground and brewed.",
+        b"menu.html": b"<html lang=en><title>Menu</title><nav>Home</nav><footer>Imprint</footer>",
+        b"latin.txt": "Straße".encode("latin-1"),
+        b"tricks\x1b[2J.txt": b"\xff",
+    }.items():
+        Path(os.fsdecode(bytes(folder) + b"/" + name)).write_bytes(content)
+    made = panglot("index", "--index", place, "--engine", "exact", "--input", folder, "--language", "en")
+    assert made.code == 0, made.err
+    assert "3 documents; passages: 2 added" in made.out
+    notes = [line for line in made.err.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 2
+    assert "latin.txt" in notes[0] and "tricks\\x1b[2J.txt" in notes[0]
+    assert "menu.html" in notes[1] and "page.html" not in notes[1]
+    assert "\x1b" not in made.out + made.err
+    found = panglot("search", "Wo laden Schiffe?", "--index", place, "--json").results["results"]
+    assert {hit["document"][:4] for hit in found} == {"page", "caf\\"}

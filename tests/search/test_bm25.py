@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from panglot.data import Benchmark, Texts
+from panglot.data.readers.lareqa import read_lareqa
 from panglot.data.readers.parallel import ParallelTexts, counterparts
 from panglot.errors import PanglotError
-from panglot.evaluation import ALL
-from panglot.search.bm25 import Bm25Pool, bm25_evaluation, bm25_ranks, bm25_tokens, bm25_work
+from panglot.evaluation import ALL, per_query
+from panglot.search.bm25 import Bm25Pool, bm25_evaluation, bm25_ranks, bm25_tokens, bm25_work, query_tokens
 
 MakeBenchmark = Callable[..., Benchmark]
 TOKENS = {
@@ -32,6 +33,43 @@ TOKENS = {
 @pytest.mark.parametrize("text", TOKENS)
 def test_tokens_are_words_or_bigrams_by_script(text: str) -> None:
     assert bm25_tokens(text) == TOKENS[text]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Donau\u00addampf\u00adschiff", ["donaudampfschiff"]),  # soft hyphens
+        ("zero\u200bwidth \ufeffmark\u2060ed \u200e12\u200f", ["zerowidth", "marked", "12"]),
+        ("ไทย\u200bดี", ["ไท", "ทย", "ดี"]),
+        ("ខ្មែរ\u200bល្អ", ["ខ្មែ" + "រ", "ល្អ"]),
+        ("क्\u200dष", ["क्ष"]),
+        ("ﬁne ℌ ΑΣ ας", ["fine", "h", "ασ", "ασ"]),
+        ("İlk ilk", ["ilk", "ilk"]),
+    ],
+)
+def test_words_are_folded_as_unicode_says_without_what_is_invisible(text: str, expected: list[str]) -> None:
+    assert bm25_tokens(text) == expected
+
+
+@pytest.mark.parametrize("language", ["tr", "az", "tr-CY", "kk-Latn"])
+def test_a_word_with_a_capital_i_has_both_forms_where_its_small_letter_has_no_dot(language: str) -> None:
+    assert bm25_tokens("ISI ısı İLK ilk", language) == ["isi", "ısı", "ilk", "ilk", "ısı"]
+    assert bm25_tokens("ISI", "kk") == bm25_tokens("ISI", "en") == ["isi"]
+
+
+def test_a_question_in_a_language_that_is_not_known_may_be_turkish() -> None:
+    assert query_tokens("ISI ve ISI") == ["isi", "ve", "isi", "ısı", "ısı"]
+    assert query_tokens("İlk iş") == ["ilk", "iş"]
+    assert query_tokens("heat and Heat") == ["heat", "and", "heat"]
+
+
+@pytest.mark.shared
+def test_turkish_is_ranked_by_words_at_least_as_well_as_by_unicodes_own_rules(
+    shared_data: Path,
+) -> None:
+    benchmark = read_lareqa(shared_data / "lareqa/xquad-r", "xquad-r").restrict(["tr"])
+    found = per_query(benchmark, bm25_ranks(benchmark), ["AP"])
+    assert np.mean(found.column("AP").to_numpy()) >= 0.6977
 
 
 def test_scores_are_those_worked_by_hand() -> None:

@@ -119,6 +119,36 @@ def test_passages_that_a_document_lost_are_taken_out(encoder: SentenceTransforme
     assert set(index.engine.kept(["long"])) == {"long"}
 
 
+def test_documents_whose_ids_look_like_passages_keep_all_their_texts(
+    engine: str, encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    index = make_index(tmp_path / "index", encoder, "small-e5", engine=engine, length=20)
+    long = " ".join(f"This is sentence number {k} of the rules." for k in range(4))
+    texts = [
+        document("rules", long),
+        document("rules#2", "A second text."),
+        document("rules#2#1", "A third."),
+    ]
+    added = add_documents(index, encoder, texts).added
+    parts = [passage for passages, _ in index.engine.scan() for passage in passages]
+    assert added == len(parts) == index.engine.count() >= 4
+    assert {p.document for p in parts} == {"rules", "rules#2", "rules#2#1"}
+    assert delete_documents(index, ["rules#2"]) == 1
+    assert index.engine.count() == added - 1
+    index.engine.release()
+
+
+def test_an_id_that_occurs_twice_is_an_error_and_a_document_without_text_is_counted(
+    model: SentenceTransformer, tmp_path: Path
+) -> None:
+    index = make_index(tmp_path / "index", model, "table", engine="exact")
+    changes = add_documents(index, model, [document("1", "one"), document("empty", " \n")])
+    assert (changes.added, changes.without_text) == (1, ["empty"])
+    with pytest.raises(PanglotError, match="the id '2' occurs twice"):
+        add_documents(index, model, [document("2", "two"), document("2", "one")])
+    assert index.engine.count() == 1
+
+
 def test_balanced_scores_lift_a_language_that_scores_low(table_encoder: Make, tmp_path: Path) -> None:
     cosines = {f"e{k}": 0.9 - k / 50 for k in range(12)} | {f"s{k}": 0.4 - k / 50 for k in range(12)}
     words = {f"tell {name}": [c, float(np.sqrt(1 - c * c))] for name, c in cosines.items()}

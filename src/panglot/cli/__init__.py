@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from panglot.cli import data, experiment, export
+from panglot.cli import data, experiment, export, show
 from panglot.cli.average import average
 from panglot.cli.centre import centre
 from panglot.cli.compare import compare
@@ -21,7 +21,6 @@ from panglot.cli.quickstart import quickstart
 from panglot.cli.report import report
 from panglot.cli.search import search
 from panglot.cli.serve import serve
-from panglot.cli.show import err
 from panglot.cli.train import train
 from panglot.cli.trim import trim
 from panglot.errors import PanglotError
@@ -76,5 +75,5 @@ def main() -> None:
     try:
         app()
     except PanglotError as error:
-        err.print(f"error: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        show.complain(str(error))
         sys.exit(2)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from panglot.search.index import Changes, Index
     from panglot.search.recall import Recall
 
+LISTED = 10  # names in a sentence
 CHECKED = 20_000  # passages up to which recall is measured unasked
 
 
@@ -135,11 +136,15 @@ def _add(
     from panglot.search.index import add_documents, existing_facts, make_index
 
     candidates = check_languages(among.split(",")) if among else None
+    skipped: list[str] = []
     with show.bar("reading", 0) as advance:  # all of it, so that mistakes show before the long work
         total = 0
-        for _ in read_documents(inputs, language=language):
+        for _ in read_documents(inputs, language=language, skipped=skipped):
             total += 1
             advance(1)
+    if skipped:
+        reasons = _listed([sentence.split("; ")[0] for sentence in skipped], "; ")
+        show.note(f"left out {len(skipped):,} of the files, which cannot be read: {reasons}.")
     facts = existing_facts(place)
     name = model or (facts.name if facts is not None else "multilingual-e5-small")
     if facts is not None and loading["max_length"] is None:
@@ -147,7 +152,7 @@ def _add(
     encoder = load_encoder(name, **loading)
     means = own_means(name) if centre or (facts is not None and facts.centring) else None
     opened = make_index(place, encoder, name, means=means, **settings)
-    documents = read_documents(inputs, language=language)
+    documents = read_documents(inputs, language=language, skipped=[])
     with show.bar("indexing", total) as advance:
         changes = add_documents(
             opened, encoder, documents, means=means, among=candidates, bf16=bf16, progress=advance
@@ -162,6 +167,14 @@ def _tell_changes(changes: "Changes") -> None:
         if getattr(changes, name)
     ]
     show.tell(f"{changes.documents:,} documents; passages: {', '.join(parts) or 'none'}")
+    if changes.without_text:
+        names = _listed(changes.without_text)
+        show.note(f"no text in {len(changes.without_text):,} of the documents: {names}.")
+
+
+def _listed(names: Sequence[str], between: str = ", ") -> str:
+    more = f"{between}and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
+    return between.join(names[:LISTED]) + more
 
 
 def _check(opened: "Index", wanted: int | None, passages: int, indexed: bool) -> "Recall | None":

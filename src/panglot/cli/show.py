@@ -1,6 +1,7 @@
 """What the commands share: a console, progress that vanishes in a pipe, and errors in one sentence."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,23 +13,39 @@ from rich.table import Table
 if TYPE_CHECKING:
     from panglot.training import StepReport
 
+# Control characters, halves of characters, and marks that turn the order of what follows round
+HARMFUL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 out = Console()
 err = Console(stderr=True)
 
 
+def printable(text: str) -> str:
+    """Return a text that a terminal shows and does not obey: control characters are written as escapes.
+
+    Lines and tabs stay; so do joiners, which scripts need. Halves of characters, which undecodable names of
+    files have, are written as escapes too.
+    """
+    return HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def complain(sentence: str) -> None:
+    """Say what went wrong, on standard error."""
+    err.print(f"error: {printable(sentence)}", style="red", highlight=False, soft_wrap=True, markup=False)
+
+
 def say(sentence: str) -> None:
     """Tell a person what goes on, on standard error."""
-    err.print(sentence, style="dim", highlight=False, soft_wrap=True, markup=False)
+    err.print(printable(sentence), style="dim", highlight=False, soft_wrap=True, markup=False)
 
 
 def note(sentence: str) -> None:
     """Tell a person something to think about, on standard error."""
-    err.print(f"note: {sentence}", style="yellow", highlight=False, soft_wrap=True, markup=False)
+    err.print(f"note: {printable(sentence)}", style="yellow", highlight=False, soft_wrap=True, markup=False)
 
 
 def tell(sentence: str) -> None:
     """Tell a person what came of it, on standard output; paths stay on one line."""
-    out.print(sentence, highlight=False, soft_wrap=True, markup=False)
+    out.print(printable(sentence), highlight=False, soft_wrap=True, markup=False)
 
 
 def table(found: Table) -> None:

@@ -6,6 +6,7 @@ in the pool that is searched.
 """
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -32,35 +33,60 @@ from panglot.evaluation.left_out import without_left_out
 from panglot.evaluation.measures import parse_measure
 from panglot.evaluation.results import describe_benchmark
 from panglot.evaluation.scores import language_order, tie_order
+from panglot.languages import matching
 
 BM25 = "bm25"
 K1, B = 0.9, 0.4  # Anserini's, which published figures on BEIR and MIRACL use
-TOKENS = "words (letters, marks, digits; case folded), and character bigrams of scripts without spaces"
+TOKENS = "words (letters, marks, digits; NFKC_Casefold), and character bigrams of scripts without spaces"
 # Lucene's CJKAnalyzer makes bigrams of the first four. The others put no spaces between words either.
 BIGRAM_SCRIPTS = ("Han", "Hiragana", "Katakana", "Hangul", "Thai", "Lao", "Khmer", "Myanmar")
 _BIGRAM = "".join(rf"\p{{{name}}}" for name in BIGRAM_SCRIPTS)
-JOINERS = "\u200c\u200d"  # zero-width, inside words of Persian and of India
 WORD = regex.compile(
     rf"(?P<dense>[{_BIGRAM}&&[\p{{L}}\p{{M}}]][[{_BIGRAM}&&[\p{{L}}]]\p{{M}}ー々]*)"
-    rf"|[[\p{{L}}\p{{M}}\p{{N}}{JOINERS}]--[{_BIGRAM}&&\p{{L}}]]+",
+    rf"|[[\p{{L}}\p{{M}}\p{{N}}]--[{_BIGRAM}&&\p{{L}}]]+",
     regex.V1,
 )
 CHARACTER = regex.compile(r"\X")
+# What is not to be seen: soft hyphens, joiners. A zero-width space divides words where no other spaces do.
+INVISIBLE = regex.compile(
+    rf"[\p{{Default_Ignorable_Code_Point}}--\u200b]|(?<![{_BIGRAM}])\u200b(?![{_BIGRAM}])", regex.V1
+)
+# In SpecialCasing.txt (tr, az), and in the other alphabets with both letters, I is the capital of ı, İ of i.
+DOTLESS = ("tr", "az", "azj", "crh", "gag", "kk-Latn", "tt-Latn")
+CAPITALS = str.maketrans({"I": "ı", "İ": "i"})
 
 
-def bm25_tokens(text: str) -> list[str]:
-    """Cut a text into what BM25 counts, by the script of its characters and not by its language.
+def bm25_tokens(text: str, language: str = "") -> list[str]:
+    """Cut a text into what BM25 counts, by the script of its characters.
 
-    Words are runs of letters, marks and digits, compatibility-composed (NFKC) and case-folded. Nothing is
-    stemmed and no stop words are taken out, so that all languages are treated alike. A run of characters of a
-    script without spaces between words gives its overlapping bigrams (a run of one: itself).
+    Words are runs of letters, marks and digits, folded as Unicode's NFKC_Casefold does: compatibility forms,
+    case and what is invisible make no difference. Nothing is stemmed and no stop words are taken out, so that
+    all languages are treated alike. A run of characters of a script without spaces between words gives its
+    overlapping bigrams (a run of one: itself).
+
+    Args:
+        text: any.
+        language: matters to one letter. In Turkish and Azerbaijani the small letter of I is ı; but texts have
+            names such as Intel, so that a word with a capital I is counted in both forms.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    text = INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+    tokens = _folded_tokens(text)
+    if "I" in text and matching(DOTLESS, [language]):
+        tokens += (Counter(_folded_tokens(text.translate(CAPITALS))) - Counter(tokens)).elements()
+    return tokens
+
+
+def query_tokens(text: str) -> list[str]:
+    """Cut a question whose language is not known: it may be Turkish."""
+    return bm25_tokens(text, DOTLESS[0])
+
+
+def _folded_tokens(text: str) -> list[str]:
+    folded = unicodedata.normalize("NFKC", text.casefold()).replace("i\u0307", "i")
     tokens: list[str] = []
     for match in WORD.finditer(folded):
         if match["dense"] is None:
-            word = match[0].translate({ord(mark): None for mark in JOINERS})
-            tokens += [word] if word else []
+            tokens.append(match[0])
             continue
         characters = CHARACTER.findall(match[0])
         pairs = [a + b for a, b in pairwise(characters)]
@@ -110,9 +136,13 @@ def bm25_ranks(
     relevant = np.flatnonzero(benchmark.gains > 0)
     relevant = relevant[np.argsort(benchmark.judged_query[relevant], kind="stable")]
     query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
-    texts = [bm25_tokens(text) for text in benchmark.passages.titled()]
+    texts = _tokens(benchmark.passages.titled(), benchmark.passages.languages, benchmark)
     tell(len(texts))
-    wanted = {int(row): bm25_tokens(benchmark.queries.texts[row]) for row in np.unique(query)}
+    rows = np.unique(query)
+    asked = _tokens(
+        [benchmark.queries.texts[row] for row in rows], benchmark.queries.languages[rows], benchmark
+    )
+    wanted = dict(zip(rows.tolist(), asked, strict=True))
     tell(len(benchmark.queries))
     place = tie_order(benchmark.passages.ids)
     by_language, bounds = language_order(benchmark)
@@ -186,6 +216,11 @@ def bm25_work(benchmark: Benchmark) -> int:
     cells = len(np.unique(query * len(benchmark.languages) + benchmark.passages.languages[passage]))
     every = len(np.unique(query)) if len(benchmark.languages) > 1 else 0
     return len(benchmark.passages) + len(benchmark.queries) + cells + every
+
+
+def _tokens(texts: Sequence[str], languages: IntArray, benchmark: Benchmark) -> list[list[str]]:
+    codes = benchmark.languages
+    return [bm25_tokens(text, codes[at]) for text, at in zip(texts, languages.tolist(), strict=True)]
 
 
 def _by_query(query: IntArray, chosen: IntArray) -> Iterator[IntArray]:

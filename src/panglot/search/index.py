@@ -1,7 +1,7 @@
 """An index: documents in, updated and taken out by id; nothing that stands in it is encoded again."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from sentence_transformers import SentenceTransformer
 from panglot.encoders import FloatArray, LanguageMeans, centre, check_means, encode
 from panglot.errors import PanglotError
 from panglot.search.documents import Document, Passage, passages_of
+from panglot.search.documents.document import is_text
 from panglot.search.documents.split import length_limit, token_counter
 from panglot.search.engines import Engine, Kept, open_engine
 from panglot.search.facts import IndexFacts, check_same, facts_from_json, facts_of
@@ -39,6 +40,7 @@ class Changes:
     """What indexing did, in passages.
 
     ``moved`` ones kept their vector: only what stands beside their text (source, metadata) is new.
+    ``without_text`` has the ids of documents that gave no passage.
     """
 
     documents: int = 0
@@ -48,6 +50,7 @@ class Changes:
     unchanged: int = 0
     deleted: int = 0
     encoded: int = 0
+    without_text: list[str] = field(default_factory=list)
 
 
 def open_index(place: str | Path) -> Index:
@@ -140,10 +143,11 @@ def add_documents(
     """
     changes = Changes()
     count = token_counter(model)
-    source = iter(documents)
+    source = _of_different_ids(documents)
     while part := list(islice(source, PART)):
         cut = [passages_of(document, count, index.facts.length, among=among) for document in part]
         passages = [passage for of_document in cut for passage in of_document]
+        changes.without_text += [document.id for document, own in zip(part, cut, strict=True) if not own]
         facts = index.facts.with_languages([passage.language for passage in passages])
         if facts != index.facts:  # before the passages: whoever searches must know of their languages
             index.facts = facts
@@ -177,7 +181,7 @@ def delete_documents(index: Index, ids: Sequence[str]) -> int:
     Raises:
         PanglotError: an id that the index does not have.
     """
-    kept = index.engine.kept(ids)
+    kept = index.engine.kept([name for name in ids if is_text(name)])
     known = {found.document for found in kept.values()}
     if missing := [name for name in ids if name not in known]:
         raise PanglotError(f"{index.place}: has no document '{missing[0]}'; nothing was deleted.")
@@ -192,6 +196,18 @@ def refresh(index: Index) -> None:
     found = index.engine.facts()
     if found is not None:
         index.facts = facts_from_json(found, index.place)
+
+
+def _of_different_ids(documents: Iterable[Document]) -> Iterator[Document]:
+    seen: set[str] = set()
+    for document in documents:
+        if document.id in seen:
+            raise PanglotError(
+                f"{document.where or 'documents'}: the id '{document.id}' occurs twice; "
+                "give each document its own."
+            )
+        seen.add(document.id)
+        yield document
 
 
 def _vectors(

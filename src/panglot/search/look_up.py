@@ -11,6 +11,7 @@ from panglot.encoders import FloatArray, LanguageMeans, centre, encode
 from panglot.errors import PanglotError
 from panglot.search.balanced import SAMPLE, calibrated, chance_scores, check_balance, in_turns
 from panglot.search.documents import Passage, detect_languages
+from panglot.search.documents.document import is_text
 from panglot.search.engines import Filter, Found
 from panglot.search.facts import check_same, facts_of
 from panglot.search.fusion import reciprocal_ranks
@@ -118,6 +119,9 @@ def search_index(
     if unknown := sorted(set(languages or ()) - set(index.facts.languages)):
         there = ", ".join(index.facts.languages) or "none"
         raise PanglotError(f"{index.place}: has no passages in '{unknown[0]}'; its languages are {there}.")
+    for text in (text for condition in (where or {}).items() for text in condition):
+        if not is_text(text):
+            raise PanglotError("a filter holds half a character (a lone surrogate); write it otherwise.")
     codes = tuple(sorted(set(languages))) if languages else None
     chosen = Filter(codes, dict(where or {}))
     if not len(questions):

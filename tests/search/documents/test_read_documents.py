@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ def one(path: Path, **settings: Any) -> Document:
 
 
 def jsonl(path: Path, *rows: Any) -> Path:
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
     if path.suffix == ".gz":
         path.write_bytes(gzip.compress(lines.encode()))
     else:
@@ -94,7 +95,9 @@ def test_a_folder_of_texts(tmp_path: Path) -> None:
         ([{"id": "1", "text": "a"}, {"id": "1", "text": "b"}], "line 2: the id '1' stands twice"),
         ([{"id": "1", "text": " "}], "line 1: 'text' is empty"),
         ([{"id": "1", "text": 5}], "line 1: 'text' or its title is no text"),
-        ([{"id": "1", "text": "a", "language": "EN"}], "line 1: 'EN' is no language code"),
+        ([{"id": "1", "text": "a", "language": "xx"}], "line 1: 'xx' is no language code"),
+        ([{"id": "a\ud800", "text": "a"}], "line 1: its id holds half a character"),
+        ([{"id": "1", "text": "a", "language": "\udfff"}], "line 1: '.*' is no language code"),
         ([{"id": "x" * 300, "text": "a"}], "line 1: its id is empty or longer than 256 bytes"),
         (
             [{"id": "1", "text": "a"}, {"id": "2"}],
@@ -113,10 +116,69 @@ def test_bad_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "x.pdf").write_bytes(b"%PDF")
     (tmp_path / "empty").mkdir()
     for name, message in {
-        "x.md": r"is not UTF-8 \(byte 1\)",
+        "x.md": "is not UTF-8; save",
         "x.pdf": "no known kind of file",
         "none.jsonl": "no such file",
         "empty": "has no text, Markdown or HTML in it",
     }.items():
         with pytest.raises(PanglotError, match=message):
             list(read_documents([tmp_path / name]))
+
+
+TEXT = "Ein Wörterbuch für Straße und Café."
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", TEXT.encode("utf-8-sig")),
+        ("a.md", TEXT.encode("utf-16")),
+        ("a.txt", b"\xfe\xff" + TEXT.encode("utf-16-be")),
+        ("a.txt", TEXT.encode("utf-32")),
+        ("a.html", b"<meta charset=iso-8859-1>" + TEXT.encode("cp1252")),
+        ("a.html", f"<meta charset=latin1>{TEXT}".encode()),  # UTF-8 that says otherwise
+        ("a.xhtml", b'<?xml version="1.0" encoding="ISO-8859-15"?><html>' + TEXT.encode("iso-8859-15")),
+    ],
+)
+def test_a_text_is_read_in_the_encoding_that_it_says(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert one(tmp_path / name).sections[0].text == TEXT
+
+
+@pytest.mark.parametrize(
+    ("charset", "text"), [("windows-1251", "Привет"), ("Shift_JIS", "日本語"), ("iso-2022-jp", "日本語")]
+)
+def test_a_page_is_read_in_the_charset_that_it_declares(charset: str, text: str, tmp_path: Path) -> None:
+    page = f"<title>t</title><meta charset={charset}><p>{text}"
+    (tmp_path / "a.html").write_bytes(page.encode(charset))
+    assert one(tmp_path / "a.html").sections[0].text == text
+
+
+def test_what_cannot_be_read_is_listed_and_the_folder_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "good.txt").write_text("words")
+    unreadable = {
+        "latin.txt": TEXT.encode("latin-1"),
+        "wide.txt": TEXT.encode("utf-16-le"),  # without a mark
+        "lying.html": b"<meta charset=utf-8>" + TEXT.encode("latin-1"),
+        "unknown.html": b"<meta charset=klingon>" + TEXT.encode("latin-1"),
+        "cut.md.gz": gzip.compress(TEXT.encode())[:-9],
+    }
+    for name, content in unreadable.items():
+        (tmp_path / name).write_bytes(content)
+    skipped: list[str] = []
+    assert [d.id for d in read_documents([tmp_path], skipped=skipped)] == ["good.txt"]
+    assert sorted(Path(sentence.split(": ")[0]).name for sentence in skipped) == sorted(unreadable)
+    with pytest.raises(PanglotError, match=r"cut\.md\.gz"):
+        list(read_documents([tmp_path]))
+
+
+def test_any_file_name_gives_an_id_of_its_own(tmp_path: Path) -> None:
+    names = [b"caf\xe9.txt", b"caf\xe8.txt", b"caf\\xe9.txt", "日".encode() * 80 + b".md", b"new\nline.txt"]
+    for name in names:
+        Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_text("words")
+    found = list(read_documents([tmp_path]))
+    assert len({document.id for document in found}) == len(names)
+    for document in found:
+        assert len(document.id.encode()) <= 256
+        assert document.id.isprintable() and document.source.isprintable()
+    assert {document.metadata["path"] for document in found} >= {"caf\\xe9.txt", "new\\nline.txt"}

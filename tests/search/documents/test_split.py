@@ -8,7 +8,7 @@ from sentence_transformers import SentenceTransformer
 from panglot import PanglotError
 from panglot.search.documents import Document, passages_of
 from panglot.search.documents.document import Section
-from panglot.search.documents.split import length_limit, split_text, token_counter
+from panglot.search.documents.split import length_limit, passage_id, split_text, token_counter
 
 
 def words(texts: Sequence[str]) -> list[int]:
@@ -52,6 +52,36 @@ def test_passages_have_ids_titles_and_the_documents_language() -> None:
     ]
     assert {(p.document, p.language, p.source) for p in found} == {("d", "en", "f.md")}
     assert found[0].encoded == "Rivers One two."
+
+
+def cut(*sections: tuple[str, str], length: int = 40) -> list[tuple[str, str]]:
+    document = Document("d", tuple(Section(*section) for section in sections), "T", "en")
+    return [(passage.title, passage.text) for passage in passages_of(document, words, length)]
+
+
+def test_a_section_of_a_few_words_goes_to_its_neighbour() -> None:
+    long = " ".join(f"w{k}" for k in range(20))
+    assert cut(("", long), ("See also", "Soil")) == [("T", f"{long}\n\nSee also\nSoil")]
+    assert cut(("Lead", "Few words"), ("Body", long)) == [("T › Body", f"Lead\nFew words\n\n{long}")]
+    assert cut(("A", "one"), ("B", "two"), ("C", "three")) == [("T › B", "A\none\n\ntwo\n\nC\nthree")]
+    assert cut(("", long), ("End", long)) == [("T", long), ("T › End", long)]
+
+
+def test_a_section_of_a_few_words_stays_where_it_does_not_fit() -> None:
+    long = " ".join(f"w{k}" for k in range(39))
+    assert cut(("", long), ("Also", "Soil")) == [("T", long), ("T › Also", "Soil")]
+    assert cut(("Also", "Soil")) == [("T › Also", "Soil")]
+
+
+@given(st.lists(st.sampled_from(["rules", "rules#1", "rules#2", "rules#2#1", "#2", "a#0", "a"]), unique=True))
+def test_passages_of_different_documents_never_have_one_id(names: list[str]) -> None:
+    ids = [passage_id(name, number) for name in names for number in range(1, 5)]
+    assert len(set(ids)) == len(ids)
+
+
+@given(st.text("a#012", min_size=1), st.text("a#012", min_size=1), st.integers(1, 30), st.integers(1, 30))
+def test_a_passages_id_says_its_document_and_number(a: str, b: str, n: int, m: int) -> None:
+    assert (passage_id(a, n) == passage_id(b, m)) == ((a, n) == (b, m))
 
 
 def test_the_language_is_told_where_it_is_not_given() -> None:

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from panglot import PanglotError
@@ -116,6 +117,66 @@ def test_filters_by_language_and_metadata(engine: Engine) -> None:
     assert engine.count(Filter(("en",))) == 2
 
 
+def test_a_value_that_reads_like_no_number_is_found_as_the_text_that_it_is(engine: Engine) -> None:
+    texts = ["NaN", "Infinity", "-Infinity", "1e999", "9" * 30]
+    found = [replace(passage("a"), id=text, metadata={"n": text}) for text in texts]
+    engine.write(found, np.array([[1, 0]] * len(texts), np.float32))
+    for text in texts:
+        assert ids(engine, [1, 0], chosen=Filter(where={"n": text})) == [text]
+
+
+SIGNS = st.sampled_from("\"'\\[]{}()%$\n\r\t\x00\x07=ornt")
+TEXT = st.text(st.one_of(st.characters(codec="utf-8"), SIGNS), min_size=1, max_size=12)
+NASTY = [
+    "x'] or id not in ['z",
+    'x"] or id not in ["z',
+    "it's fine.md",
+    "a\\",
+    "\\'",
+    "\n",
+    "\x00",
+    "{x}",
+    "') or ('1' == '1",
+]
+
+
+@pytest.fixture(scope="module", params=["exact", "milvus"])
+def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """An index with one passage, to which others come and from which they go."""
+    if request.param == "milvus":
+        pytest.importorskip("milvus_lite")
+    engine = open_engine(tmp_path_factory.mktemp("kept") / "index", request.param)
+    engine.write_facts({"dimension": 2})
+    engine.write(*rows("a"))
+    yield engine
+    engine.release()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.tuples(TEXT, TEXT, TEXT))
+@example((NASTY[0], NASTY[1], NASTY[2]))
+@example((NASTY[3], NASTY[4], NASTY[5]))
+@example((NASTY[6], NASTY[7], NASTY[8]))
+def test_any_text_is_an_id_and_a_value_and_never_part_of_a_filter(
+    kept: Engine, texts: tuple[str, str, str]
+) -> None:
+    name, key, value = texts
+    own = replace(passage("a"), id=name, document=f"d{name}", metadata={key: value})
+    kept.write([own], np.array([[0, 1]], np.float32))
+    try:
+        assert kept.kept([own.document, name])[name].about == own.about()
+        assert list(kept.vectors([name, f"no {name}"])) == [name]
+        assert ids(kept, [0, 1], chosen=Filter(where={key: value})) == [name]
+        assert ids(kept, [0, 1], chosen=Filter(where={key: f"no {value}"})) == []
+        assert ids(kept, [0, 1], chosen=Filter((name,))) == []
+        assert {p.id: p.metadata for passages, _ in kept.scan(1) for p in passages}[name] == {key: value}
+    finally:
+        kept.delete([name])
+    assert kept.count() == (name != "a")
+    if name == "a":
+        kept.write(*rows("a"))
+
+
 def test_words_are_found_in_every_script(engine: Engine) -> None:
     assert words(engine, "red") == ["b", "a"]  # twice in b
     assert words(engine, "RED fish") == ["a", "b"]
@@ -217,12 +278,23 @@ def test_a_server_that_is_not_there_is_one_sentence() -> None:
 
 def test_a_value_means_the_number_that_it_spells() -> None:
     assert meanings("1991") == ["1991", 1991]
+    assert meanings("-1.5e3") == ["-1.5e3", -1500.0]
     assert meanings("true") == ["true", True]
-    assert meanings("x") == ["x"]
-    assert meanings("[1]") == ["[1]"]
     assert Filter(where={"n": "1"}).fits("en", {"n": 1})
     assert not Filter(where={"n": "1"}).fits("en", {"n": True})
     assert not Filter(where={"n": "true"}).fits("en", {"n": 1})
+
+
+NO_NUMBERS = ["x", "", "[1]", "null", "NaN", "Infinity", "-Infinity", "1e999", "9" * 30, "9" * 5000, "+1",
+              "01", "1.",
+              " 1", "1\n", "0x10", "1_000", "\u0661", "True"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
+def test_a_value_that_is_no_number_of_json_is_a_text(text: str) -> None:
+    assert meanings(text) == [text]
+    assert filter_expression(Filter(where={"n": text})).count("==") == 1
+    assert Filter(where={"n": text}).fits("en", {"n": text})
 
 
 def test_a_filter_as_milvus_writes_it() -> None:

@@ -114,6 +114,9 @@ def test_concurrent_searches_each_get_their_own(client: TestClient, encoder: Sen
         ({"queries": ["x"], "k": 0}, "body.k"),
         ({"queries": ["x"], "balanced": "yes"}, "body.balanced"),
         ({"queries": ["x"], "where": {"a": 1}}, "body.where.a"),
+        ({"queries": ["x"], "where": {"a": "b\n"}}, "body.where.a"),
+        ({"queries": ["x"], "where": {"a": "\x7f"}}, "body.where.a"),
+        ({"queries": ["x"], "where": {"\x00": "b"}}, "body.where.\x00.[key]"),
         ({"queries": ["x"], "kk": 1}, "body.kk"),
         ({"queries": [7]}, "body.queries.0"),
         ([], "body"),
@@ -126,12 +129,35 @@ def test_malformed_requests_are_refused_by_field(client: TestClient, body: Any, 
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"\xff\xfe", b'{"queries":["\\ud800"]}', b"null", b"[" * 100_000, b"NaN"]
+    "content",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"queries":["\\ud800"]}',
+        b'{"queries":["x"],"where":{"a":NaN}}',
+        b'{"queries":["x"],"where":{"a":Infinity}}',
+        b'{"queries":["x"],"where":{"a":"\\udc00"}}',
+        b"null",
+        b"[" * 100_000,
+        b"NaN",
+    ],
 )
 def test_broken_json_is_refused(client: TestClient, content: bytes) -> None:
     answer = client.post("/search", content=content, headers={"content-type": "application/json"})
     assert answer.status_code in (400, 422)
     assert set(answer.json()) == {"error"}
+
+
+@pytest.mark.parametrize("where", ["a=\n", "a=\x00", "\x1b=a", "a", "=a"])
+def test_a_filter_in_an_address_has_a_name_and_no_control_characters(client: TestClient, where: str) -> None:
+    assert client.get("/search", params={"q": "x", "where": where}).status_code == 422
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "'] or id != ['", "\\", '"', "\u2028"])
+def test_a_filter_that_fits_nothing_finds_nothing(client: TestClient, value: str) -> None:
+    answer = client.post("/search", json={"queries": ["x"], "where": {value: value}})
+    assert (answer.status_code, found(answer.json())) == (200, [])
 
 
 @pytest.mark.parametrize("code", ["is", "no language", "EN"])

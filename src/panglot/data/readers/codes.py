@@ -3,10 +3,8 @@
 import re
 from collections.abc import Iterable
 
-import langcodes
-
 from panglot.errors import PanglotError
-from panglot.languages import is_language, script
+from panglot.languages import is_language, script, two_letters
 
 # the standard variety of a macrolanguage, which has the two-letter code in daily use
 STANDARD = {
@@ -28,7 +26,7 @@ def bcp47(code: str) -> str:
     A script that CLDR does not know as the usual one stays, so that the code says it: ``acm-Arab``.
     """
     first, *rest = code.replace("_", "-").split("-")
-    language = STANDARD.get(first) or _two_letters(first)
+    language = STANDARD.get(first) or two_letters(first)
     parts = [language]
     for part in rest:
         if len(part) == 4 and part.isalpha():
@@ -40,14 +38,6 @@ def bcp47(code: str) -> str:
             parts.append(f"x-{part}" if re.fullmatch("[a-z]{4}[0-9]{4}", part) else part)
     tag = "-".join(parts)
     return CHINESE.get(tag, tag)
-
-
-def _two_letters(code: str) -> str:
-    if len(code) != 3:
-        return code
-    short = langcodes.standardize_tag(code)
-    # a standard form that is another language (kzj: dtp, prs: fa-AF) would join what the files keep apart
-    return short if len(short) == 2 else code
 
 
 def codes_of(found: Iterable[str], source: str) -> dict[str, str]:

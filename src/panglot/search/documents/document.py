@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from panglot.errors import PanglotError
+
 Metadata = dict[str, Any]
 
 
@@ -71,9 +73,25 @@ class Passage:
         return short_digest(self.encoded, self.language)
 
     def about(self) -> str:
-        """Return a checksum of everything that is kept of a passage."""
-        rest = (self.document, self.title, self.source, json.dumps(self.metadata, sort_keys=True))
+        """Return a checksum of everything that is kept of a passage.
+
+        Raises:
+            PanglotError: its metadata are not JSON's values, among which there is no NaN.
+        """
+        try:
+            metadata = json.dumps(self.metadata, sort_keys=True, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise PanglotError(
+                f"the metadata of document '{self.document}' cannot be kept as JSON ({error}); "
+                "write them as texts."
+            ) from error
+        rest = (self.document, self.title, self.source, metadata)
         return short_digest(self.digest(), *rest)
+
+
+def is_text(value: str) -> bool:
+    """Say whether a text can be kept: no half of a character (a lone surrogate) is in it."""
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def short_digest(*parts: str) -> str:

@@ -1,5 +1,6 @@
 """Files and folders, read into documents."""
 
+import codecs
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,10 +8,10 @@ from pathlib import Path
 from panglot.data.pairs_files.hub import is_hub_source
 from panglot.data.pairs_files.read import READERS
 from panglot.errors import PanglotError
-from panglot.files import open_bytes
-from panglot.languages import check_languages, is_language
-from panglot.search.documents.document import Document, short_digest
-from panglot.search.documents.markup import Parsed, html_language, parse_html, parse_markdown, parse_text
+from panglot.files import as_shown, open_bytes, read_whole
+from panglot.languages import check_language, language_code
+from panglot.search.documents.document import Document, is_text, short_digest
+from panglot.search.documents.markup import declared_charset, parse_html, parse_markdown, parse_text
 from panglot.search.documents.rows import pairs_documents, row_documents
 
 TEXTS = {
@@ -20,9 +21,29 @@ TEXTS = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), parse_html),
 }
 LONGEST_ID = 256  # bytes; passages add a number
+HEAD = 4096  # bytes of a page in which its encoding is declared
+MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+# The Encoding standard's readings of labels where Python has another, and what cannot be declared in ASCII
+LABELS = {
+    **dict.fromkeys(("iso-8859-1", "iso8859-1", "latin1", "latin-1", "l1", "ascii", "us-ascii"), "cp1252"),
+    **dict.fromkeys(("iso-8859-9", "latin5"), "cp1254"),
+    **dict.fromkeys(("tis-620", "iso-8859-11"), "cp874"),
+    **dict.fromkeys(("gb2312", "gbk", "x-gbk"), "gb18030"),
+    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis"), "cp932"),
+    **dict.fromkeys(("euc-kr", "ks_c_5601-1987"), "cp949"),
+    **dict.fromkeys(("utf-16", "utf-16le", "utf-16be", "unicode", "utf-7"), "utf-8"),
+}
 
 
-def read_documents(sources: Sequence[str | Path], *, language: str | None = None) -> Iterator[Document]:
+def read_documents(
+    sources: Sequence[str | Path], *, language: str | None = None, skipped: list[str] | None = None
+) -> Iterator[Document]:
     """Read documents from files and folders, one after the other.
 
     Folders are looked through for text, Markdown and HTML; a document's id is then its path in the folder.
@@ -34,16 +55,21 @@ def read_documents(sources: Sequence[str | Path], *, language: str | None = None
     Args:
         sources: files, folders, or ``hf:owner/name#split`` for pairs.
         language: of every document that does not say its own.
+        skipped: gets a sentence for each file in a folder that cannot be read as text; None: the first such
+            file is an error.
+
+    A text file is read as its byte order mark says, else as UTF-8, else in the encoding that a page declares.
 
     Raises:
         PanglotError: a source is missing, empty, broken or of another kind, or an id stands twice.
     """
     if language is not None:
-        check_languages([language])
+        language = check_language(language)
     seen: set[str] = set()
     for source in sources:
         empty = True
-        for document in _read(source):
+        unread: list[str] = []
+        for document in _read(source, None if skipped is None else unread):
             empty = False
             if document.id in seen:
                 raise PanglotError(
@@ -52,28 +78,24 @@ def read_documents(sources: Sequence[str | Path], *, language: str | None = None
                 )
             seen.add(document.id)
             yield document if document.language or not language else replace(document, language=language)
+        if skipped is not None:
+            skipped += unread
         if empty:
-            raise PanglotError(f"{source}: holds no document to index; name files with texts.")
+            reason = f" ({unread[0]})" if unread else ""
+            raise PanglotError(f"{source}: holds no document to index{reason}; name files with texts.")
 
 
-def _read(source: str | Path) -> Iterator[Document]:
+def _read(source: str | Path, skipped: list[str] | None) -> Iterator[Document]:
     if is_hub_source(source):
         yield from _checked(pairs_documents(source))
         return
     path = Path(source)
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and _wanted(file, path))
-        if not files:
-            raise PanglotError(
-                f"{path}: has no text, Markdown or HTML in it; name files of rows (JSONL, CSV, Parquet) "
-                "one by one."
-            )
-        for file in files:
-            yield from _checked([_text_file(file, file.relative_to(path).as_posix())])
+        yield from _folder(path, skipped)
         return
     kind = _kind(path)
     if kind in TEXTS:
-        yield from _checked([_text_file(path, path.name)])
+        yield _text_file(path, path.name)
     elif kind in READERS:
         yield from _checked(row_documents(path, kind))
     else:
@@ -82,6 +104,22 @@ def _read(source: str | Path) -> Iterator[Document]:
         raise PanglotError(
             f"{path}: no known kind of file; use a folder, .txt, .md, .html, .jsonl, .csv, .tsv or .parquet."
         )
+
+
+def _folder(folder: Path, skipped: list[str] | None) -> Iterator[Document]:
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and _wanted(file, folder))
+    if not files:
+        raise PanglotError(
+            f"{folder}: has no text, Markdown or HTML in it; name files of rows (JSONL, CSV, Parquet) "
+            "one by one."
+        )
+    for file in files:
+        try:
+            yield _text_file(file, file.relative_to(folder).as_posix())
+        except PanglotError as error:
+            if skipped is None:
+                raise
+            skipped.append(str(error))
 
 
 def _kind(path: Path) -> str:
@@ -94,29 +132,58 @@ def _wanted(file: Path, folder: Path) -> bool:
 
 
 def _text_file(path: Path, name: str) -> Document:
-    with open_bytes(path) as file:
-        content = file.read()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PanglotError(f"{path}: is not UTF-8 (byte {error.start}); save the file as UTF-8.") from error
     kind = _kind(path)
-    parsed: Parsed = TEXTS[kind](text)
-    said = html_language(text) if TEXTS[kind] is parse_html else None
-    language = said if said is not None and is_language(said) else None
-    name_id = name if len(name.encode()) <= LONGEST_ID else f"{name[-60:]}-{short_digest(name)}"
-    return Document(name_id, parsed[1], parsed[0], language, str(path), {"path": name}, str(path))
+    where = as_shown(path)
+    parsed = TEXTS[kind](_decoded(read_whole(path), where, is_page=TEXTS[kind] is parse_html))
+    language = None if parsed.language is None else language_code(parsed.language)
+    shown = as_shown(name)
+    return Document(_file_id(name), parsed.sections, parsed.title, language, where, {"path": shown}, where)
+
+
+def _file_id(name: str) -> str:
+    """Return the id of a file: its name, or where that cannot be one its end and a checksum."""
+    shown = as_shown(name)
+    if shown == name and len(name.encode()) <= LONGEST_ID:
+        return name
+    end = shown.encode()[-200:].decode("utf-8", "ignore")
+    return f"{end}-{short_digest(name)}"
+
+
+def _decoded(content: bytes, where: str, *, is_page: bool) -> str:
+    """Return the text that some bytes are."""
+    mark = next((mark for mark in MARKS if content.startswith(mark)), b"")
+    if mark:
+        encodings = [MARKS[mark]]
+    else:
+        said = declared_charset(content[:HEAD].decode("latin-1")) if is_page else None
+        declared = None if said is None else LABELS.get(said.lower(), said.lower())
+        encodings = ["utf-8", *([declared] if declared else [])]
+        if declared is not None and declared.startswith("iso-2022"):  # seven bits, so that it is UTF-8 too
+            encodings.reverse()
+    for encoding in encodings:
+        try:
+            text = content[len(mark) :].decode(encoding)
+        except (UnicodeDecodeError, LookupError):
+            continue
+        if text.count("\0") * 8 > len(text):
+            break
+        return text
+    also = f" and not {encodings[-1]}, which it declares" if len(encodings) > 1 else ""
+    raise PanglotError(f"{where}: is not {encodings[0].upper()}{also}; save the file as UTF-8.")
 
 
 def _checked(documents: Iterable[Document]) -> Iterator[Document]:
+    spelled: dict[str, str] = {}
     for document in documents:
-        if not document.id or len(document.id.encode("utf-8", "replace")) > LONGEST_ID:
+        if not is_text(document.id):
+            raise PanglotError(
+                f"{document.where}: its id holds half a character (a lone surrogate); give it another."
+            )
+        if not 0 < len(document.id.encode()) <= LONGEST_ID:
             raise PanglotError(
                 f"{document.where}: its id is empty or longer than {LONGEST_ID} bytes; give it a shorter one."
             )
-        if document.language is not None and not is_language(document.language):
-            check = document.language
-            raise PanglotError(
-                f"{document.where}: '{check}' is no language code; use codes such as en or sw."
-            )
-        yield document
+        said = document.language
+        if said is not None and said not in spelled:
+            spelled[said] = check_language(said, document.where)
+        yield document if said is None else replace(document, language=spelled[said])

@@ -14,7 +14,7 @@ from panglot.data.pairs_files.delimited import header_of, records
 from panglot.data.pairs_files.jsonl import parse_object
 from panglot.data.pairs_files.read import read_rows
 from panglot.errors import PanglotError
-from panglot.files import lines_of
+from panglot.files import as_shown, lines_of
 from panglot.search.documents.document import Document, Section, short_digest
 
 TEXT = ("text", "passage", "contents", "content", "body")
@@ -38,7 +38,7 @@ def row_documents(path: Path, kind: str) -> Iterator[Document]:
         yield from pairs_documents(path)
         return
     for where, row in chain([first], rows):
-        yield _document(where, row, str(path))
+        yield _document(where, row, as_shown(path))
 
 
 def pairs_documents(source: str | Path) -> Iterator[Document]:
@@ -59,7 +59,7 @@ def pairs_documents(source: str | Path) -> Iterator[Document]:
             metadata = {"item_id": row["item_id"]} | (
                 {"document_id": row["document_id"]} if row["document_id"] else {}
             )
-            yield Document(name, (Section("", text),), "", row["language"], str(source), metadata, where)
+            yield Document(name, (Section("", text),), "", row["language"], as_shown(source), metadata, where)
 
 
 def _is_pairs(row: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import regex
 from sentence_transformers import SentenceTransformer
 
 from panglot.encoders import passage_prompt
@@ -9,11 +10,13 @@ from panglot.encoders.encode import token_lengths
 from panglot.encoders.translation.segments import Segment, cut
 from panglot.errors import PanglotError
 from panglot.search.documents.detect import UNKNOWN, detect_languages
-from panglot.search.documents.document import Document, Passage
+from panglot.search.documents.document import Document, Passage, Section
 
 LENGTH = 256  # tokens
 SHORTEST = 16
+FEW = 12  # tokens: a section with fewer is no passage of its own
 MEASURE = 1 << 14  # a text with more characters than that is not measured whole
+NUMBERED = regex.compile(r"#[0-9]+\Z")
 Count = Callable[[Sequence[str]], list[int]]
 
 
@@ -55,7 +58,9 @@ def passages_of(
 
     A section that fits stays whole; of a longer one, as many whole sentences as fit make a passage. A
     sentence that does not fit is cut at a comma, else at a space, else between two characters. The title
-    counts: it is encoded with every passage.
+    counts: it is encoded with every passage. A section of a few words ("See also") would be near any short
+    question, so that it goes to the end of the passage before it, else to the beginning of the one after it,
+    where it fits there.
 
     Args:
         document: with or without a language; without, that of its longest section's head is told from it.
@@ -63,30 +68,37 @@ def passages_of(
         length: tokens in a passage, its title among them.
         among: the languages that it can be in.
     """
-    pieces = []
+    pieces: list[Section] = []
     for section in document.sections:
-        if not section.text.strip():
-            continue
-        parts = [part for part in (document.title, section.heading) if part]
-        title = " › ".join(parts)
-        room = max(length // 2, length - sum(count([title]))) if title else length
-        pieces += [(title, text) for text in split_text(section.text, count, room)]
+        if section.text.strip():
+            room = _room(document, section.heading, count, length)
+            pieces += [Section(section.heading, text) for text in split_text(section.text, count, room)]
+    pieces = _without_short(pieces, lambda piece: _fits(document, piece, count, length), count)
     language = document.language
     if language is None:
-        texts = sorted((text for _, text in pieces), key=len)[-1:]
+        texts = sorted((piece.text for piece in pieces), key=len)[-1:]
         language = (detect_languages(texts, among) or [UNKNOWN])[0]
     return [
         Passage(
-            id=document.id if k == 0 else f"{document.id}#{k + 1}",
+            id=passage_id(document.id, k + 1),
             document=document.id,
-            text=text,
-            title=title,
+            text=piece.text,
+            title=_titled(document, piece.heading),
             language=language,
             source=document.source,
             metadata=document.metadata,
         )
-        for k, (title, text) in enumerate(pieces)
+        for k, piece in enumerate(pieces)
     ]
+
+
+def passage_id(document: str, number: int) -> str:
+    """Return the id of a document's passage, counted from 1: no two are the same.
+
+    The first has the document's own id, unless that ends as a passage's does: ``rules``, ``rules#2`` and
+    ``rules#3`` are passages of ``rules``; ``rules#2#1`` and ``rules#2#2`` those of ``rules#2``.
+    """
+    return document if number == 1 and not NUMBERED.search(document) else f"{document}#{number}"
 
 
 def split_text(text: str, count: Count, length: int) -> list[str]:
@@ -106,6 +118,50 @@ def split_text(text: str, count: Count, length: int) -> list[str]:
         held.append(segment)
         tokens += size
     return [*pieces, _joined(held)] if held else pieces
+
+
+def _without_short(pieces: list[Section], fits: Callable[[Section], bool], count: Count) -> list[Section]:
+    """Join pieces of a few words with the one before them, else with the one after them, where they fit."""
+    found: list[Section] = []
+    sizes = count([piece.text for piece in pieces])
+    held: Section | None = None  # a short one, that waits for the next
+    for piece, size in zip(pieces, sizes, strict=True):
+        if held is not None:
+            joined = Section(piece.heading, f"{_with_heading(held)}\n\n{piece.text}")
+            if fits(joined):
+                piece = joined
+            else:
+                found.append(held)
+            held = None
+        elif size < FEW:
+            joined = (
+                Section(found[-1].heading, f"{found[-1].text}\n\n{_with_heading(piece)}") if found else piece
+            )
+            if found and fits(joined):
+                found[-1] = joined
+            else:
+                held = piece
+            continue
+        found.append(piece)
+    return found if held is None else [*found, held]
+
+
+def _with_heading(piece: Section) -> str:
+    return f"{piece.heading}\n{piece.text}" if piece.heading else piece.text
+
+
+def _titled(document: Document, heading: str) -> str:
+    return " › ".join(part for part in (document.title, heading) if part)
+
+
+def _room(document: Document, heading: str, count: Count, length: int) -> int:
+    """Return the tokens that a title leaves for a text."""
+    title = _titled(document, heading)
+    return max(length // 2, length - sum(count([title]))) if title else length
+
+
+def _fits(document: Document, piece: Section, count: Count, length: int) -> bool:
+    return count([piece.text])[0] <= _room(document, piece.heading, count, length)
 
 
 def _joined(segments: Sequence[Segment]) -> str:

@@ -5,11 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+import regex
+
 from panglot.encoders import FloatArray
 from panglot.search.documents.document import Passage, short_digest
 
 Facts = dict[str, Any]
 DRAWS = 1 << 16
+TRUTH = {"true": True, "false": False}
+NUMBER = regex.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # JSON's, which has no Infinity
+LARGEST, LONGEST_NUMBER = 2**63, 40  # engines keep 64 bits
 
 
 class Found(NamedTuple):
@@ -33,8 +38,8 @@ class Filter:
 
     Attributes:
         languages: codes; None for all.
-        where: metadata, by name, that must have these values. A value is a text; a number or true/false is
-            meant by it too.
+        where: metadata, by name, that must have these values. A value is a text; the JSON number or truth
+            value that it spells is meant by it too.
     """
 
     languages: tuple[str, ...] | None = None
@@ -51,12 +56,13 @@ class Filter:
 
 
 def meanings(text: str) -> list[Any]:
-    """Return the JSON values that a text can mean: itself, and the number or truth value it spells."""
-    try:
-        value = json.loads(text)
-    except ValueError:
+    """Return what a text can mean: itself, and the JSON number or truth value that it spells."""
+    if text in TRUTH:
+        return [text, TRUTH[text]]
+    if not NUMBER.fullmatch(text) or len(text) > LONGEST_NUMBER:
         return [text]
-    return [text, value] if isinstance(value, bool | int | float) else [text]
+    value = json.loads(text)
+    return [text, value] if abs(value) < LARGEST else [text]
 
 
 def _same(found: Any, wanted: Any) -> bool:

@@ -20,7 +20,7 @@ from panglot.data import IntArray
 from panglot.encoders import FloatArray
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json, written_whole
-from panglot.search.bm25 import Bm25Pool, bm25_tokens
+from panglot.search.bm25 import Bm25Pool, bm25_tokens, query_tokens
 from panglot.search.documents.document import Passage
 from panglot.search.engines.columns import TEXTS, VECTOR, passage_of, passage_table, table_vectors
 from panglot.search.engines.engine import DRAWS, Facts, Filter, Found, Kept, draw
@@ -165,14 +165,17 @@ class ExactEngine:
             self._refresh()
             if self._lexicon is None:
                 places = list(self._place.values())
-                texts = [self._segments[name].passage(row).encoded for name, row in places]
-                self._lexicon = Bm25Pool([bm25_tokens(text) for text in texts]), places
+                passages = (self._segments[name].passage(row) for name, row in places)
+                texts = [bm25_tokens(passage.encoded, passage.language) for passage in passages]
+                self._lexicon = Bm25Pool(texts), places
             pool, places = self._lexicon
             masks = {name: segment.chosen(chosen) for name, segment in self._segments.items()}
             fitting = np.array([masks[name][row] for name, row in places], bool)
             found = []
             for query in queries:
-                scores = np.where(fitting, pool.scores(bm25_tokens(query)), 0) if len(places) else np.zeros(0)
+                scores = (
+                    np.where(fitting, pool.scores(query_tokens(query)), 0) if len(places) else np.zeros(0)
+                )
                 best = [row for row in np.argsort(-scores, kind="stable")[:k] if scores[row] > 0]
                 found.append(
                     [

@@ -5,6 +5,7 @@ the folder makes others wait, and ``release`` lets them in.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from filelock import FileLock, Timeout
 from panglot.encoders import FloatArray
 from panglot.errors import PanglotError
 from panglot.files import explained
-from panglot.search.bm25 import K1, B, bm25_tokens
+from panglot.search.bm25 import K1, B, bm25_tokens, query_tokens
 from panglot.search.documents.document import Passage, short_digest
 from panglot.search.engines.columns import TEXTS, VECTOR, passage_of
 from panglot.search.engines.engine import DRAWS, Facts, Filter, Found, Kept, draw
@@ -26,14 +27,13 @@ from panglot.search.engines.milvus_calls import (
     explained_calls,
     facts_schema,
     filter_expression,
-    literal,
+    one_of,
 )
 
 EMBEDDED = "milvus.db"
 COLLECTION = "panglot"
 WAIT = 60.0  # seconds that a process waits for another to let go
 PART = 512  # passages sent at a time
-LISTED = 4096  # rows asked for at a time
 MOST = 16_384  # results: Milvus's limit
 EF = 128  # candidates that HNSW keeps while it looks
 TOKENS = 4000  # of a passage, for BM25
@@ -85,9 +85,8 @@ class MilvusEngine:
         """Return what is kept of some documents."""
         found: dict[str, Kept] = {}
         for start in range(0, len(documents), PART):
-            names = ", ".join(literal(name) for name in documents[start : start + PART])
             fields = ["id", "document", "digest", "about"]
-            for row in self._rows(f"document in [{names}]", fields):
+            for row in self._rows(one_of("document", documents[start : start + PART]), fields):
                 found[row["id"]] = Kept(row["document"], row["digest"], row["about"])
         return found
 
@@ -95,8 +94,7 @@ class MilvusEngine:
         """Return the vectors of some passages."""
         found: dict[str, FloatArray] = {}
         for start in range(0, len(ids), PART):
-            names = ", ".join(literal(name) for name in ids[start : start + PART])
-            for row in self._rows(f"id in [{names}]", ["id", VECTOR]):
+            for row in self._rows(one_of("id", ids[start : start + PART]), ["id", VECTOR]):
                 found[row["id"]] = np.array(row[VECTOR], np.float32)
         return found
 
@@ -113,7 +111,8 @@ class MilvusEngine:
         client = self._client()
         for start in range(0, len(ids), PART):
             with explained_calls(self.place):
-                client.delete(self.collection, ids=list(ids[start : start + PART]))
+                # not by ids=: pymilvus puts them into an expression as they are
+                client.delete(self.collection, filter=one_of("id", ids[start : start + PART]))
 
     def settle(self) -> None:
         """Write what is in memory, so that it gets its indexes."""
@@ -136,7 +135,7 @@ class MilvusEngine:
 
     def lexical(self, queries: Sequence[str], k: int, chosen: Filter) -> list[list[Found]]:
         """Search by Milvus's own BM25, over panglot's tokens."""
-        words = [_tokens(query) for query in queries]
+        words = [_as_text(query_tokens(query)) for query in queries]
         asking = [row for row, text in enumerate(words) if text]
         found: list[list[Found]] = [[] for _ in queries]
         if asking:
@@ -153,16 +152,14 @@ class MilvusEngine:
         if not total:
             return np.empty((0, 1), np.float32)
         below = -(-DRAWS * count * 5 // (4 * total)) if total > count else DRAWS
-        expression = " and ".join(filter(None, [filter_expression(chosen), f"draw < {below}"]))
-        rows = sorted(
-            self._rows(expression, ["id", "draw", VECTOR]), key=lambda row: (row["draw"], row["id"])
-        )
+        found = self._rows(filter_expression(chosen), ["id", "draw", VECTOR], below=below)
+        rows = sorted(found, key=lambda row: (row["draw"], row["id"]))
         return np.array([row[VECTOR] for row in rows[:count]], np.float32)
 
     def scan(self, size: int = 1024) -> Iterator[tuple[list[Passage], FloatArray]]:
         """Return all passages."""
         held: list[dict[str, Any]] = []
-        for row in self._rows("", [*TEXTS, VECTOR], size):
+        for row in self._rows("", [*TEXTS, VECTOR], parts=max(1, self.count() // size)):
             held.append(row)
             if len(held) == size:
                 yield _passages(held)
@@ -220,17 +217,27 @@ class MilvusEngine:
             raise
         return self._open
 
-    def _rows(self, expression: str, fields: list[str], size: int = LISTED) -> Iterator[dict[str, Any]]:
+    def _rows(
+        self, expression: str, fields: list[str], *, below: int = DRAWS, parts: int = 1
+    ) -> Iterator[dict[str, Any]]:
+        """Give the rows that fit an expression, part by part.
+
+        A part is a range of what passages draw. pymilvus's own iterator goes from id to id, and puts them
+        into expressions as they are.
+        """
         client = self._client()
-        with explained_calls(self.place):
-            iterator = client.query_iterator(
-                self.collection, batch_size=size, filter=expression, output_fields=fields
-            )
-            try:
-                while rows := iterator.next():
-                    yield from rows
-            finally:
-                iterator.close()
+        bounds = sorted({below * k // parts for k in range(parts + 1)})
+        waiting = list(pairwise(bounds))[::-1]
+        while waiting:
+            low, high = waiting.pop()
+            both = " and ".join(filter(None, [f"draw >= {low} and draw < {high}", expression]))
+            with explained_calls(self.place):
+                rows = client.query(self.collection, filter=both, output_fields=fields, limit=MOST)
+            if len(rows) == MOST and high - low > 1:
+                middle = (low + high) // 2
+                waiting += [(middle, high), (low, middle)]
+            else:
+                yield from rows
 
     def _search(
         self, data: list[Any], field: str, parameters: dict[str, Any], k: int, chosen: Filter
@@ -263,14 +270,14 @@ def _row(passage: Passage, vector: FloatArray) -> dict[str, Any]:
         "digest": passage.digest(),
         "about": passage.about(),
         "draw": draw(passage.id),
-        "tokens": _tokens(passage.encoded),
+        "tokens": _as_text(bm25_tokens(passage.encoded, passage.language)),
         VECTOR: vector,
     }
 
 
-def _tokens(text: str) -> str:
-    """Return the words of a text for Milvus's BM25: a checksum each, so that its analyzer cuts nothing."""
-    return " ".join(f"t{short_digest(token)[:12]}" for token in bm25_tokens(text)[:TOKENS])
+def _as_text(tokens: Sequence[str]) -> str:
+    """Return words for Milvus's BM25: a checksum each, so that its analyzer cuts nothing."""
+    return " ".join(f"t{short_digest(token)[:12]}" for token in tokens[:TOKENS])
 
 
 def _passages(rows: Sequence[dict[str, Any]]) -> tuple[list[Passage], FloatArray]:

@@ -5,7 +5,7 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from panglot.search.extra import missing_extra
 TOKEN = "MILVUS_TOKEN"
 LONGEST_TEXT = {"id": 512, "document": 512, "language": 64, "title": 8192, "source": 4096, "text": 65_535}
 LONGEST = 65_535  # bytes: Milvus's limit for texts
+ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r"})
 HNSW = {"M": 16, "efConstruction": 200}
 
 
@@ -126,16 +127,28 @@ def filter_expression(chosen: Filter) -> str:
     """Return a filter as a Milvus expression; "" for none."""
     parts = []
     if chosen.languages is not None:
-        parts.append(f"language in [{', '.join(literal(code) for code in chosen.languages)}]")
+        parts.append(one_of("language", chosen.languages))
     for name, text in chosen.where.items():
         values = [f"metadata[{literal(name)}] == {literal(value)}" for value in meanings(text)]
         parts.append(f"({' or '.join(values)})")
     return " and ".join(parts)
 
 
-def literal(value: Any) -> str:
-    """Return a text, number or truth value as an expression writes it."""
-    return json.dumps(value, ensure_ascii=False)
+def one_of(field: str, values: Sequence[str]) -> str:
+    """Return the expression for rows whose field has one of some values."""
+    return f"{field} in [{', '.join(literal(value) for value in values)}]"
+
+
+def literal(value: str | int | float) -> str:
+    """Return a text, a finite number or a truth value as an expression writes it.
+
+    The only place where data become part of an expression. Milvus Lite binds no values (it lacks
+    ``filter_params``), and knows the escapes below; all other characters may stand in quotation marks as
+    they are, in Milvus as well.
+    """
+    if isinstance(value, str):
+        return f'"{value.translate(ESCAPES)}"'
+    return json.dumps(value, allow_nan=False)
 
 
 def _reason(error: Exception) -> str:

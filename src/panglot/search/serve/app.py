@@ -46,7 +46,7 @@ FAILURES: dict[int | str, dict[str, Any]] = {
     503: {"model": ErrorBody, "description": "Too many requests wait"},
     504: {"model": ErrorBody, "description": "There was no answer in time"},
 }
-CONDITION = r"^[^=]+="
+CONDITION = r"^[^=\x00-\x1f\x7f]+=[^\x00-\x1f\x7f]*$"
 
 
 def create_app(

@@ -9,9 +9,10 @@ from panglot.search.serve import limits
 Query = Annotated[str, StringConstraints(min_length=1, max_length=limits.LONGEST_QUERY)]
 Text = Annotated[str, StringConstraints(max_length=limits.LONGEST_TEXT)]
 Code = Annotated[str, StringConstraints(min_length=2, max_length=35)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+VISIBLE = r"^[^\x00-\x1f\x7f]*$"  # no control characters
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=VISIBLE)]
 BALANCE = "Even the languages of a list out: by calibrated scores, or by turns."
-Value = Annotated[str, StringConstraints(max_length=200)]
+Value = Annotated[str, StringConstraints(max_length=200, pattern=VISIBLE)]
 
 
 class SearchRequest(BaseModel):
@@ -27,7 +28,10 @@ class SearchRequest(BaseModel):
         [], max_length=limits.MOST_LANGUAGES, description="Only passages in these languages; none: all."
     )
     where: dict[Name, Value] = Field(
-        {}, max_length=limits.MOST_CONDITIONS, description="Only passages whose metadata has these values."
+        {},
+        max_length=limits.MOST_CONDITIONS,
+        description="Only passages whose metadata has these values.",
+        json_schema_extra={"additionalProperties": False},  # names that do not fit the pattern
     )
     balanced: Literal["scores", "turns"] | None = Field(None, description=BALANCE)
     hybrid: bool = Field(False, description="Fuse with BM25, the search by words.")
