@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field
 
 from panglot.data import Suite
 from panglot.data.catalogue import entry_named
-from panglot.encoders.load import EMBEDDED
+from panglot.encoders import EMBEDDED
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import DISTANCE, all_cells
