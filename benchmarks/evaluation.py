@@ -37,7 +37,7 @@ def main() -> None:
         benchmark, queries, passages = synthetic()
     else:
         benchmark = load_benchmark("xquad-r", arguments.data)
-        model = load_encoder("use-multilingual")
+        model = load_encoder("multilingual-e5-small")
         queries, passages = encode(model, benchmark.queries.texts), encode(model, benchmark.passages.texts)
     q, p = torch.from_numpy(queries), torch.from_numpy(passages)
     products = timed(lambda: products_only(q, p, benchmark), 5)

@@ -199,7 +199,7 @@ def run_panglot(settings: dict[str, Any], watch: Watch) -> str:
         strategy="hybrid",
         batch_size=settings["batch_size"],
         temperature=TEMPERATURE,
-        optimisation=panglot.Optimisation(**how),
+        **{**how},
         tell=tell,
     )
     return f"panglot {version('panglot')}"

@@ -1,4 +1,4 @@
-"""Seconds a training step of use-multilingual takes, part by part.
+"""Seconds a training step of multilingual-e5-small takes, part by part.
 
 python benchmarks/training.py --pairs FILE_OR_LAREQA_FOLDER [--batch-size 128] [--steps 8]
 """
@@ -37,7 +37,7 @@ def main() -> None:
     result: dict[str, object] = {"threads": torch.get_num_threads()}
     for table in ("sparse", "dense"):
         for precision in (torch.float32, torch.bfloat16):
-            model = load_encoder("use-multilingual", max_length=64)
+            model = load_encoder("multilingual-e5-small", max_length=64)
             set_table_mode(model, table)
             steps = Steps(sampler, [source], model, arguments.steps + 2)
             seconds, pieces = measure(steps, InfoNCE(model, 0.1), precision)
@@ -49,7 +49,7 @@ def main() -> None:
     print(json.dumps(result, indent=2))
 
 
-def measure(steps: Steps, objective: InfoNCE, precision: torch.dtype) -> tuple[dict[str, float], int]:
+def measure(steps: Steps, loss: InfoNCE, precision: torch.dtype) -> tuple[dict[str, float], int]:
     """Return the median seconds of each part over the steps, and the mean number of pieces."""
     model = steps.model
     optimizer = make_optimizer(model, 1e-4, 1e-3, 0.01)
@@ -64,9 +64,9 @@ def measure(steps: Steps, objective: InfoNCE, precision: torch.dtype) -> tuple[d
             torch.autocast("cpu", precision, enabled=precision != torch.float32),
             micro_batched(model, cached=False),
         ):
-            loss = objective(features)["info_nce"]
+            found = loss(features)["info_nce"]
         clock.append(time.perf_counter())
-        loss.backward()
+        found.backward()
         clock.append(time.perf_counter())
         clip_gradients(model.parameters(), 1.0)
         clock.append(time.perf_counter())

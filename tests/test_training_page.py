@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from panglot.training.settings import LoraPart, Recipe
+from panglot.training.config import Lora, TrainingConfig
 
 PAGE = (Path(__file__).parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
 PARTS: dict[str, type[BaseModel]] = {
-    **{name: type(part) for name, part in Recipe()},
-    "training.lora": LoraPart,
+    **{name: type(part) for name, part in TrainingConfig()},
+    "training.lora": Lora,
 }
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from panglot.evaluation import load_results as load_results
     from panglot.search import mine_negatives as mine_negatives
     from panglot.search import search as search
-    from panglot.training import Optimisation as Optimisation
+    from panglot.training import TrainingConfig as TrainingConfig
     from panglot.training import train as train
 
     compare = compare_results
@@ -36,7 +36,6 @@ _HOMES = {
     "Benchmark": "data",
     "Comparison": "evaluation",
     "Evaluation": "evaluation",
-    "Optimisation": "training",
     "PanglotError": "errors",
     "ParallelPairs": "data",
     "Sampler": "batches",
@@ -54,6 +53,7 @@ _HOMES = {
     "sample_benchmark": "data",
     "sample_pairs": "data",
     "search": "search",
+    "TrainingConfig": "training",
     "train": "training",
 }
 _NAMES = {"compare": "compare_results"}  # where a home has another name for it

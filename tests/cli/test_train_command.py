@@ -50,7 +50,7 @@ def test_options_reach_the_run(short: Runner, tmp_path: Path) -> None:
     assert described is not None
     how = described["training"]
     assert (described["batches"]["alpha"], described["batches"]["size"]) == (0.3, 4)
-    assert (how["seed"], how["learning_rate"], how["table_learning_rate"]) == (5, 1e-4, 1e-3)
+    assert (how["seed"], how["learning_rate"], how["embedding_learning_rate"]) == (5, 1e-4, 1e-3)
     assert (how["schedule"], described["objective"]["temperature"]) == ("cosine", 0.2)
     assert described["data"][0]["languages"] == ["en", "sw"]
     assert how["max_length"] == 30

@@ -35,7 +35,7 @@ from transformers import (
 )
 
 import panglot
-from panglot import Optimisation, PanglotError, encode, load_encoder, sample_pairs
+from panglot import PanglotError, encode, load_encoder, sample_pairs
 from panglot.encoders import model_sha256, passage_prompt, query_prompt, token_lengths
 
 Vector = npt.NDArray[np.float32]
@@ -447,9 +447,7 @@ def test_batches_and_padding_change_nothing(model_name: str) -> None:
 def test_training_changes_the_weights_and_saves_what_loads_again(model_name: str, tmp_path: Path) -> None:
     encoder = load_encoder(model_name, device="cpu", max_length=48)
     before, prompts = model_sha256(encoder), (query_prompt(encoder), passage_prompt(encoder))
-    training = panglot.train(
-        encoder, [sample_pairs()], tmp_path / "run", batch_size=8, optimisation=Optimisation(steps=2)
-    )
+    training = panglot.train(encoder, [sample_pairs()], tmp_path / "run", batch_size=8, steps=2)
     losses = [entry["loss"] for entry in training.log if "loss" in entry]
     assert training.finished
     assert losses

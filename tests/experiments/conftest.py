@@ -10,13 +10,13 @@ from panglot.data import sample
 from panglot.experiments import sweep as sweep_module
 from panglot.experiments.recipes import train_recipe
 from panglot.experiments.sweep import Data, Run, Target
-from panglot.training import Recipe, override, read_recipe
+from panglot.training import TrainingConfig, override, read_recipe
 
 MakeRun = Callable[..., Run]
 
 
 @pytest.fixture(scope="session")
-def tiny_recipe(tiny_checkpoint: Path) -> Recipe:
+def tiny_recipe(tiny_checkpoint: Path) -> TrainingConfig:
     """Two steps in two languages."""
     settings = {
         "model.name": str(tiny_checkpoint),
@@ -30,7 +30,7 @@ def tiny_recipe(tiny_checkpoint: Path) -> Recipe:
 
 
 @pytest.fixture(scope="session")
-def make_run(tiny_recipe: Recipe) -> MakeRun:
+def make_run(tiny_recipe: TrainingConfig) -> MakeRun:
     """Make a run, by default measured on the sample in two languages: ``make_run(group, **settings)``."""
 
     def make(
@@ -52,11 +52,11 @@ def data() -> Data:
 
 
 @pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[TrainingConfig]:
     """The recipes that were trained, as they are."""
-    found: list[Recipe] = []
+    found: list[TrainingConfig] = []
 
-    def train(recipe: Recipe, *arguments: Any, **settings: Any) -> Any:
+    def train(recipe: TrainingConfig, *arguments: Any, **settings: Any) -> Any:
         found.append(recipe)
         return train_recipe(recipe, *arguments, **settings)
 

@@ -9,11 +9,11 @@ from panglot import ParallelPairs, sample_pairs
 from panglot.errors import PanglotError
 from panglot.experiments import cost
 from panglot.experiments.cost import Cost, machine, measure_cost
-from panglot.training import Recipe, read_recipe
+from panglot.training import TrainingConfig, read_recipe
 
 
 @pytest.fixture
-def recipe(tiny_checkpoint: Path) -> Recipe:
+def recipe(tiny_checkpoint: Path) -> TrainingConfig:
     settings: dict[str, Any] = {"model.name": str(tiny_checkpoint), "batches.size": 4, "training.steps": 50}
     return read_recipe(None, settings)
 
@@ -23,7 +23,9 @@ def sources() -> list[ParallelPairs]:
     return [sample_pairs().select(languages=["de", "en"])]
 
 
-def test_it_is_measured_over_whole_steps_after_one(recipe: Recipe, sources: list[ParallelPairs]) -> None:
+def test_it_is_measured_over_whole_steps_after_one(
+    recipe: TrainingConfig, sources: list[ParallelPairs]
+) -> None:
     found = cost._measured(recipe, sources, 9, 1)
     assert found.pairs == 12
     assert found.pairs_per_second > 0
@@ -48,7 +50,7 @@ def test_the_machine_has_a_name() -> None:
 
 
 @pytest.mark.slow
-def test_a_fresh_process_measures(recipe: Recipe, sources: list[ParallelPairs]) -> None:
+def test_a_fresh_process_measures(recipe: TrainingConfig, sources: list[ParallelPairs]) -> None:
     found = measure_cost(recipe, sources, 4)
     assert isinstance(found, Cost)
     assert found.pairs == 4
@@ -56,7 +58,7 @@ def test_a_fresh_process_measures(recipe: Recipe, sources: list[ParallelPairs]) 
 
 
 @pytest.mark.slow
-def test_what_goes_wrong_in_the_process_is_told(recipe: Recipe, sources: list[ParallelPairs]) -> None:
+def test_what_goes_wrong_in_the_process_is_told(recipe: TrainingConfig, sources: list[ParallelPairs]) -> None:
     large = recipe.model_copy(update={"batches": recipe.batches.model_copy(update={"size": 10_000})})
     with pytest.raises(PanglotError, match="batch"):
         measure_cost(large, sources, 4)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from panglot import PanglotError
 from panglot.experiments.experiment import NAMES, read_experiment
-from panglot.training.settings import Part, checked
+from panglot.training.config import Part, checked
 
 DEFAULTS = Path(__file__).parents[2] / "src" / "panglot" / "experiments" / "defaults"
 RECIPES = Path(__file__).parents[2] / "recipes" / "experiments"

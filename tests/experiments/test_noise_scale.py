@@ -9,7 +9,7 @@ from sentence_transformers import SentenceTransformer
 
 from panglot import ParallelPairs, sample_pairs
 from panglot.experiments.noise_scale import gradient_products, noise_scale
-from panglot.training import Recipe, read_recipe
+from panglot.training import TrainingConfig, read_recipe
 
 
 def products(*gradients: Any) -> np.ndarray:
@@ -70,7 +70,7 @@ def pairs() -> list[ParallelPairs]:
     return [sample_pairs().select(languages=["de", "en"])]
 
 
-def recipe(**training: Any) -> Recipe:
+def recipe(**training: Any) -> TrainingConfig:
     given = {f"training.{name}": value for name, value in training.items()}
     return read_recipe(None, {"batches.size": 4, "training.max_length": 24, "training.dropout": 0.0, **given})
 

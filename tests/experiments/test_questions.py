@@ -486,7 +486,7 @@ def test_strategies_are_compared_with_variants_and_centring(tiny_checkpoint: Pat
         "--languages",
         "de,en",
     ]
-    command += ["--variant", "cold:objective.temperature=0.5", "--centred", "--seeds", "1", "--json"]
+    command += ["--variant", "cold:loss.temperature=0.5", "--centred", "--seeds", "1", "--json"]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     tables = json.loads(done.stdout)["tables"]
@@ -502,8 +502,8 @@ def test_strategies_are_compared_with_variants_and_centring(tiny_checkpoint: Pat
     [
         (["--strategy", "specific"], "'specific' cannot be compared"),
         (
-            ["--variant", "objective.pull=1"],
-            "'objective.pull=1' names no settings; write NAME:PART.SETTING=VALUE",
+            ["--variant", "loss.pull=1"],
+            "'loss.pull=1' names no settings; write NAME:PART.SETTING=VALUE",
         ),
         (["--benchmark", "sample"], "'sample' names no folder; write NAME=FOLDER"),
     ],

@@ -12,15 +12,15 @@ from panglot import PanglotError, load_encoder
 from panglot.data import sample
 from panglot.encoders import model_sha256
 from panglot.experiments.recipes import load_source, run_recipe
-from panglot.training import Recipe, StepReport, read_recipe, training_of
+from panglot.training import StepReport, TrainingConfig, read_recipe, training_of
 
 SAMPLE = sample.FOLDER / "train.jsonl"
-Maker = Callable[..., Recipe]
+Maker = Callable[..., TrainingConfig]
 
 
 @pytest.fixture
 def recipe(tiny_checkpoint: Path) -> Maker:
-    def make(pairs: Sequence[Path] = (SAMPLE,), **changes: Any) -> Recipe:
+    def make(pairs: Sequence[Path] = (SAMPLE,), **changes: Any) -> TrainingConfig:
         settings = {
             "model.name": str(tiny_checkpoint),
             "data.pairs": [str(path) for path in pairs],

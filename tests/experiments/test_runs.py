@@ -31,7 +31,7 @@ from panglot.experiments.sweep import (
     sources_of,
 )
 from panglot.search.bm25 import BM25, bm25_evaluation
-from panglot.training import Recipe, StepReport, override
+from panglot.training import StepReport, TrainingConfig, override
 
 MakeRun = Callable[..., Run]
 
@@ -63,7 +63,7 @@ def copied(finished: tuple[Path, dict[str, Any]], tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory, tiny_recipe: Recipe) -> SentenceTransformer:
+def reference(tmp_path_factory: pytest.TempPathFactory, tiny_recipe: TrainingConfig) -> SentenceTransformer:
     """The model of that run, trained without any of ``sweep``."""
     model = load_encoder(tiny_recipe.model.name, device="cpu")
     pairs = sample_pairs().select(languages=["de", "en"])
@@ -135,7 +135,7 @@ def test_a_benchmark_that_is_missing_is_added_and_the_others_are_left(
         {"training.steps": 3},
         {"batches.alpha": 0.4},
         {"batches.strategy": "monolingual"},
-        {"objective.temperature": 0.1},
+        {"loss.temperature": 0.1},
         {"data.languages": ["de", "en", "tr"]},
         {"data.languages": None},
         {"model.name": "another-model"},
@@ -198,7 +198,7 @@ def test_ctrl_c_in_training_is_resumed_exactly(
     finished: tuple[Path, dict[str, Any]],
     make_run: MakeRun,
     data: Data,
-    trained: list[Recipe],
+    trained: list[TrainingConfig],
     tmp_path: Path,
 ) -> None:
     def press(report: StepReport) -> None:
@@ -225,7 +225,7 @@ def test_what_was_stopped_while_measuring_is_not_trained_again(
     finished: tuple[Path, dict[str, Any]],
     make_run: MakeRun,
     data: Data,
-    trained: list[Recipe],
+    trained: list[TrainingConfig],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -307,7 +307,7 @@ def test_held_out_documents_are_never_trained_on(
     class NoTrainingError(Exception):
         pass
 
-    def look(recipe: Recipe, model: Any, sources: Any, *_: Any, **__: Any) -> None:
+    def look(recipe: TrainingConfig, model: Any, sources: Any, *_: Any, **__: Any) -> None:
         for source in sources:
             rows = source.index.entry_row
             for column in ("query", "passage"):
@@ -388,7 +388,7 @@ def test_what_cannot_be_trained_is_said_before_training(
         check_run(make_run("hybrid", settings), data, tmp_path)
 
 
-def test_a_run_is_named_by_its_group_and_seed(tiny_recipe: Recipe) -> None:
+def test_a_run_is_named_by_its_group_and_seed(tiny_recipe: TrainingConfig) -> None:
     assert Run("hybrid", override(tiny_recipe, {"training.seed": 2}), ()).title == "hybrid, seed 2"
     assert Run("zero-shot", tiny_recipe, (), trained=False).title == "zero-shot"
     assert (BOTH.title, ENGLISH.title) == ("sample", "sample in English")

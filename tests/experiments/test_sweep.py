@@ -13,7 +13,7 @@ from panglot import PanglotError
 from panglot.evaluation import Evaluation, load_results
 from panglot.experiments import sweep as sweep_module
 from panglot.experiments.sweep import Data, Progress, Run, folder_of, missing_targets, results_of, sweep
-from panglot.training import Recipe, StepReport
+from panglot.training import StepReport, TrainingConfig
 
 MakeRun = Callable[..., Run]
 
@@ -84,7 +84,7 @@ def test_two_runs_of_one_name_are_refused(make_run: MakeRun) -> None:
 
 
 def test_experiments_share_runs_in_one_folder(
-    make_run: MakeRun, data: Data, trained: list[Recipe], tmp_path: Path
+    make_run: MakeRun, data: Data, trained: list[TrainingConfig], tmp_path: Path
 ) -> None:
     zero, first = make_run("zero-shot", trained=False), make_run("hybrid")
     same, second = make_run("alpha 0.5"), make_run("alpha 0.6", {"batches.alpha": 0.6})
@@ -97,7 +97,7 @@ def test_experiments_share_runs_in_one_folder(
 
 
 def test_what_cannot_work_is_said_before_anything_is_trained(
-    make_run: MakeRun, data: Data, trained: list[Recipe], tmp_path: Path
+    make_run: MakeRun, data: Data, trained: list[TrainingConfig], tmp_path: Path
 ) -> None:
     runs = [make_run("hybrid"), make_run("large", {"batches.size": 500})]
     with pytest.raises(PanglotError, match="the most is 48: choose a batch size up to that"):

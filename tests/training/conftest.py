@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from panglot import Optimisation, load_encoder, sample_pairs, train
+from panglot import load_encoder, sample_pairs, train
 from panglot.training import Training
 
 Runner = Callable[..., tuple[Training, SentenceTransformer]]
@@ -37,11 +37,11 @@ def run(tiny_checkpoint: Path) -> Runner:
     """Train a fresh tiny BERT (``checkpoint``: another one) on the sample in batches of 8."""
 
     def start(
-        output: Path, how: Optimisation, checkpoint: Path = tiny_checkpoint, **settings: Any
+        output: Path, how: dict[str, Any], checkpoint: Path = tiny_checkpoint, **settings: Any
     ) -> tuple[Training, SentenceTransformer]:
         model = load_encoder(str(checkpoint), device="cpu")
         settings = {"batch_size": 8, "sources": [sample_pairs()], **settings}
         sources = settings.pop("sources")
-        return train(model, sources, output, optimisation=how, **settings), model
+        return train(model, sources, output, **how, **settings), model
 
     return start

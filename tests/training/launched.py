@@ -12,15 +12,20 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch.distributed.fsdp import fully_shard
 
-from panglot import Optimisation, PanglotError, load_encoder, sample_pairs, train
+from panglot import PanglotError, load_encoder, sample_pairs, train
 from panglot.encoders import model_sha256
 from panglot.training import StepReport, Training, run
 from panglot.training.processes import decided_by_first, is_first, leave, of_first, on_any
 from panglot.training.shards import close_shards, gather_weights
 
 RANK = int(os.environ["RANK"])
-HOW = Optimisation(steps=6, learning_rate=1e-3, save_every=2)  # of a model with dropout
-STEADY = Optimisation(steps=4, learning_rate=1e-3, save_every=2, dropout=0.0)  # as in test_launch.py
+HOW: dict[str, Any] = {"steps": 6, "learning_rate": 1e-3, "save_steps": 2}  # of a model with dropout
+STEADY: dict[str, Any] = {
+    "steps": 4,
+    "learning_rate": 1e-3,
+    "save_steps": 2,
+    "dropout": 0.0,
+}  # as in test_launch.py
 Found = dict[str, Any]
 
 
@@ -34,11 +39,11 @@ def message_of(call: Callable[[], object]) -> str | None:
 
 
 def train_tiny(
-    checkpoint: str, output: Path, how: Optimisation = HOW, **settings: Any
+    checkpoint: str, output: Path, how: dict[str, Any] = HOW, **settings: Any
 ) -> tuple[Training, SentenceTransformer]:
     """Train the tiny BERT in batches of eight."""
     model = load_encoder(checkpoint, device="cpu")
-    return train(model, [sample_pairs()], output, batch_size=8, optimisation=how, **settings), model
+    return train(model, [sample_pairs()], output, batch_size=8, **how, **settings), model
 
 
 def interrupted_and_resumed(folder: Path, checkpoint: str) -> Found:
@@ -78,7 +83,7 @@ def disagreeing_figures(folder: Path, checkpoint: str) -> Found:
     """Measure what falls on the first process and rises on the second, with patience for two."""
     figures = iter([5.0, 4.0, 3.0, 2.0, 1.0, 0.0] if RANK == 0 else [0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
     run.held_out_measure = lambda *_: lambda _: {"AP": next(figures)}  # type: ignore[attr-defined]
-    how = Optimisation(steps=6, learning_rate=1e-3, evaluate_every=1, patience=2)
+    how: dict[str, Any] = {"steps": 6, "learning_rate": 1e-3, "eval_steps": 1, "patience": 2}
     outcome, _ = train_tiny(checkpoint, folder / "patient", how, held_out=[sample_pairs()])
     return {"steps": outcome.steps}
 

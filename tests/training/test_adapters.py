@@ -4,7 +4,6 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,13 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
-from panglot import Optimisation, PanglotError, encode, load_encoder, sample_pairs, train
+from panglot import PanglotError, encode, load_encoder, sample_pairs, train
 from panglot.encoders import model_sha256
 from panglot.training import Lora, StepReport, Training
 from panglot.training.adapters import adapted, compiled, dropout_of
 
 Runner = Callable[..., tuple[Training, SentenceTransformer]]
-HOW = Optimisation(steps=3, learning_rate=1e-2)
+HOW: dict[str, Any] = {"steps": 3, "learning_rate": 1e-2}
 TEXTS = ["a barn", "two old barns by the road", "x"]
 
 
@@ -80,7 +79,7 @@ def test_what_was_frozen_before_stays_frozen(tiny_encoder: SentenceTransformer) 
 
 def test_adapters_stand_beside_the_modules_that_are_named(tiny_encoder: SentenceTransformer) -> None:
     pytest.importorskip("peft")
-    with adapted(tiny_encoder, Lora(rank=2, targets=("query", "value"))):
+    with adapted(tiny_encoder, Lora(rank=2, targets=["query", "value"])):
         adapters = [name for name, p in tiny_encoder.named_parameters() if "lora_" in name]
         assert {name.split(".lora_")[0].rsplit(".", 1)[1] for name in adapters} == {"query", "value"}
         assert len(adapters) == 2 * 2 * 2  # two matrices beside two modules in two layers
@@ -98,7 +97,7 @@ def test_a_run_with_adapters_leaves_a_plain_model_that_loads_without_peft(
     run: Runner, tiny_encoder: SentenceTransformer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("peft")
-    how = replace(HOW, lora=Lora(rank=4, dropout=0.1), evaluate_every=2)
+    how: dict[str, Any] = {**HOW, "lora": Lora(rank=4, dropout=0.1), "eval_steps": 2}
     outcome, model = run(tmp_path, how, held_out=[sample_pairs().select(languages=["en", "de"])])
     assert outcome.figures["AP"] > 0
     assert not peft_modules(model)
@@ -122,7 +121,7 @@ def test_the_same_seed_gives_the_same_adapters(run: Runner, tmp_path: Path) -> N
     hashes = []
     for number, seed in enumerate((3, 3, 4)):
         torch.manual_seed(number)  # what was drawn before does not matter
-        how = replace(HOW, steps=2, lora=Lora(rank=2), seed=seed)
+        how: dict[str, Any] = {**HOW, "steps": 2, "lora": Lora(rank=2), "seed": seed}
         hashes.append(model_sha256(run(tmp_path / str(number), how)[1]))
     assert hashes[0] == hashes[1] != hashes[2]
 
@@ -132,15 +131,15 @@ def test_an_encoder_without_a_transformer_cannot_be_adapted(
 ) -> None:
     pytest.importorskip("peft")
     before = model_sha256(static_encoder)
-    how = replace(HOW, lora=Lora())
+    how: dict[str, Any] = {**HOW, "lora": Lora()}
     with pytest.raises(PanglotError, match="adapters need a transformers model; leave lora out"):
-        train(static_encoder, [sample_pairs()], tmp_path, batch_size=8, optimisation=how)
+        train(static_encoder, [sample_pairs()], tmp_path, batch_size=8, **how)
     assert model_sha256(static_encoder) == before
 
 
 def test_modules_that_a_model_lacks_cannot_be_adapted(tiny_encoder: SentenceTransformer) -> None:
     pytest.importorskip("peft")
-    unknown = Lora(targets=("wqkv",))
+    unknown = Lora(targets=["wqkv"])
     with pytest.raises(PanglotError, match=r"cannot be put in: .*wqkv"), adapted(tiny_encoder, unknown):
         pass
     assert all(p.requires_grad for p in tiny_encoder.parameters())
@@ -172,7 +171,7 @@ def test_dropout_is_changed_for_a_while(tiny_encoder: SentenceTransformer) -> No
 def test_training_without_dropout_gives_the_weights_of_a_model_without(
     run: Runner, still_checkpoint: Path, tmp_path: Path
 ) -> None:
-    _, model = run(tmp_path / "set", replace(HOW, dropout=0.0))
+    _, model = run(tmp_path / "set", {**HOW, "dropout": 0.0})
     assert set(rates(model)) == {0.1}
     still = run(tmp_path / "still", HOW, checkpoint=still_checkpoint)[1]
     assert model_sha256(still) == model_sha256(model)
@@ -191,16 +190,22 @@ def plain(model: SentenceTransformer) -> bool:
     )
 
 
-EVERYTHING = replace(
-    HOW, steps=2, bf16=True, dropout=0.2, gradient_cache=True, gradient_checkpointing=True, table="frozen"
-)
+EVERYTHING: dict[str, Any] = {
+    **HOW,
+    "steps": 2,
+    "bf16": True,
+    "dropout": 0.2,
+    "gradient_cache": True,
+    "gradient_checkpointing": True,
+    "embedding_update": "frozen",
+}
 
 
 def test_a_model_is_a_plain_one_after_training_and_after_an_error(
     run: Runner, tiny_encoder: SentenceTransformer, tmp_path: Path
 ) -> None:
     assert plain(tiny_encoder)
-    for name, how in {"sparse": replace(HOW, steps=1), "everything": EVERYTHING}.items():
+    for name, how in {"sparse": {**HOW, "steps": 1}, "everything": EVERYTHING}.items():
         outcome, model = run(tmp_path / name, how)
         assert outcome.finished
         assert plain(model), name
@@ -215,7 +220,7 @@ def test_a_model_is_a_plain_one_after_training_and_after_an_error(
             [sample_pairs()],
             tmp_path / "failed",
             batch_size=8,
-            optimisation=EVERYTHING,
+            **EVERYTHING,
             tell=fail,
         )
     assert plain(tiny_encoder)
@@ -235,8 +240,8 @@ def far(a: SentenceTransformer, b: SentenceTransformer) -> float:
 def test_saving_memory_changes_no_weight_even_with_dropout(
     run: Runner, tiny_encoder: SentenceTransformer, tmp_path: Path, change: dict[str, Any]
 ) -> None:
-    how = Optimisation(steps=3, learning_rate=1e-3, micro_batch_tokens=60)
-    usual, frugal = run(tmp_path / "usual", how)[1], run(tmp_path / "frugal", replace(how, **change))[1]
+    how: dict[str, Any] = {"steps": 3, "learning_rate": 1e-3, "micro_batch_tokens": 60}
+    usual, frugal = run(tmp_path / "usual", how)[1], run(tmp_path / "frugal", {**how, **change})[1]
     assert far(usual, frugal) < 1e-5
     assert far(usual, tiny_encoder) > 1e-3
 
@@ -244,9 +249,9 @@ def test_saving_memory_changes_no_weight_even_with_dropout(
 def test_the_budget_of_a_micro_batch_changes_no_weight(
     run: Runner, still_checkpoint: Path, still_encoder: SentenceTransformer, tmp_path: Path
 ) -> None:
-    how = Optimisation(steps=3, learning_rate=1e-3)
+    how: dict[str, Any] = {"steps": 3, "learning_rate": 1e-3}
     models = [
-        run(tmp_path / f"{tokens}", replace(how, micro_batch_tokens=tokens), checkpoint=still_checkpoint)[1]
+        run(tmp_path / f"{tokens}", {**how, "micro_batch_tokens": tokens}, checkpoint=still_checkpoint)[1]
         for tokens in (1, 10_000)
     ]
     assert far(*models) < 1e-5
@@ -256,9 +261,9 @@ def test_the_budget_of_a_micro_batch_changes_no_weight(
 def test_a_bfloat16_run_comes_near_to_a_float32_one(
     run: Runner, still_checkpoint: Path, tmp_path: Path
 ) -> None:
-    how = Optimisation(steps=4, learning_rate=1e-3)
+    how: dict[str, Any] = {"steps": 4, "learning_rate": 1e-3}
     found = [
-        run(tmp_path / f"{bf16}", replace(how, bf16=bf16), checkpoint=still_checkpoint)
+        run(tmp_path / f"{bf16}", {**how, "bf16": bf16}, checkpoint=still_checkpoint)
         for bf16 in (False, True)
     ]
     losses = [next(entry["loss"] for entry in outcome.log if "loss" in entry) for outcome, _ in found]
@@ -280,12 +285,10 @@ def compiler() -> str | None:
 def test_a_compiled_model_gives_the_losses_of_a_plain_one(
     run: Runner, still_checkpoint: Path, tmp_path: Path
 ) -> None:
-    how = Optimisation(steps=3, learning_rate=1e-3, micro_batch_tokens=200)
+    how: dict[str, Any] = {"steps": 3, "learning_rate": 1e-3, "micro_batch_tokens": 200}
     found = {}
     for wanted in (False, True):
-        outcome, model = run(
-            tmp_path / f"{wanted}", replace(how, compile=wanted), checkpoint=still_checkpoint
-        )
+        outcome, model = run(tmp_path / f"{wanted}", {**how, "compile": wanted}, checkpoint=still_checkpoint)
         found[wanted] = next(entry["loss"] for entry in outcome.log if "loss" in entry), model
     assert found[True][0] == pytest.approx(found[False][0], abs=1e-4)
     assert far(found[True][1], found[False][1]) < 1e-4

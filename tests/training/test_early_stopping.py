@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,12 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from panglot import Optimisation, ParallelPairs, evaluate, load_encoder, sample_pairs, train
+from panglot import ParallelPairs, evaluate, load_encoder, sample_pairs, train
 from panglot.data import benchmark_from_pairs
 from panglot.encoders import model_sha256
 from panglot.training import StepReport, Training, held_out_measure
 
-HOW = Optimisation(steps=6, learning_rate=1e-3, evaluate_every=1, patience=2)
+HOW: dict[str, Any] = {"steps": 6, "learning_rate": 1e-3, "eval_steps": 1, "patience": 2}
 
 
 class Scripted:
@@ -35,12 +34,12 @@ def run(
     output: Path,
     script: Scripted,
     monkeypatch: pytest.MonkeyPatch,
-    how: Optimisation = HOW,
+    how: dict[str, Any] = HOW,
     **settings: Any,
 ) -> Training:
     monkeypatch.setattr("panglot.training.run.held_out_measure", lambda *_: script)
     pairs = sample_pairs()
-    return train(model, [pairs], output, batch_size=8, optimisation=how, held_out=[pairs], **settings)
+    return train(model, [pairs], output, batch_size=8, **how, held_out=[pairs], **settings)
 
 
 def test_patience_ends_the_run_and_the_best_model_is_kept(
@@ -60,7 +59,7 @@ def test_without_patience_all_steps_are_made_and_the_best_model_is_kept(
     tiny_encoder: SentenceTransformer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = Scripted([0.1, 0.5, 0.4, 0.3, 0.2, 0.1, 0.5])
-    outcome = run(tiny_encoder, tmp_path, script, monkeypatch, replace(HOW, patience=0))
+    outcome = run(tiny_encoder, tmp_path, script, monkeypatch, {**HOW, "patience": 0})
     assert outcome.steps == 6
     assert model_sha256(tiny_encoder) == script.seen[1]
 
@@ -69,7 +68,7 @@ def test_the_final_model_is_measured_once_where_nothing_is_measured_on_the_way(
     tiny_encoder: SentenceTransformer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = Scripted([0.7])
-    how = replace(HOW, steps=2, evaluate_every=0, patience=0)
+    how: dict[str, Any] = {**HOW, "steps": 2, "eval_steps": 0, "patience": 0}
     assert run(tiny_encoder, tmp_path, script, monkeypatch, how).figures == {"AP": 0.7}
     assert script.seen == [model_sha256(tiny_encoder)]
 

@@ -10,11 +10,11 @@ import torch
 from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 
-from panglot import Optimisation, PanglotError, load_encoder, sample_pairs, train
+from panglot import PanglotError, load_encoder, sample_pairs, train
 from panglot.encoders import model_sha256
 from panglot.training.checkpoints import last_checkpoint
 
-HOW = Optimisation(steps=4, learning_rate=1e-3, save_every=1)
+HOW: dict[str, Any] = {"steps": 4, "learning_rate": 1e-3, "save_steps": 1}
 FULL = (
     OSError(errno.ENOSPC, "No space left on device"),
     SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
@@ -43,7 +43,7 @@ def whole(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> st
 
 
 def run(model: SentenceTransformer, output: Path, **settings: Any) -> None:
-    train(model, [sample_pairs()], output, batch_size=8, optimisation=HOW, **settings)
+    train(model, [sample_pairs()], output, batch_size=8, **HOW, **settings)
 
 
 @pytest.mark.parametrize("error", FULL)

@@ -1,7 +1,6 @@
 """Which held-out figure says what the best model is: its name, its value, and which way is better."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +8,13 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from panglot import Optimisation, PanglotError, evaluate, load_encoder, sample_pairs
+from panglot import PanglotError, evaluate, load_encoder, sample_pairs
 from panglot.data import benchmark_from_pairs
 from panglot.encoders import model_sha256
 from panglot.training import Training, held_out_measure, read_recipe
 
 Runner = Callable[..., tuple[Training, SentenceTransformer]]
-HOW = Optimisation(steps=4, learning_rate=1e-3, evaluate_every=1)
+HOW: dict[str, Any] = {"steps": 4, "learning_rate": 1e-3, "eval_steps": 1}
 SETTINGS = ("monolingual", "crosslingual", "multilingual")
 
 
@@ -23,7 +22,7 @@ def test_the_figures_are_those_of_evaluate_by_setting_and_their_mean(
     tiny_encoder: SentenceTransformer,
 ) -> None:
     pairs = sample_pairs().select(languages=["en", "de", "tr"], items=np.arange(8))
-    figures = held_out_measure([pairs], stop_on="crosslingual_nDCG@10")(tiny_encoder)
+    figures = held_out_measure([pairs], metric="crosslingual_nDCG@10")(tiny_encoder)
     results = evaluate(tiny_encoder, benchmark_from_pairs(pairs), measures=["AP", "nDCG@10"]).results
     expected = {
         f"{setting}_{name}": results["settings"][setting][name]
@@ -41,7 +40,7 @@ def test_rank_distance_is_averaged_over_sources(tiny_encoder: SentenceTransforme
     whole = sample_pairs().select(languages=["en", "de", "tr"])
     sources = [whole.select(items=np.arange(4)), whole.select(items=np.arange(10, 20))]
     measured = [held_out_measure([source])(tiny_encoder)["rank_distance"] for source in sources]
-    both = held_out_measure(sources, stop_on="rank_distance")(tiny_encoder)
+    both = held_out_measure(sources, metric="rank_distance")(tiny_encoder)
     assert both["rank_distance"] == pytest.approx(sum(measured) / 2)
     assert measured[0] != measured[1]
 
@@ -53,7 +52,7 @@ def test_pairs_in_one_language_have_no_crosslingual_figure(tiny_encoder: Sentenc
     kept = [value for name, value in figures.items() if name.endswith("_AP")]
     assert figures["AP"] == pytest.approx(sum(kept) / len(kept))
     with pytest.raises(PanglotError, match=r"cannot stop on crosslingual_AP.*use one of .*monolingual_AP"):
-        held_out_measure([english], stop_on="crosslingual_AP")(tiny_encoder)
+        held_out_measure([english], metric="crosslingual_AP")(tiny_encoder)
 
 
 UNKNOWN = ["accuracy", "eval_AP", "bilingual_AP", "nDCG@0", "R", "multilingual_rank_distance", "", "AP_"]
@@ -65,15 +64,15 @@ def test_an_unknown_figure_is_refused_when_a_recipe_is_read_and_before_a_run_beg
     run: Runner, name: str, tmp_path: Path
 ) -> None:
     with pytest.raises(PanglotError, match="no measure that panglot knows"):
-        read_recipe(None, {"training.stop_on": name})
+        read_recipe(None, {"training.metric_for_best_model": name})
     with pytest.raises(PanglotError, match="no measure that panglot knows"):
-        run(tmp_path / "run", replace(HOW, stop_on=name), held_out=[sample_pairs()])
+        run(tmp_path / "run", {**HOW, "metric_for_best_model": name}, held_out=[sample_pairs()])
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_a_known_figure_is_read_from_a_recipe(name: str) -> None:
-    assert read_recipe(None, {"training.stop_on": name}).training.optimisation().stop_on == name
+    assert read_recipe(None, {"training.metric_for_best_model": name}).training.metric_for_best_model == name
 
 
 class Scripted:
@@ -88,12 +87,14 @@ class Scripted:
         return {"AP": 0.01 * len(self.seen), self.name: next(self.figures)}  # AP rises, and does not count
 
 
-@pytest.mark.parametrize(("stop_on", "best"), [("nDCG@10", 1), ("multilingual_AP", 1), ("rank_distance", 2)])
+@pytest.mark.parametrize(
+    ("metric_for_best_model", "best"), [("nDCG@10", 1), ("multilingual_AP", 1), ("rank_distance", 2)]
+)
 def test_the_model_that_is_best_by_the_chosen_figure_is_kept(
-    run: Runner, stop_on: str, best: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Runner, metric_for_best_model: str, best: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figures = [30.0, 50.0, 10.0, 20.0]  # the second is the largest, the third the smallest
-    script = Scripted(stop_on, [*figures, figures[best]])
+    script = Scripted(metric_for_best_model, [*figures, figures[best]])
     asked: list[tuple[Any, ...]] = []
 
     def made(*arguments: Any) -> Scripted:
@@ -101,12 +102,14 @@ def test_the_model_that_is_best_by_the_chosen_figure_is_kept(
         return script
 
     monkeypatch.setattr("panglot.training.run.held_out_measure", made)
-    outcome, model = run(tmp_path, replace(HOW, stop_on=stop_on), held_out=[sample_pairs()])
-    assert asked[0][-1] == stop_on
+    outcome, model = run(
+        tmp_path, {**HOW, "metric_for_best_model": metric_for_best_model}, held_out=[sample_pairs()]
+    )
+    assert asked[0][-1] == metric_for_best_model
     assert len(set(script.seen[:4])) == 4
     assert model_sha256(model) == script.seen[4] == script.seen[best]
     assert model_sha256(load_encoder(str(tmp_path), device="cpu")) == script.seen[best]
-    assert outcome.figures[stop_on] == figures[best]
+    assert outcome.figures[metric_for_best_model] == figures[best]
 
 
 def test_patience_takes_a_smaller_rank_distance_for_a_gain(
@@ -114,7 +117,7 @@ def test_patience_takes_a_smaller_rank_distance_for_a_gain(
 ) -> None:
     script = Scripted("rank_distance", [30.0, 20.0, 25.0, 26.0, 20.0])
     monkeypatch.setattr("panglot.training.run.held_out_measure", lambda *_: script)
-    how = replace(HOW, steps=6, stop_on="rank_distance", patience=2)
+    how: dict[str, Any] = {**HOW, "steps": 6, "metric_for_best_model": "rank_distance", "patience": 2}
     outcome, model = run(tmp_path, how, held_out=[sample_pairs()])
     assert outcome.steps == 4  # two measurements after the best, the second
     assert model_sha256(model) == script.seen[1]
@@ -122,7 +125,7 @@ def test_patience_takes_a_smaller_rank_distance_for_a_gain(
 
 def test_a_run_is_measured_and_stopped_on_the_figure_that_it_keeps(run: Runner, tmp_path: Path) -> None:
     held_out = [sample_pairs().select(languages=["en", "de"], items=np.arange(6))]
-    how = replace(HOW, steps=3, learning_rate=3e-2, stop_on="rank_distance")
+    how: dict[str, Any] = {**HOW, "steps": 3, "learning_rate": 3e-2, "metric_for_best_model": "rank_distance"}
     outcome, _ = run(tmp_path, how, held_out=held_out)
     measured = [entry["eval_rank_distance"] for entry in outcome.log if "eval_rank_distance" in entry]
     assert len(measured) == 3

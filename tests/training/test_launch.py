@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,14 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from panglot import Optimisation, PanglotError, load_encoder, sample_pairs, train
+from panglot import PanglotError, load_encoder, sample_pairs, train
 from panglot.data import sample
 from panglot.training import StepReport, run
 from panglot.training.checkpoints import processes_of
 from panglot.training.processes import decided_by_first, first_to_report, is_first, of_first, on_any
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-STEADY = Optimisation(steps=4, learning_rate=1e-3, save_every=2, dropout=0.0)
+STEADY: dict[str, Any] = {"steps": 4, "learning_rate": 1e-3, "save_steps": 2, "dropout": 0.0}
 Found = dict[str, Any]
 Weights = dict[str, torch.Tensor]
 
@@ -206,6 +205,6 @@ def test_one_process_uses_one_gpu_of_several(
         return made[0]
 
     monkeypatch.setattr(run, "training_arguments", of_a_machine_with_four)
-    how = replace(STEADY, steps=1, save_every=0)
-    train(tiny_encoder, [sample_pairs()], tmp_path / "run", batch_size=8, optimisation=how)
+    how: dict[str, Any] = {**STEADY, "steps": 1, "save_steps": 0}
+    train(tiny_encoder, [sample_pairs()], tmp_path / "run", batch_size=8, **how)
     assert made[0].n_gpu == 1

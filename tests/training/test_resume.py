@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,12 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from panglot import Optimisation, PanglotError, load_encoder, sample_pairs, train
+from panglot import PanglotError, load_encoder, sample_pairs, train
 from panglot.encoders import model_sha256
 from panglot.training import Guidance, Lora, StepReport, Training
 from panglot.training.checkpoints import last_checkpoint
 
-HOW = Optimisation(steps=6, learning_rate=1e-3, save_every=2)
+HOW: dict[str, Any] = {"steps": 6, "learning_rate": 1e-3, "save_steps": 2}
 Runner = Callable[..., tuple[Training, SentenceTransformer]]
 
 
@@ -44,10 +43,12 @@ def press_ctrl_c(step: int, times: int = 1) -> Callable[[StepReport], None]:
 
 @pytest.fixture(scope="module")
 def run(tiny_checkpoint: Path) -> Runner:
-    def start(output: Path, how: Optimisation = HOW, **settings: Any) -> tuple[Training, SentenceTransformer]:
+    def start(
+        output: Path, how: dict[str, Any] = HOW, **settings: Any
+    ) -> tuple[Training, SentenceTransformer]:
         model = load_encoder(str(tiny_checkpoint), device="cpu")  # it has dropout, which must be resumed too
         settings = {"batch_size": 8, **settings}
-        return train(model, [sample_pairs()], output, optimisation=how, **settings), model
+        return train(model, [sample_pairs()], output, **how, **settings), model
 
     return start
 
@@ -96,7 +97,7 @@ def taught(checkpoint: Path) -> Guidance:
 
 CHANGES: dict[str, dict[str, Any]] = {
     "gradient-cache": {"how": {"gradient_cache": True, "micro_batch_tokens": 200}},
-    "lora": {"how": {"lora": Lora(rank=2, dropout=0.1, targets=("query", "dense"))}},
+    "lora": {"how": {"lora": Lora(rank=2, dropout=0.1, targets=["query", "dense"])}},
     "alpha-schedule": {"alpha": (1.0, 0.0)},
     "guidance": {"guidance": taught},
     "all-at-once": {
@@ -114,7 +115,7 @@ def test_whatever_is_trained_a_crashed_run_ends_with_the_weights_of_an_uninterru
 ) -> None:
     if name == "lora":
         pytest.importorskip("peft")
-    how = replace(HOW, steps=4, **CHANGES[name].get("how", {}))
+    how: dict[str, Any] = {**HOW, "steps": 4, **CHANGES[name].get("how", {})}
 
     def start(folder: str, **more: Any) -> str:
         settings = {key: value for key, value in CHANGES[name].items() if key != "how"}
@@ -181,11 +182,11 @@ def test_ctrl_c_in_the_last_step_lets_the_run_finish(run: Runner, uninterrupted:
         ({"alpha": 0.3}, "batches.alpha was 0.5 and is now 0.3"),
         ({"batch_size": 4}, "batches.size was 8 and is now 4"),
         ({"strategy": "mixed"}, 'batches.strategy was "hybrid" and is now "mixed"'),
-        ({"temperature": 0.1}, "objective.temperature was 0.05 and is now 0.1"),
+        ({"temperature": 0.1}, "loss.temperature was 0.05 and is now 0.1"),
         ({"alpha": (0.5, 0.5)}, r"batches.alpha was 0.5 and is now \[0.5, 0.5\]"),
-        ({"how": replace(HOW, lora=Lora())}, "training.lora was null and is now"),
-        ({"how": replace(HOW, seed=1)}, "training.seed was 0 and is now 1"),
-        ({"how": replace(HOW, steps=7)}, "training.steps was 6 and is now 7"),
+        ({"how": {**HOW, "lora": Lora()}}, "training.lora was null and is now"),
+        ({"how": {**HOW, "seed": 1}}, "training.seed was 0 and is now 1"),
+        ({"how": {**HOW, "steps": 7}}, "training.steps was 6 and is now 7"),
         ({"model_name": "other"}, 'model.name was "encoder" and is now "other"'),
     ],
 )
@@ -199,21 +200,21 @@ def test_resuming_with_another_setting_is_refused_naming_it(
 def test_resuming_with_another_teacher_is_refused(
     run: Runner, still_checkpoint: Path, tiny_encoder: SentenceTransformer, crashed: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(PanglotError, match=r"cannot resume, for objective\.\w+ was null and is now 0.05"):
-        run(crashed, resume=True, guidance=Guidance(tiny_encoder, pull=1.0))
+    with pytest.raises(PanglotError, match=r"cannot resume, for loss\.\w+ was null and is now 0.05"):
+        run(crashed, resume=True, teacher=tiny_encoder, pull=1.0)
     with pytest.raises(CrashError):
-        run(tmp_path / "taught", guidance=Guidance(tiny_encoder, pull=1.0), tell=crash_after(3))
+        run(tmp_path / "taught", teacher=tiny_encoder, pull=1.0, tell=crash_after(3))
     other = load_encoder(str(still_checkpoint), device="cpu")
     with torch.no_grad():
         next(other.parameters()).mul_(2)
-    with pytest.raises(PanglotError, match=r"objective\.teacher_sha256 was"):
-        run(tmp_path / "taught", resume=True, guidance=Guidance(other, pull=1.0))
+    with pytest.raises(PanglotError, match=r"loss\.teacher_sha256 was"):
+        run(tmp_path / "taught", resume=True, teacher=other, pull=1.0)
 
 
 def test_resuming_with_other_data_is_refused(tiny_encoder: SentenceTransformer, crashed: Path) -> None:
     fewer = sample_pairs().select(languages=["en", "de"])
     with pytest.raises(PanglotError, match="cannot resume, for data was"):
-        train(tiny_encoder, [fewer], crashed, batch_size=8, optimisation=HOW, resume=True)
+        train(tiny_encoder, [fewer], crashed, batch_size=8, **HOW, resume=True)
 
 
 def test_an_unfinished_run_is_not_written_over(run: Runner, crashed: Path) -> None:

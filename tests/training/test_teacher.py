@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,13 +12,13 @@ from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
-from panglot import Optimisation, PanglotError, load_encoder, sample_pairs, train
+from panglot import PanglotError, load_encoder, sample_pairs, train
 from panglot.encoders import model_sha256
 from panglot.training import Guidance, Training
 from panglot.training.teacher import distillation, pull
 
 Runner = Callable[..., tuple[Training, SentenceTransformer]]
-ONE_STEP = Optimisation(steps=1, learning_rate=1e-3)
+ONE_STEP: dict[str, Any] = {"steps": 1, "learning_rate": 1e-3}
 
 
 def test_the_divergence_of_two_pairs_is_that_worked_by_hand() -> None:
@@ -88,7 +89,12 @@ def logged(outcome: Training, name: str) -> float:
 def test_a_teacher_that_knows_what_the_model_knows_adds_nothing(
     run: Runner, still_checkpoint: Path, tmp_path: Path, gradient_cache: bool
 ) -> None:
-    how = Optimisation(steps=1, learning_rate=1e-3, gradient_cache=gradient_cache, micro_batch_tokens=60)
+    how: dict[str, Any] = {
+        "steps": 1,
+        "learning_rate": 1e-3,
+        "gradient_cache": gradient_cache,
+        "micro_batch_tokens": 60,
+    }
     terms = {}
     for strategy in ("english", "crosslingual"):
         teacher = load_encoder(str(still_checkpoint), device="cpu")
@@ -106,10 +112,10 @@ def test_a_teacher_that_knows_what_the_model_knows_adds_nothing(
 def test_the_teacher_does_not_change_and_has_no_gradient(
     run: Runner, tiny_checkpoint: Path, tiny_encoder: SentenceTransformer, tmp_path: Path
 ) -> None:
-    how = Optimisation(steps=3, learning_rate=1e-2)
+    how: dict[str, Any] = {"steps": 3, "learning_rate": 1e-2}
     teacher = tiny_encoder.train()
     before = model_sha256(teacher)
-    _, guided = run(tmp_path / "guided", how, guidance=Guidance(teacher, distillation=1.0, pull=1.0))
+    _, guided = run(tmp_path / "guided", how, teacher=teacher, distillation=1.0, pull=1.0)
     assert model_sha256(teacher) == before
     assert not teacher.training  # so its dropout is off
     assert all(parameter.grad is None for parameter in teacher.parameters())
@@ -128,8 +134,9 @@ def test_a_teacher_of_another_width_can_be_distilled_but_not_pulled_to(
                 [sample_pairs()],
                 tmp_path / "refused",
                 batch_size=8,
-                optimisation=ONE_STEP,
-                guidance=Guidance(encoder, **weights),  # type: ignore[arg-type]
+                **ONE_STEP,
+                teacher=encoder,
+                **weights,  # type: ignore[arg-type]
             )
     assert not (tmp_path / "refused").exists()
     outcome = train(
@@ -137,8 +144,9 @@ def test_a_teacher_of_another_width_can_be_distilled_but_not_pulled_to(
         [sample_pairs()],
         tmp_path / "run",
         batch_size=8,
-        optimisation=ONE_STEP,
-        guidance=Guidance(encoder, distillation=1.0),
+        **ONE_STEP,
+        teacher=encoder,
+        distillation=1.0,
     )
     assert logged(outcome, "distillation") > 0
 
@@ -150,7 +158,8 @@ def test_a_model_is_not_its_own_teacher(tiny_encoder: SentenceTransformer, tmp_p
             [sample_pairs()],
             tmp_path / "run",
             batch_size=8,
-            optimisation=ONE_STEP,
-            guidance=Guidance(tiny_encoder, pull=1.0),
+            **ONE_STEP,
+            teacher=tiny_encoder,
+            pull=1.0,
         )
     assert not (tmp_path / "run").exists()

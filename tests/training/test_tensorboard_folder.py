@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from panglot import Optimisation, PanglotError, sample_pairs, train
+from panglot import PanglotError, sample_pairs, train
 from panglot.training.watching import TENSORBOARD, tensorboard_in
 
 
@@ -14,8 +15,8 @@ def test_its_files_are_still_there_when_the_run_is_finished(
     tiny_encoder: SentenceTransformer, tmp_path: Path
 ) -> None:
     pytest.importorskip("tensorboard")
-    how = Optimisation(steps=2, save_every=1, report_to=("tensorboard",))
-    train(tiny_encoder, [sample_pairs()], tmp_path, batch_size=2, optimisation=how)
+    how: dict[str, Any] = {"steps": 2, "save_steps": 1, "report_to": ["tensorboard"]}
+    train(tiny_encoder, [sample_pairs()], tmp_path, batch_size=2, **how)
     assert not (tmp_path / "checkpoints").exists()
     assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
     assert TENSORBOARD not in os.environ
@@ -31,7 +32,7 @@ def test_a_folder_that_the_environment_names_is_kept(monkeypatch: pytest.MonkeyP
 def test_an_unknown_tracker_is_refused_before_anything_is_written(
     tiny_encoder: SentenceTransformer, tmp_path: Path
 ) -> None:
-    how = Optimisation(steps=2, report_to=("tensorbord",))
+    how: dict[str, Any] = {"steps": 2, "report_to": ["tensorbord"]}
     with pytest.raises(PanglotError, match="'tensorbord' cannot be used: tensorbord is not supported"):
-        train(tiny_encoder, [sample_pairs()], tmp_path / "run", batch_size=2, optimisation=how)
+        train(tiny_encoder, [sample_pairs()], tmp_path / "run", batch_size=2, **how)
     assert not (tmp_path / "run").exists()

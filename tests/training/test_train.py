@@ -13,18 +13,18 @@ import torch
 from huggingface_hub import ModelCard
 from sentence_transformers import SentenceTransformer
 
-from panglot import Optimisation, PanglotError, encode, load_encoder, sample_pairs, train
+from panglot import PanglotError, encode, load_encoder, sample_pairs, train
 from panglot.data import pairs_from_rows, sample
 from panglot.encoders import model_sha256
-from panglot.training import Guidance, StepReport, Training, trainer, training_of
+from panglot.training import StepReport, Training, trainer, training_of
 from panglot.training.optimizer import clip_gradients, token_table
 
-SHORT = Optimisation(steps=3, learning_rate=1e-3)
+SHORT: dict[str, Any] = {"steps": 3, "learning_rate": 1e-3}
 
 
-def run(model: SentenceTransformer, output: Path, how: Optimisation = SHORT, **settings: Any) -> Training:
+def run(model: SentenceTransformer, output: Path, how: dict[str, Any] = SHORT, **settings: Any) -> Training:
     settings = {"batch_size": 8, "model_name": "tiny", **settings}
-    return train(model, [sample_pairs()], output, optimisation=how, **settings)
+    return train(model, [sample_pairs()], output, **how, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def finished(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_the_loss_falls(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
     # one language, so that the tiny model can learn its 48 pairs by heart
-    how = Optimisation(steps=40, learning_rate=3e-3)
+    how: dict[str, Any] = {"steps": 40, "learning_rate": 3e-3}
     outcome = run(tiny_encoder, tmp_path, how, batch_size=16, strategy="english")
     losses = [entry["loss"] for entry in outcome.log if "loss" in entry]
     assert len(losses) == 4
@@ -98,7 +98,7 @@ def test_a_finished_run_leaves_no_checkpoint(tiny_encoder: SentenceTransformer, 
     run(
         tiny_encoder,
         tmp_path,
-        Optimisation(steps=3, save_every=1),
+        {"steps": 3, "save_steps": 1},
         tell=lambda _: seen.extend(tmp_path.glob("checkpoints/*")),
     )
     assert seen
@@ -112,7 +112,7 @@ def test_the_same_seed_gives_identical_weights_and_another_does_not(
     hashes = []
     for number, seed in enumerate((3, 3, 4)):
         model = load_encoder(str(tiny_checkpoint), device="cpu")
-        run(model, tmp_path / str(number), Optimisation(steps=3, learning_rate=1e-3, seed=seed))
+        run(model, tmp_path / str(number), {"steps": 3, "learning_rate": 1e-3, "seed": seed})
         hashes.append(model_sha256(model))
     assert hashes[0] == hashes[1] != hashes[2]
 
@@ -120,7 +120,7 @@ def test_the_same_seed_gives_identical_weights_and_another_does_not(
 def test_a_frozen_table_is_unchanged_by_training(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
     table = token_table(tiny_encoder).weight
     before, whole = table.detach().clone(), model_sha256(tiny_encoder)
-    run(tiny_encoder, tmp_path, Optimisation(steps=3, learning_rate=1e-3, table="frozen"))
+    run(tiny_encoder, tmp_path, {"steps": 3, "learning_rate": 1e-3, "embedding_update": "frozen"})
     assert (table == before).all()
     assert model_sha256(tiny_encoder) != whole
 
@@ -148,7 +148,8 @@ def test_hard_negatives_are_trained_with(tiny_encoder: SentenceTransformer, tmp_
             tmp_path / pairs.name,
             strategy="english",
             batch_size=4,
-            optimisation=Optimisation(steps=1, learning_rate=1e-12),
+            steps=1,
+            learning_rate=1e-12,
         )
         first_losses.append(next(entry["loss"] for entry in outcome.log if "loss" in entry))
     assert first_losses[1] > first_losses[0] + 0.2  # six candidates instead of four
@@ -177,8 +178,8 @@ def test_a_batch_larger_than_the_data_is_refused_with_the_largest(
 def test_patience_without_held_out_documents_is_refused(
     tiny_encoder: SentenceTransformer, tmp_path: Path
 ) -> None:
-    with pytest.raises(PanglotError, match="patience needs held-out documents and evaluate_every"):
-        run(tiny_encoder, tmp_path, Optimisation(steps=3, patience=1, evaluate_every=1))
+    with pytest.raises(PanglotError, match="patience needs held-out documents and eval_steps"):
+        run(tiny_encoder, tmp_path, {"steps": 3, "patience": 1, "eval_steps": 1})
 
 
 def test_a_failed_run_gives_ctrl_c_its_meaning_back(
@@ -200,8 +201,13 @@ def test_texts_looked_up_ahead_by_workers_give_the_same_weights(
     for workers in (0, 2):
         model = load_encoder(str(tiny_checkpoint), device="cpu")
         teacher = load_encoder(str(tiny_checkpoint), device="cpu")
-        how = Optimisation(steps=5, learning_rate=1e-3, workers=workers, micro_batch_tokens=60)
-        run(model, tmp_path / f"{workers}", how, guidance=Guidance(teacher, distillation=1.0))
+        how: dict[str, Any] = {
+            "steps": 5,
+            "learning_rate": 1e-3,
+            "dataloader_num_workers": workers,
+            "micro_batch_tokens": 60,
+        }
+        run(model, tmp_path / f"{workers}", how, teacher=teacher, distillation=1.0)
         hashes.append(model_sha256(model))
     assert hashes[0] == hashes[1]
 
@@ -209,7 +215,7 @@ def test_texts_looked_up_ahead_by_workers_give_the_same_weights(
 def test_a_schedule_of_alpha_runs_over_the_steps_of_the_run(
     tiny_encoder: SentenceTransformer, tmp_path: Path
 ) -> None:
-    how = Optimisation(steps=30, micro_batch_tokens=4096)
+    how: dict[str, Any] = {"steps": 30, "micro_batch_tokens": 4096}
     outcome = run(tiny_encoder, tmp_path, how, alpha=(1.0, 1.0, 0.0, 0.0), batch_size=2)
     shares = [entry["monolingual_share"] for entry in outcome.log if "monolingual_share" in entry]
     # alpha is 1 in the first ten steps, falls over the next, and is 0 in the last
@@ -222,7 +228,7 @@ def test_the_small_encoder_learns_and_its_card_shows_how_to_load_it(
     small_checkpoint: Path, tmp_path: Path
 ) -> None:
     model = load_encoder(str(small_checkpoint), device="cpu")
-    how = Optimisation(steps=20, learning_rate=2e-4)
+    how: dict[str, Any] = {"steps": 20, "learning_rate": 2e-4}
     outcome = run(model, tmp_path, how, batch_size=16)
     losses = [entry["loss"] for entry in outcome.log if "loss" in entry]
     assert losses[-1] < losses[0]
@@ -238,7 +244,7 @@ def test_a_learning_rate_that_is_far_too_high_stops_with_the_step_and_the_cause(
     tiny_encoder: SentenceTransformer, tmp_path: Path
 ) -> None:
     with pytest.raises(PanglotError, match=r"diverged at step \d: .* learning_rate"):
-        run(tiny_encoder, tmp_path, Optimisation(steps=6, learning_rate=1e30))
+        run(tiny_encoder, tmp_path, {"steps": 6, "learning_rate": 1e30})
     assert not (tmp_path / "model.safetensors").exists()
 
 
@@ -248,7 +254,7 @@ def test_a_weight_that_is_infinite_stops_the_first_step(
     with torch.no_grad():
         next(p for name, p in tiny_encoder.named_parameters() if "query.weight" in name)[0, 0] = math.inf
     with pytest.raises(PanglotError, match=r"diverged at step 1: .* start from another checkpoint"):
-        run(tiny_encoder, tmp_path, Optimisation(steps=6))
+        run(tiny_encoder, tmp_path, {"steps": 6})
 
 
 def test_divergence_keeps_the_checkpoints_before_it(
@@ -258,7 +264,7 @@ def test_divergence_keeps_the_checkpoints_before_it(
     norms = iter([1.0, 1.0, 1.0, math.nan])
     monkeypatch.setattr(trainer, "clip_gradients", lambda *given: clip(*given) * next(norms))
     with pytest.raises(PanglotError, match="diverged at step 4"):
-        run(tiny_encoder, tmp_path, Optimisation(steps=6, save_every=2))
+        run(tiny_encoder, tmp_path, {"steps": 6, "save_steps": 2})
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["checkpoint-2"]
 
 
@@ -267,5 +273,5 @@ def test_a_last_step_that_breaks_the_weights_saves_no_model(
 ) -> None:
     monkeypatch.setattr(trainer.PairsTrainer, "_clip_grad_norm", lambda self, model: torch.tensor(1.0))
     with pytest.raises(PanglotError, match="the last step made weights that are not finite"):
-        run(tiny_encoder, tmp_path, Optimisation(steps=4, learning_rate=1e30))
+        run(tiny_encoder, tmp_path, {"steps": 4, "learning_rate": 1e30})
     assert not (tmp_path / "model.safetensors").exists()

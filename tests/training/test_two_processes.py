@@ -42,7 +42,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "bfloat16": {"how": {"bf16": True}},
 }
 RESUMED: dict[str, dict[str, Any]] = {
-    "how": {"steps": 4, "save_every": 2, "gradient_cache": True, "micro_batch_tokens": 60},
+    "how": {"steps": 4, "save_steps": 2, "gradient_cache": True, "micro_batch_tokens": 60},
     "guidance": GUIDANCE,
 }
 
@@ -169,7 +169,7 @@ def test_an_interrupted_run_of_two_processes_ends_with_the_weights_of_an_uninter
     folder: Path, tiny_checkpoint: Path
 ) -> None:
     for process in (0, 1):
-        assert min(found(folder, process)["made"]) == RESUMED["how"]["save_every"] + 1
+        assert min(found(folder, process)["made"]) == RESUMED["how"]["save_steps"] + 1
     whole, resumed = (
         load_encoder(str(folder / name), device="cpu").state_dict() for name in ("whole", "crashed")
     )

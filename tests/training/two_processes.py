@@ -13,7 +13,7 @@ import torch.distributed as dist
 from sentence_transformers import SentenceTransformer
 from torch.multiprocessing.spawn import start_processes
 
-from panglot import Optimisation, ParallelPairs, load_encoder, sample_pairs, train
+from panglot import ParallelPairs, load_encoder, sample_pairs, train
 from panglot.data import pairs_from_rows
 from panglot.encoders import model_sha256
 from panglot.training import Guidance, Lora, StepReport, Training, info_nce
@@ -49,7 +49,7 @@ def run_case(
         settings["guidance"] = Guidance(load_encoder(checkpoint, device="cpu"), **case["guidance"])
     model = load_encoder(checkpoint, device="cpu")
     sources = [with_negatives() if case.get("negatives") else sample_pairs()]
-    return train(model, sources, output, batch_size=8, optimisation=Optimisation(**how), **settings), model
+    return train(model, sources, output, batch_size=8, **{**how}, **settings), model
 
 
 def gradient(case: dict[str, torch.Tensor], part: slice, negatives: slice) -> dict[str, torch.Tensor]:

@@ -25,6 +25,11 @@ from panglot.cli.train import train
 from panglot.cli.trim import trim
 from panglot.errors import PanglotError
 
+OLD_OPTIONS = {  # of the first version, taken for one version more
+    "--evaluate-every": "--eval-steps",
+    "--save-every": "--save-steps",
+    "--table-learning-rate": "--embedding-learning-rate",
+}
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -67,11 +72,18 @@ def options(
     """Take the options that stand before a command."""
 
 
+def _renamed(word: str) -> str:
+    """Return an option of the first version by its name of today."""
+    name, equals, value = word.partition("=")
+    return OLD_OPTIONS.get(name, name) + equals + value
+
+
 def main() -> None:
     """Run the command line: a mistake is one sentence and exit code 2 (Ctrl-C is 130, as typer has it)."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    sys.argv[1:] = [_renamed(word) for word in sys.argv[1:]]
     try:
         app()
     except PanglotError as error:

@@ -50,7 +50,7 @@ def train(
     learning_rate: Annotated[
         float | None, typer.Option(help="Learning rate at its peak. (default: as tested for the model)")
     ] = None,
-    table_learning_rate: Annotated[
+    embedding_learning_rate: Annotated[
         float | None, typer.Option(help="Learning rate of the token embeddings. (default: the same)")
     ] = None,
     temperature: Annotated[
@@ -69,13 +69,14 @@ def train(
     held_out: Annotated[
         float | None, typer.Option(help="Share of the items to hold out, by document. (default: 0)")
     ] = None,
-    evaluate_every: Annotated[
-        int | None, typer.Option(help="Measure on held-out documents every so many steps; keep the best.")
+    eval_steps: Annotated[
+        int | None,
+        typer.Option(help="Measure on held-out documents every so many steps; keep the best model."),
     ] = None,
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many measurements without a gain. (default: never)")
     ] = None,
-    save_every: Annotated[int | None, typer.Option(help="Write a checkpoint every so many steps.")] = None,
+    save_steps: Annotated[int | None, typer.Option(help="Write a checkpoint every so many steps.")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed. (default: 0)")] = None,
     bf16: Annotated[bool | None, typer.Option("--bf16/--no-bf16", help="Compute in bfloat16.")] = None,
     settings: Annotated[
@@ -112,13 +113,13 @@ def train(
         "batches.strategy": strategy,
         "batches.alpha": alpha,
         "batches.size": batch_size,
-        "objective.temperature": temperature,
+        "loss.temperature": temperature,
         "training.steps": steps,
         "training.learning_rate": learning_rate,
-        "training.table_learning_rate": table_learning_rate,
-        "training.evaluate_every": evaluate_every,
+        "training.embedding_learning_rate": embedding_learning_rate,
+        "training.eval_steps": eval_steps,
         "training.patience": patience,
-        "training.save_every": save_every,
+        "training.save_steps": save_steps,
         "training.seed": seed,
         "training.bf16": bf16,
     }

@@ -18,7 +18,7 @@ from panglot.experiments.display import (
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target
 from panglot.report.blocks import Section
-from panglot.training.settings import Part
+from panglot.training.config import Part
 
 TITLE = "Which share of monolingual batches is best?"
 BASELINE = 0.5

@@ -35,8 +35,8 @@ from panglot.report.blocks import Section
 from panglot.report.frames import Table, wide
 from panglot.report.tables import SETTING_NAMES
 from panglot.search.bm25 import BM25
-from panglot.training import Recipe, override
-from panglot.training.settings import Part
+from panglot.training import TrainingConfig, override
+from panglot.training.config import Part
 
 TITLE = "Hybrid-tuned encoders against zero-shot encoders, and BM25"
 BM25_TITLE = "BM25"
@@ -59,7 +59,7 @@ class Encoder(Part):
         optional: left out where it is not on this machine.
         trust_remote_code: let it run code of its own.
         batches: settings of its tuning that differ from the recipe's.
-        objective: likewise.
+        loss: likewise.
         training: likewise.
     """
 
@@ -69,20 +69,20 @@ class Encoder(Part):
     optional: bool = False
     trust_remote_code: bool = False
     batches: dict[str, Any] = Field(default_factory=dict)
-    objective: dict[str, Any] = Field(default_factory=dict)
+    loss: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
 
-    def loaded(self, recipe: Recipe) -> str:
+    def loaded(self, recipe: TrainingConfig) -> str:
         """Return the name that ``load_encoder`` takes."""
         return self.model or recipe.model.name
 
-    def title(self, recipe: Recipe) -> str:
+    def title(self, recipe: TrainingConfig) -> str:
         """Return what answers call it."""
         return self.name or Path(self.loaded(recipe)).name
 
-    def settings(self, recipe: Recipe) -> dict[str, Any]:
+    def settings(self, recipe: TrainingConfig) -> dict[str, Any]:
         """Return what is laid over the shared recipe to tune it."""
-        own = {"batches": self.batches, "objective": self.objective, "training": self.training}
+        own = {"batches": self.batches, "loss": self.loss, "training": self.training}
         return {
             "model.name": self.loaded(recipe),
             "model.trust_remote_code": self.trust_remote_code or recipe.model.trust_remote_code,
@@ -140,7 +140,7 @@ def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     return found
 
 
-def _kept(grid: Grid, recipe: Recipe) -> dict[str, Encoder]:
+def _kept(grid: Grid, recipe: TrainingConfig) -> dict[str, Encoder]:
     """Return the encoders that can be had here, by title."""
     kept: dict[str, Encoder] = {}
     for encoder in grid.encoders:

@@ -20,7 +20,7 @@ from panglot.data import ParallelPairs
 from panglot.encoders import load_encoder
 from panglot.errors import PanglotError
 from panglot.experiments.recipes import train_recipe
-from panglot.training import Recipe, StepReport, override
+from panglot.training import StepReport, TrainingConfig, override
 
 RESET = "5"  # what Linux takes to forget a process's highest memory
 
@@ -43,7 +43,7 @@ class Cost:
     peak: int
 
 
-def measure_cost(recipe: Recipe, sources: Sequence[ParallelPairs], pairs: int) -> Cost:
+def measure_cost(recipe: TrainingConfig, sources: Sequence[ParallelPairs], pairs: int) -> Cost:
     """Train a step to warm up and then some more, in a fresh process, whose memory nothing else has used.
 
     Args:
@@ -75,7 +75,7 @@ class _EnoughError(Exception):
     """Ends training once all is measured; the model is not needed."""
 
 
-def _measured(recipe: Recipe, sources: Sequence[ParallelPairs], pairs: int, threads: int) -> Cost:
+def _measured(recipe: TrainingConfig, sources: Sequence[ParallelPairs], pairs: int, threads: int) -> Cost:
     torch.set_num_threads(threads)
     size = recipe.batches.size
     steps = 1 + max(1, math.ceil(pairs / size))

@@ -33,7 +33,7 @@ from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, be
 from panglot.report.blocks import Section
 from panglot.report.frames import Table, texts
 from panglot.report.tables import SETTING_NAMES
-from panglot.training.settings import Part
+from panglot.training.config import Part
 
 TITLE = "One model for all languages, or one a language: which keeps more outside its domain?"
 AGNOSTIC = "agnostic"

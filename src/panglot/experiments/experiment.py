@@ -40,8 +40,8 @@ from panglot.report.frames import Table, to_records
 from panglot.report.html import page
 from panglot.report.markdown import markdown
 from panglot.report.write import write_assets
-from panglot.training import Recipe, override
-from panglot.training.settings import Part, checked
+from panglot.training import TrainingConfig, override
+from panglot.training.config import Part, checked
 
 NAMES = ("low-resource", "scaling", "unseen-languages", "baselines", "domain-shift", "alpha")
 
@@ -65,7 +65,7 @@ class Experiment(Part):
     seeds: Annotated[int, Field(ge=1)] = 3
     measure: str = "AP"
     bf16: bool = False
-    recipe: Recipe = Recipe()
+    recipe: TrainingConfig = TrainingConfig()
     grid: dict[str, Any] = Field(default_factory=dict)
 
     @property

@@ -27,7 +27,7 @@ from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target, languages_of
 from panglot.languages import resource_class
 from panglot.report.blocks import Section
 from panglot.report.frames import Table, texts, wide
-from panglot.training.settings import Part
+from panglot.training.config import Part
 
 TITLE = "Does hybrid training help low-resource languages?"
 HYBRID = "hybrid"

@@ -13,12 +13,12 @@ from torch import Tensor
 from panglot.batches import make_sampler
 from panglot.data import ParallelPairs
 from panglot.encoders import cut_at
-from panglot.training import InfoNCE, Recipe
+from panglot.training import InfoNCE, TrainingConfig
 from panglot.training.adapters import dropout_of
 from panglot.training.micro_batches import micro_batched
-from panglot.training.optimisation import CPU_TOKENS, GPU_TOKENS
 from panglot.training.optimizer import table_mode
 from panglot.training.steps import Steps
+from panglot.training.trainer import CPU_TOKENS, GPU_TOKENS
 
 Array = npt.NDArray[np.float64]
 NORMAL = 1.96  # standard errors to either side of a 95 % interval
@@ -56,7 +56,7 @@ def noise_scale(products: Array, size: int) -> NoiseScale:
     the expectation ``|G|^2``, and the mean of ``|g_i|^2`` that plus ``tr(Sigma) / B``. It is the same as the
     paper's appendix A.1 with batches of B and their mean, of K B pairs.
 
-    The paper's loss is a mean over independent examples. With in-batch negatives it is not: the objective
+    The paper's loss is a mean over independent examples. With in-batch negatives it is not: the loss
     itself depends on B, as does what languages a batch shares. So the scale holds for its size alone.
 
     Args:
@@ -84,7 +84,7 @@ def _moments(own: Any, every: Any, count: int) -> tuple[Any, Any]:
 
 
 def gradient_products(
-    model: SentenceTransformer, sources: Sequence[ParallelPairs], recipe: Recipe, count: int
+    model: SentenceTransformer, sources: Sequence[ParallelPairs], recipe: TrainingConfig, count: int
 ) -> Array:
     """Return the products of all pairs of gradients of InfoNCE at a model, ``(count, count)``.
 
@@ -110,18 +110,18 @@ def gradient_products(
     products = np.zeros((count, count))
     training = model.training
     with (
-        table_mode(model, how.table),
+        table_mode(model, how.embedding_update),
         dropout_of(model, how.dropout),
         micro_batched(model, cached=how.gradient_cache),
         cut_at(model, how.max_length),
     ):
         in_bf16 = torch.autocast(device.type, torch.bfloat16, enabled=how.bf16)
         model.forward = in_bf16(model.forward)  # type: ignore[method-assign]
-        objective = InfoNCE(model, recipe.objective.temperature)
+        loss = InfoNCE(model, recipe.loss.temperature)
         model.train()
         for i in range(count):
             model.zero_grad(set_to_none=True)
-            sum(objective(_moved(steps[i], device)).values()).backward()
+            sum(loss(_moved(steps[i], device)).values()).backward()
             gradients = [p.grad for p in model.parameters()]
             held.append([g.coalesce() if g is not None and g.is_sparse else g for g in gradients])
             for j in range(i + 1):

@@ -10,7 +10,7 @@ from panglot.data import Benchmark, sample_benchmark, sample_pairs
 from panglot.encoders import EMBEDDED, FloatArray, encode, load_encoder, passage_prompt, query_prompt
 from panglot.evaluation import Evaluation, evaluate
 from panglot.evaluation.ranks import Ranks, exact_ranks
-from panglot.training import Optimisation, StepReport, known_settings, train, training_of
+from panglot.training import StepReport, train, training_of
 
 QUESTIONS = (("es", "geography"), ("ar", "plants"), ("zh", "money"))  # a language and a topic each
 STRATEGIES = ("mixed", "hybrid")
@@ -71,13 +71,6 @@ def quickstart(
     """
     folder = Path(output)
     benchmark, pairs = sample_benchmark(), sample_pairs()
-    known = known_settings(model)
-    how = Optimisation(
-        steps=STEPS,
-        learning_rate=LEARNING_RATE,
-        dropout=known.get("training.dropout"),
-        bf16=known.get("training.bf16", False),
-    )
     stages = []
     for name in ("zero-shot", *STRATEGIES):
         say(f"loading {model}")
@@ -86,12 +79,12 @@ def quickstart(
             say(f"{name}: training {STEPS} steps of {BATCH} pairs in {len(pairs.languages)} languages")
             train(
                 encoder,
-                [pairs],
+                pairs,
                 folder / name,
                 strategy=name,
                 batch_size=BATCH,
-                temperature=known.get("objective.temperature", 0.05),
-                optimisation=how,
+                steps=STEPS,
+                learning_rate=LEARNING_RATE,
                 model_name=model,
                 tell=tell,
             )

@@ -12,7 +12,7 @@ from panglot.data.pairs_files.hub import is_hub_source
 from panglot.encoders import load_encoder, means_of_pairs, save_language_means
 from panglot.errors import PanglotError
 from panglot.languages import check_languages
-from panglot.training import Guidance, Recipe, StepReport, Training, is_first, train
+from panglot.training import StepReport, Training, TrainingConfig, is_first, override, train
 
 
 def load_source(source: str | Path, columns: Mapping[str, str] | None = None) -> ParallelPairs:
@@ -32,7 +32,7 @@ def load_source(source: str | Path, columns: Mapping[str, str] | None = None) ->
 
 
 def run_recipe(
-    recipe: Recipe,
+    recipe: TrainingConfig,
     output: Path,
     *,
     resume: bool = False,
@@ -76,11 +76,11 @@ def run_recipe(
     return outcomes
 
 
-def _load(recipe: Recipe) -> SentenceTransformer:
+def _load(recipe: TrainingConfig) -> SentenceTransformer:
     return load_encoder(recipe.model.name, trust_remote_code=recipe.model.trust_remote_code)
 
 
-def _sources(recipe: Recipe) -> tuple[list[ParallelPairs], list[ParallelPairs]]:
+def _sources(recipe: TrainingConfig) -> tuple[list[ParallelPairs], list[ParallelPairs]]:
     """Load the sources, keep the wanted languages, split off held-out documents."""
     data = recipe.data
     if not data.pairs:
@@ -104,7 +104,9 @@ def select_languages(sources: Sequence[ParallelPairs], languages: Sequence[str])
     return [source for source in chosen if len(source)]
 
 
-def _able(recipe: Recipe, sources: list[ParallelPairs], note: Callable[[str], None] | None) -> list[str]:
+def _able(
+    recipe: TrainingConfig, sources: list[ParallelPairs], note: Callable[[str], None] | None
+) -> list[str]:
     """Return the languages that can fill a batch, and say why the others cannot."""
     able = []
     refusals = []
@@ -122,7 +124,7 @@ def _able(recipe: Recipe, sources: list[ParallelPairs], note: Callable[[str], No
 
 
 def train_recipe(
-    recipe: Recipe,
+    recipe: TrainingConfig,
     model: SentenceTransformer,
     sources: Sequence[ParallelPairs],
     output: Path,
@@ -134,22 +136,12 @@ def train_recipe(
     note: Callable[[str], None] | None = None,
 ) -> Training:
     """Train a loaded model as a recipe says, on loaded pairs; see ``panglot.training.train``."""
-    batches = recipe.batches
     outcome = train(
         model,
         sources,
         output,
-        strategy=batches.strategy,
-        alpha=tuple(batches.alpha) if isinstance(batches.alpha, list) else batches.alpha,
-        batch_size=batches.size,
-        language=language or batches.language,
-        language_temperature=batches.language_temperature,
-        source_temperature=batches.source_temperature,
-        temperature=recipe.objective.temperature,
-        guidance=_guidance(recipe),
-        optimisation=recipe.training.optimisation(),
+        config=recipe if language is None else override(recipe, {"batches.language": language}),
         held_out=held_out,
-        held_out_items=recipe.data.held_out_items,
         model_name=recipe.model.name,
         resume=resume,
         tell=tell,
@@ -158,18 +150,3 @@ def train_recipe(
     if recipe.model.centre and outcome.finished and is_first():
         save_language_means(output, means_of_pairs(model, sources))
     return outcome
-
-
-def _guidance(recipe: Recipe) -> Guidance | None:
-    """Load the teacher, if the objective has use for one."""
-    objective = recipe.objective
-    if not (objective.distillation or objective.pull):
-        return None
-    trust = recipe.model.trust_remote_code
-    return Guidance(
-        load_encoder(objective.teacher or recipe.model.name, trust_remote_code=trust),
-        distillation=objective.distillation,
-        temperature=objective.distillation_temperature,
-        pull=objective.pull,
-        pivot=objective.pivot or None,
-    )

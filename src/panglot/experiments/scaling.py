@@ -37,8 +37,8 @@ from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target, digest, key_
 from panglot.files import write_json
 from panglot.report.blocks import Section
 from panglot.report.frames import Table, texts, wide
-from panglot.training import Recipe, override
-from panglot.training.settings import Part
+from panglot.training import TrainingConfig, override
+from panglot.training.config import Part
 
 TITLE = "What do more training languages and larger batches buy, and what do they cost?"
 ABOUT_SIZES = "batch sizes"
@@ -149,11 +149,11 @@ def size_name(size: int) -> str:
     return f"batches of {size:,}"
 
 
-def sized(recipe: Recipe, grid: Grid, size: int) -> Recipe:
+def sized(recipe: TrainingConfig, grid: Grid, size: int) -> TrainingConfig:
     """Return a recipe with another batch size over as many pairs; learning rates go with the size."""
     training, own = recipe.training, recipe.batches.size
     times = (size / own) ** grid.rate_power
-    table = training.table_learning_rate
+    table = training.embedding_learning_rate
     return override(
         recipe,
         {
@@ -161,7 +161,7 @@ def sized(recipe: Recipe, grid: Grid, size: int) -> Recipe:
             "batches.size": size,
             "training.steps": max(1, round(training.steps * own / size)),
             "training.learning_rate": training.learning_rate * times,
-            "training.table_learning_rate": None if table is None else table * times,
+            "training.embedding_learning_rate": None if table is None else table * times,
             "training.gradient_cache": training.gradient_cache or size > grid.cached_above,
         },
     )
@@ -329,7 +329,7 @@ def best_of(aligned: Aligned, settings: pd.DataFrame) -> pd.DataFrame:
 def _costs(
     quality: pd.DataFrame,
     best: pd.DataFrame,
-    recipes: Mapping[str, Recipe],
+    recipes: Mapping[str, TrainingConfig],
     measured: Mapping[str, Any],
 ) -> pd.DataFrame:
     """Return what each batch size gains on the zero-shot encoder: by pair, by second and by byte."""
@@ -427,7 +427,9 @@ def measure_batches(experiment: Experiment, grid: Grid, data: Data, folder: Path
     own = sized(seeded, grid, seeded.batches.size)
     sources = select_languages(sources_of(data)[0], grid.languages[: grid.size_languages])
 
-    def kept(kind: str, recipe: Recipe, more: Mapping[str, Any], make: Callable[[Recipe], Any]) -> Any:
+    def kept(
+        kind: str, recipe: TrainingConfig, more: Mapping[str, Any], make: Callable[[TrainingConfig], Any]
+    ) -> Any:
         key = {"kind": kind, "of": key_of(Run(kind, recipe, ()), data), **more}
         path = folder / "prepared" / f"{kind}-{digest(key)}.json"
         if not path.exists():
@@ -449,12 +451,12 @@ def measure_batches(experiment: Experiment, grid: Grid, data: Data, folder: Path
     return found
 
 
-def _cost(recipe: Recipe, sources: Sequence[ParallelPairs], pairs: int) -> dict[str, Any]:
+def _cost(recipe: TrainingConfig, sources: Sequence[ParallelPairs], pairs: int) -> dict[str, Any]:
     return asdict(measure_cost(recipe, sources, pairs))
 
 
 def _noise(
-    recipe: Recipe, sources: Sequence[ParallelPairs], grid: Grid, trained: bool = False
+    recipe: TrainingConfig, sources: Sequence[ParallelPairs], grid: Grid, trained: bool = False
 ) -> dict[str, Any]:
     """Estimate the noise scale of a recipe's batch size, before training or after.
 

@@ -23,7 +23,7 @@ from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target
 from panglot.report.blocks import Section
 from panglot.report.frames import Table, wide
-from panglot.training.settings import Part
+from panglot.training.config import Part
 
 TITLE = "Batch strategies under one budget"
 STRATEGIES = ("monolingual", "crosslingual", "mixed", "hybrid")
@@ -36,7 +36,7 @@ class Grid(Part):
 
     Attributes:
         strategies: by name; each is the recipe with this strategy.
-        variants: more runs, by name: settings to lay over the recipe, such as ``{"objective.pull": 10}``.
+        variants: more runs, by name: settings to lay over the recipe, such as ``{"loss.pull": 10}``.
         centred: measure every model a second time with language centring, means from the benchmark's texts.
         languages: trained on these only; None: all.
     """

@@ -29,7 +29,7 @@ from panglot.evaluation import DEFAULT_MEASURES, embed_benchmark, evaluate, eval
 from panglot.experiments.recipes import load_source, select_languages, train_recipe
 from panglot.files import sha256, write_json
 from panglot.search.bm25 import BM25, bm25_evaluation
-from panglot.training import Recipe, StepReport
+from panglot.training import StepReport, TrainingConfig
 from panglot.training.checkpoints import last_checkpoint
 
 ZERO_SHOT = "zero-shot"  # what answers call the encoder that is not trained
@@ -75,7 +75,7 @@ class Run:
     """
 
     name: str
-    recipe: Recipe
+    recipe: TrainingConfig
     targets: tuple[Target, ...]
     trained: bool = True
 
@@ -268,7 +268,7 @@ def _chosen_sources(run: Run, data: Data) -> list[ParallelPairs]:
 
 def key_of(run: Run, data: Data) -> dict[str, Any]:
     """Return all that a run's model depends on: settings, encoder and checksums of the data."""
-    used = [run.recipe.model.name, *([run.recipe.objective.teacher] if run.trained else [])]
+    used = [run.recipe.model.name, *([run.recipe.loss.teacher] if run.trained else [])]
     found = {name: _checksum(name) for name in used if name is not None and Path(name).is_dir()}
     local = {"checkpoints": found} if found else {}
     if not run.trained:

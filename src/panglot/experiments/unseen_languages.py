@@ -31,7 +31,7 @@ from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, be
 from panglot.languages import branch, family, writing
 from panglot.report.blocks import Section
 from panglot.report.frames import Table, texts, wide
-from panglot.training.settings import Part
+from panglot.training.config import Part
 
 TITLE = "How far does each strategy reach languages that are left out of training?"
 NOTHING = "nothing left out"

@@ -1,14 +1,19 @@
 """Training: the objective, the trainer, the settings of a run."""
 
-from panglot.training.adapters import Lora
 from panglot.training.checkpoints import training_of
+from panglot.training.config import (
+    Lora,
+    TrainingConfig,
+    known_settings,
+    override,
+    parse_override,
+    read_recipe,
+)
 from panglot.training.held_out import held_out_measure
-from panglot.training.objective import InfoNCE, info_nce
-from panglot.training.optimisation import Optimisation
+from panglot.training.loss import InfoNCE, info_nce
 from panglot.training.optimizer import LazyAdamW, make_optimizer, set_table_mode
 from panglot.training.processes import is_first
 from panglot.training.run import Training, train
-from panglot.training.settings import Recipe, known_settings, override, parse_override, read_recipe
 from panglot.training.teacher import Guidance
 from panglot.training.watching import StepReport
 
@@ -17,10 +22,9 @@ __all__ = [
     "InfoNCE",
     "LazyAdamW",
     "Lora",
-    "Optimisation",
-    "Recipe",
     "StepReport",
     "Training",
+    "TrainingConfig",
     "held_out_measure",
     "info_nce",
     "is_first",

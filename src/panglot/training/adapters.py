@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,23 +9,7 @@ from sentence_transformers import SentenceTransformer
 from torch import nn
 
 from panglot.errors import PanglotError
-
-
-@dataclass(frozen=True)
-class Lora:
-    """Low-rank adapters (Hu et al. 2022, arXiv 2106.09685), by PEFT.
-
-    Attributes:
-        rank: of the two matrices that stand beside each adapted one.
-        alpha: their product is scaled by alpha / rank.
-        dropout: on what enters them.
-        targets: names of the adapted modules; "all-linear": every linear layer of the transformer.
-    """
-
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.0
-    targets: str | tuple[str, ...] = "all-linear"
+from panglot.training.config import Lora
 
 
 @contextmanager
@@ -51,12 +34,11 @@ def adapted(model: SentenceTransformer, lora: Lora | None, seed: int = 0) -> Ite
     transformer: Any = getattr(model[0], "model", None)
     if not hasattr(transformer, "config"):
         raise PanglotError("low-rank adapters need a transformers model; leave lora out for this encoder.")
-    targets = lora.targets if isinstance(lora.targets, str) else list(lora.targets)
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules=targets,
+        target_modules=lora.targets,
     )
     torch.manual_seed(seed)
     with _frozen(model):

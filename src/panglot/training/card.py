@@ -25,7 +25,7 @@ def model_card(run: dict[str, Any], figures: dict[str, float], steps: int, own_m
     )
     settings = "\n".join(
         f"| {part}.{name} | {value} |"
-        for part in ("batches", "objective", "training")
+        for part in ("batches", "loss", "training")
         for name, value in run[part].items()
     )
     measured = "No documents were held out."

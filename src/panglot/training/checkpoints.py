@@ -9,7 +9,7 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.errors import PanglotError
 from panglot.files import explained, readable_as_usual, write_json
-from panglot.training.optimisation import Optimisation
+from panglot.training.config import TrainingPart
 
 RUN_FILE = "run.json"  # what is being trained; compared on resume
 MODEL_FILE = "modules.json"  # there once the model is finished
@@ -66,7 +66,7 @@ def processes_of(checkpoint: Path) -> int:
     return max(1, len(list(checkpoint.glob("rng_state_*.pth"))))
 
 
-def last_step(checkpoint: Path | None, how: Optimisation) -> int:
+def last_step(checkpoint: Path | None, how: TrainingPart) -> int:
     """Return the step that ends a run: of the checkpoint if patience ran out there, else of the budget."""
     if checkpoint is None or not how.patience:
         return how.steps

@@ -11,7 +11,7 @@ from panglot.errors import PanglotError
 from panglot.evaluation import exact_ranks, parse_measure, per_query, summarise
 
 Measure = Callable[[SentenceTransformer], dict[str, float]]
-STOP_ON = "AP"  # the mean over the three settings
+BEST = "AP"  # the mean over the three settings
 SETTINGS = ("monolingual", "crosslingual", "multilingual")
 RANK_DISTANCE = "rank_distance"
 
@@ -20,20 +20,20 @@ def held_out_measure(
     held_out: Sequence[ParallelPairs],
     items: int = 100,
     max_length: int | None = None,
-    stop_on: str = STOP_ON,
+    metric: str = BEST,
 ) -> Measure:
     """Return a function that measures a model on held-out pairs.
 
-    It gives AP (and the measure of ``stop_on``) by setting, averaged over sources, as ``multilingual_AP``;
+    It gives AP (and the measure of ``metric``) by setting, averaged over sources, as ``multilingual_AP``;
     the mean over the settings, as ``AP``; and the rank distance, as ``rank_distance``.
 
     Args:
         held_out: pairs of each source.
         items: at most so many of each source, evenly spread, so that measuring stays cheap.
         max_length: cut texts at so many tokens; None: where the model cuts.
-        stop_on: a figure that will be asked for; see ``stopping_measure``.
+        metric: a figure that will be asked for; see ``check_metric``.
     """
-    measures = list(dict.fromkeys(["AP", stopping_measure(stop_on) or "AP"]))
+    measures = list(dict.fromkeys(["AP", check_metric(metric) or "AP"]))
     benchmarks = []
     for pairs in held_out:
         few = np.unique(np.linspace(0, len(pairs) - 1, min(items, len(pairs))).astype(int))
@@ -56,30 +56,30 @@ def held_out_measure(
         for name in measures:
             settings = [means[f"{setting}_{name}"] for setting in SETTINGS if f"{setting}_{name}" in means]
             means[name] = float(np.mean(settings))
-        if stop_on not in means:
+        if metric not in means:
             raise PanglotError(
-                f"training cannot stop on {stop_on}, which the held-out pairs do not have; "
-                f"use one of {', '.join(sorted(means))}."
+                f"metric_for_best_model is {metric}, which the held-out pairs do not have. "
+                f"Use one of {', '.join(sorted(means))}."
             )
         return means
 
     return measure
 
 
-def stopping_measure(stop_on: str) -> str | None:
+def check_metric(metric: str) -> str | None:
     """Return the measure in ``AP``, ``nDCG@10``, ``multilingual_R@100``...; None for ``rank_distance``.
 
     Raises:
         PanglotError: it is no such figure.
     """
-    if stop_on == RANK_DISTANCE:
+    if metric == RANK_DISTANCE:
         return None
-    setting, underscore, rest = stop_on.partition("_")
-    name = rest if underscore and setting in SETTINGS else stop_on
+    setting, underscore, rest = metric.partition("_")
+    name = rest if underscore and setting in SETTINGS else metric
     parse_measure(name)
     return name
 
 
-def less_is_better(stop_on: str) -> bool:
+def less_is_better(metric: str) -> bool:
     """Say whether a smaller figure is the better one."""
-    return stop_on == RANK_DISTANCE
+    return metric == RANK_DISTANCE

@@ -8,7 +8,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
-TableMode = Literal["sparse", "frozen", "dense"]
+EmbeddingUpdate = Literal["sparse", "frozen", "dense"]
 
 
 class LazyAdamW(torch.optim.AdamW):
@@ -51,7 +51,7 @@ class LazyAdamW(torch.optim.AdamW):
 def make_optimizer(
     model: SentenceTransformer,
     learning_rate: float,
-    table_learning_rate: float | None,
+    embedding_learning_rate: float | None,
     weight_decay: float,
 ) -> LazyAdamW:
     """Make the optimizer: matrices are decayed, biases and norms are not, the table has its own rate."""
@@ -59,7 +59,9 @@ def make_optimizer(
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:
-            rate = table_learning_rate if parameter is table and table_learning_rate else learning_rate
+            rate = (
+                embedding_learning_rate if parameter is table and embedding_learning_rate else learning_rate
+            )
             decay = weight_decay if parameter.ndim > 1 else 0.0
             groups.setdefault((rate, decay), []).append(parameter)
     return LazyAdamW(
@@ -74,7 +76,7 @@ def token_table(model: SentenceTransformer) -> nn.Embedding:
     return max(tables, key=lambda table: table.num_embeddings)
 
 
-def set_table_mode(model: SentenceTransformer, mode: TableMode) -> None:
+def set_table_mode(model: SentenceTransformer, mode: EmbeddingUpdate) -> None:
     """Train the token table with sparse gradients, with dense ones, or not at all."""
     table = token_table(model)
     table.sparse = mode == "sparse"
@@ -82,7 +84,7 @@ def set_table_mode(model: SentenceTransformer, mode: TableMode) -> None:
 
 
 @contextmanager
-def table_mode(model: SentenceTransformer, mode: TableMode) -> Iterator[None]:
+def table_mode(model: SentenceTransformer, mode: EmbeddingUpdate) -> Iterator[None]:
     """Set the mode of the token table for a while; see ``set_table_mode``."""
     table = token_table(model)
     sparse, trained = table.sparse, table.weight.requires_grad

@@ -1,9 +1,10 @@
 """Train an encoder."""
 
+import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +16,7 @@ from transformers import EarlyStoppingCallback
 
 from panglot.batches import Sampler
 from panglot.data import ParallelPairs
-from panglot.encoders import all_finite, cut_at, model_sha256
+from panglot.encoders import all_finite, cut_at, load_encoder, model_sha256
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json
 from panglot.training.adapters import adapted, compiled, dropout_of, without_checkpointing_after
@@ -27,16 +28,16 @@ from panglot.training.checkpoints import (
     remove_checkpoints,
     save_model,
 )
-from panglot.training.held_out import Measure, held_out_measure, stopping_measure
+from panglot.training.config import TrainingConfig, TrainingPart, config_of
+from panglot.training.held_out import Measure, held_out_measure
+from panglot.training.loss import InfoNCE
 from panglot.training.micro_batches import micro_batched
-from panglot.training.objective import InfoNCE
-from panglot.training.optimisation import CPU_TOKENS, GPU_TOKENS, Optimisation, training_arguments
 from panglot.training.optimizer import table_mode
 from panglot.training.processes import decided_by_first, is_first, of_first, on_any
 from panglot.training.shards import check_shards, close_shards, gather_weights
 from panglot.training.steps import Steps
 from panglot.training.teacher import Guidance
-from panglot.training.trainer import PairsTrainer
+from panglot.training.trainer import CPU_TOKENS, GPU_TOKENS, PairsTrainer, training_arguments
 from panglot.training.watching import StepReport, Watcher, check_tracker, tensorboard_in
 
 
@@ -59,61 +60,58 @@ class Training:
 
 def train(
     model: SentenceTransformer,
-    sources: Sequence[ParallelPairs],
+    pairs: ParallelPairs | Sequence[ParallelPairs],
     output: str | Path,
     *,
-    strategy: str = "hybrid",
-    alpha: float | tuple[float, ...] = 0.5,
-    batch_size: int = 128,
-    language: str | None = None,
-    language_temperature: float = float("inf"),
-    source_temperature: float = 1.0,
-    temperature: float = 0.05,
-    guidance: Guidance | None = None,
-    optimisation: Optimisation | None = None,
+    config: TrainingConfig | None = None,
     held_out: Sequence[ParallelPairs] = (),
-    held_out_items: int = 100,
-    model_name: str = "encoder",
+    teacher: SentenceTransformer | None = None,
+    model_name: str | None = None,
     resume: bool = False,
     tell: Callable[[StepReport], None] | None = None,
     note: Callable[[str], None] | None = None,
+    **settings: Any,
 ) -> Training:
     """Fine-tune an encoder on parallel pairs, in place, and save it to a folder.
 
     Args:
         model: any sentence-transformers encoder.
-        sources: what to train on; a batch comes from one source.
+        pairs: what to train on: one source or several; a batch comes from one source.
         output: folder for the model, its card, ``run.json`` and ``log.json``.
-        strategy: how batches are drawn; with alpha, batch_size, language and the two temperatures of
-            languages and sources see ``panglot.batches.Sampler``. batch_size counts all processes.
-        temperature: of InfoNCE.
-        guidance: a teacher, and what it adds to InfoNCE.
-        optimisation: steps, rates, seed, when to measure, save and stop.
-        held_out: pairs of other documents to measure on.
-        held_out_items: of each source at most so many, evenly spread, so that measuring stays cheap.
+        config: all settings; None: the defaults, and what is known to suit the model. Its parts ``model`` and
+            ``data`` are for recipes: model and pairs are given here.
+        held_out: pairs of other documents to measure on; ``data.held_out_items`` of each, evenly spread.
+        teacher: for ``distillation`` and ``pull``; None: the config's, else the model before training.
         model_name: what the run and the card call the model.
         resume: continue an interrupted run in ``output``; the result is that of an uninterrupted one.
         tell: called after each step and whenever something is logged.
         note: called with sentences that a person should read.
+        settings: single settings over the config, by the names of ``BatchesPart`` (and ``batch_size``),
+            ``LossPart`` and ``TrainingPart``: ``alpha=0.3, steps=50``. batch_size counts all processes.
 
     Raises:
         PanglotError: settings that cannot work, or a folder that holds another run.
     """
-    folder, how = Path(output), optimisation or Optimisation()
+    sources = [pairs] if isinstance(pairs, ParallelPairs) else list(pairs)
+    base = model.model_card_data.base_model
+    model_name = model_name or (base if isinstance(base, str) else "encoder")
+    config = config_of(model_name, config, settings)
+    folder, how, batches = Path(output), config.training, config.batches
+    guidance = _guidance(config, teacher, model)
     sampler = Sampler(
         [source.index for source in sources],
-        strategy=strategy,  # type: ignore[arg-type]
-        batch_size=batch_size,
-        alpha=alpha,
+        strategy=batches.strategy,
+        batch_size=batches.size,
+        alpha=tuple(batches.alpha) if isinstance(batches.alpha, list) else batches.alpha,
         seed=how.seed,
-        language=language,
-        language_temperature=language_temperature,
-        source_temperature=source_temperature,
+        language=batches.language,
+        language_temperature=batches.language_temperature,
+        source_temperature=batches.source_temperature,
         names=[source.name for source in sources],
         steps=how.steps,
     )
     _check(how, bool(held_out), model, guidance)
-    run = _describe(model, model_name, sources, sampler, temperature, guidance, how)
+    run = _describe(model, model_name, sources, config, guidance)
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     arguments = training_arguments(folder, how, bool(held_out))  # several processes meet here
     # several GPUs take several processes; DataParallel would cut through what a step consists of
@@ -121,18 +119,22 @@ def train(
     if not _has_idle_parts(model):  # else each step would look for parameters without a gradient
         arguments.ddp_find_unused_parameters = False
     ranks = arguments.world_size
-    if batch_size % ranks:
-        raise PanglotError(f"a batch of {batch_size} cannot be shared by {ranks} processes; use a multiple.")
+    if batches.size % ranks:
+        raise PanglotError(
+            f"A batch of {batches.size} cannot be shared by {ranks} processes. Use a multiple."
+        )
     checkpoint = _begin(folder, run, resume, ranks, note)
     for sentence in sampler.notes():
         if note is not None:
             note(sentence)
     cuda = torch.cuda.is_available()
-    if ranks > 1 and cuda and how.table == "sparse":  # NCCL sums no sparse gradients
-        how = replace(how, table="dense")
+    if ranks > 1 and cuda and how.embedding_update == "sparse":  # NCCL sums no sparse gradients
+        how = how.model_copy(update={"embedding_update": "dense"})
     measure = None
     if held_out:
-        found = held_out_measure(held_out, held_out_items, model.max_seq_length, how.stop_on)
+        found = held_out_measure(
+            held_out, config.data.held_out_items, model.max_seq_length, how.metric_for_best_model
+        )
         measure = partial(_agreed, found)
     watcher = Watcher(tell)
     budget = how.micro_batch_tokens or (GPU_TOKENS if cuda else CPU_TOKENS)
@@ -145,9 +147,9 @@ def train(
         with tensorboard_in(folder / "tensorboard"):
             trainer = PairsTrainer(
                 steps=steps,
-                objective=InfoNCE(model, temperature, guidance),
-                measure=measure if how.evaluate_every else None,
-                table_learning_rate=how.table_learning_rate,
+                loss=InfoNCE(model, config.loss.temperature, guidance),
+                measure=measure if how.eval_steps else None,
+                embedding_learning_rate=how.embedding_learning_rate,
                 args=arguments,
                 callbacks=[watcher, *([EarlyStoppingCallback(how.patience)] if how.patience else [])],
             )
@@ -225,10 +227,10 @@ def _keep(model: SentenceTransformer, folder: Path, card: str, log: dict[str, An
 
 
 @contextmanager
-def _prepared(model: SentenceTransformer, how: Optimisation) -> Iterator[None]:
+def _prepared(model: SentenceTransformer, how: TrainingPart) -> Iterator[None]:
     """Make a model ready to be trained as asked, and a plain one again."""
     with (
-        table_mode(model, how.table),
+        table_mode(model, how.embedding_update),
         adapted(model, how.lora, how.seed),
         dropout_of(model, how.dropout),
         without_checkpointing_after(model),
@@ -238,11 +240,10 @@ def _prepared(model: SentenceTransformer, how: Optimisation) -> Iterator[None]:
         yield
 
 
-def _check(how: Optimisation, held_out: bool, model: SentenceTransformer, guidance: Guidance | None) -> None:
+def _check(how: TrainingPart, held_out: bool, model: SentenceTransformer, guidance: Guidance | None) -> None:
     """Refuse settings that cannot work together."""
-    stopping_measure(how.stop_on)
-    if how.patience and not (held_out and how.evaluate_every):
-        raise PanglotError("patience needs held-out documents and evaluate_every; set both, or patience = 0.")
+    if how.patience and not (held_out and how.eval_steps):
+        raise PanglotError("patience needs held-out documents and eval_steps. Set both, or patience = 0.")
     for name in how.report_to:
         check_tracker(name)
     if guidance is None:
@@ -257,19 +258,43 @@ def _check(how: Optimisation, held_out: bool, model: SentenceTransformer, guidan
         )
 
 
+def _guidance(
+    config: TrainingConfig, teacher: SentenceTransformer | None, model: SentenceTransformer
+) -> Guidance | None:
+    """Return the teacher and its weights, if the loss has a use for one."""
+    loss = config.loss
+    if not (loss.distillation or loss.pull):
+        return None
+    if teacher is None and loss.teacher is not None:
+        teacher = load_encoder(loss.teacher, trust_remote_code=config.model.trust_remote_code)
+    return Guidance(
+        copy.deepcopy(model) if teacher is None else teacher,
+        distillation=loss.distillation,
+        temperature=loss.distillation_temperature,
+        pull=loss.pull,
+        pivot=loss.pivot or None,
+    )
+
+
 def _describe(
     model: SentenceTransformer,
     name: str,
     sources: Sequence[ParallelPairs],
-    sampler: Sampler,
-    temperature: float,
+    config: TrainingConfig,
     guidance: Guidance | None,
-    how: Optimisation,
 ) -> dict[str, Any]:
     """Return all that a run depends on."""
+    settings = config.model_dump(include={"batches", "loss", "training"})
+    settings["batches"]["language_temperature"] = str(config.batches.language_temperature)  # JSON has no inf
+    settings["loss"]["teacher_sha256"] = model_sha256(guidance.teacher) if guidance else None
     return {
         "panglot": version("panglot"),
-        "model": {"name": name, "sha256": model_sha256(model), "max_length": model.max_seq_length},
+        "model": {
+            "name": name,
+            "sha256": model_sha256(model),
+            "max_length": model.max_seq_length,
+            "centre": config.model.centre,
+        },
         "data": [
             {
                 "name": source.name,
@@ -280,21 +305,5 @@ def _describe(
             }
             for source in sources
         ],
-        "batches": {
-            "strategy": sampler.strategy,
-            "alpha": list(sampler.alpha) if isinstance(sampler.alpha, tuple) else sampler.alpha,
-            "size": sampler.batch_size,
-            "language": sampler.language,
-            "language_temperature": str(sampler.language_temperature),
-            "source_temperature": sampler.source_temperature,
-        },
-        "objective": {
-            "temperature": temperature,
-            "distillation": guidance.distillation if guidance else 0.0,
-            "distillation_temperature": guidance.temperature if guidance else None,
-            "pull": guidance.pull if guidance else 0.0,
-            "pivot": guidance.pivot if guidance else None,
-            "teacher_sha256": model_sha256(guidance.teacher) if guidance else None,
-        },
-        "training": asdict(how),
+        **settings,
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_model, save_file, save_model
-from sentence_transformers import SentenceTransformerTrainer
+from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import Trainer
@@ -14,13 +14,15 @@ from transformers.trainer_callback import PrinterCallback
 
 from panglot.encoders import all_finite
 from panglot.errors import PanglotError
-from panglot.training.held_out import Measure
+from panglot.training.config import TrainingPart
+from panglot.training.held_out import Measure, less_is_better
+from panglot.training.loss import InfoNCE
 from panglot.training.micro_batches import Features
-from panglot.training.objective import InfoNCE
 from panglot.training.optimizer import clip_gradients, make_optimizer
 from panglot.training.steps import Steps
 
 WEIGHTS = "model.safetensors"
+CPU_TOKENS, GPU_TOKENS = 1024, 16_384  # of a micro-batch, measured on either: see docs/performance.md
 COUNTED = ("pairs", "tokens", "padded", "monolingual")
 
 
@@ -29,9 +31,9 @@ class PairsTrainer(SentenceTransformerTrainer):
 
     Args:
         steps: the training data, one entry a step and process.
-        objective: the loss.
+        loss: the loss.
         measure: maps the model to its figures on held-out data; None where nothing is measured on the way.
-        table_learning_rate: of the token table; None: as for the rest.
+        embedding_learning_rate: of the token embeddings; None: as for the rest.
         arguments: the library's own: ``args``, ``callbacks``.
     """
 
@@ -39,17 +41,17 @@ class PairsTrainer(SentenceTransformerTrainer):
         self,
         *,
         steps: Steps,
-        objective: InfoNCE,
+        loss: InfoNCE,
         measure: Measure | None,
-        table_learning_rate: float | None,
+        embedding_learning_rate: float | None,
         **arguments: Any,
     ) -> None:
-        self._steps, self._measure, self._table_learning_rate = steps, measure, table_learning_rate
+        self._steps, self._measure, self._embedding_learning_rate = steps, measure, embedding_learning_rate
         self._counts = dict.fromkeys((*COUNTED, "entries"), 0)
         self._since: float | None = None
         super().__init__(
             model=steps.model,
-            loss=objective,
+            loss=loss,
             # an empty list stands for "evaluated by other means": see evaluate
             evaluator=None if measure is None else [],
             **arguments,
@@ -68,7 +70,7 @@ class PairsTrainer(SentenceTransformerTrainer):
         return self.accelerator.prepare(loader)  # type: ignore[no-any-return]
 
     def collect_features(self, inputs: Features) -> tuple[Any, Tensor | None]:
-        """Hand the features of a step to the objective as they are, and count what the log tells of them."""
+        """Hand the features of a step to the loss as they are, and count what the log tells of them."""
         if self._since is None:
             self._since = time.perf_counter()
         self._counts["entries"] += 1
@@ -80,7 +82,7 @@ class PairsTrainer(SentenceTransformerTrainer):
         """Make AdamW with a learning rate of its own, and lazy updates, for the token table."""
         if self.optimizer is None:
             self.optimizer = make_optimizer(
-                self.model, self.args.learning_rate, self._table_learning_rate, self.args.weight_decay
+                self.model, self.args.learning_rate, self._embedding_learning_rate, self.args.weight_decay
             )
         return self.optimizer
 
@@ -135,6 +137,46 @@ class PairsTrainer(SentenceTransformerTrainer):
             load_model(self.model, str(Path(checkpoint_path) / WEIGHTS))
         else:  # in shards
             Trainer._load_from_checkpoint(self, checkpoint_path, model)
+
+
+def training_arguments(
+    folder: Path, how: TrainingPart, held_out: bool
+) -> SentenceTransformerTrainingArguments:
+    """Translate into the Trainer's arguments; checkpoints go to ``folder / "checkpoints"``."""
+    measured = held_out and how.eval_steps > 0
+    save = how.eval_steps if measured else how.save_steps
+    memory: dict[str, Any] = {}
+    if how.gradient_checkpointing:
+        memory = {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": False}}
+    return SentenceTransformerTrainingArguments(
+        **memory,
+        output_dir=str(folder / "checkpoints"),
+        max_steps=how.steps,
+        per_device_train_batch_size=1,
+        learning_rate=how.learning_rate,
+        lr_scheduler_type={"constant": "constant_with_warmup"}.get(
+            how.lr_scheduler_type, how.lr_scheduler_type
+        ),
+        warmup_steps=round(how.warmup_ratio * how.steps),
+        weight_decay=how.weight_decay,
+        max_grad_norm=how.max_grad_norm,
+        seed=how.seed,
+        bf16=how.bf16,
+        dataloader_num_workers=how.dataloader_num_workers,
+        eval_strategy="steps" if measured else "no",
+        eval_steps=how.eval_steps or None,
+        save_strategy="steps" if save else "no",
+        save_steps=save or how.steps,
+        save_total_limit=2 if measured else 1,
+        load_best_model_at_end=measured,
+        metric_for_best_model=how.metric_for_best_model if measured else None,
+        greater_is_better=not less_is_better(how.metric_for_best_model) if measured else None,
+        restore_callback_states_from_checkpoint=True,  # the patience that is left
+        logging_steps=min(10, how.steps),
+        report_to=list(how.report_to) or "none",
+        disable_tqdm=True,
+        use_cpu=not torch.cuda.is_available(),
+    )
 
 
 def _diverged(model: nn.Module, step: int, rate: float) -> str:

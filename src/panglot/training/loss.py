@@ -1,4 +1,4 @@
-"""The objective: InfoNCE on cosine similarity over in-batch negatives, without false negatives."""
+"""The loss: InfoNCE on cosine similarity over in-batch negatives, without false negatives."""
 
 from typing import NamedTuple
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from panglot import Optimisation, PanglotError
-from panglot.training import Lora, known_settings, parse_override, read_recipe, settings
+from panglot import PanglotError
+from panglot.training import Lora, config, known_settings, parse_override, read_recipe
+from panglot.training.config import TrainingPart
 
 RECIPE = """
 [data]
@@ -63,12 +64,12 @@ OTHER = {"model.name": "a-model-that-nobody-tested"}
 
 
 def test_without_a_recipe_the_settings_are_those_of_train() -> None:
-    assert read_recipe(None, OTHER).training.optimisation() == Optimisation()
+    assert read_recipe(None, OTHER).training == TrainingPart()
 
 
 def test_what_nobody_says_is_as_tested_for_the_model(recipe: Path, tmp_path: Path) -> None:
-    read = read_recipe(recipe, {"objective.temperature": 0.02})
-    assert (read.batches.size, read.training.steps, read.objective.temperature) == (32, 7, 0.02)
+    read = read_recipe(recipe, {"loss.temperature": 0.02})
+    assert (read.batches.size, read.training.steps, read.loss.temperature) == (32, 7, 0.02)
     assert (read.training.learning_rate, read.training.max_length, read.training.dropout) == (2e-5, 64, 0.0)
     assert read.batches.strategy == "mixed"
     paper = read_recipe(None, {"model.name": "FacebookAI/xlm-roberta-base"})
@@ -82,7 +83,7 @@ def test_what_nobody_says_is_as_tested_for_the_model(recipe: Path, tmp_path: Pat
 def test_bfloat16_is_a_tested_setting_where_the_machine_is_fast_at_it(
     monkeypatch: pytest.MonkeyPatch, fast: bool
 ) -> None:
-    monkeypatch.setattr(settings, "computes_bfloat16", lambda: fast)
+    monkeypatch.setattr(config, "computes_bfloat16", lambda: fast)
     assert read_recipe(None, {}).training.bf16 is fast
     assert read_recipe(None, {"training.bf16": True}).training.bf16
 
@@ -93,9 +94,9 @@ def test_bfloat16_is_a_tested_setting_where_the_machine_is_fast_at_it(
         ("training.learning_rate", math.inf),
         ("training.learning_rate", math.nan),
         ("training.weight_decay", math.inf),
-        ("training.max_gradient_norm", math.inf),
-        ("objective.temperature", 1e-45),
-        ("objective.pull", math.inf),
+        ("training.max_grad_norm", math.inf),
+        ("loss.temperature", 1e-45),
+        ("loss.pull", math.inf),
     ],
 )
 def test_every_number_is_finite(key: str, value: float) -> None:
@@ -110,7 +111,7 @@ def test_every_number_is_finite(key: str, value: float) -> None:
         ("batches.alpha", [0.5, -1], r"batches\.alpha\.1 is wrong: .*greater than or equal to 0"),
         ("batches.alpha", [], r"batches\.alpha is wrong: .*\(given: \[\]\)"),
         ("batches.alpha", "half", r"batches\.alpha is wrong: .*\(given: 'half'\)"),
-        ("objective.pull", -1, r"objective\.pull is wrong: .*greater than or equal to 0"),
+        ("loss.pull", -1, r"loss\.pull is wrong: .*greater than or equal to 0"),
         ("training.dropout", 1.5, r"training\.dropout is wrong: .*less than or equal to 1"),
         ("training.micro_batch_tokens", 0, r"training\.micro_batch_tokens is wrong"),
         ("training.workers", -1, r"training\.workers is wrong"),
@@ -119,7 +120,7 @@ def test_every_number_is_finite(key: str, value: float) -> None:
         ("training.lora", {"targets": 3}, r"training\.lora\.targets is wrong: .*\(given: 3\)"),
         ("batches.size", 1, r"batches\.size is wrong: .*greater than or equal to 2"),
         ("batches.strategy", "zigzag", r"batches\.strategy is wrong: .*'hybrid'.*\(given: 'zigzag'\)"),
-        ("objective.temperature", 0, r"objective\.temperature is wrong: .*greater than or equal to 0\.0001"),
+        ("loss.temperature", 0, r"loss\.temperature is wrong: .*greater than or equal to 0\.0001"),
         ("training.steps", "many", r"training\.steps is wrong: .*\(given: 'many'\)"),
         ("training.learning_rate", -1, r"training\.learning_rate is wrong"),
         ("training.table", "sideways", r"training\.table is wrong"),
@@ -205,15 +206,15 @@ def test_settings_of_a_recipe_become_plain_arguments(tmp_path: Path) -> None:
         'targets = ["query", "value"]',
     ]
     path.write_text("\n".join(lines), encoding="utf-8")
-    how = read_recipe(path, OTHER | {"training.stop_on": "rank_distance"}).training.optimisation()
-    assert how == Optimisation(
+    how = read_recipe(path, OTHER | {"training.metric_for_best_model": "rank_distance"}).training
+    assert how == TrainingPart(
         gradient_cache=True,
-        lora=Lora(rank=4, alpha=32, dropout=0.0, targets=("query", "value")),
-        stop_on="rank_distance",
-        report_to=("tensorboard",),
+        lora=Lora(rank=4, alpha=32, dropout=0.0, targets=["query", "value"]),
+        metric_for_best_model="rank_distance",
+        report_to=["tensorboard"],
     )
-    assert read_recipe(None, {"training.lora": {}}).training.optimisation().lora == Lora()
-    assert read_recipe(None, {"training.lora.rank": 8}).training.optimisation().lora == Lora(rank=8)
-    assert read_recipe(path, {"training.lora.rank": 8}).training.optimisation().lora == Lora(
-        rank=8, targets=("query", "value")
+    assert read_recipe(None, {"training.lora": {}}).training.lora == Lora()
+    assert read_recipe(None, {"training.lora.rank": 8}).training.lora == Lora(rank=8)
+    assert read_recipe(path, {"training.lora.rank": 8}).training.lora == Lora(
+        rank=8, targets=["query", "value"]
     )

@@ -1,9 +1,10 @@
-"""The settings of a training run, as a recipe (TOML) or the command line gives them, checked by pydantic."""
+"""The settings of a training run: one class for ``train``, a recipe (TOML) and the command line."""
 
+import difflib
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -16,10 +17,8 @@ from panglot.data.pairs_files.columns import check_columns
 from panglot.data.pairs_files.hub import is_hub_source
 from panglot.encoders import EMBEDDED, computes_bfloat16, known_names
 from panglot.errors import PanglotError
-from panglot.training.adapters import Lora
-from panglot.training.held_out import STOP_ON, stopping_measure
-from panglot.training.optimisation import Optimisation
-from panglot.training.optimizer import TableMode
+from panglot.training.held_out import BEST, check_metric
+from panglot.training.optimizer import EmbeddingUpdate
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -30,7 +29,7 @@ Flattening = Annotated[float, Field(gt=0)]  # inf: all alike
 TESTED: dict[str, dict[str, Any]] = {
     "multilingual-e5-(small|base|large)(-instruct)?": {  # chosen on held-out questions: docs/results.md
         "batches.size": 64,
-        "objective.temperature": 0.01,  # e5's own
+        "loss.temperature": 0.01,  # e5's own
         "training.steps": 100,
         "training.learning_rate": 2e-5,
         "training.max_length": 64,
@@ -88,11 +87,16 @@ class BatchesPart(Part):
     source_temperature: Flattening = 1.0
 
 
-class ObjectivePart(Part):
+class LossPart(Part):
     """InfoNCE, and what a teacher adds to it; see ``panglot.training.teacher``.
 
-    The teacher is an encoder as ``load_encoder`` names it; None: the model that is trained, before training.
-    A pivot of "" is the query's own language.
+    Attributes:
+        temperature: divides the cosines.
+        distillation: weight of the teacher's ranking; 0: none.
+        distillation_temperature: of the two rankings that are compared.
+        pull: weight of the pull to the teacher's English; 0: none.
+        teacher: an encoder as ``load_encoder`` names it; None: the model itself, before training.
+        pivot: the language that the teacher reads; "": the query's own.
     """
 
     temperature: Temperature = 0.05
@@ -103,8 +107,15 @@ class ObjectivePart(Part):
     pivot: str = "en"
 
 
-class LoraPart(Part):
-    """Low-rank adapters; see ``panglot.training.Lora``."""
+class Lora(Part):
+    """Low-rank adapters (Hu et al. 2022, arXiv 2106.09685), by PEFT.
+
+    Attributes:
+        rank: of the two matrices beside each adapted one.
+        alpha: their product is scaled by alpha / rank.
+        dropout: on what enters them.
+        targets: names of the adapted modules; "all-linear": every linear layer of the transformer.
+    """
 
     rank: Annotated[int, Field(ge=1)] = 16
     alpha: Annotated[int, Field(ge=1)] = 32
@@ -113,61 +124,115 @@ class LoraPart(Part):
 
 
 class TrainingPart(Part):
-    """The optimisation: AdamW, warm-up, decay, when to measure, save and stop."""
+    """How the weights are changed, and when the model is measured and saved.
+
+    Attributes:
+        steps: optimizer steps.
+        max_length: cut training texts at this many tokens; None: where the model cuts. Measuring and the
+            saved model keep the model's own length.
+        learning_rate: its peak, for everything but the token embeddings.
+        embedding_learning_rate: its peak for the token embeddings; None: the same.
+        embedding_update: ``sparse`` (only used rows are touched), ``dense`` or ``frozen``.
+        warmup_ratio: share of the steps in which the rate rises.
+        lr_scheduler_type: how it falls afterwards.
+        weight_decay: of matrices.
+        max_grad_norm: gradients are scaled down to it.
+        seed: random seed of the draws and of dropout.
+        dropout: rate of all dropout layers; None: the model's own.
+        lora: train low-rank adapters instead of the weights, merged into them in the end; None: do not.
+        bf16: compute in bfloat16 where that is safe.
+        micro_batch_tokens: padded tokens that are encoded together; None: what suits a CPU or a GPU.
+        gradient_cache: encode each micro-batch twice and keep the activations of one only, so that a batch
+            of any size fits in memory.
+        gradient_checkpointing: the same inside each layer of the transformer.
+        compile: compile the transformer (torch.compile).
+        eval_steps: measure on held-out documents every so many steps; 0: only at the end.
+        metric_for_best_model: the held-out figure that says which model is best: a measure's mean over the
+            settings (AP, nDCG@10), one setting's (multilingual_AP), or rank_distance (less is better).
+        patience: stop after so many measurements without a gain; 0: never. The best model is kept.
+        save_steps: checkpoint every so many steps (as often as measured, where it is measured); 0: never.
+        dataloader_num_workers: processes that look up and tokenise ahead; 0: the training process does.
+        report_to: trackers that the Trainer knows, such as tensorboard.
+    """
 
     steps: Annotated[int, Field(ge=1)] = 200
     max_length: Annotated[int, Field(ge=8)] | None = None
     learning_rate: Positive = 5e-5
-    table_learning_rate: Positive | None = None
-    table: TableMode = "sparse"
-    warmup: Share = 0.1
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    embedding_learning_rate: Positive | None = None
+    embedding_update: EmbeddingUpdate = "sparse"
+    warmup_ratio: Share = 0.1
+    lr_scheduler_type: Literal["linear", "cosine", "constant"] = "linear"
     weight_decay: NotNegative = 0.01
-    max_gradient_norm: Positive = 1.0
-    seed: Annotated[int, Field(ge=0)] = 0
+    max_grad_norm: Positive = 1.0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     dropout: Share | None = None
     bf16: bool = False
     micro_batch_tokens: Annotated[int, Field(ge=1)] | None = None
     gradient_cache: bool = False
     gradient_checkpointing: bool = False
     compile: bool = False
-    evaluate_every: Annotated[int, Field(ge=0)] = 0
-    stop_on: str = STOP_ON
+    eval_steps: Annotated[int, Field(ge=0)] = 0
+    metric_for_best_model: str = BEST
     patience: Annotated[int, Field(ge=0)] = 0
-    save_every: Annotated[int, Field(ge=0)] = 0
-    workers: Annotated[int, Field(ge=0)] = 0
+    save_steps: Annotated[int, Field(ge=0)] = 0
+    dataloader_num_workers: Annotated[int, Field(ge=0)] = 0
     report_to: list[str] = Field(default_factory=list)
-    lora: LoraPart | None = None
+    lora: Lora | None = None
 
-    @field_validator("stop_on")
+    @field_validator("metric_for_best_model")
     @classmethod
     def _known(cls, name: str) -> str:
-        stopping_measure(name)
+        check_metric(name)
         return name
 
-    def optimisation(self) -> Optimisation:
-        """Return the settings as plain arguments."""
-        values = self.model_dump()
-        if self.lora is not None:
-            targets = self.lora.targets
-            lora = self.lora.model_dump() | {
-                "targets": targets if isinstance(targets, str) else tuple(targets)
-            }
-            values["lora"] = Lora(**lora)
-        return Optimisation(**values | {"report_to": tuple(self.report_to)})
 
-
-class Recipe(Part):
+class TrainingConfig(Part):
     """One training run."""
 
     model: ModelPart = ModelPart()
     data: DataPart = DataPart()
     batches: BatchesPart = BatchesPart()
-    objective: ObjectivePart = ObjectivePart()
+    loss: LossPart = LossPart()
     training: TrainingPart = TrainingPart()
 
 
-def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
+PARTS: dict[str, type[Part]] = {"batches": BatchesPart, "loss": LossPart, "training": TrainingPart}
+# What ``train`` calls each setting: the name of its field alone, and batch_size for batches.size.
+NAMES = {field: f"{part}.{field}" for part, form in PARTS.items() for field in form.model_fields} | {
+    "batch_size": "batches.size"
+}
+OLD_NAMES = {  # of the first version, taken for one version more
+    "objective": "loss",
+    "evaluate_every": "eval_steps",
+    "save_every": "save_steps",
+    "stop_on": "metric_for_best_model",
+    "warmup": "warmup_ratio",
+    "schedule": "lr_scheduler_type",
+    "max_gradient_norm": "max_grad_norm",
+    "table": "embedding_update",
+    "table_learning_rate": "embedding_learning_rate",
+    "workers": "dataloader_num_workers",
+}
+
+
+def config_of(model: str, config: TrainingConfig | None, settings: Mapping[str, Any]) -> TrainingConfig:
+    """Return the settings of ``train``: a config, or what is tested for the model, with single ones over it.
+
+    Args:
+        model: its name; see ``known_settings``.
+        config: to begin from; None: the defaults and what is tested for the model.
+        settings: by the names of ``NAMES``, such as ``{"alpha": 0.3, "steps": 50}``.
+    """
+    for name in settings:
+        if name not in NAMES:
+            raise PanglotError(f"Unknown setting {name}.{_meant(name, NAMES)}")
+    given = {NAMES[name]: value for name, value in settings.items()}
+    if config is None:
+        return _lay_over({}, known_settings(model) | given, "")
+    return override(config, given)
+
+
+def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConfig:
     """Read a recipe and lay single settings, such as ``{"batches.alpha": 0.3}``, over it.
 
     Paths of pairs in a file are relative to that file. What neither says is as tested for the model (see
@@ -184,6 +249,7 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> Recipe:
             raise PanglotError(f"{path}: no such recipe; check the path.") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise PanglotError(f"{path}: is no valid TOML: {error}.") from error
+        values = _renamed(values)
         data = values.get("data")
         if isinstance(data, dict) and isinstance(data.get("pairs"), list):
             data["pairs"] = [_source(path.parent, str(name)) for name in data["pairs"]]
@@ -222,14 +288,23 @@ def _source(folder: Path, name: str) -> str:
     return str(path)
 
 
-def override(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+def override(recipe: TrainingConfig, settings: Mapping[str, Any]) -> TrainingConfig:
     """Return a recipe with single settings, such as ``{"batches.alpha": 0.3}``, laid over it."""
     return _lay_over(recipe.model_dump(), settings, "")
 
 
-def _lay_over(values: dict[str, Any], overrides: Mapping[str, Any], where: str) -> Recipe:
+def _renamed(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe's tables with today's names of parts and settings."""
+    parts = {OLD_NAMES.get(name, name): value for name, value in values.items()}
+    for name in PARTS:
+        if isinstance(table := parts.get(name), dict):
+            parts[name] = {OLD_NAMES.get(key, key): value for key, value in table.items()}
+    return parts
+
+
+def _lay_over(values: dict[str, Any], overrides: Mapping[str, Any], where: str) -> TrainingConfig:
     for key, value in overrides.items():
-        *parts, name = key.split(".")
+        *parts, name = (OLD_NAMES.get(part, part) for part in key.split("."))
         place = values
         for part in parts:
             if place.get(part) is None:  # a part that is not there yet, such as training.lora
@@ -238,9 +313,9 @@ def _lay_over(values: dict[str, Any], overrides: Mapping[str, Any], where: str) 
             if not isinstance(place, dict):
                 break
         if not parts or not name or not isinstance(place, dict):
-            raise PanglotError(f"'{key}' is no setting; write PART.NAME, such as batches.alpha.")
+            raise PanglotError(f"'{key}' is not a setting. Write PART.NAME, such as batches.alpha.")
         place[name] = value
-    return checked(Recipe, values, where)
+    return checked(TrainingConfig, values, where)
 
 
 def checked(form: type[Settings], values: Mapping[str, Any], where: str = "") -> Settings:
@@ -251,12 +326,32 @@ def checked(form: type[Settings], values: Mapping[str, Any], where: str = "") ->
         first = max(  # what is nearest to what is wrong; an unknown name may be why another is missing
             error.errors(), key=lambda found: (len(found["loc"]), found["type"] == "extra_forbidden")
         )
-        name = ".".join(str(part) for part in first["loc"] if not TRIED.fullmatch(str(part)))
-        message = first["msg"].removeprefix("Value error, ")
-        said = {"extra_forbidden": f"{name} is no setting", "missing": f"lacks '{name}'"}
-        wrong = said.get(first["type"], f"{name} is wrong: {message}" if name else message)
-        given = f" (given: {first['input']!r})" if name and first["type"] != "missing" else ""
-        raise PanglotError(f"{where}: {wrong}{given}." if where else f"{wrong}{given}.") from error
+        place = [str(part) for part in first["loc"] if not TRIED.fullmatch(str(part))]
+        name, message = ".".join(place), first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            wrong = f"Unknown setting {name}.{_meant(name, _names(form))}"
+        elif first["type"] == "missing":
+            wrong = f"The setting '{name}' is missing."
+        else:
+            given = f" (given: {first['input']!r})" if name else ""
+            wrong = f"{name} is wrong: {message}{given}." if name else f"{message}."
+        raise PanglotError(f"{where}: {wrong}" if where else wrong) from error
+
+
+def _names(form: Any, prefix: str = "") -> list[str]:
+    """Return the names of all settings of a form, such as ``batches.alpha``."""
+    found = []
+    for name, field in form.model_fields.items():
+        inner = field.annotation
+        part = isinstance(inner, type) and issubclass(inner, BaseModel)
+        found += [prefix + name, *(_names(inner, f"{prefix}{name}.") if part else [])]
+    return found
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """Return a question that names the likeliest of the known names, or nothing."""
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def parse_override(text: str) -> tuple[str, Any]:
