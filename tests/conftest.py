@@ -57,9 +57,11 @@ def small_checkpoint(embedded: Path, shared_folder: Path) -> Path:
     """
     from panglot import load_encoder, load_pairs
     from panglot.data.sample import FOLDER
+    from panglot.encoders.embedded import EMBEDDED, VERSION, write_manifest
     from panglot.encoders.trimming import trim_encoder
 
-    folder = shared_folder / "small-e5"
+    folder = shared_folder / "small" / "encoders" / f"{EMBEDDED}-{VERSION}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not folder.exists():
             model = load_encoder(str(embedded), device="cpu")
@@ -68,7 +70,14 @@ def small_checkpoint(embedded: Path, shared_folder: Path) -> Path:
             inner.config.num_hidden_layers = 2
             texts = [load_pairs(FOLDER / name) for name in ("train.jsonl", "held-out.jsonl")]
             trim_encoder(model, folder, pairs=texts)
+            write_manifest(folder)
     return folder
+
+
+@pytest.fixture
+def small_by_default(small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the small encoder take the place of the embedded one, in this process and those that it starts."""
+    monkeypatch.setenv("PANGLOT_CACHE", str(small_checkpoint.parents[1]))
 
 
 @pytest.fixture(scope="session")

@@ -1,51 +1,79 @@
-"""What the README shows works."""
+"""What the README shows works: its commands, its Python, its links."""
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SAMPLE = ROOT / "src/panglot/data/sample/train.jsonl"
+SERVES = "panglot serve"  # runs until it is stopped; tests/search/serve has tests of its own
 
 
-def python_lines() -> str:
-    found = re.search(r"```python\n(.*?)```", README, re.DOTALL)
-    assert found is not None
-    return found[1]
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-@pytest.mark.slow
-def test_the_lines_of_python_run(tmp_path: Path) -> None:
-    smaller = {
-        '"pairs.jsonl.gz"': repr(str(SAMPLE)),
-        '"xquad-r", "lareqa/xquad-r"': '"sample"',
-        "steps=100": "steps=2",
-        "batch_size=128": "batch_size=8",
-    }
-    code = python_lines()
-    for shown, tried in smaller.items():
-        assert shown in code
-        code = code.replace(shown, tried)
+def run(command: list[str], folder: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
+        command,
+        cwd=folder,
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    names = [line.split()[0] for line in done.stdout.splitlines()]
-    assert names == ["monolingual", "crosslingual", "multilingual", "rank"]
-    assert (tmp_path / "results.json").exists()
-    assert (tmp_path / "runs/hybrid/modules.json").exists()
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture
+def clone(tmp_path: Path, small_by_default: None) -> Path:
+    """A folder like a fresh clone: with pages of docs, and nothing that a run has left."""
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for name in ("bias.md", "search.md"):
+        (docs / name).write_text((ROOT / "docs" / name).read_text(encoding="utf-8"), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_commands_run_one_after_the_other(clone: Path) -> None:
+    lines = [line for block in blocks("") for line in block.splitlines() if line.startswith("panglot ")]
+    assert len(lines) >= 8
+    for line in lines:
+        if not line.startswith(SERVES):
+            # two steps instead of the README's, which take a minute
+            command = shlex.split(line.replace("--steps 15", "--steps 2"))
+            assert run([sys.executable, "-m", "panglot", *command[1:]], clone)
+    for name in ("zero-shot.json", "hybrid.json", "hybrid/model.safetensors"):
+        assert (clone / "runs" / name).exists()
+
+
+@pytest.mark.slow
+def test_the_lines_of_python_run(clone: Path) -> None:
+    (code,) = blocks("python")
+    assert "steps=15" in code
+    printed = run([sys.executable, "-c", code.replace("steps=15", "steps=2")], clone)
+    assert "rank_distance" in printed
+    assert (clone / "runs" / "python.json").exists()
 
 
 def test_every_file_that_is_linked_is_there() -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_the_extras_that_it_names_exist() -> None:
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (named,) = re.findall(r"pip install '\.\[([a-z,]+)\]'", README)
+    assert set(named.split(",")) <= known["optional-dependencies"].keys()
+
+
+def test_it_is_short() -> None:
+    assert len(README.splitlines()) <= 90

@@ -13,9 +13,6 @@ from panglot.data.pairs_files.read import SCHEMA, cached_table, source_name
 from panglot.errors import PanglotError
 from panglot.languages import is_language, no_language
 
-SAMPLE = "sample"  # the name of the pairs that are bundled
-SAMPLE_FOLDER = Path(__file__).parent / SAMPLE
-
 
 @dataclass(frozen=True)
 class ParallelPairs:
@@ -118,8 +115,6 @@ def load_pairs(
         PanglotError: the file is missing, empty or broken, a language is unknown, an (item, language)
             stands twice, or one item has two passage_ids or document_ids.
     """
-    if str(source) == SAMPLE and not Path(source).exists():
-        source, name = SAMPLE_FOLDER / "train.jsonl", name or SAMPLE
     table, checksum = cached_table(source, columns)
     return pairs_from_table(table, name or source_name(source), str(source), checksum)
 

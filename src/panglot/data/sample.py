@@ -1,7 +1,8 @@
 """The bundled sample: 72 questions and answers in 12 languages, written for panglot (CC BY 4.0)."""
 
 from panglot.data.benchmark import Benchmark, benchmark_from_pairs
-from panglot.data.pairs import SAMPLE, SAMPLE_FOLDER, ParallelPairs, load_pairs
+from panglot.data.pairs import ParallelPairs, load_pairs
+from panglot.data.pairs_files.read import SAMPLE, SAMPLE_FOLDER
 
 FOLDER = SAMPLE_FOLDER
 

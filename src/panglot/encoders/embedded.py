@@ -82,8 +82,13 @@ def _make(source: Path, folder: Path) -> None:
         tokenizer.save(str(part / "tokenizer.json"), pretty=False)
         for name, value in _settings(config).items():
             write_json(part / name, value)
-        names = [path.relative_to(part).as_posix() for path in sorted(part.rglob("*")) if path.is_file()]
-        write_json(part / MANIFEST, {name: sha256(part / name) for name in names})
+        write_manifest(part)
+
+
+def write_manifest(folder: Path) -> None:
+    """Write the checksums of a checkpoint's files beside them."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    write_json(folder / MANIFEST, {path.relative_to(folder).as_posix(): sha256(path) for path in files})
 
 
 def read_package_file(data: bytes) -> tuple[dict[str, Any], Arrays, Tokenizer]:

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from panglot.batches import Strategy
 from panglot.data.catalogue.training import is_training_set
-from panglot.data.pairs import SAMPLE
 from panglot.data.pairs_files.columns import check_columns
 from panglot.data.pairs_files.hub import is_hub_source
+from panglot.data.pairs_files.read import SAMPLE
 from panglot.encoders import EMBEDDED, computes_bfloat16, known_names
 from panglot.errors import PanglotError
 from panglot.training.held_out import BEST, check_metric

@@ -26,6 +26,8 @@ from panglot.files import cache_folder, explained, open_bytes, sha256, write_jso
 from panglot.languages import is_language, no_language
 
 BATCH = 16_384
+SAMPLE = "sample"  # the name of the pairs that are bundled
+SAMPLE_FOLDER = Path(__file__).parents[1] / SAMPLE
 CACHE_VERSION = 2
 READERS = {
     **dict.fromkeys((".jsonl", ".json", ".ndjson"), read_jsonl),
@@ -45,6 +47,7 @@ def cached_table(source: str | Path, columns: Columns | None = None) -> tuple[pa
         source: a file, or ``hf:owner/name:config@revision#split``.
         columns: fields to columns, see ``panglot.data.pairs_files.columns``; None: the fields' own names.
     """
+    source = bundled(source)
     stem = _place(source, columns)
     table_path, note_path = stem.with_name(stem.name + ".arrow"), stem.with_name(stem.name + ".json")
     if not (note_path.exists() and table_path.exists()):
@@ -66,6 +69,7 @@ def read_rows(
     Raises:
         PanglotError: the source is missing, of an unknown kind, or broken.
     """
+    source = bundled(source)
     if is_hub_source(source):
         yield from read_hub(open_hub_source(source), columns, BATCH, str(source))
         return
@@ -79,6 +83,11 @@ def read_rows(
     if not path.exists() or path.is_dir():
         open_bytes(path)  # says what is wrong with the path
     yield from reader(path, columns, BATCH)
+
+
+def bundled(source: str | Path) -> str | Path:
+    """Return the file of the bundled sample where a source is called so; any other source as it is."""
+    return SAMPLE_FOLDER / "train.jsonl" if str(source) == SAMPLE and not Path(source).exists() else source
 
 
 def source_name(source: str | Path) -> str:
