@@ -57,8 +57,9 @@ def small_checkpoint(embedded: Path, shared_folder: Path) -> Path:
     """
     from panglot import load_encoder, load_pairs
     from panglot.data.sample import FOLDER
-    from panglot.encoders.embedded import EMBEDDED, VERSION, write_manifest
+    from panglot.encoders.embedded import EMBEDDED, VERSION
     from panglot.encoders.trimming import trim_encoder
+    from panglot.files import write_manifest
 
     folder = shared_folder / "small" / "encoders" / f"{EMBEDDED}-{VERSION}"
     folder.parent.mkdir(parents=True, exist_ok=True)

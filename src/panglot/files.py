@@ -131,7 +131,9 @@ def written_whole(path: Path) -> Iterator[Path]:
         try:
             yield part
             part.chmod(0o666 & ~_umask())
+            flush(part)
             part.replace(path)
+            flush(path.parent)
         finally:
             part.unlink(missing_ok=True)
 
@@ -176,6 +178,35 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+MANIFEST = "sha256.json"
+
+
+def write_manifest(folder: Path) -> None:
+    """Write the checksums of a folder's files beside them, once the files themselves are on the disk."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST]
+    for path in files:
+        flush(path)
+    write_json(folder / MANIFEST, {path.relative_to(folder).as_posix(): sha256(path) for path in files})
+
+
+def is_whole(folder: Path) -> bool:
+    """Say whether a folder has the files that its manifest lists, unchanged."""
+    try:
+        written = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return bool(written) and all(sha256(folder / name) == digest for name, digest in written.items())
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return False
+
+
+def flush(path: Path) -> None:
+    """Wait until a file or the names in a folder are on the disk, so that a power cut does not take them."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_json(path: Path, value: Any) -> None:

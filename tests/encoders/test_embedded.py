@@ -17,7 +17,8 @@ from tokenizers import Tokenizer
 from panglot import PanglotError, encode, load_encoder, sample_benchmark, sample_pairs
 from panglot.encoders import describe_prompts
 from panglot.encoders import embedded as module
-from panglot.encoders.embedded import MANIFEST, embedded_checkpoint
+from panglot.encoders.embedded import embedded_checkpoint
+from panglot.files import MANIFEST, is_whole
 
 ODD = [
     "ﬁne № ½ Ⅷ ｆｕｌｌ",  # compatibility forms
@@ -115,7 +116,7 @@ def copy(embedded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 @pytest.mark.parametrize("damage", ["flipped", "cut short", "missing", "manifest"])
 def test_a_damaged_checkpoint_is_recognised(copy: Path, damage: str) -> None:
-    assert module._is_whole(copy)
+    assert is_whole(copy)
     weights = copy / "model.safetensors"
     if damage == "flipped":
         with weights.open("r+b") as file:
@@ -130,7 +131,7 @@ def test_a_damaged_checkpoint_is_recognised(copy: Path, damage: str) -> None:
         (copy / "1_Pooling" / "config.json").unlink()
     else:
         (copy / MANIFEST).write_text("[")
-    assert not module._is_whole(copy)
+    assert not is_whole(copy)
 
 
 def test_a_damaged_checkpoint_is_made_again(copy: Path) -> None:

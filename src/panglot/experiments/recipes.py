@@ -9,7 +9,7 @@ from panglot.batches import make_sampler
 from panglot.data import ParallelPairs, load_pairs, pairs_from_benchmark, read_lareqa
 from panglot.data.catalogue.training import is_training_set, training_pairs
 from panglot.data.pairs_files.hub import is_hub_source
-from panglot.encoders import load_encoder, means_of_pairs, save_language_means
+from panglot.encoders import describe_prompts, load_encoder, means_of_pairs, save_language_means
 from panglot.errors import PanglotError
 from panglot.languages import check_languages
 from panglot.training import StepReport, Training, TrainingConfig, is_first, override, train
@@ -47,7 +47,7 @@ def run_recipe(
     """
     sources, held_out = _sources(recipe)
     if recipe.batches.strategy != "specific" or recipe.batches.language is not None:
-        model = _load(recipe)
+        model = _load(recipe, note)
         return {
             output: train_recipe(
                 recipe, model, sources, output, held_out=held_out, resume=resume, tell=tell, note=note
@@ -61,7 +61,7 @@ def run_recipe(
         begun = resume and (folder / "run.json").exists()
         outcome = train_recipe(
             recipe,
-            _load(recipe),
+            _load(recipe, None if outcomes else note),
             sources,
             folder,
             held_out=held_out,
@@ -76,8 +76,12 @@ def run_recipe(
     return outcomes
 
 
-def _load(recipe: TrainingConfig) -> SentenceTransformer:
-    return load_encoder(recipe.model.name, trust_remote_code=recipe.model.trust_remote_code)
+def _load(recipe: TrainingConfig, note: Callable[[str], None] | None) -> SentenceTransformer:
+    """Load the encoder, and say which prompts it puts before texts."""
+    model = load_encoder(recipe.model.name, trust_remote_code=recipe.model.trust_remote_code)
+    if note is not None:
+        note(f"{recipe.model.name}: {describe_prompts(model)}")
+    return model
 
 
 def _sources(recipe: TrainingConfig) -> tuple[list[ParallelPairs], list[ParallelPairs]]:

@@ -1,19 +1,62 @@
 """The folder of a run: what it trains, its checkpoints, and the finished model."""
 
 import json
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from sentence_transformers import SentenceTransformer
 
 from panglot.errors import PanglotError
-from panglot.files import explained, readable_as_usual, write_json
+from panglot.files import explained, flush, is_whole, readable_as_usual, write_json
 from panglot.training.config import TrainingPart
+from panglot.training.processes import decided_by_first
 
 RUN_FILE = "run.json"  # what is being trained; compared on resume
 MODEL_FILE = "modules.json"  # there once the model is finished
-STATE_FILE = "trainer_state.json"  # the last file of a checkpoint
+STATE_FILE = "trainer_state.json"
+LOCK_FILE, OWNER_FILE = ".training.lock", ".training.pid"
+
+
+@contextmanager
+def only_training(folder: Path) -> Iterator[None]:
+    """Hold a run's folder while it is trained in, so that a second training cannot write into it.
+
+    Of several processes that train together the first one holds it for all.
+
+    Raises:
+        PanglotError: another process holds it; the message names that process.
+    """
+    lock = FileLock(folder / LOCK_FILE, timeout=0)
+    decided_by_first(partial(_take, lock, folder))
+    try:
+        yield
+    finally:
+        if lock.is_locked:
+            (folder / OWNER_FILE).unlink(missing_ok=True)
+            lock.release()
+            (folder / LOCK_FILE).unlink(missing_ok=True)
+
+
+def _take(lock: FileLock, folder: Path) -> None:
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        try:
+            owner = f"process {int((folder / OWNER_FILE).read_text(encoding='utf-8'))}"
+        except (OSError, ValueError):  # it has only just begun
+            owner = "another process"
+        raise PanglotError(
+            f"{folder}: {owner} is training in this folder. Wait for it, or choose another output folder."
+        ) from error
+    (folder / OWNER_FILE).write_text(str(os.getpid()), encoding="utf-8")
 
 
 def prepare_folder(folder: Path, run: dict[str, Any], resume: bool) -> Path | None:
@@ -40,7 +83,13 @@ def prepare_folder(folder: Path, run: dict[str, Any], resume: bool) -> Path | No
             )
         if (folder / MODEL_FILE).exists():
             raise PanglotError(f"{folder}: this run is finished; there is nothing to resume.")
-        return last_checkpoint(folder)
+        checkpoint = last_checkpoint(folder)
+        if checkpoint is None and any((folder / "checkpoints").glob("checkpoint-*")):
+            raise PanglotError(
+                f"{folder}: no checkpoint of this run is whole, so it cannot be resumed. "
+                "Remove the folder and begin again."
+            )
+        return checkpoint
     if (folder / MODEL_FILE).exists():
         raise PanglotError(f"{folder}: already holds a model; choose another output folder.")
     if last_checkpoint(folder) is not None:
@@ -52,13 +101,9 @@ def prepare_folder(folder: Path, run: dict[str, Any], resume: bool) -> Path | No
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest checkpoint that was written whole."""
-    found = [
-        (int(path.name.rsplit("-", 1)[1]), path)
-        for path in (folder / "checkpoints").glob("checkpoint-*")
-        if _is_whole(path)
-    ]
-    return max(found)[1] if found else None
+    """Return the newest checkpoint that was written whole: its manifest, written last, fits its files."""
+    found = sorted((folder / "checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name[11:]))
+    return next((path for path in reversed(found) if is_whole(path)), None)
 
 
 def processes_of(checkpoint: Path) -> int:
@@ -76,14 +121,6 @@ def last_step(checkpoint: Path | None, how: TrainingPart) -> int:
     return int(state["global_step"]) if ran_out else how.steps
 
 
-def _is_whole(checkpoint: Path) -> bool:
-    try:
-        json.loads((checkpoint / STATE_FILE).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return False
-    return True
-
-
 def save_model(model: SentenceTransformer, folder: Path, card: str) -> None:
     """Write the finished model with its card into a folder; ``modules.json`` comes last."""
     part = folder / ".model.part"
@@ -93,11 +130,14 @@ def save_model(model: SentenceTransformer, folder: Path, card: str) -> None:
             model.save_pretrained(str(part), create_model_card=False)
             (part / "README.md").write_text(card, encoding="utf-8")
             readable_as_usual(part)
+            for path in part.rglob("*"):
+                flush(path)
             for path in sorted(part.iterdir(), key=lambda path: path.name == MODEL_FILE):
                 target = folder / path.name
                 if target.is_dir():
                     shutil.rmtree(target)
                 path.replace(target)
+            flush(folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
@@ -105,7 +145,7 @@ def save_model(model: SentenceTransformer, folder: Path, card: str) -> None:
 def remove_checkpoints(folder: Path, *, only_broken: bool = False) -> None:
     """Remove the checkpoints of a finished run, or those that were not written whole."""
     for path in (folder / "checkpoints").glob("checkpoint-*"):
-        if not (only_broken and _is_whole(path)):
+        if not (only_broken and is_whole(path)):
             shutil.rmtree(path, ignore_errors=True)
     if not only_broken:
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)

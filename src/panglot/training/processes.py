@@ -62,6 +62,12 @@ def on_any(here: bool) -> bool:
     return bool(found)
 
 
+def wait_for_all() -> None:
+    """Wait until all processes have come here."""
+    if _several():
+        distributed.barrier()
+
+
 def leave() -> None:
     """Let go of the other processes; nothing can be shared with them afterwards.
 

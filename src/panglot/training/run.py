@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
 from transformers import EarlyStoppingCallback
 
 from panglot.batches import Sampler
@@ -23,6 +23,7 @@ from panglot.training.adapters import adapted, compiled, dropout_of, without_che
 from panglot.training.card import model_card
 from panglot.training.checkpoints import (
     last_step,
+    only_training,
     prepare_folder,
     processes_of,
     remove_checkpoints,
@@ -123,12 +124,29 @@ def train(
         raise PanglotError(
             f"A batch of {batches.size} cannot be shared by {ranks} processes. Use a multiple."
         )
-    checkpoint = _begin(folder, run, resume, ranks, note)
-    for sentence in sampler.notes():
-        if note is not None:
-            note(sentence)
-    cuda = torch.cuda.is_available()
-    if ranks > 1 and cuda and how.embedding_update == "sparse":  # NCCL sums no sparse gradients
+    with only_training(folder):
+        checkpoint = _begin(folder, run, resume, ranks, note)
+        for sentence in sampler.notes():
+            if note is not None:
+                note(sentence)
+        steps = Steps(sampler, sources, model, last_step(checkpoint, how), ranks)
+        return _finish(steps, folder, config, run, guidance, held_out, arguments, checkpoint, Watcher(tell))
+
+
+def _finish(
+    steps: Steps,
+    folder: Path,
+    config: TrainingConfig,
+    run: dict[str, Any],
+    guidance: Guidance | None,
+    held_out: Sequence[ParallelPairs],
+    arguments: SentenceTransformerTrainingArguments,
+    checkpoint: Path | None,
+    watcher: Watcher,
+) -> Training:
+    """Make the steps that are left, from a checkpoint or the beginning, and save the model."""
+    model, how, cuda = steps.model, config.training, torch.cuda.is_available()
+    if steps.ranks > 1 and cuda and how.embedding_update == "sparse":  # NCCL sums no sparse gradients
         how = how.model_copy(update={"embedding_update": "dense"})
     measure = None
     if held_out:
@@ -136,10 +154,8 @@ def train(
             held_out, config.data.held_out_items, model.max_seq_length, how.metric_for_best_model
         )
         measure = partial(_agreed, found)
-    watcher = Watcher(tell)
-    budget = how.micro_batch_tokens or (GPU_TOKENS if cuda else CPU_TOKENS)
-    arguments.max_steps = last_step(checkpoint, how)
-    steps = Steps(sampler, sources, model, arguments.max_steps, ranks, budget)
+    steps = replace(steps, token_budget=how.micro_batch_tokens or (GPU_TOKENS if cuda else CPU_TOKENS))
+    arguments.max_steps = steps.steps
     if guidance is not None:
         guidance.teacher.to(arguments.device).eval()
         steps = replace(steps, teacher=guidance.teacher, pivot=guidance.pivot)

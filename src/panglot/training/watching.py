@@ -14,7 +14,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.integrations import get_reporting_integration_callbacks  # type: ignore[attr-defined]
 
 from panglot.errors import PanglotError
-from panglot.training.processes import on_any
+from panglot.files import write_manifest
+from panglot.training.processes import is_first, on_any, wait_for_all
 
 TENSORBOARD = "TENSORBOARD_LOGGING_DIR"
 
@@ -45,6 +46,12 @@ class Watcher(TrainerCallback):
         """Catch the first Ctrl-C; only the main thread may."""
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.signal(signal.SIGINT, self._interrupt)
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, *_: Any, **__: Any) -> None:
+        """Write a checkpoint's manifest, when all processes have written their parts of it."""
+        wait_for_all()
+        if is_first():
+            write_manifest(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
 
     def release(self) -> None:
         """Let Ctrl-C mean again what it meant; to be called however training ends."""
