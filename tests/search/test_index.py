@@ -1,7 +1,9 @@
 """Documents into an index and found again."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,6 +109,30 @@ def test_an_index_is_made_searched_and_brought_up_to_date(
     index.engine.release()
 
 
+REGIONS = {"1": "de-AT", "2": "de-CH", "3": "en-US", "4": "de"}
+
+
+def test_a_language_includes_its_regions_and_has_one_turn(
+    engine: str, model: SentenceTransformer, tmp_path: Path
+) -> None:
+    index = make_index(tmp_path / "index", model, "table", engine=engine)
+    add_documents(index, model, [replace(d, language=REGIONS[d.id]) for d in DOCUMENTS])
+    vectors = embed_questions(index, model, ["one?"])
+
+    def ids(**options: Any) -> list[str]:
+        (found,) = search_index(index, ["one?"], vectors, 4, **options)
+        return [hit.id for hit in found]
+
+    assert ids(languages=["de"]) == ids(languages=["deu"]) == ids(languages=["german"]) == ["1", "2", "4"]
+    assert ids(languages=["en"]) == ["3"]
+    assert ids(languages=["de-CH", "EN"]) == ["2", "3"]
+    assert ids(balanced="turns") == ["1", "3", "2", "4"]  # German, English, German, German
+    assert set(ids(balanced="scores")) == {"1", "2", "3", "4"}
+    with pytest.raises(PanglotError, match="has no language 'den'; it has de, de-AT, de-CH, en-US"):
+        ids(languages=["den"])
+    index.engine.release()
+
+
 def test_passages_that_a_document_lost_are_taken_out(encoder: SentenceTransformer, tmp_path: Path) -> None:
     index = make_index(tmp_path / "index", encoder, "use-multilingual", engine="exact", length=20)
     long = " ".join(f"This is sentence number {k} of a text about rivers." for k in range(8))
@@ -195,7 +221,7 @@ def test_wishes_out_of_range_are_refused(model: SentenceTransformer, tmp_path: P
     vectors = embed_questions(index, model, ["one?"])
     with pytest.raises(PanglotError, match="0 results cannot be given"):
         search_index(index, ["one?"], vectors, 0)
-    with pytest.raises(PanglotError, match="has no passages in 'fr'; its languages are en, sw"):
+    with pytest.raises(PanglotError, match="has no language 'fr'; it has en, sw"):
         search_index(index, ["one?"], vectors, languages=["fr"])
     with pytest.raises(PanglotError, match=r"its passages have up to .* tokens, not 32"):
         make_index(tmp_path / "index", model, "table", length=32)

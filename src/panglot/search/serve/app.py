@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformer
 from starlette.responses import HTMLResponse
 
 from panglot.encoders import FloatArray, encode, passage_prompt, query_prompt
-from panglot.languages import is_language, language_name
+from panglot.languages import is_language, language_code, language_name, matching
 from panglot.search.look_up import Result
 from panglot.search.serve import schemas
 from panglot.search.serve.batching import EncodingQueue
@@ -228,7 +228,7 @@ async def _counts(searcher: Searcher, threads: ThreadPoolExecutor) -> Mapping[st
 
 def _check_languages(codes: Sequence[str], known: Collection[str]) -> None:
     for code in codes:
-        if code not in known:
+        if not matching([language_code(code) or code], known):
             raise UnknownLanguageError
 
 
