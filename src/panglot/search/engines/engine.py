@@ -69,6 +69,12 @@ def _same(found: Any, wanted: Any) -> bool:
     return bool(found == wanted) and isinstance(found, bool) == isinstance(wanted, bool)
 
 
+def joined_facts(facts: Facts, there: Facts | None) -> Facts:
+    """Return facts with the languages that another process has written meanwhile."""
+    languages = {*facts.get("languages", ()), *(there or {}).get("languages", ())}
+    return {**facts, "languages": sorted(languages)} if languages else facts
+
+
 def draw(name: str) -> int:
     """Return a number below ``DRAWS`` for an id, as if drawn: those below a bound are a random sample."""
     return int(short_digest("draw", name)[:4], 16)
@@ -85,7 +91,10 @@ class Engine(Protocol):
         """Return what ``write_facts`` wrote; None where there is no index."""
 
     def write_facts(self, facts: Facts) -> None:
-        """Write what the index remembers (``dimension`` among it); makes a new index where there is none."""
+        """Write what the index remembers (``dimension`` among it); makes a new index where there is none.
+
+        Languages that the index has already stay in it.
+        """
 
     def kept(self, documents: Sequence[str]) -> dict[str, Kept]:
         """Return what is kept of the passages of some documents, by passage id."""

@@ -18,7 +18,7 @@ from panglot.files import explained
 from panglot.search.bm25 import K1, B, bm25_tokens, query_tokens
 from panglot.search.documents.document import Passage, short_digest
 from panglot.search.engines.columns import TEXTS, VECTOR, passage_of
-from panglot.search.engines.engine import DRAWS, Facts, Filter, Found, Kept, draw
+from panglot.search.engines.engine import DRAWS, Facts, Filter, Found, Kept, draw, joined_facts
 from panglot.search.engines.milvus_calls import (
     LONGEST_TEXT,
     collection_schema,
@@ -78,7 +78,7 @@ class MilvusEngine:
                     client.create_collection(
                         name, schema=schema, index_params=indexes, consistency_level="Strong"
                     )
-            row = {"id": "facts", "facts": facts, VECTOR: [0.0, 1.0]}
+            row = {"id": "facts", "facts": joined_facts(facts, self.facts()), VECTOR: [0.0, 1.0]}
             client.upsert(self._facts_collection, [row])
 
     def kept(self, documents: Sequence[str]) -> dict[str, Kept]:
