@@ -14,6 +14,7 @@ from panglot.search.documents import Document, Passage, passages_of
 from panglot.search.documents.document import is_text
 from panglot.search.documents.split import length_limit, token_counter
 from panglot.search.engines import Engine, Kept, open_engine
+from panglot.search.engines.engine import NONE_THERE
 from panglot.search.facts import IndexFacts, check_same, facts_from_json, facts_of
 
 PART = 1024  # documents looked at a time: what is lost, at most, when the process is stopped
@@ -63,7 +64,7 @@ def open_index(place: str | Path) -> Index:
     engine = None if is_new_folder else open_engine(place)
     found = None if engine is None else engine.facts()
     if engine is None or found is None:
-        raise PanglotError(f"{place}: there is no index; make one with panglot index.")
+        raise PanglotError(f"{place}: {NONE_THERE}")
     engine.release()
     return Index(str(place), engine, facts_from_json(found, str(place)))
 
@@ -192,10 +193,17 @@ def delete_documents(index: Index, ids: Sequence[str]) -> int:
 
 
 def refresh(index: Index) -> None:
-    """Read the facts again: another process may have added languages."""
+    """Read the facts again: another process may have added languages, or put another index here.
+
+    Raises:
+        PanglotError: there is no index any more, or one of another model's vectors.
+    """
     found = index.engine.facts()
-    if found is not None:
-        index.facts = facts_from_json(found, index.place)
+    if found is None:
+        raise PanglotError(f"{index.place}: {NONE_THERE}")
+    facts = facts_from_json(found, index.place)
+    check_same(facts, index.facts, index.place)
+    index.facts = facts
 
 
 def _of_different_ids(documents: Iterable[Document]) -> Iterator[Document]:

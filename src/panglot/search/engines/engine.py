@@ -12,6 +12,7 @@ from panglot.search.documents.document import Passage, short_digest
 
 Facts = dict[str, Any]
 DRAWS = 1 << 16
+NONE_THERE = "there is no index; make one with panglot index."
 TRUTH = {"true": True, "false": False}
 NUMBER = regex.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # JSON's, which has no Infinity
 LARGEST, LONGEST_NUMBER = 2**63, 40  # engines keep 64 bits

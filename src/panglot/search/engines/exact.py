@@ -87,6 +87,8 @@ class ExactEngine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._segments: dict[str, _Segment] = {}
+        # their checksums: another index has segments of the same names
+        self._read: dict[str, str | None] = {}
         self._place: dict[str, tuple[str, int]] = {}
         self._documents: dict[str, set[str]] = {}
         self._lexicon: tuple[Bm25Pool, list[tuple[str, int]]] | None = None
@@ -284,14 +286,15 @@ class ExactEngine:
         """Read the segments that are new; all again where some that were read are gone."""
         for attempt in range(TRIES):
             listed = self._listed()
-            names = list(listed)
-            if names == list(self._segments):
+            if listed == self._read:
                 return
-            if names[: len(self._segments)] != list(self._segments):
-                self._segments, self._place, self._documents = {}, {}, {}
+            if list(listed.items())[: len(self._read)] != list(self._read.items()):
+                self._segments, self._read, self._place, self._documents = {}, {}, {}, {}
+                self._lexicon = None
             try:
-                for name in names[len(self._segments) :]:
+                for name in list(listed)[len(self._read) :]:
                     self._add(name, _Segment(self.folder / EXACT / name, listed[name]))
+                    self._read[name] = listed[name]
                 return
             except FileNotFoundError as error:  # another process may have made one of many
                 if attempt == TRIES - 1 or self._listed() == listed:
