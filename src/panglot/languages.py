@@ -137,6 +137,11 @@ def matching(wanted: Iterable[str], codes: Iterable[str]) -> list[str]:
     return [code for code in codes if any(matches(own, code) for own in ranges)]
 
 
+def is_seen(code: str, seen: Iterable[str]) -> bool:
+    """Say whether a language is among those seen in training: itself, one that includes it, or a part of it."""
+    return any(matches(own, code) or matches(code, own) for own in seen)
+
+
 def chosen_languages(wanted: Iterable[str], there: Sequence[str], where: str) -> list[str]:
     """Return those of the languages of something that a person asks for.
 

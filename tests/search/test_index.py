@@ -210,6 +210,42 @@ def test_another_models_vectors_are_refused(
     check_same(index.facts, index.facts, "index")
 
 
+@pytest.mark.parametrize(
+    "content", ["", "[]", "3", "null", "{", "[" * 100_000, '{"schema": 2}', "facts of other types"]
+)
+def test_damaged_facts_of_an_index_are_one_sentence(
+    model: SentenceTransformer, tmp_path: Path, content: str
+) -> None:
+    make_index(tmp_path / "index", model, "table", engine="exact")
+    path = tmp_path / "index/index.json"
+    if content.startswith("facts"):
+        content = path.read_text().replace('"dimension": 3', '"dimension": "three"')
+    path.write_text(content)
+    with pytest.raises(PanglotError, match=r"is damaged; delete the index|is an index of another version"):
+        open_index(tmp_path / "index")
+
+
+def test_what_no_engine_can_keep_is_refused_wherever_it_comes_in(
+    model: SentenceTransformer, tmp_path: Path
+) -> None:
+    index = make_index(tmp_path / "index", model, "table", engine="exact")
+    add_documents(index, model, DOCUMENTS)
+    vectors = embed_questions(index, model, ["one?"])
+    for refused in (
+        lambda: embed_questions(index, model, ["\ud800"]),
+        lambda: search_index(index, ["one?"], vectors, where={"\ud800": "1"}),
+        lambda: search_index(index, ["one?"], vectors, where={"n": "\ud800"}),
+        lambda: delete_documents(index, ["\ud800"]),
+        lambda: make_index(tmp_path / "\udce9", model, "table", engine="exact"),
+        lambda: add_documents(index, model, [document("\ud800", "one")]),
+        lambda: add_documents(index, model, [document("5", "\ud800")]),
+        lambda: add_documents(index, model, [document("5", "one", bad="\ud800")]),
+        lambda: add_documents(index, model, [document("5", "one", bad=float("nan"))]),
+    ):
+        with pytest.raises(PanglotError):
+            refused()
+
+
 def test_wishes_out_of_range_are_refused(model: SentenceTransformer, tmp_path: Path) -> None:
     with pytest.raises(PanglotError, match="there is no index; make one with panglot index"):
         open_index(tmp_path / "none")

@@ -1,6 +1,6 @@
 """Figures by group of languages: seen in training, script, family, resource class, distance of pairs."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from panglot.evaluation.cells import (
     values_of,
 )
 from panglot.evaluation.confidence import RESAMPLES, SHARE, bias_columns, bounds, resample
-from panglot.languages import family, matches, relation, resource_class, writing
+from panglot.languages import family, is_seen, relation, resource_class, writing
 
 Kind = Callable[[str], str | None]
 PairKind = Callable[[str, str], str | None]
@@ -132,11 +132,6 @@ def pair_kinds(seen: Sequence[str] | None) -> dict[str, PairKind]:
         return kinds
     named = ("neither seen", "one seen", "both seen")
     return {"training": lambda x, y: named[is_seen(x, seen) + is_seen(y, seen)], **kinds}
-
-
-def is_seen(code: str, seen: Iterable[str]) -> bool:
-    """Say whether training had a language: this one, or one that includes it or is included in it."""
-    return any(matches(own, code) or matches(code, own) for own in seen)
 
 
 def _grouped(codes: Sequence[str], kind: Kind) -> dict[str, list[str]]:

@@ -1,5 +1,6 @@
 """An index: documents in, updated and taken out by id; nothing that stands in it is encoded again."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -144,7 +145,7 @@ def add_documents(
     """
     changes = Changes()
     count = token_counter(model)
-    source = _of_different_ids(documents)
+    source = _checked(documents)
     while part := list(islice(source, PART)):
         cut = [passages_of(document, count, index.facts.length, among=among) for document in part]
         passages = [passage for of_document in cut for passage in of_document]
@@ -206,15 +207,25 @@ def refresh(index: Index) -> None:
     index.facts = facts
 
 
-def _of_different_ids(documents: Iterable[Document]) -> Iterator[Document]:
+def _checked(documents: Iterable[Document]) -> Iterator[Document]:
+    """Refuse what an engine cannot keep: an id that came before, halves of characters, what JSON lacks."""
     seen: set[str] = set()
     for document in documents:
+        where = document.where or f"document {document.id!r}"
         if document.id in seen:
             raise PanglotError(
-                f"{document.where or 'documents'}: the id '{document.id}' occurs twice; "
-                "give each document its own."
+                f"{where}: the id '{document.id}' occurs twice; give each document an id of its own."
             )
         seen.add(document.id)
+        sections = [text for section in document.sections for text in (section.heading, section.text)]
+        if not all(is_text(text) for text in (document.id, document.title, document.source, *sections)):
+            raise PanglotError(f"{where}: holds half a character (a lone surrogate); write it otherwise.")
+        try:
+            json.dumps(document.metadata, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise PanglotError(
+                f"{where}: its metadata are not JSON ({error}); write them as texts."
+            ) from error
         yield document
 
 

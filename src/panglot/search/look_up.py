@@ -75,6 +75,8 @@ def embed_questions(
         means: those that the index was centred by.
         languages: of the questions; detected where they are needed and not given.
     """
+    if not all(is_text(question) for question in questions):
+        raise PanglotError("a question holds half a character (a lone surrogate); write it otherwise.")
     vectors = encode(model, questions, index.facts.prompts["query"])
     if index.facts.centring is None:
         return vectors

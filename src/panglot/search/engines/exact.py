@@ -101,9 +101,9 @@ class ExactEngine:
         if not path.exists():
             return None
         try:
-            return cast(Facts, json.loads(path.read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise PanglotError(f"{path}: cannot be read; delete the index and make it again.") from error
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise PanglotError(f"{path}: {DAMAGED}.") from error
 
     def write_facts(self, facts: Facts) -> None:
         """Write ``index.json``, and make the folder."""
@@ -275,7 +275,7 @@ class ExactEngine:
         if path.exists():
             try:
                 return cast(dict[str, str | None], dict(json.loads(path.read_text("utf-8"))["segments"]))
-            except (ValueError, TypeError, KeyError) as error:
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
                 raise PanglotError(f"{path}: {DAMAGED}.") from error
         if not folder.exists() and (self.folder / FACTS).exists():
             raise PanglotError(f"{folder}: is gone; the index {DAMAGED}.")
