@@ -138,7 +138,7 @@ def matching(wanted: Iterable[str], codes: Iterable[str]) -> list[str]:
 
 
 def is_seen(code: str, seen: Iterable[str]) -> bool:
-    """Say whether a language is among those seen in training: itself, one that includes it, or a part of it."""
+    """Say whether training had a language: itself, one that includes it, or a part of it."""
     return any(matches(own, code) or matches(code, own) for own in seen)
 
 
