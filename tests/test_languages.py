@@ -10,6 +10,7 @@ from panglot.languages import (
     check_languages,
     family,
     is_language,
+    is_seen,
     language_code,
     language_name,
     matches,
@@ -112,6 +113,11 @@ def test_a_misspelt_name_is_answered_with_the_likely_code() -> None:
 )
 def test_a_range_includes_the_codes_that_it_is_a_prefix_of(wanted: str, code: str, expected: bool) -> None:
     assert matches(wanted, code) is expected
+
+
+def test_a_language_is_seen_with_its_regions_and_they_with_it() -> None:
+    assert is_seen("en-US", ["sw", "en"]) and is_seen("en", ["en-US"]) and is_seen("en", ["en"])
+    assert not is_seen("de-CH", ["de-AT"]) and not is_seen("enm", ["en"]) and not is_seen("en", [])
 
 
 def test_codes_that_ranges_include_keep_their_order() -> None:

@@ -137,6 +137,29 @@ def matching(wanted: Iterable[str], codes: Iterable[str]) -> list[str]:
     return [code for code in codes if any(matches(own, code) for own in ranges)]
 
 
+def is_seen(code: str, seen: Iterable[str]) -> bool:
+    """Say whether training had a language: itself, one that includes it, or a part of it."""
+    return any(matches(own, code) or matches(code, own) for own in seen)
+
+
+def chosen_languages(wanted: Iterable[str], there: Sequence[str], where: str) -> list[str]:
+    """Return those of the languages of something that a person asks for.
+
+    Args:
+        wanted: codes or names (see ``language_code``), each of which includes what it is a prefix of.
+        there: codes.
+        where: what messages call it.
+
+    Raises:
+        PanglotError: one that includes none of them.
+    """
+    ranges = [language_code(given) or given.strip() for given in wanted]
+    for given in ranges:
+        if not matching([given], there):
+            raise PanglotError(f"{where}: has no language '{given}'; it has {', '.join(there) or 'none'}.")
+    return matching(ranges, there)
+
+
 def primary_language(code: str) -> str:
     """Return a code without script, region and variant: ``primary_language("de-AT") == "de"``."""
     return code.split("-")[0]

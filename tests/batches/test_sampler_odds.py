@@ -119,6 +119,25 @@ def test_english_draws_english_or_the_language_given() -> None:
     assert languages_drawn(german) == {"de": STEPS, "el": 0, "en": 0}
 
 
+def test_english_is_drawn_in_all_its_regions() -> None:
+    pairs = pairs_from_rows(
+        [
+            {"item_id": f"{k}", "language": code, "query": "q", "passage": "p"}
+            for k in range(20)
+            for code in ("en-GB", "en-US", "de", "enm")
+        ],
+        "s",
+    )
+    drawn = languages_drawn(make_sampler([pairs], strategy="english", batch_size=8))
+    assert (drawn["de"], drawn["enm"], drawn["en-GB"] + drawn["en-US"]) == (0, 0, STEPS)
+    assert languages_drawn(make_sampler([pairs], strategy="specific", language="en-US", batch_size=8)) == {
+        "de": 0,
+        "en-GB": 0,
+        "en-US": STEPS,
+        "enm": 0,
+    }
+
+
 def test_specific_draws_its_language_from_the_sources_that_have_it() -> None:
     sources = [source("no Greek", de_en=20), source("Greek", el_en=20), source("Greek too", el=20)]
     sampler = make_sampler(sources, strategy="specific", batch_size=8, language="el")

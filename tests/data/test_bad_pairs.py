@@ -159,8 +159,8 @@ def test_a_parquet_row_is_named_by_its_number(tmp_path: Path) -> None:
     assert message(path).startswith(f"{path}, line 3: 'query' is empty")
     path = write_parquet(tmp_path / "null.parquet", passage=["p", None, "p"])
     assert message(path).startswith(f"{path}, line 2: 'passage' is empty")
-    path = write_parquet(tmp_path / "code.parquet", language=["en", "english", "en"])
-    assert message(path).startswith(f"{path}, line 2: 'english' is no language code")
+    path = write_parquet(tmp_path / "code.parquet", language=["en", "klingonish", "en"])
+    assert message(path).startswith(f"{path}, line 2: 'klingonish' is no language code")
 
 
 def test_a_parquet_column_of_a_wrong_type_is_said(tmp_path: Path) -> None:

@@ -47,6 +47,12 @@ def test_a_column_a_language_is_seen_by_itself() -> None:
     assert layout.numbered
 
 
+@pytest.mark.parametrize("spelled", ["EN", "eng", "eng_Latn", "english"])
+def test_a_column_of_a_language_by_another_name_is_of_its_code(spelled: str) -> None:
+    layout = find_layout([f"query_{spelled}", f"passage_{spelled}", "query_id"], None, "mine.csv")
+    assert list(layout.wide) == ["en"]
+
+
 def test_a_pattern_names_other_columns_a_language() -> None:
     columns = {
         "query": "{language}-q",
@@ -109,10 +115,10 @@ REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
     "no item_id": (["query", "passage", "language"], {}, "mine.csv: has no column 'item_id'"),
     "an unknown column": (["a"], {"query": "b"}, "mine.csv: has no column 'b'; it has 'a'"),
     "no column of a pattern": (["a"], {"text": "t_{language}"}, "has no column 't_{language}'"),
-    "a language in capitals": (
-        ["q_EN", "p_EN"],
+    "two columns of one language": (
+        ["q_en", "p_en", "q_eng", "p_eng"],
         {"query": "q_{language}", "passage": "p_{language}"},
-        "'EN' is no language code; write it 'en'",
+        "'q_en' and 'q_eng' are both 'en'; leave one out",
     ),
     "an object that is not by language": (
         ["query.text", "query.source", "passage.en"],
@@ -134,7 +140,11 @@ REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
     "a numbered passage": (["a"], {"passage": "{row}"}, "cannot be the row's number"),
     "ids by language": (["a"], {"item_id": "id_{language}"}, "'item_id' has no column a language"),
     "text and query": (["a"], {"text": "a", "query": "a"}, "map it or them, not both"),
-    "a fixed language that is none": (["q", "p"], {"language": "=english"}, "'english' is no language code"),
+    "a fixed language that is none": (
+        ["q", "p"],
+        {"language": "=englisch"},
+        "'englisch' is no language code",
+    ),
 }
 
 

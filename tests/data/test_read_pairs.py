@@ -56,6 +56,15 @@ def files_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
+def test_languages_by_other_names_are_read_as_their_codes(tmp_path: Path, ending: str) -> None:
+    spelled = {"en": "eng_Latn", "sw": "Swahili", "el": "ell"}
+    rows = [{**row, "language": spelled[str(row["language"])]} for row in ROWS]
+    pairs = load_pairs(write(tmp_path / f"mine{ending}", rows))
+    assert pairs.languages == ("el", "en", "sw")
+    assert content(pairs) == content(load_pairs(write(tmp_path / f"same{ending}", ROWS)))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_every_format_gives_the_same_rows(tmp_path: Path, ending: str) -> None:
     pairs = load_pairs(write(tmp_path / f"mine{ending}", ROWS))
     expected = [{name: row[name] for name in row if row[name] is not None} for row in ROWS]

@@ -90,6 +90,13 @@ def test_seen_is_what_the_run_was_trained_on(table: pa.Table) -> None:
     assert pairs == {"both seen": 2, "one seen": 12, "neither seen": 6}
 
 
+@pytest.mark.parametrize("seen", ["de-AT", "de", "DE", "de-Latn-DE"])
+def test_a_language_is_seen_in_whatever_region(table: pa.Table, seen: str) -> None:
+    found = group_figures(results(), table, trained_on=[seen, "e"], resamples=5)
+    assert found["languages"]["training"]["seen"]["languages"] == ["de"]
+    assert found["pairs"]["training"]["one seen"]["pairs"] == 8
+
+
 @pytest.mark.parametrize("training", [None, {"strategy": "hybrid"}, {"data": [{"name": "x"}]}])
 def test_what_is_not_known_of_training_makes_no_groups(table: pa.Table, training: Any) -> None:
     assert training_languages(results(training)) is None

@@ -121,6 +121,18 @@ def test_only_chosen_languages_are_trained_on(recipe: Maker, tmp_path: Path) -> 
     assert [source["languages"] for source in described["data"]] == [["en", "sw"]]
 
 
+def test_a_language_includes_its_regions(recipe: Maker, uneven: Path, tmp_path: Path) -> None:
+    text = uneven.read_text(encoding="utf-8").replace('"sw"', '"en-US"').replace('"tr"', '"en-GB"')
+    regions = tmp_path / "regions.jsonl"
+    regions.write_text(text, encoding="utf-8")
+    run_recipe(recipe([regions], data__languages=["eng"]), tmp_path / "all")
+    described = training_of(tmp_path / "all")
+    assert described is not None
+    assert [source["languages"] for source in described["data"]] == [["en", "en-GB", "en-US"]]
+    specific = run_recipe(recipe([regions], batches__strategy="specific"), tmp_path / "specific")
+    assert [folder.name for folder in specific] == ["en"]
+
+
 def test_held_out_documents_are_measured_and_not_trained_on(recipe: Maker, tmp_path: Path) -> None:
     chosen = recipe(data__held_out=0.25, data__languages=["en", "de"])
     (outcome,) = run_recipe(chosen, tmp_path).values()

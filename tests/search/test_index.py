@@ -1,7 +1,9 @@
 """Documents into an index and found again."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,6 +109,30 @@ def test_an_index_is_made_searched_and_brought_up_to_date(
     index.engine.release()
 
 
+REGIONS = {"1": "de-AT", "2": "de-CH", "3": "en-US", "4": "de"}
+
+
+def test_a_language_includes_its_regions_and_has_one_turn(
+    engine: str, model: SentenceTransformer, tmp_path: Path
+) -> None:
+    index = make_index(tmp_path / "index", model, "table", engine=engine)
+    add_documents(index, model, [replace(d, language=REGIONS[d.id]) for d in DOCUMENTS])
+    vectors = embed_questions(index, model, ["one?"])
+
+    def ids(**options: Any) -> list[str]:
+        (found,) = search_index(index, ["one?"], vectors, 4, **options)
+        return [hit.id for hit in found]
+
+    assert ids(languages=["de"]) == ids(languages=["deu"]) == ids(languages=["german"]) == ["1", "2", "4"]
+    assert ids(languages=["en"]) == ["3"]
+    assert ids(languages=["de-CH", "EN"]) == ["2", "3"]
+    assert ids(balanced="turns") == ["1", "3", "2", "4"]  # German, English, German, German
+    assert set(ids(balanced="scores")) == {"1", "2", "3", "4"}
+    with pytest.raises(PanglotError, match="has no language 'den'; it has de, de-AT, de-CH, en-US"):
+        ids(languages=["den"])
+    index.engine.release()
+
+
 def test_passages_that_a_document_lost_are_taken_out(encoder: SentenceTransformer, tmp_path: Path) -> None:
     index = make_index(tmp_path / "index", encoder, "small-e5", engine="exact", length=20)
     long = " ".join(f"This is sentence number {k} of a text about rivers." for k in range(8))
@@ -184,6 +210,42 @@ def test_another_models_vectors_are_refused(
     check_same(index.facts, index.facts, "index")
 
 
+@pytest.mark.parametrize(
+    "content", ["", "[]", "3", "null", "{", "[" * 100_000, '{"schema": 2}', "facts of other types"]
+)
+def test_damaged_facts_of_an_index_are_one_sentence(
+    model: SentenceTransformer, tmp_path: Path, content: str
+) -> None:
+    make_index(tmp_path / "index", model, "table", engine="exact")
+    path = tmp_path / "index/index.json"
+    if content.startswith("facts"):
+        content = path.read_text().replace('"dimension": 3', '"dimension": "three"')
+    path.write_text(content)
+    with pytest.raises(PanglotError, match=r"is damaged; delete the index|is an index of another version"):
+        open_index(tmp_path / "index")
+
+
+def test_what_no_engine_can_keep_is_refused_wherever_it_comes_in(
+    model: SentenceTransformer, tmp_path: Path
+) -> None:
+    index = make_index(tmp_path / "index", model, "table", engine="exact")
+    add_documents(index, model, DOCUMENTS)
+    vectors = embed_questions(index, model, ["one?"])
+    for refused in (
+        lambda: embed_questions(index, model, ["\ud800"]),
+        lambda: search_index(index, ["one?"], vectors, where={"\ud800": "1"}),
+        lambda: search_index(index, ["one?"], vectors, where={"n": "\ud800"}),
+        lambda: delete_documents(index, ["\ud800"]),
+        lambda: make_index(tmp_path / "\udce9", model, "table", engine="exact"),
+        lambda: add_documents(index, model, [document("\ud800", "one")]),
+        lambda: add_documents(index, model, [document("5", "\ud800")]),
+        lambda: add_documents(index, model, [document("5", "one", bad="\ud800")]),
+        lambda: add_documents(index, model, [document("5", "one", bad=float("nan"))]),
+    ):
+        with pytest.raises(PanglotError):
+            refused()
+
+
 def test_wishes_out_of_range_are_refused(model: SentenceTransformer, tmp_path: Path) -> None:
     with pytest.raises(PanglotError, match="there is no index; make one with panglot index"):
         open_index(tmp_path / "none")
@@ -195,7 +257,7 @@ def test_wishes_out_of_range_are_refused(model: SentenceTransformer, tmp_path: P
     vectors = embed_questions(index, model, ["one?"])
     with pytest.raises(PanglotError, match="0 results cannot be given"):
         search_index(index, ["one?"], vectors, 0)
-    with pytest.raises(PanglotError, match="has no passages in 'fr'; its languages are en, sw"):
+    with pytest.raises(PanglotError, match="has no language 'fr'; it has en, sw"):
         search_index(index, ["one?"], vectors, languages=["fr"])
     with pytest.raises(PanglotError, match=r"its passages have up to .* tokens, not 32"):
         make_index(tmp_path / "index", model, "table", length=32)

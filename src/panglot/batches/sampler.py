@@ -11,6 +11,7 @@ import numpy.typing as npt
 from panglot.batches.draws import distinct_items, one_language_each, two_languages_each
 from panglot.data import IntArray, PairIndex, ParallelPairs
 from panglot.errors import PanglotError
+from panglot.languages import language_code, matches, matching
 
 Strategy = Literal["monolingual", "crosslingual", "mixed", "hybrid", "english", "specific"]
 Kind = Literal["monolingual", "crosslingual", "mixed"]
@@ -67,7 +68,7 @@ class Sampler:
         alpha: probability that a batch of the hybrid strategy is monolingual; several numbers: a schedule,
             linear between them, the first at the first step and the last at the last.
         seed: of all draws.
-        language: the one language of ``english`` and ``specific``.
+        language: the one language of ``english`` and ``specific``; ``en`` includes ``en-US``.
         language_temperature: languages of monolingual batches are drawn in proportion to
             size ** (1 / temperature): 1 is by size, infinity (the default) uniform.
         source_temperature: the same for sources; the default is 1.
@@ -172,7 +173,8 @@ class Sampler:
     def _plan(self, kind: Kind) -> "_Plan":
         """Find the sources (and languages) that can fill a batch, and how likely each is drawn."""
         only = self.language or ("en" if self.strategy == "english" else None)
-        if only is not None and not any(only in index.languages for index in self.indexes):
+        only = only and (language_code(only) or only)
+        if only is not None and not any(matching([only], index.languages) for index in self.indexes):
             raise PanglotError(f"no source has a pair in '{only}', which strategy '{self.strategy}' needs.")
         sources: list[int] = []
         sizes: list[int] = []
@@ -182,7 +184,7 @@ class Sampler:
         for number, index in enumerate(self.indexes):
             counts: dict[int, int] = {}
             if kind == "monolingual":
-                wanted = [k for k, code in enumerate(index.languages) if only in (None, code)]
+                wanted = [k for k, code in enumerate(index.languages) if matches(only or "*", code)]
                 counts = {k: _groups(index, index.items_in(k), self.batch_size) for k in wanted}
                 fits = [k for k in wanted if counts[k] >= self.batch_size]
                 size = index.items

@@ -58,7 +58,9 @@ def index(
     ] = None,
     recall: Annotated[
         int | None,
-        typer.Option(help="Passages asked for their neighbours, to check the engine; 0: none. (default: 50)"),
+        typer.Option(
+            min=0, help="Passages asked for their neighbours, to check the engine; 0: none. (default: 50)"
+        ),
     ] = None,
     max_length: Annotated[
         int | None, typer.Option(help="Let the model read so many tokens. (default: its limit)")

@@ -14,7 +14,7 @@ def search(
     index: Annotated[str, typer.Option(help="The index: a folder, or the address of a Milvus server.")],
     k: Annotated[int, typer.Option("-k", "--top", help="Results, at most.")] = 10,
     languages: Annotated[
-        str | None, typer.Option(help="Only passages in these languages, as en,sw,ar.")
+        str | None, typer.Option(help="Only passages in these languages, as en,sw,ar; en includes en-US.")
     ] = None,
     where: Annotated[
         list[str] | None,

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from panglot.data.index import IntArray, PairIndex, build_index
+from panglot.data.pairs_files.mapped import with_language_codes
 from panglot.data.pairs_files.read import SCHEMA, cached_table, source_name
 from panglot.errors import PanglotError
 from panglot.languages import is_language, no_language
@@ -126,6 +127,7 @@ def pairs_from_rows(rows: Sequence[dict[str, object]], name: str) -> ParallelPai
 
 def pairs_from_table(table: pa.Table, name: str, where: str, checksum: str = "") -> ParallelPairs:
     """Index a table of ``read_pairs.SCHEMA``; ``where`` is what messages call it."""
+    table = with_language_codes(table)
     language_code, spellings = _codes(table.column("language"))
     for code, spelling in enumerate(spellings):
         if not is_language(spelling):

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from panglot.evaluation.aggregate import ALL, DISTANCE, SETTINGS, Grouping, Mask, cells_of
 from panglot.evaluation.bootstrap import RESAMPLES, SHARE, bias_columns, estimates
-from panglot.languages import family, relation, resource_class, writing
+from panglot.languages import family, is_seen, relation, resource_class, writing
 
 Kind = Callable[[str], str | None]
 PairKind = Callable[[str, str], str | None]
@@ -36,8 +36,7 @@ def language_kinds(seen: Sequence[str] | None) -> dict[str, Kind]:
     }
     if seen is None:
         return kinds
-    known = set(seen)
-    return {"training": lambda code: "seen" if code in known else "unseen", **kinds}
+    return {"training": lambda code: "seen" if is_seen(code, seen) else "unseen", **kinds}
 
 
 def pair_kinds(seen: Sequence[str] | None) -> dict[str, PairKind]:
@@ -48,8 +47,7 @@ def pair_kinds(seen: Sequence[str] | None) -> dict[str, PairKind]:
     }
     if seen is None:
         return kinds
-    known = set(seen)
-    return {"training": lambda x, y: SEEN[(x in known) + (y in known)], **kinds}
+    return {"training": lambda x, y: SEEN[is_seen(x, seen) + is_seen(y, seen)], **kinds}
 
 
 def query_groups(kind: Kind) -> Grouping:

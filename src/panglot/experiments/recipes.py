@@ -11,7 +11,7 @@ from panglot.data.catalogue.training import is_training_set, training_pairs
 from panglot.data.pairs_files.hub import is_hub_source
 from panglot.encoders import describe_prompts, load_encoder, means_of_pairs, save_language_means
 from panglot.errors import PanglotError
-from panglot.languages import check_languages
+from panglot.languages import check_languages, matches, matching
 from panglot.training import StepReport, Training, TrainingConfig, is_first, override, train
 
 
@@ -100,11 +100,12 @@ def _sources(recipe: TrainingConfig) -> tuple[list[ParallelPairs], list[Parallel
 
 def select_languages(sources: Sequence[ParallelPairs], languages: Sequence[str]) -> list[ParallelPairs]:
     """Return the sources' pairs in some languages, without sources that have none."""
-    check_languages(languages)
-    for code in languages:
-        if not any(code in source.languages for source in sources):
+    there = sorted({code for source in sources for code in source.languages})
+    wanted = check_languages(languages)
+    for code in wanted:
+        if not matching([code], there):
             raise PanglotError(f"no source has a pair in '{code}'; leave it out of the languages.")
-    chosen = [source.select(languages=languages) for source in sources]
+    chosen = [source.select(languages=matching(wanted, there)) for source in sources]
     return [source for source in chosen if len(source)]
 
 
@@ -114,7 +115,9 @@ def _able(
     """Return the languages that can fill a batch, and say why the others cannot."""
     able = []
     refusals = []
-    for language in sorted({code for source in sources for code in source.languages}):
+    there = {code for source in sources for code in source.languages}
+    covered = {code for code in there for other in there if code != other and matches(other, code)}
+    for language in sorted(there - covered):  # one model for de and de-AT
         try:
             make_sampler(sources, strategy="specific", language=language, batch_size=recipe.batches.size)
             able.append(language)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
 from sentence_transformers import SentenceTransformer
 
 from panglot.encoders import (
@@ -60,7 +61,8 @@ def facts_from_json(value: dict[str, Any], place: str) -> IndexFacts:
         if value["schema"] != SCHEMA:
             raise ValueError("its schema is another")
         rest = {name: inner for name, inner in value.items() if name not in ("schema", "languages")}
-        return IndexFacts(**rest, languages=tuple(value["languages"]))
+        facts = IndexFacts(**rest, languages=tuple(value["languages"]))
+        return TypeAdapter(IndexFacts).validate_python(asdict(facts))  # of the right types
     except (ValueError, TypeError, KeyError) as error:
         raise PanglotError(f"{place}: is an index of another version of panglot; make it again.") from error
 

@@ -1,5 +1,6 @@
 """An index: documents in, updated and taken out by id; nothing that stands in it is encoded again."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,6 +15,7 @@ from panglot.search.documents import Document, Passage, passages_of
 from panglot.search.documents.document import is_text
 from panglot.search.documents.split import length_limit, token_counter
 from panglot.search.engines import Engine, Kept, open_engine
+from panglot.search.engines.engine import NONE_THERE
 from panglot.search.facts import IndexFacts, check_same, facts_from_json, facts_of
 
 PART = 1024  # documents looked at a time: what is lost, at most, when the process is stopped
@@ -63,7 +65,7 @@ def open_index(place: str | Path) -> Index:
     engine = None if is_new_folder else open_engine(place)
     found = None if engine is None else engine.facts()
     if engine is None or found is None:
-        raise PanglotError(f"{place}: there is no index; make one with panglot index.")
+        raise PanglotError(f"{place}: {NONE_THERE}")
     engine.release()
     return Index(str(place), engine, facts_from_json(found, str(place)))
 
@@ -143,7 +145,7 @@ def add_documents(
     """
     changes = Changes()
     count = token_counter(model)
-    source = _of_different_ids(documents)
+    source = _checked(documents)
     while part := list(islice(source, PART)):
         cut = [passages_of(document, count, index.facts.length, among=among) for document in part]
         passages = [passage for of_document in cut for passage in of_document]
@@ -192,21 +194,38 @@ def delete_documents(index: Index, ids: Sequence[str]) -> int:
 
 
 def refresh(index: Index) -> None:
-    """Read the facts again: another process may have added languages."""
+    """Read the facts again: another process may have added languages, or put another index here.
+
+    Raises:
+        PanglotError: there is no index any more, or one of another model's vectors.
+    """
     found = index.engine.facts()
-    if found is not None:
-        index.facts = facts_from_json(found, index.place)
+    if found is None:
+        raise PanglotError(f"{index.place}: {NONE_THERE}")
+    facts = facts_from_json(found, index.place)
+    check_same(facts, index.facts, index.place)
+    index.facts = facts
 
 
-def _of_different_ids(documents: Iterable[Document]) -> Iterator[Document]:
+def _checked(documents: Iterable[Document]) -> Iterator[Document]:
+    """Refuse what an engine cannot keep: an id that came before, halves of characters, what JSON lacks."""
     seen: set[str] = set()
     for document in documents:
+        where = document.where or f"document {document.id!r}"
         if document.id in seen:
             raise PanglotError(
-                f"{document.where or 'documents'}: the id '{document.id}' occurs twice; "
-                "give each document its own."
+                f"{where}: the id '{document.id}' occurs twice; give each document an id of its own."
             )
         seen.add(document.id)
+        sections = [text for section in document.sections for text in (section.heading, section.text)]
+        if not all(is_text(text) for text in (document.id, document.title, document.source, *sections)):
+            raise PanglotError(f"{where}: holds half a character (a lone surrogate); write it otherwise.")
+        try:
+            json.dumps(document.metadata, ensure_ascii=False, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise PanglotError(
+                f"{where}: its metadata are not JSON ({error}); write them as texts."
+            ) from error
         yield document
 
 

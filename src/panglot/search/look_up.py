@@ -9,6 +9,7 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.encoders import FloatArray, LanguageMeans, centre, encode
 from panglot.errors import PanglotError
+from panglot.languages import chosen_languages, primary_language
 from panglot.search.balanced import SAMPLE, calibrated, chance_scores, check_balance, in_turns
 from panglot.search.documents import Passage, detect_languages
 from panglot.search.documents.document import is_text
@@ -74,6 +75,8 @@ def embed_questions(
         means: those that the index was centred by.
         languages: of the questions; detected where they are needed and not given.
     """
+    if not all(is_text(question) for question in questions):
+        raise PanglotError("a question holds half a character (a lone surrogate); write it otherwise.")
     vectors = encode(model, questions, index.facts.prompts["query"])
     if index.facts.centring is None:
         return vectors
@@ -102,9 +105,10 @@ def search_index(
         questions: n texts; BM25 reads them.
         vectors: ``(n, d)`` their vectors; see ``embed_questions``.
         k: results, at most.
-        languages: only passages in these.
+        languages: only passages in these; ``de`` includes ``de-AT``.
         where: only passages with these values in their metadata, by name.
         balanced: ``scores`` (calibrated by language) or ``turns`` (languages take turns); None: neither.
+            Regions and scripts of a language count as one.
         hybrid: fuse with BM25 by reciprocal rank.
 
     Returns:
@@ -116,17 +120,14 @@ def search_index(
     check_balance(balanced)
     if not 1 <= k <= MOST:
         raise PanglotError(f"{k} results cannot be given; ask for 1 to {MOST}.")
-    if unknown := sorted(set(languages or ()) - set(index.facts.languages)):
-        there = ", ".join(index.facts.languages) or "none"
-        raise PanglotError(f"{index.place}: has no passages in '{unknown[0]}'; its languages are {there}.")
+    found = chosen_languages(languages or (), index.facts.languages, index.place)
     for text in (text for condition in (where or {}).items() for text in condition):
         if not is_text(text):
             raise PanglotError("a filter holds half a character (a lone surrogate); write it otherwise.")
-    codes = tuple(sorted(set(languages))) if languages else None
-    chosen = Filter(codes, dict(where or {}))
+    chosen = Filter(tuple(found) if languages else None, dict(where or {}))
     if not len(questions):
         return []
-    if balanced is not None and len(codes or index.facts.languages) > 1:
+    if balanced is not None and len(found or index.facts.languages) > 1:
         lists = _balanced(index, questions, vectors, k, chosen, balanced, hybrid)
     else:
         depth = max(k, DEPTH) if hybrid else k
@@ -166,9 +167,12 @@ def _balanced(
     kind: str,
     hybrid: bool,
 ) -> list[list[Found]]:
-    codes = chosen.languages or index.facts.languages
     depth = max(k, DEPTH) if hybrid else k
-    own = {code: Filter((code,), chosen.where) for code in codes}
+    members: dict[str, list[str]] = {}  # German has one turn, in however many countries
+    for code in chosen.languages or index.facts.languages:
+        members.setdefault(primary_language(code), []).append(code)
+    codes = tuple(members)
+    own = {name: Filter(tuple(own), chosen.where) for name, own in members.items()}
     dense = {code: index.engine.dense(vectors, depth, only) for code, only in own.items()}
     if kind == "turns":
         if hybrid:
@@ -178,7 +182,7 @@ def _balanced(
         return [
             _merged({code: lists[n] for code, lists in dense.items()}, None) for n in range(len(questions))
         ]
-    sampled = {code: index.engine.sample(Filter((code,)), SAMPLE) for code in codes}
+    sampled = {code: index.engine.sample(Filter(tuple(members[code])), SAMPLE) for code in codes}
     codes = tuple(code for code in codes if len(sampled[code]))
     language = np.repeat(np.arange(len(codes)), [len(sampled[code]) for code in codes])
     scores = vectors @ np.concatenate([sampled[code] for code in codes]).T if codes else vectors[:, :0]

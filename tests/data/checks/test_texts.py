@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+import pytest
+
+from panglot import PanglotError
 from panglot.data.checks import CheckedRows
 from panglot.data.checks.structure import check_structure
 from panglot.data.checks.texts import find_copies, find_repeats, find_self_answers
@@ -30,6 +33,11 @@ def test_bad_rows_are_told_and_left_out(make_rows: MakeRows) -> None:
     assert findings[0].sentence == "'query' is empty in 1 rows; fill it in or remove them."
     assert "'english' is no language code" in findings[1].sentence
     assert "1 of them with the same texts" in findings[2].sentence
+
+
+def test_why_no_row_is_left_is_said(make_rows: MakeRows) -> None:
+    with pytest.raises(PanglotError, match=r"no row is left: 'klingonish' is no language code.* \(2 rows\)"):
+        check_structure(make_rows([("a", "klingonish", "q", "p"), ("b", "klingonish", "q", "p")]))
 
 
 def test_contradicting_ids_are_told_with_their_line(make_rows: MakeRows) -> None:

@@ -89,6 +89,15 @@ def test_a_folder_of_texts(tmp_path: Path) -> None:
     assert found[2].metadata == {"path": "sub/a.md"}
 
 
+NESTED: Any = json.loads("[" * 400 + "]" * 400)
+
+
+def test_metadata_are_what_every_engine_keeps(tmp_path: Path) -> None:
+    row = {"id": "1", "text": "a", "n": 2**70, "f": 1e999, "\ud800": "\udfff", "m": [True, None, 2**63 - 1]}
+    found = one(jsonl(tmp_path / "d.jsonl", row))
+    assert found.metadata == {"n": str(2**70), "f": "inf", "?": "?", "m": [True, None, 2**63 - 1]}
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
@@ -103,6 +112,7 @@ def test_a_folder_of_texts(tmp_path: Path) -> None:
             [{"id": "1", "text": "a"}, {"id": "2"}],
             "line 2: has no text; name its column one of text, passage",
         ),
+        ([{"id": "1", "text": "a", "m": NESTED}], "line 1: its metadata nest more than 32 deep"),
         ([], "is empty"),
     ],
 )
@@ -173,6 +183,11 @@ def test_what_cannot_be_read_is_listed_and_the_folder_goes_on(tmp_path: Path) ->
 
 
 def test_any_file_name_gives_an_id_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    pq.write_table(pa.table({"id": ["7"], "text": ["words"]}), tmp_path / "rows/a.parquet")
+    rows = Path(os.fsdecode(bytes(tmp_path) + b"/rows/caf\xe9.parquet"))
+    (tmp_path / "rows/a.parquet").rename(rows)
+    assert one(rows).source.endswith("caf\\xe9.parquet")
     names = [b"caf\xe9.txt", b"caf\xe8.txt", b"caf\\xe9.txt", "日".encode() * 80 + b".md", b"new\nline.txt"]
     for name in names:
         Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_text("words")

@@ -1,13 +1,16 @@
 """Every engine does the same, by the same calls."""
 
 import contextlib
+import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -250,6 +253,103 @@ def test_segments_are_made_one_and_a_reader_goes_on(tmp_path: Path) -> None:
     assert reader.count() == writer.count() == 19
     (found,) = reader.dense(np.array([[0, 1]], np.float32), 2, ALL)
     assert [(hit.passage.text, hit.score) for hit in found] == [("text 39", 39), ("text 38", 38)]
+
+
+def test_what_is_written_while_segments_are_made_one_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (open_engine(tmp_path / "index", "exact") for _ in range(2))
+    first.write_facts({"dimension": 2})
+    for k in range(40):
+        first.write([passage(f"p{k}", "text")], np.array([[1, k]], np.float32))
+    writer = threading.Thread(target=second.write, args=rows("a"))
+    scan = first.scan
+
+    def scan_and_be_late(size: int = 1024) -> Iterator[Any]:
+        yield from scan(size)
+        writer.start()
+        writer.join(0.5)  # it waits for the lock
+
+    monkeypatch.setattr(first, "scan", scan_and_be_late)
+    first.settle()
+    writer.join()
+    assert first.count() == second.count() == open_engine(tmp_path / "index").count() == 41
+
+
+def write_and_settle(place: Path, name: str, count: int) -> None:
+    engine = open_engine(place)
+    for k in range(count):
+        engine.write_facts({"dimension": 2, "languages": [name]})
+        engine.write(
+            [passage(f"{name}{k}", "text"), passage(f"{name}-", "gone")], np.ones((2, 2), np.float32)
+        )
+        engine.delete([f"{name}-"])
+        if k % 5 == 4:
+            engine.settle()
+
+
+def test_several_writers_lose_nothing(tmp_path: Path) -> None:
+    """Each thread has an engine, and a lock, of its own, as a process would have."""
+    place = tmp_path / "index"
+    open_engine(place, "exact").write_facts({"dimension": 2})
+    names = ("de", "el", "sw")
+    writers = [threading.Thread(target=write_and_settle, args=(place, name, 30)) for name in names]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    engine = open_engine(place)
+    found = {p.id for passages, _ in engine.scan() for p in passages}
+    assert found == {f"{name}{k}" for name in names for k in range(30)}
+    assert engine.facts() == {"dimension": 2, "languages": list(names)}
+
+
+@pytest.fixture
+def segments(tmp_path: Path) -> list[Path]:
+    engine = open_engine(tmp_path / "index", "exact")
+    engine.write_facts({"dimension": 2})
+    for name in "abc":
+        engine.write(*rows(name))
+    return sorted((tmp_path / "index/exact").glob("*.arrow"))
+
+
+def test_a_flipped_byte_is_found_wherever_it_is(segments: list[Path], tmp_path: Path) -> None:
+    content = segments[1].read_bytes()
+    for place in range(0, len(content), len(content) // 40):
+        segments[1].write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
+        with pytest.raises(PanglotError, match=rf"{segments[1].name}: is damaged; delete the index"):
+            open_engine(tmp_path / "index").count()
+    segments[1].write_bytes(content)
+    assert open_engine(tmp_path / "index").count() == 3
+
+
+@pytest.mark.parametrize("harm", ["gone", "cut", "empty", "another"])
+def test_a_segment_that_is_not_as_written_is_named(segments: list[Path], tmp_path: Path, harm: str) -> None:
+    content = segments[1].read_bytes()
+    if harm == "gone":
+        segments[1].unlink()
+    else:
+        changed = {"cut": content[:-9], "empty": b"", "another": segments[0].read_bytes()}
+        segments[1].write_bytes(changed[harm])
+    with pytest.raises(PanglotError, match=f"{segments[1].name}: is (gone|damaged)"):
+        open_engine(tmp_path / "index").count()
+
+
+def test_a_damaged_manifest_is_named(segments: list[Path], tmp_path: Path) -> None:
+    for content in ("", "[]", "{}", '{"segments": 3}'):
+        (tmp_path / "index/exact/manifest.json").write_text(content)
+        with pytest.raises(PanglotError, match=r"manifest\.json: is damaged"):
+            open_engine(tmp_path / "index").count()
+
+
+def test_an_index_without_a_manifest_is_read_and_gets_one(segments: list[Path], tmp_path: Path) -> None:
+    manifest = tmp_path / "index/exact/manifest.json"
+    manifest.unlink()
+    engine = open_engine(tmp_path / "index")
+    assert ids(engine, [1, 0]) == ["a", "b", "c"]
+    engine.write(*rows("d"))
+    assert len(json.loads(manifest.read_text())["segments"]) == 4
+    assert ids(open_engine(tmp_path / "index"), [0, 1], 1) == ["d"]
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from panglot.data.sample import sample_benchmark
 from panglot.encoders import encode
+from panglot.errors import PanglotError
 from panglot.search.serve import Limits
 
 MakeApp = Callable[..., FastAPI]
@@ -160,7 +161,7 @@ def test_a_filter_that_fits_nothing_finds_nothing(client: TestClient, value: str
     assert (answer.status_code, found(answer.json())) == (200, [])
 
 
-@pytest.mark.parametrize("code", ["is", "no language", "EN"])
+@pytest.mark.parametrize("code", ["is", "no language", "enm"])
 def test_a_language_that_is_not_there_is_refused(client: TestClient, code: str) -> None:
     answer = client.get("/search", params={"q": "x", "languages": ["en", code]})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_language")
@@ -234,6 +235,29 @@ def test_an_error_nobody_foresaw_is_logged_and_not_shown(
     assert "private" not in answer.text and "Traceback" not in answer.text
     number = answer.json()["error"]["message"].split()[-1].rstrip(".")
     assert any(number in record.getMessage() and record.exc_info for record in caplog.records)
+
+
+def test_an_index_that_is_gone_is_503_with_the_reason_for_those_with_a_key(make_app: MakeApp) -> None:
+    class Gone:
+        def languages(self) -> dict[str, int]:
+            raise PanglotError("/home/me/index: there is no index.")
+
+        def search(self, *_: Any, **__: Any) -> Any:
+            return self.languages()
+
+    app = make_app(searcher=Gone(), name="/home/me/runs/hybrid")
+    with TestClient(app) as client:
+        for path in ("/search?q=x", "/search?q=x&languages=en", "/languages", "/health"):
+            answer = client.get(path)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+            assert ("/home/me" in answer.text) is (path != "/health")
+        assert client.get("/metrics").status_code == 200
+
+
+def test_health_shows_no_path(make_app: MakeApp) -> None:
+    for name, shown in (("/home/me/runs/hybrid", "hybrid"), ("../x", "x"), ("some/model", "some/model")):
+        with TestClient(make_app(name=name, keys=[KEY])) as client:
+            assert client.get("/health").json()["model"] == shown
 
 
 def test_an_answer_that_takes_too_long(make_app: MakeApp) -> None:

@@ -1,5 +1,6 @@
 """A server in a process of its own: slow clients, kill and restart, what it says at the start."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,7 +11,9 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPResponse
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -77,6 +80,50 @@ def test_a_slow_client_does_not_hold_up_the_others() -> None:
         slow.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
         with urllib.request.urlopen(f"http://127.0.0.1:{place[1]}/", timeout=10) as answer:
             assert json.load(answer) == "here"
+
+
+def asked(client: socket.socket) -> tuple[int, Any]:
+    """Ask on a connection that stays open; return status and answer."""
+    client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = HTTPResponse(client)
+    answer.begin()
+    return answer.status, json.loads(answer.read())
+
+
+def test_clients_that_came_first_are_served_and_the_next_ones_hear_why_not() -> None:
+    limits = Limits(body_seconds=30, connections=3)
+    with served(limits) as place, contextlib.ExitStack() as stack:
+
+        def connect() -> socket.socket:
+            return stack.enter_context(socket.create_connection(place, 30))
+
+        first = [connect() for _ in range(3)]
+        assert [asked(client) for client in first] == [(200, "here")] * 3
+        status, body = asked(connect())
+        assert (status, body["error"]["code"]) == (503, "busy")
+        assert [asked(client) for client in first] == [(200, "here")] * 3
+        silent = [connect() for _ in range(80)]  # more than are told so: the last ones are closed
+        last = silent[-1]
+        with contextlib.suppress(ConnectionResetError):
+            assert last.recv(1) == b""
+        assert [asked(client) for client in first] == [(200, "here")] * 3
+        for client in silent:
+            client.close()
+        first.pop().close()
+        while (answer := asked(connect()))[0] == 503:  # until the server has seen that it is gone
+            pass
+        assert answer == (200, "here")
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET  HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nA b\r\n\r\n"]
+)
+def test_what_is_no_http_is_answered_in_the_shape_of_all_errors(sent: bytes) -> None:
+    with served(Limits()) as place, socket.create_connection(place, 30) as client:
+        client.sendall(sent)
+        answer = HTTPResponse(client)
+        answer.begin()
+        assert (answer.status, json.loads(answer.read())["error"]["code"]) == (400, "bad_request")
 
 
 def test_an_address_in_use_is_one_sentence() -> None:

@@ -1,5 +1,6 @@
 """An index as the server has it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from panglot.encoders.export import export_onnx
 from panglot.encoders.onnx import OnnxTransformer
 from panglot.errors import PanglotError
 from panglot.search.documents.document import Document, Section
-from panglot.search.index import add_documents, make_index
+from panglot.search.index import Index, add_documents, make_index
 from panglot.search.serve import IndexSearcher, open_searcher, searcher
 
 TEXTS = {
@@ -63,6 +64,55 @@ def test_another_process_can_write_while_it_is_served(
     assert opened.languages() == {"de": 1, "en": 2, "sw": 1}
     vectors = encode(tiny_encoder, ["Jua."], passage_prompt(tiny_encoder))
     assert [hit.id for hit in opened.search(["Jua."], vectors, 5, languages=["sw"])[0]] == ["four"]
+
+
+def test_an_index_that_is_gone_or_another_models_is_refused_until_it_is_back(
+    place: Path,
+    tiny_encoder: SentenceTransformer,
+    tiny_checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(searcher, "FRESH", 0.0)
+    _, _, opened = open_searcher(str(place))
+    vectors = encode(tiny_encoder, ["Bees fly."], passage_prompt(tiny_encoder))
+    assert opened.search(["Bees fly."], vectors, 1)[0][0].id == "three"
+
+    place.rename(tmp_path / "away")
+    for _ in range(2):
+        with pytest.raises(PanglotError, match="there is no index"):
+            opened.search(["Bees fly."], vectors, 1)
+    assert not place.exists()  # nothing empty is made in its place
+
+    engine = opened._index.engine.kind
+    with torch.no_grad():
+        next(tiny_encoder.parameters()).add_(1.0)
+    other = make_index(place, tiny_encoder, str(tiny_checkpoint), engine=engine)
+    add_documents(other, tiny_encoder, documents()[:1])
+    other.engine.release()
+    with pytest.raises(PanglotError, match="holds vectors of the model"):
+        opened.search(["Bees fly."], vectors, 1)
+
+    shutil.rmtree(place)
+    (tmp_path / "away").rename(place)
+    assert opened.search(["Bees fly."], vectors, 1)[0][0].id == "three"
+    assert opened.languages() == {"de": 1, "en": 2}
+
+
+def test_an_index_made_again_of_the_same_model_is_searched_at_once(
+    tiny_encoder: SentenceTransformer, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    def make(document: Document) -> Index:
+        index = make_index(tmp_path / "index", tiny_encoder, str(tiny_checkpoint), engine="exact")
+        add_documents(index, tiny_encoder, [document])
+        return index
+
+    opened = IndexSearcher(make(documents()[0]))
+    assert opened.languages() == {"en": 1}
+    shutil.rmtree(tmp_path / "index")
+    make(documents()[2])  # a segment of the same name
+    vectors = encode(tiny_encoder, ["Bees fly."], passage_prompt(tiny_encoder))
+    assert [hit.id for hit in opened.search(["Bees fly."], vectors, 3)[0]] == ["three"]
 
 
 def test_a_model_exported_from_the_indexs_own_may_ask_and_another_may_not(

@@ -31,16 +31,15 @@ def list_(
     Sets of one family (BEIR and its translations) stand in one line; name the family in 'panglot data info'.
     """
     from panglot.data.catalogue import catalogue
-    from panglot.languages import check_languages
+    from panglot.languages import check_languages, matching
 
     if kind not in (None, "benchmark", "pairs"):
         raise PanglotError(f"'{kind}' is no kind of data; use benchmark or pairs.")
-    if language is not None:
-        check_languages([language])
+    wanted = check_languages([language]) if language is not None else ["*"]
     chosen = [
         entry
         for entry in catalogue().values()
-        if kind in (None, entry.kind) and (language is None or language in entry.languages)
+        if kind in (None, entry.kind) and matching(wanted, entry.languages)
     ]
     if json:
         show.print_json([_facts(entry) for entry in chosen])

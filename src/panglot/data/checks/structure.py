@@ -20,7 +20,8 @@ def check_structure(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
         rows, found = check(rows)
         findings += found
     if not len(rows):
-        raise PanglotError(f"{rows.name}: no row is left after those with empty texts; fill them in.")
+        reasons = " ".join(finding.sentence for finding in findings)
+        raise PanglotError(f"{rows.name}: no row is left: {reasons}")
     return rows, findings + find_contradictions(rows)
 
 

@@ -9,16 +9,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import langcodes
-
 from panglot.errors import PanglotError
-from panglot.languages import is_language, no_language
+from panglot.languages import check_language, language_code
 
 Columns = Mapping[str, str]
 FIELDS = ("item_id", "passage_id", "document_id", "language", "query", "passage", "negatives")
 TEXT = "text"  # query and passage at once: each language of a bitext
 ROW = "{row}"
 LANGUAGE = "{language}"
+WIDE = ("query", "passage", "negatives")  # fields that may have a column a language
 BITEXT = ("text_{language}", "text.{language}", "translation.{language}")
 
 
@@ -63,7 +62,7 @@ def check_columns(columns: Columns) -> dict[str, str]:
     for name, column in columns.items():
         if name not in (*FIELDS, TEXT):
             raise PanglotError(f"'{name}' is no field; map one of {', '.join((*FIELDS, TEXT))}.")
-        if LANGUAGE in column and name not in ("query", "passage", "negatives", TEXT):
+        if LANGUAGE in column and name not in (*WIDE, TEXT):
             raise PanglotError(f"field '{name}' has no column a language; name one column for it.")
         if column == ROW and name != "item_id":
             raise PanglotError(f"field '{name}' cannot be the row's number; only item_id can.")
@@ -71,8 +70,8 @@ def check_columns(columns: Columns) -> dict[str, str]:
             raise PanglotError(f"field '{name}' cannot be the same in every row; name a column for it.")
     if TEXT in columns and {"query", "passage"} & set(columns):
         raise PanglotError("'text' stands for query and passage at once; map it or them, not both.")
-    if (language := columns.get("language", "")).startswith("=") and not is_language(language[1:]):
-        raise PanglotError(no_language(language[1:]))
+    if (language := columns.get("language", "")).startswith("="):
+        check_language(language[1:])
     return dict(columns)
 
 
@@ -119,7 +118,7 @@ def _find_field(name: str, names: Sequence[str], mapping: Columns, where: str) -
         return column if column in names else _languages(f"{column}.{LANGUAGE}", names, mapping, where)
     if name in names and not (name == "passage_id" and _indonesian(names, mapping)):
         return name
-    return _default_languages(name, names, mapping) if name in ("query", "passage", "negatives") else None
+    return _default_languages(name, names, mapping, where) if name in WIDE else None
 
 
 def _check_form(
@@ -161,20 +160,18 @@ def _bitext(names: Sequence[str]) -> str | None:
     return next((p for p in BITEXT if len(_matches(p, names)) > 1), None)
 
 
-def _default_languages(name: str, names: Sequence[str], mapping: Columns) -> dict[str, str]:
+def _default_languages(name: str, names: Sequence[str], mapping: Columns, where: str) -> dict[str, str]:
     """Return the columns of a field that nobody mapped: objects by language, or ``FIELD_LANGUAGE``."""
     taken = {mapping[other] for other in mapping}
     if found := _matches(f"{name}.{LANGUAGE}", names):
-        return {_checked(code, column): column for code, column in found.items()}
+        for code, column in found.items():
+            check_language(code, column)
+        return _by_code(found, where)
     other = "passage" if name == "query" else "query"
     found = _matches(f"{name}_{LANGUAGE}", names)
     if other not in mapping:  # else query_url would be in Urali, and query_id in Indonesian
         found = {code: found[code] for code in found.keys() & _matches(f"{other}_{LANGUAGE}", names).keys()}
-    return {
-        code.replace("_", "-"): column
-        for code, column in found.items()
-        if is_language(code.replace("_", "-")) and column not in taken
-    }
+    return _by_code({code: column for code, column in found.items() if column not in taken}, where)
 
 
 def _languages(pattern: str, names: Sequence[str], mapping: Columns, where: str) -> dict[str, str]:
@@ -182,11 +179,10 @@ def _languages(pattern: str, names: Sequence[str], mapping: Columns, where: str)
     taken = {column for column in mapping.values() if LANGUAGE not in column}
     found = {code: name for code, name in _matches(pattern, names).items() if name not in taken}
     as_object = pattern.endswith(f".{LANGUAGE}")
-    languages = {
-        _checked(code, where): name
-        for code, name in found.items()
-        if as_object or langcodes.tag_is_valid(code.replace("_", "-"))
-    }
+    if as_object:
+        for code in found:
+            check_language(code, where)
+    languages = _by_code(found, where)
     if not languages:
         column = pattern.removesuffix(f".{LANGUAGE}")
         raise PanglotError(f"{where}: has no column '{column}'; it has {_listed(names)}.")
@@ -200,11 +196,17 @@ def _matches(pattern: str, names: Sequence[str]) -> dict[str, str]:
     return {match[1]: name for name in names if (match := form.fullmatch(name))}
 
 
-def _checked(code: str, where: str) -> str:
-    code = code.replace("_", "-")
-    if not is_language(code):
-        raise PanglotError(f"{where}: {no_language(code)}")
-    return code
+def _by_code(columns: Mapping[str, str], where: str) -> dict[str, str]:
+    """Return columns by the BCP-47 code that a part of their name means, those that mean one."""
+    found: dict[str, str] = {}
+    for given, column in columns.items():
+        code = language_code(given)
+        if code is None:
+            continue
+        if code in found:
+            raise PanglotError(f"{where}: '{found[code]}' and '{column}' are both '{code}'; leave one out.")
+        found[code] = column
+    return found
 
 
 def _indonesian(names: Sequence[str], mapping: Columns) -> bool:

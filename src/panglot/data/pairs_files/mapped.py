@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 from panglot.data.index import IntArray
 from panglot.data.pairs_files.columns import Layout
 from panglot.errors import PanglotError
+from panglot.languages import check_language, is_language, language_code
 
+Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
 SCHEMA = pa.schema(
     [
         ("item_id", pa.string()),
@@ -67,6 +69,18 @@ def rows_of_columns(
     batches = together.to_batches()
     empty = pa.RecordBatch.from_pylist([], schema=SCHEMA)
     return (batches[0] if batches else empty), lines[row[order]]
+
+
+def with_language_codes(rows: Rows) -> Rows:
+    """Return rows with BCP-47 codes wherever what they say means one; see ``language_code``."""
+    column = rows.column("language")
+    given = [text for text in pc.unique(column).to_pylist() if text and not is_language(text)]
+    codes = {text: check_language(text) for text in given if language_code(text)}
+    if not codes:
+        return rows
+    place = pc.index_in(column, pa.array(list(codes)))
+    column = pc.coalesce(pa.array(list(codes.values())).take(place), column)
+    return rows.set_column(SCHEMA.get_field_index("language"), SCHEMA.field("language"), column)
 
 
 def blank(column: pa.Array) -> Any:

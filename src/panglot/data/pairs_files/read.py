@@ -19,7 +19,7 @@ from panglot.data.pairs_files.columns import Columns
 from panglot.data.pairs_files.delimited import read_delimited
 from panglot.data.pairs_files.hub import is_hub_source, open_hub_source, parse_hub_source, read_hub
 from panglot.data.pairs_files.jsonl import REQUIRED, read_jsonl
-from panglot.data.pairs_files.mapped import SCHEMA, blank
+from panglot.data.pairs_files.mapped import SCHEMA, blank, with_language_codes
 from panglot.data.pairs_files.parquet import read_parquet
 from panglot.errors import PanglotError
 from panglot.files import cache_folder, explained, open_bytes, sha256, write_json, written_whole
@@ -28,7 +28,7 @@ from panglot.languages import is_language, no_language
 BATCH = 16_384
 SAMPLE = "sample"  # the name of the pairs that are bundled
 SAMPLE_FOLDER = Path(__file__).parents[1] / SAMPLE
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 READERS = {
     **dict.fromkeys((".jsonl", ".json", ".ndjson"), read_jsonl),
     **dict.fromkeys((".csv", ".tsv", ".tab"), read_delimited),
@@ -66,10 +66,17 @@ def read_rows(
 ) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
     """Read a source in batches of ``SCHEMA`` with the line (or number) of each row; texts may be empty.
 
+    Languages are BCP-47 codes where what the source says means one (``eng``, ``thai``), else as it says.
+
     Raises:
         PanglotError: the source is missing, of an unknown kind, or broken.
     """
     source = bundled(source)
+    for batch, lines in _read_rows(source, columns):
+        yield with_language_codes(batch), lines
+
+
+def _read_rows(source: str | Path, columns: Columns | None) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
     if is_hub_source(source):
         yield from read_hub(open_hub_source(source), columns, BATCH, str(source))
         return

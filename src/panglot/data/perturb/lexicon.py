@@ -8,7 +8,7 @@ import regex
 
 from panglot.errors import PanglotError
 from panglot.files import open_bytes
-from panglot.languages import check_languages
+from panglot.languages import check_language
 
 Lexicon = Mapping[str, Mapping[str, list[str]]]  # by query language, by word in lower case: translations
 SHARE = 0.5  # of the words that the lexicon has
@@ -34,7 +34,7 @@ def read_lexicon(path: str | Path) -> Lexicon:
         languages = file.name.split(".")[0].split("-")
         if len(languages) != 2:
             raise PanglotError(f"{file}: the name does not say two languages; call it en-de.txt, say.")
-        check_languages(languages)
+        languages = [check_language(code, str(file)) for code in languages]
         words = lexicon.setdefault(languages[0], {})
         for word, translation in _pairs(file):
             words.setdefault(word.lower(), []).append(translation)

@@ -5,8 +5,6 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from panglot.errors import PanglotError
-
 Metadata = dict[str, Any]
 
 
@@ -73,19 +71,8 @@ class Passage:
         return short_digest(self.encoded, self.language)
 
     def about(self) -> str:
-        """Return a checksum of everything that is kept of a passage.
-
-        Raises:
-            PanglotError: its metadata are not JSON's values, among which there is no NaN.
-        """
-        try:
-            metadata = json.dumps(self.metadata, sort_keys=True, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise PanglotError(
-                f"the metadata of document '{self.document}' cannot be kept as JSON ({error}); "
-                "write them as texts."
-            ) from error
-        rest = (self.document, self.title, self.source, metadata)
+        """Return a checksum of everything that is kept of a passage."""
+        rest = (self.document, self.title, self.source, json.dumps(self.metadata, sort_keys=True))
         return short_digest(self.digest(), *rest)
 
 

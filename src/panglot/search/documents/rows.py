@@ -24,6 +24,8 @@ TITLE = ("title",)
 METADATA = "metadata"
 QUERY = "query"  # a row with a query and a passage is a pair
 BATCH = 1024
+DEEPEST = 32  # levels of metadata
+LARGEST = 2**63
 Row = tuple[str, dict[str, Any]]  # where it stands, and its values
 
 
@@ -84,11 +86,13 @@ def _document(where: str, row: Mapping[str, Any], source: str) -> Document:
     identity = short_digest(title, text) if found in (None, "") else str(found)
     language = _first(row, LANGUAGE) or None
     used = {text_name, *TITLE, *LANGUAGE, METADATA, next((name for name in ID if name in row), "")}
-    metadata = {name: _plain(value) for name, value in row.items() if name not in used and name}
+    metadata = {
+        _whole(name): _plain(value, where) for name, value in row.items() if name not in used and name
+    }
     if isinstance(inner := row.get(METADATA), dict):
-        metadata |= {name: _plain(value) for name, value in inner.items()}
+        metadata |= _plain(inner, where)
     elif inner is not None:
-        metadata[METADATA] = _plain(inner)
+        metadata[METADATA] = _plain(inner, where)
     metadata = {name: value for name, value in metadata.items() if value is not None}
     return Document(
         identity,
@@ -105,17 +109,24 @@ def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
     return next((row[name] for name in names if name in row), None)
 
 
-def _plain(value: Any) -> Any:
-    """Return a value as JSON has it; what it lacks (dates, numbers that are not finite) as text."""
+def _plain(value: Any, where: str, depth: int = 0) -> Any:
+    """Return a value as every engine keeps JSON; what JSON or 64 bits lack (dates, NaN, 2**70) as text."""
+    if depth > DEEPEST:
+        raise PanglotError(f"{where}: its metadata nest more than {DEEPEST} deep; write them flatter.")
     if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {_whole(str(key)): _plain(inner, where, depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+        return [_plain(inner, where, depth + 1) for inner in value]
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    return value if value is None or isinstance(value, bool | int | float) else str(value)
+        return _whole(value)
+    if value is None or (isinstance(value, int) and abs(value) < LARGEST):  # truth values are int, too
+        return value
+    return value if isinstance(value, float) and math.isfinite(value) else str(value)
+
+
+def _whole(text: str) -> str:
+    """Return a text without halves of characters."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _jsonl(path: Path) -> Iterator[Row]:
@@ -146,13 +157,13 @@ def _delimited(path: Path) -> Iterator[Row]:
 def _object(cell: str) -> Any:
     try:
         return json.loads(cell)
-    except ValueError:
+    except (ValueError, RecursionError):
         return cell
 
 
 def _parquet(path: Path) -> Iterator[Row]:
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path.open("rb"))  # Arrow itself opens names in UTF-8 only
         number = 0
         for batch in file.iter_batches(BATCH):
             for row in batch.to_pylist():

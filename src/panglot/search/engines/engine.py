@@ -12,6 +12,7 @@ from panglot.search.documents.document import Passage, short_digest
 
 Facts = dict[str, Any]
 DRAWS = 1 << 16
+NONE_THERE = "there is no index; make one with panglot index."
 TRUTH = {"true": True, "false": False}
 NUMBER = regex.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # JSON's, which has no Infinity
 LARGEST, LONGEST_NUMBER = 2**63, 40  # engines keep 64 bits
@@ -69,6 +70,12 @@ def _same(found: Any, wanted: Any) -> bool:
     return bool(found == wanted) and isinstance(found, bool) == isinstance(wanted, bool)
 
 
+def joined_facts(facts: Facts, there: Facts | None) -> Facts:
+    """Return facts with the languages that another process has written meanwhile."""
+    languages = {*facts.get("languages", ()), *(there or {}).get("languages", ())}
+    return {**facts, "languages": sorted(languages)} if languages else facts
+
+
 def draw(name: str) -> int:
     """Return a number below ``DRAWS`` for an id, as if drawn: those below a bound are a random sample."""
     return int(short_digest("draw", name)[:4], 16)
@@ -85,7 +92,10 @@ class Engine(Protocol):
         """Return what ``write_facts`` wrote; None where there is no index."""
 
     def write_facts(self, facts: Facts) -> None:
-        """Write what the index remembers (``dimension`` among it); makes a new index where there is none."""
+        """Write what the index remembers (``dimension`` among it); makes a new index where there is none.
+
+        Languages that the index has already stay in it.
+        """
 
     def kept(self, documents: Sequence[str]) -> dict[str, Kept]:
         """Return what is kept of the passages of some documents, by passage id."""

@@ -1,13 +1,15 @@
 """Exact search in NumPy: every passage is scored. For what fits in memory, and to check other engines by.
 
 A folder: ``index.json`` holds the facts, ``exact/`` numbered segments, each written whole (an Arrow file of
-passages and vectors, memory-mapped, with the ids that it takes out). The segments in order are the log of
-all changes: a reader sees whole segments only, and may read while another process writes.
+passages and vectors, memory-mapped, with the ids that it takes out), and their manifest, which lists them in
+order with their checksums. The segments in order are the log of all changes: a reader sees whole segments
+only, and may read while another process writes. Writers take turns: each holds a lock while it writes.
 """
 
 import json
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,31 +21,40 @@ from filelock import FileLock, Timeout
 from panglot.data import IntArray
 from panglot.encoders import FloatArray
 from panglot.errors import PanglotError
-from panglot.files import explained, write_json, written_whole
+from panglot.files import explained, sha256, write_json, written_whole
 from panglot.search.bm25 import Bm25Pool, bm25_tokens, query_tokens
 from panglot.search.documents.document import Passage
 from panglot.search.engines.columns import TEXTS, VECTOR, passage_of, passage_table, table_vectors
-from panglot.search.engines.engine import DRAWS, Facts, Filter, Found, Kept, draw
+from panglot.search.engines.engine import DRAWS, Facts, Filter, Found, Kept, draw, joined_facts
 
 EXACT = "exact"
 FACTS = "index.json"
+MANIFEST = "manifest.json"
 SEGMENTS = 32  # more are made one
 QUERIES = 64  # scored at a time
 TRIES = 20
+WAIT = 60.0  # seconds that a writer waits for another
+DAMAGED = "is damaged; delete the index and make it again"
 Flags = npt.NDArray[np.bool_]
 
 
 class _Segment:
     """One file: its passages as columns, their vectors, and which of them still hold."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, checksum: str | None) -> None:
+        """Open a file that has this checksum; without one (of an older index) all of it is validated."""
+        memory = pa.memory_map(
+            str(path)
+        )  # first, so that what is checked cannot be replaced before it is read
+        if checksum is not None and sha256(path) != checksum:
+            raise PanglotError(f"{path}: {DAMAGED}.")
         try:
-            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        except pa.ArrowInvalid as error:
-            raise PanglotError(
-                f"{path}: is damaged ({error}); delete the index and make it again."
-            ) from error
-        about = json.loads((table.schema.metadata or {}).get(b"panglot", b"{}"))
+            table = pa.ipc.open_file(memory).read_all()
+            if checksum is None:
+                table.validate(full=True)
+            about = json.loads((table.schema.metadata or {}).get(b"panglot", b"{}"))
+        except (pa.ArrowInvalid, ValueError) as error:
+            raise PanglotError(f"{path}: {DAMAGED}.") from error
         self.gone: list[str] = about["gone"]
         self.whole: bool = about["whole"]
         self.texts = table.select(list(TEXTS))
@@ -76,10 +87,13 @@ class ExactEngine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._segments: dict[str, _Segment] = {}
+        # their checksums: another index has segments of the same names
+        self._read: dict[str, str | None] = {}
         self._place: dict[str, tuple[str, int]] = {}
         self._documents: dict[str, set[str]] = {}
         self._lexicon: tuple[Bm25Pool, list[tuple[str, int]]] | None = None
         self._guard = threading.RLock()  # a search must not see half of what another thread reads in
+        self._lock = FileLock(folder / EXACT / ".lock", timeout=WAIT)
 
     def facts(self) -> Facts | None:
         """Return the content of ``index.json``."""
@@ -87,15 +101,18 @@ class ExactEngine:
         if not path.exists():
             return None
         try:
-            return cast(Facts, json.loads(path.read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise PanglotError(f"{path}: cannot be read; delete the index and make it again.") from error
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise PanglotError(f"{path}: {DAMAGED}.") from error
 
     def write_facts(self, facts: Facts) -> None:
         """Write ``index.json``, and make the folder."""
         with explained(self.folder):
             (self.folder / EXACT).mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / FACTS, facts)
+        with self._writing():
+            if self.facts() is None:
+                write_json(self.folder / EXACT / MANIFEST, {"segments": {}})
+            write_json(self.folder / FACTS, joined_facts(facts, self.facts()))
 
     def kept(self, documents: Sequence[str]) -> dict[str, Kept]:
         """Return what is kept of some documents."""
@@ -121,23 +138,26 @@ class ExactEngine:
 
     def delete(self, ids: Sequence[str]) -> None:
         """Write a segment that takes passages out."""
-        self._refresh()
-        if gone := [name for name in ids if name in self._place]:
-            empty = next(iter(self._segments.values())).vectors[:0]
-            self._append(passage_table([], empty), gone)
+        with self._writing():
+            self._refresh()
+            if gone := [name for name in ids if name in self._place]:
+                empty = next(iter(self._segments.values())).vectors[:0]
+                self._append(passage_table([], empty), gone)
 
     def settle(self) -> None:
         """Make one segment of many, or where most of what they hold is gone."""
-        self._refresh()
-        held = sum(len(segment.ids) for segment in self._segments.values())
-        if len(self._segments) <= SEGMENTS and held <= 2 * max(1, len(self._place)):
-            return
-        parts = [passage_table(*part) for part in self.scan()]
-        old = list(self._segments)
-        if parts:
-            self._append(pa.concat_tables(parts).combine_chunks(), [], whole=True)
-            for name in old:  # a reader that maps one keeps it until it is done
-                (self.folder / EXACT / name).unlink(missing_ok=True)
+        with self._writing():  # what another process writes between reading and writing would be lost
+            self._refresh()
+            held = sum(len(segment.ids) for segment in self._segments.values())
+            if len(self._segments) <= SEGMENTS and held <= 2 * max(1, len(self._place)):
+                return
+            parts = [passage_table(*part) for part in self.scan()]
+            if parts:
+                self._append(pa.concat_tables(parts).combine_chunks(), [], whole=True)
+                listed = self._listed()
+                for path in (self.folder / EXACT).glob("*.arrow"):
+                    if path.name not in listed:  # a reader that maps one keeps it until it is done
+                        path.unlink(missing_ok=True)
 
     def count(self, chosen: Filter = Filter()) -> int:  # noqa: B008 (it cannot change)
         """Return the number of passages."""
@@ -218,39 +238,68 @@ class ExactEngine:
         segment, row = self._place[name]
         return self._segments[segment].passage(row)
 
-    def _append(self, table: pa.Table, gone: list[str], *, whole: bool = False) -> None:
-        folder = self.folder / EXACT
-        lock = FileLock(folder / ".lock", timeout=60)
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold the lock that one writer at a time has; it may be taken again inside."""
         try:
-            with explained(folder), lock:
-                numbers = [int(path.stem) for path in folder.glob("*.arrow")]
-                about = json.dumps({"gone": gone, "whole": whole}).encode()
-                table = table.replace_schema_metadata({b"panglot": about}).combine_chunks()
-                path = folder / f"{max(numbers, default=0) + 1:08d}.arrow"
-                with written_whole(path) as part, pa.ipc.new_file(str(part), table.schema) as writer:
-                    writer.write_table(table, max_chunksize=max(1, len(table)))
+            with explained(self.folder), self._lock:
+                yield
         except Timeout as error:
             raise PanglotError(
                 f"{self.folder}: another process writes to it; wait until it is done."
             ) from error
+
+    def _append(self, table: pa.Table, gone: list[str], *, whole: bool = False) -> None:
+        folder = self.folder / EXACT
+        with self._writing():
+            listed = self._listed(checksums=True)
+            numbers = [int(path.stem) for path in folder.glob("*.arrow")]
+            about = json.dumps({"gone": gone, "whole": whole}).encode()
+            table = table.replace_schema_metadata({b"panglot": about}).combine_chunks()
+            path = folder / f"{max(numbers, default=0) + 1:08d}.arrow"
+            with written_whole(path) as part, pa.ipc.new_file(str(part), table.schema) as writer:
+                writer.write_table(table, max_chunksize=max(1, len(table)))
+            segments = {**({} if whole else listed), path.name: sha256(path)}
+            write_json(folder / MANIFEST, {"segments": segments})
         with self._guard:
             self._refresh()
+
+    def _listed(self, *, checksums: bool = False) -> dict[str, str | None]:
+        """Return the checksums of the segments by name, in order; None for those of an older index.
+
+        Args:
+            checksums: compute those that are None.
+        """
+        folder = self.folder / EXACT
+        path = folder / MANIFEST
+        if path.exists():
+            try:
+                return cast(dict[str, str | None], dict(json.loads(path.read_text("utf-8"))["segments"]))
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
+                raise PanglotError(f"{path}: {DAMAGED}.") from error
+        if not folder.exists() and (self.folder / FACTS).exists():
+            raise PanglotError(f"{folder}: is gone; the index {DAMAGED}.")
+        found = sorted(folder.glob("*.arrow"))
+        return {own.name: sha256(own) if checksums else None for own in found}
 
     def _refresh(self) -> None:
         """Read the segments that are new; all again where some that were read are gone."""
         for attempt in range(TRIES):
-            names = sorted(path.name for path in (self.folder / EXACT).glob("*.arrow"))
-            if names == list(self._segments):
+            listed = self._listed()
+            if listed == self._read:
                 return
-            if names[: len(self._segments)] != list(self._segments):
-                self._segments, self._place, self._documents = {}, {}, {}
+            if list(listed.items())[: len(self._read)] != list(self._read.items()):
+                self._segments, self._read, self._place, self._documents = {}, {}, {}, {}
+                self._lexicon = None
             try:
-                for name in names[len(self._segments) :]:
-                    self._add(name, _Segment(self.folder / EXACT / name))
+                for name in list(listed)[len(self._read) :]:
+                    self._add(name, _Segment(self.folder / EXACT / name, listed[name]))
+                    self._read[name] = listed[name]
                 return
-            except FileNotFoundError:
-                if attempt == TRIES - 1:
-                    raise
+            except FileNotFoundError as error:  # another process may have made one of many
+                if attempt == TRIES - 1 or self._listed() == listed:
+                    path = self.folder / EXACT / name
+                    raise PanglotError(f"{path}: is gone; the index {DAMAGED}.") from error
 
     def _add(self, name: str, segment: _Segment) -> None:
         self._lexicon = None

@@ -18,7 +18,7 @@ from panglot.files import explained
 from panglot.search.bm25 import K1, B, bm25_tokens, query_tokens
 from panglot.search.documents.document import Passage, short_digest
 from panglot.search.engines.columns import TEXTS, VECTOR, passage_of
-from panglot.search.engines.engine import DRAWS, Facts, Filter, Found, Kept, draw
+from panglot.search.engines.engine import DRAWS, NONE_THERE, Facts, Filter, Found, Kept, draw, joined_facts
 from panglot.search.engines.milvus_calls import (
     LONGEST_TEXT,
     collection_schema,
@@ -67,7 +67,7 @@ class MilvusEngine:
 
     def write_facts(self, facts: Facts) -> None:
         """Write the facts; make the collections where there are none."""
-        client = self._client()
+        client = self._client(make=True)
         with explained_calls(self.place):
             for name, make in (
                 (self._facts_collection, facts_schema),
@@ -78,7 +78,7 @@ class MilvusEngine:
                     client.create_collection(
                         name, schema=schema, index_params=indexes, consistency_level="Strong"
                     )
-            row = {"id": "facts", "facts": facts, VECTOR: [0.0, 1.0]}
+            row = {"id": "facts", "facts": joined_facts(facts, self.facts()), VECTOR: [0.0, 1.0]}
             client.upsert(self._facts_collection, [row])
 
     def kept(self, documents: Sequence[str]) -> dict[str, Kept]:
@@ -190,10 +190,12 @@ class MilvusEngine:
         """Return the lock that whoever waits holds: who was in last cannot be in again before them."""
         return FileLock(Path(self.place) / ".gate", timeout=wait, thread_local=False)
 
-    def _client(self) -> Any:
+    def _client(self, make: bool = False) -> Any:
         if self._open is not None:
             return self._open
         if isinstance(self.place, Path):
+            if not make and not (self.place / EMBEDDED).exists():  # Milvus Lite would make an empty one
+                raise PanglotError(f"{self.place}: {NONE_THERE}")
             with explained(self.place):
                 self.place.mkdir(parents=True, exist_ok=True)
                 lock = FileLock(self.place / ".lock", timeout=self.wait, thread_local=False)

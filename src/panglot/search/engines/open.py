@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from panglot.errors import PanglotError
+from panglot.search.documents.document import is_text
 from panglot.search.engines.engine import Engine
 from panglot.search.engines.exact import EXACT, ExactEngine
 from panglot.search.engines.milvus import EMBEDDED, MilvusEngine
@@ -22,6 +23,8 @@ def open_engine(place: str | Path, engine: str | None = None) -> Engine:
     Raises:
         PanglotError: the folder holds something else, or an index of another engine.
     """
+    if not is_text(str(place)):
+        raise PanglotError(f"{place}: the name of an index must be UTF-8; choose another.")
     if engine is not None and engine not in ENGINES:
         raise PanglotError(f"'{engine}' is no engine; use {' or '.join(ENGINES)}.")
     if "://" in str(place):

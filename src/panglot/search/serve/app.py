@@ -4,9 +4,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Response, Security
@@ -15,7 +16,8 @@ from sentence_transformers import SentenceTransformer
 from starlette.responses import HTMLResponse
 
 from panglot.encoders import FloatArray, encode, passage_prompt, query_prompt
-from panglot.languages import is_language, language_name
+from panglot.errors import PanglotError
+from panglot.languages import is_language, language_code, language_name, matching
 from panglot.search.look_up import Result
 from panglot.search.serve import schemas
 from panglot.search.serve.batching import EncodingQueue
@@ -38,12 +40,13 @@ FAILURES: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorBody, "description": "The request cannot be read"},
     401: {"model": ErrorBody, "description": "No API key, or a wrong one"},
     404: {"model": ErrorBody, "description": "The index has no passages in a language asked for"},
+    405: {"model": ErrorBody, "description": "Not with that method; the header Allow has those that work"},
     408: {"model": ErrorBody, "description": "The request arrived too slowly"},
     413: {"model": ErrorBody, "description": "The request is too large"},
     421: {"model": ErrorBody, "description": "The server does not go by that name"},
     422: {"model": ErrorBody, "description": "The request does not fit, or the index cannot do it"},
     500: {"model": ErrorBody, "description": "Something went wrong in the server"},
-    503: {"model": ErrorBody, "description": "Too many requests wait"},
+    503: {"model": ErrorBody, "description": "Too many requests wait, or the index is gone"},
     504: {"model": ErrorBody, "description": "There was no answer in time"},
 }
 CONDITION = r"^[^=\x00-\x1f\x7f]+=[^\x00-\x1f\x7f]*$"
@@ -160,13 +163,16 @@ def _api(
     async def health() -> schemas.Health:
         """Say whether the server works."""
         counts = await _counts(searcher, threads)
-        return schemas.Health(status="ok", model=name, passages=sum(counts.values()), waiting=len(queue))
+        return schemas.Health(
+            status="ok", model=_public(name), passages=sum(counts.values()), waiting=len(queue)
+        )
 
     @router.get("/metrics", dependencies=needed, response_class=Response)
     async def show_metrics() -> Response:
         """Give the server's counters to Prometheus."""
-        for code, count in (await _counts(searcher, threads)).items():
-            metrics.passages.labels(code).set(count)
+        with suppress(PanglotError):  # the index is gone; the other counters go on
+            for code, count in (await _counts(searcher, threads)).items():
+                metrics.passages.labels(code).set(count)
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router
@@ -228,12 +234,18 @@ async def _counts(searcher: Searcher, threads: ThreadPoolExecutor) -> Mapping[st
 
 def _check_languages(codes: Sequence[str], known: Collection[str]) -> None:
     for code in codes:
-        if code not in known:
+        if not matching([language_code(code) or code], known):
             raise UnknownLanguageError
 
 
 def _name(code: str) -> str:
     return language_name(code) if is_language(code) else code
+
+
+def _public(name: str) -> str:
+    """Return the name of a model without the folder that it is in: no key is needed to read it."""
+    is_path = name.count("/") != 1 or name.startswith((".", "/", "~")) or Path(name).exists()
+    return Path(name).name if is_path else name
 
 
 def _length_limit(model: SentenceTransformer) -> int:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from panglot.errors import PanglotError
 from panglot.search.serve.batching import QueueFullError
 
 LOG = logging.getLogger("panglot.serve")
@@ -55,6 +56,7 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(QueueFullError, _full)
     app.add_exception_handler(UnknownLanguageError, _unknown_language)
+    app.add_exception_handler(PanglotError, _unavailable)
 
 
 def unexpected(error: Exception) -> JSONResponse:
@@ -119,6 +121,16 @@ async def _unknown_language(_: Request, error: Exception) -> JSONResponse:
         "no_language",
         "the index has no passages in one of these languages; /languages lists those it has.",
     )
+
+
+async def _unavailable(request: Request, error: Exception) -> JSONResponse:
+    """Answer that the index cannot be searched; those who need no key do not hear where it is."""
+    reason = str(error)
+    if request.url.path == "/health":
+        reason = "the index cannot be searched; /languages says why."
+    response = error_response(503, "unavailable", _plain(reason))
+    response.headers["retry-after"] = "5"
+    return response
 
 
 async def _full(_: Request, error: Exception) -> JSONResponse:

@@ -1,20 +1,24 @@
 """The server that an application runs in: what is open to whom, and patience with slow clients."""
 
+import asyncio
 import errno
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
 
+import h11
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from panglot.errors import PanglotError
+from panglot.search.serve.errors import error_response
 from panglot.search.serve.limits import LOOPBACK, Limits
 
 KEEP_ALIVE = 5  # seconds that an idle connection stays open
 HEADER_BYTES = 1 << 14
+SPARE = 64  # connections that hear that there are too many, instead of being closed
 REASONS = {
     errno.EADDRINUSE: "something else uses it; choose another --port.",
     errno.EACCES: "not allowed; choose a --port above 1023.",
@@ -72,13 +76,12 @@ def make_server(app: FastAPI, limits: Limits) -> Server:
     """Set uvicorn up."""
     config = Config(
         app,
-        http=impatient(limits.body_seconds),  # type: ignore[arg-type]
+        http=bounded(limits),  # type: ignore[arg-type]
         ws="none",
         log_level="warning",
         access_log=False,  # it would write down what people ask
         server_header=False,
         date_header=False,
-        limit_concurrency=limits.connections,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=int(limits.seconds) + 1,
         h11_max_incomplete_event_size=HEADER_BYTES,
@@ -86,31 +89,59 @@ def make_server(app: FastAPI, limits: Limits) -> Server:
     return Server(config)
 
 
-def impatient(seconds: float) -> Callable[..., H11Protocol]:
-    """Make uvicorn's protocol close connections on which no request has begun for some time.
+def bounded(limits: Limits) -> Callable[..., H11Protocol]:
+    """Make uvicorn's protocol close connections on which no request has begun for some time, and bound them.
 
     uvicorn waits for ever for the first request and for the rest of a header, so that a few hundred silent
-    clients could keep all others out.
+    clients could keep all others out. With its own ``limit_concurrency`` one connection too many makes it
+    refuse the requests of all. Here the clients that came first are served, a few more hear that there are
+    too many, and what comes then is closed.
     """
+    served: set[H11Protocol] = set()
 
-    def make(*arguments: Any, **named: Any) -> H11Protocol:
-        protocol = H11Protocol(*arguments, **named)
-        loop = protocol.loop
-
-        def look(last: object) -> None:
-            transport, cycle = protocol.transport, protocol.cycle
-            if transport is not None and transport.is_closing():
+    class Protocol(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            if len(served) < limits.connections:
+                served.add(self)
+            elif len(self.connections) <= limits.connections + SPARE:
+                self.app = _too_many
+            else:
+                transport.abort()
                 return
-            if cycle is last and (cycle is None or cycle.response_complete):
-                if transport is not None:
-                    transport.close()
+            self.loop.call_later(limits.body_seconds, self._look, None)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            served.discard(self)
+            super().connection_lost(exc)
+
+        def send_400_response(self, msg: str) -> None:
+            """Answer what cannot be read as HTTP in the shape that all errors have."""
+            answer = error_response(400, "bad_request", "this cannot be read as an HTTP request.")
+            headers = [*answer.raw_headers, (b"connection", b"close")]
+            for event in (
+                h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+                h11.Data(data=bytes(answer.body)),
+                h11.EndOfMessage(),
+            ):
+                self.transport.write(self.conn.send(event) or b"")
+            self.transport.close()
+
+        def _look(self, last: object) -> None:
+            if self.transport.is_closing():
                 return
-            loop.call_later(seconds, look, cycle)
+            if self.cycle is last and (self.cycle is None or self.cycle.response_complete):
+                self.transport.close()
+                return
+            self.loop.call_later(limits.body_seconds, self._look, self.cycle)
 
-        loop.call_later(seconds, look, None)
-        return protocol
+    return Protocol
 
-    return make
+
+async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:
+    answer = error_response(503, "busy", "too many clients are connected; come back in a moment.")
+    answer.headers.update({"retry-after": "1", "connection": "close"})
+    await answer(scope, receive, send)
 
 
 def address(opened: socket.socket) -> str:

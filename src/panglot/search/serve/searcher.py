@@ -16,6 +16,7 @@ from panglot.data import Texts
 from panglot.data.sample import sample_benchmark
 from panglot.encoders import EMBEDDED, FloatArray, LanguageMeans, centre, load_encoder
 from panglot.encoders.export import exported_from
+from panglot.errors import PanglotError
 from panglot.search.documents import detect_languages
 from panglot.search.documents.document import Document, Section
 from panglot.search.engines import Filter
@@ -61,19 +62,21 @@ class IndexSearcher:
         self._lock = threading.RLock()
         self._releasing: threading.Timer | None = None
         self._counts: dict[str, int] = {}
+        self._problem: str | None = None
         self._counted = -FRESH
 
     def languages(self) -> Mapping[str, int]:
-        """Return the number of passages of each language, as it was a few seconds ago."""
+        """Return the number of passages of each language, as it was a few seconds ago.
+
+        Raises:
+            PanglotError: the index is gone, damaged, or another model's; until it is back.
+        """
         with self._lock:
             if time.monotonic() - self._counted > FRESH:
-                refresh(self._index)
-                codes = self._index.facts.languages
-                counts = {code: self._index.engine.count(Filter((code,))) for code in codes}
-                self._counts = {code: count for code, count in counts.items() if count}
-                self._counted = time.monotonic()
-                self._release_later()
-        return self._counts
+                self._count()
+            if self._problem is not None:
+                raise PanglotError(self._problem)
+            return self._counts
 
     def search(
         self,
@@ -94,18 +97,40 @@ class IndexSearcher:
             rows = np.array([known.index(code) for code in codes], np.int64)
             vectors = centre(vectors, rows, known, self._means.query)
         with self._lock if self._alone else nullcontext():
-            found = search_index(
-                self._index,
-                questions,
-                vectors,
-                k,
-                languages=languages or None,
-                where=where,
-                balanced=balanced,
-                hybrid=hybrid,
-            )
-            self._release_later()
+            try:
+                found = search_index(
+                    self._index,
+                    questions,
+                    vectors,
+                    k,
+                    languages=languages or None,
+                    where=where,
+                    balanced=balanced,
+                    hybrid=hybrid,
+                )
+            except Exception:
+                refresh(self._index)  # another index may have come between, which says more
+                raise
+            finally:
+                self._release_later()
+            if self._index.engine.kind == "exact":  # a file, read at once
+                refresh(self._index)
         return found
+
+    def _count(self) -> None:
+        """Count passages, and check that the index is still the one that was opened."""
+        try:
+            refresh(self._index)
+            codes = self._index.facts.languages
+            counts = {code: self._index.engine.count(Filter((code,))) for code in codes}
+        except (PanglotError, OSError) as error:
+            self._problem, self._counts = str(error), {}
+            self._index.engine.release()  # it may hold what was here before
+        else:
+            self._problem, self._counts = None, {code: count for code, count in counts.items() if count}
+        finally:
+            self._counted = time.monotonic()
+            self._release_later()
 
     def _release_later(self) -> None:
         """Let other processes in now and then; opening an embedded Milvus for each search is slow."""
