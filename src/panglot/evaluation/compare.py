@@ -129,6 +129,23 @@ def correct(found: pd.DataFrame, family: Sequence[str], alpha: float = ALPHA) ->
     return found.assign(p_holm=p_holm, verdict=verdict.where(p_holm < alpha, None))
 
 
+def reverse(found: pd.DataFrame) -> pd.DataFrame:
+    """Turn comparisons around: a run minus its baseline becomes the baseline minus the run.
+
+    ``value`` with its bounds is left out: it would be that of the other run.
+    """
+    turned = found[found["baseline"].notna()]
+    return turned.drop(columns=["value", "low", "high"]).assign(
+        run=turned["baseline"],
+        baseline=turned["run"],
+        difference=-turned["difference"],
+        difference_low=-turned["difference_high"],
+        difference_high=-turned["difference_low"],
+        effect=-turned["effect"],
+        verdict=turned["verdict"].map({"better": "worse", "worse": "better"}).astype(object),
+    )
+
+
 def _contributions(
     aligned: Aligned, drawn: Draws, pairs: Sequence[tuple[int, int]]
 ) -> tuple[Array, list[Array]]:

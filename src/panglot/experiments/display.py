@@ -1,6 +1,6 @@
 """What experiments show: tables of comparisons, curves, dots with intervals, and frontiers of cost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,25 @@ def legend(baseline: str, over: str) -> str:
     )
 
 
+def figure_table(
+    name: str,
+    title: str,
+    rows: pd.DataFrame,
+    heads: Mapping[str, str],
+    *,
+    value: str = "value",
+    form: str = ".4f",
+    column: str = "panel",
+    note: str = "",
+    folded: bool = False,
+) -> Table:
+    """Show compared figures: rows by some columns, and settings (or another column's values) across."""
+    rows = with_panels(rows)
+    shown = wide(with_texts(rows, value, form), list(heads), column).rename(columns=heads)
+    data = rows.drop(columns="panel")
+    return Table(name, title, shown, data, len(heads), note, folded)
+
+
 def comparison_tables(
     name: str, title: str, found: pd.DataFrame, aligned: Aligned, baseline: str
 ) -> list[Table]:
@@ -68,17 +87,14 @@ def comparison_tables(
         aligned: what was compared.
         baseline: the run that the others are compared with.
     """
-    found = with_texts(with_panels(found))
     settings, languages = (found[found["family"] == family] for family in WHOLE)
     sizes = {"settings": int(settings["p"].notna().sum())}
     note = " ".join([legend(baseline, "settings"), *power_notes(sizes, len(aligned.cells.items))])
-    shown = wide(settings, ["run"], "panel")
-    tables = [Table(name, title, shown, settings.drop(columns=["text", "panel"]), note=note)]
+    tables = [figure_table(name, title, settings, {"run": ""}, note=note)]
     if languages["group"].nunique() > 1:
-        shown = wide(languages, ["run", "group"], "panel").rename(columns={"group": "query language"})
-        data = languages.drop(columns=["text", "panel"])
-        over = legend(baseline, "languages and settings")
-        tables.append(Table(f"{name}-languages", f"{title}, by query language", shown, data, 2, over, True))
+        heads, note = {"run": "", "group": "query language"}, legend(baseline, "languages and settings")
+        of, heading = f"{name}-languages", f"{title}, by query language"
+        tables.append(figure_table(of, heading, languages, heads, note=note, folded=True))
     return [*tables, *seed_tables(name, title, aligned)]
 
 
@@ -86,10 +102,9 @@ def seed_tables(name: str, title: str, aligned: Aligned) -> list[Table]:
     """Show the figures of every seed, folded; nothing where no run has two."""
     if len(aligned.columns) == len(aligned.runs):
         return []
-    seeds = with_panels(aligned.by_seed({"settings": all_cells}))
-    shown = wide(with_texts(seeds.assign(seed=seeds["seed"].astype(str))), ["run", "seed"], "panel")
-    data = seeds.drop(columns="panel")
-    return [Table(f"{name}-seeds", f"{title}, by seed", shown, data, 2, folded=True)]
+    seeds = aligned.by_seed({"settings": all_cells})
+    heads = {"run": "", "seed": "seed"}
+    return [figure_table(f"{name}-seeds", f"{title}, by seed", seeds, heads, folded=True)]
 
 
 def picture(name: str, title: str, spec: dict[str, Any]) -> Picture:

@@ -23,12 +23,12 @@ from panglot.experiments.display import (
     WHOLE,
     comparison_tables,
     curves,
+    figure_table,
     legend,
     measure_title,
     pareto,
     picture,
     with_panels,
-    with_texts,
 )
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.noise_scale import gradient_products, noise_scale
@@ -36,7 +36,7 @@ from panglot.experiments.recipes import select_languages, train_recipe
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target, digest, key_of, languages_of, sources_of
 from panglot.files import write_json
 from panglot.report.blocks import Section
-from panglot.report.frames import Table, texts, wide
+from panglot.report.frames import Table, texts
 from panglot.training import Recipe, override
 from panglot.training.settings import Part
 
@@ -214,9 +214,12 @@ def _languages(
         )
         found = found[found["measure"] != DISTANCE]
         yield _curve(f"languages-{name}-{k}", f"{heading}: {of}", found, budgets)
-        shown = wide(with_texts(with_panels(found)), ["budget", "run"], "panel")
-        note = legend(f"{baseline} languages at the same budget", "the settings")
-        yield Table(f"languages-{name}-{k}", f"{heading}: {of}", shown, found, 2, note, True)
+        heads, note = (
+            {"budget": "", "run": ""},
+            legend(f"{baseline} languages at the same budget", "settings"),
+        )
+        own, about = f"languages-{name}-{k}", f"{heading}: {of}"
+        yield figure_table(own, about, found, heads, note=note, folded=True)
 
 
 def subsets(grid: Grid, counts: Sequence[int]) -> Iterator[tuple[str, Grouping, int]]:
@@ -301,11 +304,8 @@ def _sizes(
         "the best or not significantly worse (p < 0.05 after Holm's correction)."
     )
     yield Table(f"costs-{name}", f"Batch sizes and their cost: {title}", shown, costs, note=note)
-    shown = wide(with_texts(with_panels(best), "difference"), ["run"], "panel")
-    note = legend("the best of a setting", "the settings")
-    yield Table(
-        f"best-{name}", f"{title}: minus the best size of each setting", shown, best, note=note, folded=True
-    )
+    heading, note = f"{title}: minus the best size of each setting", legend("the best", "the settings")
+    yield figure_table(f"best-{name}", heading, best, {"run": ""}, value="difference", note=note, folded=True)
     if noise := measured.get("noise"):
         yield _noise_table(f"noise-{name}", noise)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from panglot.experiments.display import (
     as_differences,
     comparison_tables,
     dots,
+    figure_table,
     measure_title,
     picture,
     with_panels,
@@ -217,7 +219,11 @@ def _shown(name: str, benchmark: str, found: pd.DataFrame) -> Iterator[object]:
     """Give a plot of the gains of left-out languages, and tables of gains and of what is kept of them."""
     gains = found[found["kind"].isin(["gain", "full gain"]) & (found["group"] == "left out")]
     rows = with_panels(as_differences(gains))
-    series = rows["left_out"].where(rows["kind"] == "gain", NOTHING + ", " + rows["left_out"])
+    full = rows["kind"] == "full gain"  # the same for all sets that leave out the same measured languages
+    rows = rows[~(full & rows.duplicated(["kind", "strategy", "panel", "value"]))]
+    alone = not rows[rows["kind"] == "full gain"].duplicated(["strategy", "panel"]).any()
+    whole = NOTHING if alone else NOTHING + ", " + rows["left_out"]
+    series = rows["left_out"].where(rows["kind"] == "gain", whole)
     heading = f"Gain of left-out languages on {benchmark}, over the zero-shot encoder"
     rows = rows.assign(name=rows["strategy"], series=series)
     names = list(dict.fromkeys(rows["strategy"]))
@@ -233,12 +239,13 @@ def _shown(name: str, benchmark: str, found: pd.DataFrame) -> Iterator[object]:
     for part, title in (("strategies", "hybrid minus others"), ("sets", "against the first set")):
         rows = found[found["kind"] == part]
         if len(rows):
-            shown = with_texts(with_panels(rows), "difference", ".3f")
-            cells = wide(shown, ["left_out", "strategy"], "panel")
-            note = f"{INTERVALS} ▲ better and ▼ worse, p < 0.05 after Holm's correction over the table."
-            yield Table(
-                f"{name}-{part}", f"Left-out languages on {benchmark}: {title}", cells, rows, 2, note, True
+            heading, heads = (
+                f"Left-out languages on {benchmark}: {title}",
+                {"left_out": "left out", "strategy": ""},
             )
+            note = f"{INTERVALS} ▲ better and ▼ worse, p < 0.05 after Holm's correction over the table."
+            form: Any = {"value": "difference", "form": ".3f"}
+            yield figure_table(f"{name}-{part}", heading, rows, heads, **form, note=note, folded=True)
 
 
 def _table(name: str, title: str, found: pd.DataFrame, folded: bool) -> Table:
