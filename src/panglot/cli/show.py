@@ -4,10 +4,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 if TYPE_CHECKING:
     from panglot.training import StepReport
@@ -31,7 +30,7 @@ def tell(sentence: str) -> None:
     out.print(sentence, highlight=False, soft_wrap=True, markup=False)
 
 
-def table(found: Table) -> None:
+def table(found: Group) -> None:
     """Print a table; in a pipe, which has no width, as wide as it needs to be."""
     needed = Measurement.get(out, out.options.update(max_width=1000), found).maximum
     out.print(found, width=None if out.is_terminal else max(out.width, needed), crop=False)

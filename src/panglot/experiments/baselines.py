@@ -19,18 +19,11 @@ from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import DISTANCE, all_cells
 from panglot.evaluation.compare import ALPHA, FLIPS, reverse
-from panglot.experiments.display import (
-    dots,
-    figure_table,
-    legend,
-    measure_title,
-    picture,
-    seed_tables,
-    with_panels,
-)
+from panglot.experiments.display import dots, picture, seed_tables
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of
 from panglot.report.blocks import Section
+from panglot.report.compare_tables import figure_table, legend, measure_title, with_panels
 from panglot.report.frames import Table
 from panglot.report.tables import SETTING_NAMES
 from panglot.search.bm25 import BM25

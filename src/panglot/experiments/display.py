@@ -1,78 +1,30 @@
 """What experiments show: tables of comparisons, curves, dots with intervals, and frontiers of cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from panglot.evaluation.aggregate import DISTANCE, Aligned, Grouping, all_cells, by_language
-from panglot.evaluation.compare import ALPHA, power_notes
+from panglot.evaluation.aggregate import Aligned, Grouping, all_cells, by_language
+from panglot.evaluation.compare import power_notes
 from panglot.report.blocks import Picture
 from panglot.report.charts import Chart, colour_of, data_of, finished, shape_of
 from panglot.report.colours import RUNS
-from panglot.report.frames import Table, texts, wide
-from panglot.report.tables import SETTING_NAMES
+from panglot.report.compare_tables import figure_table, legend
+from panglot.report.frames import Table
 
 PANEL = 230  # pixels of width
 # the line of no difference stands out from the grid
 ZERO = {"condition": {"test": "datum.value === 0", "value": "#6a6a6a"}, "value": "#e2e2e2"}
 WHOLE: dict[str, Grouping] = {"settings": all_cells, "by_language": by_language}
 DRAWN = ("x", "name", "value", "low", "high", "series", "panel", "label", "frontier")
-INTERVALS = "Brackets hold 95 % intervals of a bootstrap over items."
-
-
-def measure_title(measure: str) -> str:
-    """Return what people call a measure: the mean of AP is mAP."""
-    return "mAP" if measure == "AP" else measure
-
-
-def with_panels(found: pd.DataFrame) -> pd.DataFrame:
-    """Add ``panel``: the title of a figure's setting, or rank distance; rows go in that order."""
-    order = {**SETTING_NAMES, DISTANCE: "rank distance"}
-    name = found["setting"].where(found["measure"] != DISTANCE, DISTANCE)
-    found = found.assign(panel=name.map(order), _order=name.map(list(order).index))
-    return found.sort_values("_order", kind="stable").drop(columns="_order")
-
-
-def with_texts(found: pd.DataFrame, value: str = "value", form: str = ".4f") -> pd.DataFrame:
-    """Add ``text``: a figure with its interval and mark; rank distance has no decimals."""
-    sign = "+" if value == "difference" else ""
-    distance = found["measure"] == DISTANCE
-    parts = [texts(found[~distance], value, sign + form), texts(found[distance], value, f"{sign},.0f")]
-    return found.assign(text=pd.concat(parts).reindex(found.index))
 
 
 def as_differences(found: pd.DataFrame) -> pd.DataFrame:
     """Put differences in the place of values; that of the baseline itself is 0."""
     names = {"value": "difference", "low": "difference_low", "high": "difference_high"}
     return found.assign(**{name: found[column].fillna(0) for name, column in names.items()})
-
-
-def legend(baseline: str, over: str) -> str:
-    """Say what brackets and marks mean."""
-    return (
-        f"{INTERVALS} ▲ better and ▼ worse than {baseline}, p < {ALPHA} after Holm's correction over {over}."
-    )
-
-
-def figure_table(
-    name: str,
-    title: str,
-    rows: pd.DataFrame,
-    heads: Mapping[str, str],
-    *,
-    value: str = "value",
-    form: str = ".4f",
-    column: str = "panel",
-    note: str = "",
-    folded: bool = False,
-) -> Table:
-    """Show compared figures: rows by some columns, and settings (or another column's values) across."""
-    rows = with_panels(rows)
-    shown = wide(with_texts(rows, value, form), list(heads), column).rename(columns=heads)
-    data = rows.drop(columns="panel")
-    return Table(name, title, shown, data, len(heads), note, folded)
 
 
 def comparison_tables(

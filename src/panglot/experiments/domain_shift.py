@@ -19,18 +19,11 @@ from panglot.evaluation import compare
 from panglot.evaluation.aggregate import DISTANCE, Aligned, Array, align
 from panglot.evaluation.bootstrap import draw, interval
 from panglot.evaluation.compare import ALPHA, correct
-from panglot.experiments.display import (
-    INTERVALS,
-    WHOLE,
-    as_differences,
-    comparison_tables,
-    dots,
-    measure_title,
-    picture,
-)
+from panglot.experiments.display import WHOLE, as_differences, comparison_tables, dots, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of
 from panglot.report.blocks import Section
+from panglot.report.compare_tables import INTERVALS, measure_title
 from panglot.report.frames import Table, texts
 from panglot.report.tables import SETTING_NAMES
 from panglot.training.settings import Part

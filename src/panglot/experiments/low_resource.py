@@ -10,22 +10,12 @@ from panglot.evaluation import compare
 from panglot.evaluation.aggregate import ALL, Aligned, Grouping
 from panglot.evaluation.bootstrap import Draws, draw, interval
 from panglot.evaluation.groups import language_kinds, pair_groups, pair_kinds, query_groups
-from panglot.experiments.display import (
-    INTERVALS,
-    WHOLE,
-    as_differences,
-    comparison_tables,
-    dots,
-    figure_table,
-    legend,
-    measure_title,
-    picture,
-    with_panels,
-)
+from panglot.experiments.display import WHOLE, as_differences, comparison_tables, dots, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target, languages_of
 from panglot.languages import resource_class
 from panglot.report.blocks import Section
+from panglot.report.compare_tables import INTERVALS, figure_table, legend, measure_title, with_panels
 from panglot.report.frames import Table, texts
 from panglot.training.settings import Part
 

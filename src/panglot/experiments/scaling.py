@@ -19,23 +19,14 @@ from panglot.errors import PanglotError
 from panglot.evaluation import ALL, compare
 from panglot.evaluation.aggregate import DISTANCE, Aligned, Grouping, all_cells
 from panglot.experiments.cost import machine, measure_cost
-from panglot.experiments.display import (
-    WHOLE,
-    comparison_tables,
-    curves,
-    figure_table,
-    legend,
-    measure_title,
-    pareto,
-    picture,
-    with_panels,
-)
+from panglot.experiments.display import WHOLE, comparison_tables, curves, pareto, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.noise_scale import gradient_products, noise_scale
 from panglot.experiments.recipes import select_languages, train_recipe
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target, digest, key_of, languages_of, sources_of
 from panglot.files import write_json
 from panglot.report.blocks import Section
+from panglot.report.compare_tables import figure_table, legend, measure_title, with_panels
 from panglot.report.frames import Table, texts
 from panglot.training import Recipe, override
 from panglot.training.settings import Part

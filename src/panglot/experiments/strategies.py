@@ -9,19 +9,11 @@ from panglot.batches import KINDS
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import align
-from panglot.experiments.display import (
-    WHOLE,
-    comparison_tables,
-    dots,
-    figure_table,
-    legend,
-    measure_title,
-    picture,
-    with_panels,
-)
+from panglot.experiments.display import WHOLE, comparison_tables, dots, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target
 from panglot.report.blocks import Section
+from panglot.report.compare_tables import figure_table, legend, measure_title, with_panels
 from panglot.training.settings import Part
 
 TITLE = "Batch strategies under one budget"

@@ -16,22 +16,12 @@ from panglot.evaluation.aggregate import DISTANCE, Aligned, Grouping
 from panglot.evaluation.bootstrap import bounds, draw, interval
 from panglot.evaluation.compare import FIGURE, correct
 from panglot.evaluation.groups import named_languages, pair_groups, pair_kinds
-from panglot.experiments.display import (
-    INTERVALS,
-    WHOLE,
-    as_differences,
-    comparison_tables,
-    dots,
-    figure_table,
-    measure_title,
-    picture,
-    with_panels,
-    with_texts,
-)
+from panglot.experiments.display import WHOLE, as_differences, comparison_tables, dots, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of, languages_of
 from panglot.languages import branch, family, writing
 from panglot.report.blocks import Section
+from panglot.report.compare_tables import INTERVALS, figure_table, measure_title, with_panels, with_texts
 from panglot.report.frames import Table, texts, wide
 from panglot.training.settings import Part
 
