@@ -241,6 +241,12 @@ def test_seeds_are_averaged_query_by_query() -> None:
         compare(tidy([other, one, one], measures=["AP"]), {"settings": all_cells}, "a")
 
 
+def test_a_run_alone_has_figures_and_no_tests() -> None:
+    found = compare(tidy([made_run("a")], measures=["AP"]), {"settings": all_cells}, resamples=20)
+    assert found["value"].notna().all()
+    assert found[["baseline", "difference", "p", "p_holm", "verdict"]].isna().all(axis=None)
+
+
 def test_an_unknown_run_is_refused() -> None:
     table = tidy([made_run("a"), made_run("b")])
     with pytest.raises(PanglotError, match="no run 'c' to compare; use a, b"):

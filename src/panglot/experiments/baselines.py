@@ -24,7 +24,7 @@ from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of
 from panglot.report.blocks import Section
 from panglot.report.compare_tables import figure_table, legend, measure_title, with_panels
-from panglot.report.frames import Table
+from panglot.report.frames import Table, numbers
 from panglot.report.tables import SETTING_NAMES
 from panglot.search.bm25 import BM25
 from panglot.training import Recipe, override
@@ -296,10 +296,7 @@ def _overview(own: pd.DataFrame, ranks: pd.DataFrame, baseline: str) -> Table:
     data = ranks.join(counted, on="line").rename(
         columns={"first": "first in", "better": "better in", "worse": "worse in"}
     )
-    forms = {name: "{:.2f}" for name in data.columns[1:] if name in ("mean rank", *SETTING_NAMES.values())}
-    shown = data.drop(columns="of").astype(object)
-    for name, form in forms.items():
-        shown[name] = ["" if pd.isna(value) else form.format(value) for value in data[name]]
+    shown = numbers(data.drop(columns="of"), dict.fromkeys(["mean rank", *SETTING_NAMES.values()], ".2f"))
     note = (
         f"Ranks are averaged over the {ranks['of'].iloc[0]} pairs of benchmark and setting that hold every "
         f"line; counts are of all that a line was measured in. Better and worse: than {baseline}, "

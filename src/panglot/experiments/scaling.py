@@ -27,7 +27,7 @@ from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target, digest, key_
 from panglot.files import write_json
 from panglot.report.blocks import Section
 from panglot.report.compare_tables import figure_table, legend, measure_title, with_panels
-from panglot.report.frames import Table, texts
+from panglot.report.frames import Table, numbers, texts
 from panglot.training import Recipe, override
 from panglot.training.settings import Part
 
@@ -284,11 +284,10 @@ def _sizes(
         heading = f"{quality} {title} against cost, a point a batch size"
         yield picture(f"pareto-{name}", heading, pareto(_frontiers(costs), heading))
     yield from comparison_tables(f"sizes-{name}", title, found, lined, base)
-    forms = {"gain": "+.4f", "gain per 1,000 pairs": "+.4f", "gain a minute": "+.4f", "gain a GiB": "+.4f"}
-    shown = costs.drop(columns=["value", "low", "high"]).astype(object)
-    for column in shown.columns[1:]:
-        form = forms.get(column, ",.6g")
-        shown[column] = [v if isinstance(v, str) else format(v, form) for v in costs[column]]
+    shown = costs.drop(columns=["value", "low", "high"])
+    shown = numbers(
+        shown, {name: "+.4f" if name.startswith("gain") else ",.4g" for name in shown.columns[1:]}
+    )
     note = (
         f"Gain: {quality}, beyond the zero-shot encoder. Peak memory: beyond model and data, of a fresh "
         "process. Seconds: of training, at the pairs a second. Good in: settings in which a size is "
@@ -310,11 +309,7 @@ def best_of(aligned: Aligned, settings: pd.DataFrame) -> pd.DataFrame:
         best = compare(aligned, {"settings": all_cells}, ordered["run"].iloc[0])
         rows.append(best[(best["measure"] == measure) & (best["setting"] == setting)])
     best = pd.concat(rows, ignore_index=True)
-    return (
-        best.assign(difference=best["difference"].fillna(0))
-        if "difference" in best
-        else best.assign(difference=0.0)
-    )
+    return best.assign(difference=best["difference"].astype(float).fillna(0))
 
 
 def _costs(
@@ -325,7 +320,7 @@ def _costs(
 ) -> pd.DataFrame:
     """Return what each batch size gains on the zero-shot encoder: by pair, by second and by byte."""
     of = {row["run"]: row for row in quality[quality["measure"] != DISTANCE].to_dict("records")}
-    good = best[best["verdict"] != "worse"] if "verdict" in best else best
+    good = best[best["verdict"] != "worse"]
     rows = []
     panels = list(dict.fromkeys(with_panels(best)["panel"]))
     for run, recipe in recipes.items():
@@ -344,14 +339,10 @@ def _costs(
         }
         if measured.get("costs"):
             cost = measured["costs"][str(size)]
-            seconds = pairs / cost["pairs_per_second"]
-            row |= {
-                "pairs a second": cost["pairs_per_second"],
-                "seconds": seconds,
-                "gain a minute": 60 * gain / seconds,
-            }
-            row |= {"peak memory, MiB": cost["memory"] / MIB}
-            row |= {"gain a GiB": GIB * gain / cost["memory"] if cost["memory"] else float("nan")}
+            speed, seconds = cost["pairs_per_second"], pairs / cost["pairs_per_second"]
+            row |= {"pairs a second": speed, "seconds": seconds, "gain a minute": 60 * gain / seconds}
+            per_byte = gain / cost["memory"] if cost["memory"] else float("nan")
+            row |= {"peak memory, MiB": cost["memory"] / MIB, "gain a GiB": GIB * per_byte}
         if measured.get("fills"):
             row["sources that fill it"] = measured["fills"][str(size)]["sources"]
         rows.append(row)
@@ -382,15 +373,11 @@ def _noise_table(name: str, noise: Mapping[str, Any]) -> Table:
     """Show the noise scales, before and after training."""
     rows = [{"when": "before training", **one} for one in noise["start"].values()]
     rows += [{"when": "after training", **noise["after"]}] if noise.get("after") else []
-    data = pd.DataFrame(rows)
-    shown = data[["size", "when", "gradients"]].rename(
-        columns={"size": "batch size", "when": "", "gradients": "batches"}
-    )
-    shown["|G|²"] = [format(value, ".3g") for value in data["squared"]]
-    shown["tr Σ"] = [format(value, ".3g") for value in data["trace"]]
-    shown["noise scale, pairs"] = texts(
-        data.rename(columns={"low": "scale_low", "high": "scale_high"}), "scale", ",.0f"
-    ).replace("", "lost in the noise")
+    data = pd.DataFrame(rows).rename(columns={"low": "scale_low", "high": "scale_high"})
+    scale = texts(data, "scale", ",.0f").replace("", "lost in the noise")
+    shown = numbers(data.assign(scale=scale), {"squared": ".3g", "trace": ".3g"})
+    names = {"size": "batch size", "when": "", "gradients": "batches", "squared": "|G|²", "trace": "tr Σ"}
+    shown = shown[[*names, "scale"]].rename(columns={**names, "scale": "noise scale, pairs"})
     note = (
         "Simple noise scale tr Σ / |G|² (McCandlish et al. 2018): Σ of the gradient of one pair, as batch "
         "size times the covariance of a batch's gradient. Brackets hold 95 % intervals of a jackknife over "

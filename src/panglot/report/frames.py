@@ -66,6 +66,18 @@ def texts(frame: pd.DataFrame, value: str = "value", form: str = ".3f", times: f
     return pd.Series(found, frame.index, dtype=object)
 
 
+def numbers(frame: pd.DataFrame, forms: Mapping[str, str]) -> pd.DataFrame:
+    """Write the numbers in some columns; words stay, and what is missing is empty."""
+    shown = frame.astype(object)
+    for column, form in forms.items():
+        if column in frame:
+            cells = [
+                "" if pd.isna(v) else v if isinstance(v, str) else number(v, form) for v in frame[column]
+            ]
+            shown[column] = cells
+    return shown
+
+
 def wide(frame: pd.DataFrame, rows: Sequence[str], column: str, text: str = "text") -> pd.DataFrame:
     """Put one column's values side by side, both in order of appearance; what is missing is empty."""
     names = list(dict.fromkeys(frame[column]))
