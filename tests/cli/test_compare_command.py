@@ -83,7 +83,7 @@ def test_a_person_sees_tables(run: Run, files: list[Path]) -> None:
     assert "tuned minus plain: nDCG@10 x 100, query language (down), passage language (across)" in text
     assert outcome.stdout.count("▲") >= 4 + 3 * 4 + 9  # in all settings, languages and pairs
     assert "Swahili (sw) +" in text
-    assert max(map(len, outcome.stdout.splitlines())) <= 80
+    assert max(map(len, outcome.stdout.splitlines())) <= 160
 
 
 def test_the_baseline_is_chosen_by_number(run: Run, files: list[Path]) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
-from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
     from panglot.training import StepReport
 
+PIPE = 160  # characters in a line of a table that is not printed to a terminal
 out = Console()
 err = Console(stderr=True)
 
@@ -31,9 +31,9 @@ def tell(sentence: str) -> None:
 
 
 def table(found: Group) -> None:
-    """Print a table; in a pipe, which has no width, as wide as it needs to be."""
-    needed = Measurement.get(out, out.options.update(max_width=1000), found).maximum
-    out.print(found, width=None if out.is_terminal else max(out.width, needed), crop=False)
+    """Print a table; in a pipe, which has no width of its own, a wide one."""
+    console = out if out.is_terminal else Console(file=out.file, width=max(out.width, PIPE))
+    console.print(found)
 
 
 def print_json(value: Any) -> None:
