@@ -10,7 +10,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from panglot.training import StepReport
 
-PIPE = 160  # characters in a line of a table that is not printed to a terminal
 out = Console()
 err = Console(stderr=True)
 
@@ -30,9 +29,12 @@ def tell(sentence: str) -> None:
     out.print(sentence, highlight=False, soft_wrap=True, markup=False)
 
 
+WIDE = 160  # characters in a line of a table that is not printed to a terminal
+
+
 def table(found: Group) -> None:
     """Print a table; in a pipe, which has no width of its own, a wide one."""
-    console = out if out.is_terminal else Console(file=out.file, width=max(out.width, PIPE))
+    console = out if out.is_terminal else Console(file=out.file, width=max(out.width, WIDE))
     console.print(found)
 
 
