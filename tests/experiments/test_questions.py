@@ -161,7 +161,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     (
         "unseen-languages",
         {"grid.left_out": {"a": {"languages": ["fa"]}}},
-        "'a' takes in no language that is measured",
+        "'a' contains no language that is measured",
     ),
     (
         "unseen-languages",

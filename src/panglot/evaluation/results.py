@@ -187,7 +187,7 @@ def load_results(path: str | Path) -> Evaluation:
     try:
         table = pq.read_table(table_path)
     except (pa.ArrowException, OSError) as error:
-        raise PanglotError(f"{table_path}: is damaged or no Parquet file; copy it again.") from error
+        raise PanglotError(f"{table_path}: is not a whole Parquet file; copy it again.") from error
     plain, perturbed = _apart(table)
     found = Evaluation({key: value for key, value in results.items() if key != "per_query"}, plain, perturbed)
     for column in (*ROW_COLUMNS, *found.measures):
@@ -230,9 +230,9 @@ def _read_json(path: Path) -> dict[str, Any]:
         found = json.loads(content)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "its encoding"
-        raise PanglotError(f"{path}: is no whole JSON file ({where}); copy it again.") from error
+        raise PanglotError(f"{path}: is not complete JSON ({where}); copy it again.") from error
     if not isinstance(found, dict):
-        raise PanglotError(f"{path}: is no results file; name one that panglot evaluate --output wrote.")
+        raise PanglotError(f"{path}: is not a results file; name one that panglot evaluate --output wrote.")
     return found
 
 

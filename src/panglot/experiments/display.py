@@ -153,7 +153,7 @@ def _data(rows: pd.DataFrame) -> Any:
 def _panels(chart: Chart, panels: Sequence[str], y: str = "independent") -> Chart:
     """Put a chart's rows into panels side by side, in rows of two where there are many.
 
-    Where ``y`` is shared, its labels stand at the left only.
+    Where ``y`` is shared, its labels are at the left only.
     """
     import altair as alt
 

@@ -35,7 +35,7 @@ NOTE = (
 
 
 class LeftOut(Part):
-    """A set of languages that is left out of training: whatever any of these takes in.
+    """A set of languages that is left out of training: whatever any of these contains.
 
     Attributes:
         languages: codes; one without script and region takes those with them along.
@@ -126,7 +126,7 @@ def _left_out(name: str, grid: Grid, trained: Sequence[str], targets: Sequence[T
         raise PanglotError(f"{where} leaves fewer than two languages to train on; leave out less.")
     measured = {code for target in targets for code in target.languages or ()}
     if not measured & set(found):
-        raise PanglotError(f"{where} takes in no language that is measured; name others, or measure on more.")
+        raise PanglotError(f"{where} contains no language that is measured; name others, or measure on more.")
     return found
 
 
