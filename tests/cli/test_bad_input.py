@@ -65,13 +65,13 @@ TRAINING = {
     "--pairs few.jsonl --held-out 0.3 --set data.held_out_items=1": "data.held_out_items is wrong",
     "--pairs few.jsonl --strategy zigzag": "batches.strategy is wrong",
     "--pairs few.jsonl --alpha 1.5": "batches.alpha is wrong",
-    "--pairs few.jsonl --set training.sped=3": "training.sped is no setting",
+    "--pairs few.jsonl --set training.sped=3": "Unknown setting training.sped",
     "--pairs few.jsonl --set alpha": "'alpha' sets nothing; write NAME=VALUE",
     "--pairs few.jsonl --patience 2 --strategy english --batch-size 2": "patience needs held-out documents",
     "--pairs few.jsonl --resume --strategy english --batch-size 2": "holds no run to resume",
     "none.toml": "none.toml: no such recipe",
     "broken.toml": "broken.toml: is no valid TOML",
-    "odd.toml": "odd.toml: batches.alhpa is no setting",
+    "odd.toml": "odd.toml: Unknown setting batches.alhpa. Did you mean batches.alpha?",
     "--steps 3": "there is nothing to train on; name files with --pairs",
 }
 

@@ -158,11 +158,11 @@ def test_another_measure_is_measured_and_asked_for(panglot: Runner, given: list[
 
 
 MISTAKES = {
-    "--set grid.alpas=[0.5]": "grid: alpas is no setting (given: [0.5]).",
+    "--set grid.alpas=[0.5]": "grid: Unknown setting alpas. Did you mean alphas?",
     "--set grid.alphas=[0.4]": "grid: alphas must hold 0.5",
     "--set grid.alphas=[0.5,2]": "grid: alphas.1 is wrong: Input should be less than or equal to 1",
-    "--set training.sped=3": "training.sped is no setting",
-    "--set steps=3": "'steps' is no setting; write PART.NAME",
+    "--set training.sped=3": "Unknown setting training.sped",
+    "--set steps=3": "'steps' is not a setting. Write PART.NAME",
     "--set alpha": "'alpha' sets nothing; write NAME=VALUE",
     "--seeds 0": "alpha: seeds is wrong: Input should be greater than or equal to 1",
     "--benchmark bear": "'bear' is no benchmark that panglot knows; choose one of afriqa, ",

@@ -33,7 +33,7 @@ def test_hybrid_batches_lead_in_the_multilingual_pool(quickstart: tuple[Path, st
     found = [results(quickstart[0], name) for name in STAGES]
     before, mixed, hybrid = (one["settings"]["multilingual"]["AP"] for one in found)
     assert hybrid > max(before, mixed)
-    assert found[2]["bias"]["own_language_wins"] < found[1]["bias"]["own_language_wins"]
+    assert found[2]["bias"]["own_language_wins"] <= found[1]["bias"]["own_language_wins"]
 
 
 def test_the_headline_and_the_table_show_the_figures_of_the_files(quickstart: tuple[Path, str]) -> None:

@@ -51,7 +51,7 @@ def test_options_reach_the_run(short: Runner, tmp_path: Path) -> None:
     how = described["training"]
     assert (described["batches"]["alpha"], described["batches"]["size"]) == (0.3, 4)
     assert (how["seed"], how["learning_rate"], how["embedding_learning_rate"]) == (5, 1e-4, 1e-3)
-    assert (how["schedule"], described["objective"]["temperature"]) == ("cosine", 0.2)
+    assert (how["lr_scheduler_type"], described["loss"]["temperature"]) == ("cosine", 0.2)
     assert described["data"][0]["languages"] == ["en", "sw"]
     assert how["max_length"] == 30
     assert load_encoder(str(tmp_path / "run"), device="cpu").max_seq_length == 48  # its own again

@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from panglot.errors import PanglotError
 from panglot.evaluation import ALL, Evaluation, compare, compare_results, tidy
 from panglot.evaluation.aggregate import DISTANCE, STANDARD, align, all_cells, by_language
-from panglot.evaluation.compare import correct, run_names
+from panglot.evaluation.compare import correct, reverse, run_names
 from panglot.evaluation.groups import language_kinds, named_languages, pair_groups, pair_kinds, query_groups
 
 LANGUAGES = ("de", "en", "sw")
@@ -239,6 +241,39 @@ def test_seeds_are_averaged_query_by_query() -> None:
     assert value == pytest.approx(np.mean([mean(run, x, [x]) for run in (one, two) for x in LANGUAGES]))
     with pytest.raises(PanglotError, match="holds 'AP' of one query twice"):
         compare(tidy([other, one, one], measures=["AP"]), {"settings": all_cells}, "a")
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 12))
+@settings(max_examples=25, deadline=None)
+def test_any_figure_is_the_mean_over_cells_of_means_over_queries(seed: int, items: int) -> None:
+    rng = np.random.default_rng(seed)
+    keys = [
+        (x, y, k) for x in LANGUAGES for y in (*LANGUAGES, ALL) for k in range(items) if rng.random() < 0.6
+    ]
+    frame = pd.DataFrame(keys, columns=["query_language", "pool", "item"])
+    setting = np.where(frame["query_language"] == frame["pool"], "monolingual", "crosslingual")
+    shared = {"benchmark": "b", "part": "", "perturbation": "", "measure": "AP", "seed": 0}
+    frame = frame.assign(setting=np.where(frame["pool"] == ALL, "multilingual", setting), **shared)
+    frame["query"] = frame["query_language"] + frame["item"].astype(str)
+    runs = [frame.assign(run=run, value=rng.random(len(frame))) for run in ("a", "b")]
+    table = pd.concat(runs).sample(frac=1, random_state=seed % 1000)
+    sets = {"south": ["sw"], "north": ["de", "en"]}
+    found = compare(table, {"sets": named_languages(sets)}, [("b", "a"), ("a", "b")], resamples=5, flips=20)
+    for row in found.itertuples():
+        rows = table[table["query_language"].isin(sets[row.group]) & (table["setting"] == row.setting)]
+        cells = rows.groupby(["run", "query_language", "pool"])["value"].mean().groupby("run").mean()
+        assert row.value == pytest.approx(cells[row.run])
+        assert row.difference == pytest.approx(cells[row.run] - cells[row.baseline])
+    turned = reverse(found[found["run"] == "b"]).set_index(["group", "setting"])
+    other = found[found["run"] == "a"].set_index(["group", "setting"])
+    for column in ("difference", "difference_low", "difference_high", "p"):
+        assert turned[column].tolist() == pytest.approx(other.loc[turned.index, column].tolist())
+
+
+def test_a_run_alone_has_figures_and_no_tests() -> None:
+    found = compare(tidy([made_run("a")], measures=["AP"]), {"settings": all_cells}, resamples=20)
+    assert found["value"].notna().all()
+    assert found[["baseline", "difference", "p", "p_holm", "verdict"]].isna().all(axis=None)
 
 
 def test_an_unknown_run_is_refused() -> None:

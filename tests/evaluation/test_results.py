@@ -152,17 +152,17 @@ def test_a_file_without_its_table_says_so(saved: Path) -> None:
 
 def test_a_file_cut_short_says_so(saved: Path) -> None:
     saved.write_text(saved.read_text()[:200])
-    with pytest.raises(PanglotError, match=r"is no whole JSON file \(line \d+\); copy it again"):
+    with pytest.raises(PanglotError, match=r"is not complete JSON \(line \d+\); copy it again"):
         load_results(saved)
     saved.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(PanglotError, match="is no whole JSON file"):
+    with pytest.raises(PanglotError, match="is not complete JSON"):
         load_results(saved)
 
 
 def test_a_table_cut_short_says_so(saved: Path) -> None:
     table = saved.with_suffix(".parquet")
     table.write_bytes(table.read_bytes()[:300])
-    with pytest.raises(PanglotError, match=r"results.parquet: is damaged or no Parquet file"):
+    with pytest.raises(PanglotError, match=r"results.parquet: is not a whole Parquet file"):
         load_results(saved)
 
 

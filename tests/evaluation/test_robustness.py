@@ -1,9 +1,14 @@
 """The cost of perturbed queries, by hand and against resampling in a loop."""
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
+from sentence_transformers import SentenceTransformer
 
+from panglot import evaluate, sample_benchmark
 from panglot.errors import PanglotError
+from panglot.evaluation import load_results
 from panglot.evaluation.robustness import perturbed_drops
 
 
@@ -52,3 +57,21 @@ def test_other_queries_and_unknown_measures_are_refused() -> None:
         perturbed_drops(one, one.slice(0, 5), "AP")
     with pytest.raises(PanglotError, match="no 'nDCG@10'"):
         perturbed_drops(one, one, "nDCG@10")
+
+
+def test_rows_of_changed_queries_are_those_of_the_figures(
+    tiny_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    benchmark = sample_benchmark().restrict(["de", "en"])
+    evaluate(tiny_encoder, benchmark, perturb=["typos", "lower-case"]).save(tmp_path / "results.json")
+    found = load_results(tmp_path / "results.json")
+    frame = found.to_frame()
+    assert list(dict.fromkeys(frame["perturbation"])) == ["", "typos", "lower-case"]
+    frame = frame[(frame["measure"] == "AP") & (frame["setting"] == "monolingual")]
+    means = frame.groupby(["perturbation", "query_language"], observed=True)["value"].mean()
+    for kind, drops in found.results["perturbed"].items():
+        figure = drops["settings"]["monolingual"]
+        assert means[kind].mean() == pytest.approx(figure["after"])
+        assert means[""].mean() == pytest.approx(figure["before"])
+        for code in ("de", "en"):
+            assert means[kind, code] == pytest.approx(drops["by_language"][code]["monolingual"]["after"])

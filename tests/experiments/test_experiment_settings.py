@@ -71,8 +71,8 @@ def test_single_settings_are_laid_over(own: Path) -> None:
         ({"benchmarks": "xquad-r"}, "own.toml: benchmarks is wrong: Input should be a valid list"),
         ({"grid": 3}, "own.toml: grid is wrong"),
         ({"grid": 3, "grid.alphas": [1]}, "own.toml: grid is wrong"),
-        ({"steps": 3}, "'steps' is no setting; write PART.NAME, such as batches.alpha"),
-        ({"training.sped": 3}, "training.sped is no setting"),
+        ({"steps": 3}, "'steps' is not a setting. Write PART.NAME, such as batches.alpha"),
+        ({"training.sped": 3}, "Unknown setting training.sped"),
         ({"batches.alpha": 1.5}, "batches.alpha is wrong"),
         ({"measure": "MAP@ten"}, "'MAP@ten' is no measure that panglot knows"),
         ({"question": "why"}, "own.toml: unknown question 'why'; use one of low-resource, scaling, "),
@@ -89,11 +89,11 @@ def test_a_wrong_setting_is_named(own: Path, given: dict[str, Any], message: str
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('question = "alpha"', "lacks 'benchmarks'"),
-        ('benchmarks = ["sample"]', "lacks 'question'"),
-        (OWN.replace("steps", "sped"), "recipe.training.sped is no setting"),
+        ('question = "alpha"', "The setting 'benchmarks' is missing"),
+        ('benchmarks = ["sample"]', "The setting 'question' is missing"),
+        (OWN.replace("steps", "sped"), "Unknown setting recipe.training.sped"),
         (OWN + "[recipe.batches]\nalpha = 1.5", "recipe.batches.alpha is wrong: Input should be less than"),
-        (OWN.replace("question", "qestion"), "qestion is no setting"),
+        (OWN.replace("question", "qestion"), "Unknown setting qestion. Did you mean question?"),
         ("question = ", "is not valid TOML"),
         ('question = "\xff"'.encode("latin-1"), "is not valid TOML"),
     ],
@@ -125,8 +125,8 @@ class Form(Part):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"number": 2, "nothing": 1}, "grid: nothing is no setting (given: 1)."),
-        ({}, "grid: lacks 'number'."),
+        ({"number": 2, "nothing": 1}, "grid: Unknown setting nothing."),
+        ({}, "grid: The setting 'number' is missing."),
         ({"number": 0}, "grid: number is wrong: Input should be greater than or equal to 1 (given: 0)."),
         (
             {"number": 1, "shares": ["x"]},

@@ -8,7 +8,17 @@ import pytest
 from rich.console import Console
 
 from panglot.report.blocks import Section
-from panglot.report.frames import Table, texts, to_csv, to_latex, to_markdown, to_records, to_rich, wide
+from panglot.report.frames import (
+    Table,
+    numbers,
+    texts,
+    to_csv,
+    to_latex,
+    to_markdown,
+    to_records,
+    to_rich,
+    wide,
+)
 from panglot.report.html import page
 from panglot.report.markdown import markdown
 from panglot.report.write import write_assets
@@ -36,6 +46,12 @@ def test_figures_are_written_with_intervals_and_marks() -> None:
     shares = FIGURES.rename(columns={"value": "kept", "low": "kept_low", "high": "kept_high"})
     assert texts(shares, "kept", ".0f", times=100).tolist() == ["50 [40, 60]", "75 [70, 80] ▲", "25 ▼"]
     assert texts(FIGURES.assign(value=float("nan"))).tolist() == ["", "", ""]
+
+
+def test_numbers_are_written_and_words_stay() -> None:
+    frame = pd.DataFrame({"size": [8, 16], "gain": [-0.5, float("nan")], "cached": ["no", "yes"]})
+    shown = numbers(frame, {"gain": "+.2f", "cached": ".1f", "missing": ".1f"})
+    assert shown.to_dict("list") == {"size": [8, 16], "gain": ["−0.50", ""], "cached": ["no", "yes"]}
 
 
 def test_columns_and_rows_go_in_order_of_appearance(table: Table) -> None:

@@ -137,9 +137,7 @@ def test_a_wrong_setting_is_named_with_what_was_given(key: str, value: Any, mess
 def test_a_wrong_setting_in_a_recipe_is_named_with_its_file(tmp_path: Path) -> None:
     path = tmp_path / "odd.toml"
     path.write_text("[batches]\nsizes = 4\n", encoding="utf-8")
-    with pytest.raises(
-        PanglotError, match=r"odd.toml: Unknown setting batches.sizes. Did you mean batches.size"
-    ):
+    with pytest.raises(PanglotError, match=r"odd\.toml: Unknown setting batches\.sizes"):
         read_recipe(path, {})
 
 

@@ -147,7 +147,7 @@ def test_a_mistake_is_told_once_and_ends_all_with_2(tmp_path: Path, tiny_checkpo
     source = ["--pairs", str(sample.FOLDER / "train.jsonl"), "--model", str(tiny_checkpoint)]
     done = launch("-m", "panglot", "train", *source, "--batch-size", "7", "--output", tmp_path / "run")
     assert done.returncode != 0
-    assert done.stderr.count("error: a batch of 7 cannot be shared by 2 processes; use a multiple.") == 1
+    assert done.stderr.count("error: A batch of 7 cannot be shared by 2 processes. Use a multiple.") == 1
     assert "PanglotError" not in done.stderr
     assert "exitcode  : 2" in done.stderr
     assert not (tmp_path / "run").exists()

@@ -128,15 +128,17 @@ def rows(texts: Sequence[tuple[str, str, list[str]]], shared: Sequence[int]) -> 
 
 
 def slow_loss(model: SentenceTransformer, pairs: ParallelPairs, **sampler: Any) -> Backward:
-    """Query by query over the candidates that it may be told apart from: those that read otherwise."""
+    """Query by query over the candidates that do not share a key with it."""
     queries, passages, hard = texts_of(pairs, **sampler)
     of_queries, of_passages = padded(model, queries), padded(model, passages)
     candidates = torch.cat([of_passages, padded(model, hard)]) if hard else of_passages
+    features = Steps(make_sampler([pairs], **sampler), [pairs], model, steps=1)[0]
+    keys = torch.cat([features["keys"], features["negative_keys"]]) if hard else features["keys"]
     total = torch.tensor(0.0)
     for i in range(len(queries)):
         scores = [SCALE * (of_queries[i] @ of_passages[i])]
-        for j, text in enumerate([*passages, *hard]):
-            if text != passages[i]:
+        for j in range(len(candidates)):
+            if keys[j] != keys[i]:
                 scores.append(SCALE * (of_queries[i] @ candidates[j]))
         total = total + torch.logsumexp(torch.stack(scores), 0) - scores[0]
     loss = total / len(queries)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from panglot import PanglotError, load_encoder, sample_pairs, train
 from panglot.encoders import model_sha256
-from panglot.training import Guidance, Training
+from panglot.training import Training
 from panglot.training.teacher import distillation, pull
 
 Runner = Callable[..., tuple[Training, SentenceTransformer]]
@@ -98,10 +98,8 @@ def test_a_teacher_that_knows_what_the_model_knows_adds_nothing(
     terms = {}
     for strategy in ("english", "crosslingual"):
         teacher = load_encoder(str(still_checkpoint), device="cpu")
-        guidance = Guidance(teacher, distillation=2.0, pull=1.0, pivot="en")
-        outcome, _ = run(
-            tmp_path / strategy, how, checkpoint=still_checkpoint, strategy=strategy, guidance=guidance
-        )
+        taught = {"teacher": teacher, "distillation": 2.0, "pull": 1.0, "pivot": "en"}
+        outcome, _ = run(tmp_path / strategy, how, checkpoint=still_checkpoint, strategy=strategy, **taught)
         terms[strategy] = {name: logged(outcome, name) for name in ("info_nce", "distillation", "pull")}
         total = sum(terms[strategy].values())
         assert logged(outcome, "loss") == pytest.approx(total, abs=2e-4)  # the log has four decimals

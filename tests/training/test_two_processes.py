@@ -24,26 +24,26 @@ TOOLS: dict[str, Any] = runpy.run_path(str(SCRIPT))
 NEGATIVES = {"plain": (0, 0), "as-many": (2, 2), "more-on-one": (3, 1), "all-on-one": (0, 3)}
 
 
-GUIDANCE = {"distillation": 1.0, "pull": 0.5}
+TAUGHT = {"distillation": 1.0, "pull": 0.5}
 RUNS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "dense-table": {"how": {"table": "dense"}},
+    "dense-table": {"how": {"embedding_update": "dense"}},
     "gradient-cache": {"how": {"gradient_cache": True, "micro_batch_tokens": 60}},
     "gradient-checkpointing": {"how": {"gradient_checkpointing": True}},
     "hard-negatives": {"how": {"micro_batch_tokens": 60}, "negatives": True},
     "one-text-at-a-time": {"how": {"micro_batch_tokens": 1, "gradient_cache": True}, "negatives": True},
-    "guidance": {"guidance": GUIDANCE},
+    "guidance": {"taught": TAUGHT},
     "all-at-once": {
-        "how": {"micro_batch_tokens": 100, "gradient_cache": True, "table": "dense"},
+        "how": {"micro_batch_tokens": 100, "gradient_cache": True, "embedding_update": "dense"},
         "negatives": True,
-        "guidance": GUIDANCE | {"pivot": None},
+        "taught": TAUGHT | {"pivot": ""},
     },
     "lora": {"how": {"lora": {"rank": 2}}},
     "bfloat16": {"how": {"bf16": True}},
 }
 RESUMED: dict[str, dict[str, Any]] = {
     "how": {"steps": 4, "save_steps": 2, "gradient_cache": True, "micro_batch_tokens": 60},
-    "guidance": GUIDANCE,
+    "taught": TAUGHT,
 }
 
 
@@ -138,7 +138,7 @@ def test_two_processes_train_the_weights_of_one(
     alone, shared = weights(model), load_encoder(str(folder / f"run-{name}"), device="cpu").state_dict()
     near = 2e-2 if RUNS[name].get("how", {}).get("bf16") else 3e-4  # the log has four decimals
     assert terms(found(folder)[name]["log"]) == pytest.approx(terms(outcome.log), abs=near)
-    assert len(terms(outcome.log)) == (4 if "guidance" in RUNS[name] else 2)
+    assert len(terms(outcome.log)) == (4 if "taught" in RUNS[name] else 2)
     assert farthest(alone, before) > 1e-3
     if near < 1e-3:
         assert farthest(alone, shared) < 5e-5

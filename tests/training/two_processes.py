@@ -16,7 +16,7 @@ from torch.multiprocessing.spawn import start_processes
 from panglot import ParallelPairs, load_encoder, sample_pairs, train
 from panglot.data import pairs_from_rows
 from panglot.encoders import model_sha256
-from panglot.training import Guidance, Lora, StepReport, Training, info_nce
+from panglot.training import Lora, StepReport, Training, info_nce
 from panglot.training.micro_batches import even_out
 
 CRASH = 3  # the step after which a run is interrupted, and in which nothing is saved
@@ -41,15 +41,15 @@ def with_negatives() -> ParallelPairs:
 def run_case(
     case: dict[str, Any], checkpoint: str, output: Path, **settings: Any
 ) -> tuple[Training, SentenceTransformer]:
-    """Train a checkpoint as a case says: ``how``, ``guidance`` and whether there are ``negatives``."""
+    """Train a checkpoint as a case says: ``how``, ``taught`` and whether there are ``negatives``."""
     how: dict[str, Any] = {"steps": 3, "learning_rate": 1e-3, **case.get("how", {})}
     if "lora" in how:
         how["lora"] = Lora(**how["lora"])
-    if "guidance" in case:
-        settings["guidance"] = Guidance(load_encoder(checkpoint, device="cpu"), **case["guidance"])
+    if "taught" in case:
+        settings |= {"teacher": load_encoder(checkpoint, device="cpu"), **case["taught"]}
     model = load_encoder(checkpoint, device="cpu")
     sources = [with_negatives() if case.get("negatives") else sample_pairs()]
-    return train(model, sources, output, batch_size=8, **{**how}, **settings), model
+    return train(model, sources, output, batch_size=8, **how, **settings), model
 
 
 def gradient(case: dict[str, torch.Tensor], part: slice, negatives: slice) -> dict[str, torch.Tensor]:

@@ -43,9 +43,9 @@ def compare(
     from panglot.report.compare_tables import (
         change_by_language_table,
         change_matrix_table,
-        comparison_in_words,
-        runs_table,
+        comparison_table,
     )
+    from panglot.report.frames import to_rich
 
     check_drawing(resamples, flips, alpha)
     evaluations = [load_results(path) for path in results]
@@ -58,18 +58,17 @@ def compare(
         flips=flips,
         alpha=alpha,
         seed=seed,
-    ).to_dict()
+    )
     if json:
-        show.print_json(compared)
+        show.print_json(compared.to_dict())
         return
-    show.out.print(runs_table(compared))
-    for run in compared["runs"]:
-        if run == compared["baseline"]:
+    show.table(to_rich(comparison_table(compared)))
+    for run in compared.runs:
+        if run == compared.baseline:
             continue
-        show.out.print(change_by_language_table(compared, run))
-        if 1 < len(compared["compared"][run]["matrix"]) <= WIDEST:
-            show.out.print(change_matrix_table(compared, run))
-    for sentence in comparison_in_words(compared):
-        show.out.print(sentence, highlight=False, markup=False, end="\n\n")
-    for sentence in compared["notes"]:
+        show.table(to_rich(change_by_language_table(compared, run)))
+        matrix = change_matrix_table(compared, run)
+        if 1 < len(matrix.shown) <= WIDEST:
+            show.table(to_rich(matrix))
+    for sentence in compared.notes:
         show.note(sentence)

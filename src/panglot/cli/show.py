@@ -5,10 +5,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.measure import Measurement
+from rich.console import Console, Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 if TYPE_CHECKING:
     from panglot.training import StepReport
@@ -48,10 +46,13 @@ def tell(sentence: str) -> None:
     out.print(printable(sentence), highlight=False, soft_wrap=True, markup=False)
 
 
-def table(found: Table) -> None:
-    """Print a table; in a pipe, which has no width, as wide as it needs to be."""
-    needed = Measurement.get(out, out.options.update(max_width=1000), found).maximum
-    out.print(found, width=None if out.is_terminal else max(out.width, needed), crop=False)
+WIDE = 160  # characters in a line of a table that is not printed to a terminal
+
+
+def table(found: Group) -> None:
+    """Print a table; in a pipe, which has no width of its own, a wide one."""
+    console = out if out.is_terminal else Console(file=out.file, width=max(out.width, WIDE))
+    console.print(found)
 
 
 def print_json(value: Any) -> None:

@@ -93,7 +93,8 @@ class Cells:
 def cells_of(table: pa.Table) -> Cells:
     """Sort the rows of a ``per_query`` table, of a benchmark or of a suite, into cells."""
     columns = [name for name in ("part", "query_language", "pool") if name in table.column_names]
-    rows = table.select(columns).to_pandas(strings_to_categorical=True)
+    encoded = {name: table.column(name).combine_chunks().dictionary_encode() for name in columns}
+    rows = pa.table(encoded).to_pandas()
     return cells_of_rows(rows, table.column("item").to_numpy())
 
 

@@ -5,7 +5,7 @@ in all languages and pools, go with it. The same seed draws the same items, so t
 same queries may be subtracted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,14 @@ SHARE = 0.95
 BLOCK = 1 << 24  # weights or means held at once, so that memory does not grow with the benchmark
 
 
-def resample(cells: Cells, values: Array, chosen: Mask, resamples: int = RESAMPLES, seed: int = 0) -> Array:
+def resample(
+    cells: Cells,
+    values: Array,
+    chosen: Mask,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    drawn: Sequence[Array] | None = None,
+) -> Array:
     """Compute figures of a column over resampled items.
 
     Args:
@@ -44,20 +51,26 @@ def resample(cells: Cells, values: Array, chosen: Mask, resamples: int = RESAMPL
         chosen: ``(F, C)`` the cells that each figure averages.
         resamples: how many.
         seed: of the items drawn.
+        drawn: how often each item is drawn, where that is at hand, in blocks of resamples.
 
     Returns:
         ``(resamples + 1, F)``: the figures themselves first. NaN where a resample has no value for a figure.
     """
     sums, counts = item_sums(cells, values)
-    rng = np.random.default_rng(seed)
-    at_once = max(1, BLOCK // max(1, len(cells.items), len(cells)))
     figures = []
-    for start in range(0, resamples + 1, at_once):
-        weights = _weights(len(cells.items), min(at_once, resamples + 1 - start), rng, first=not start)
+    for weights in _blocks(cells, resamples, seed) if drawn is None else drawn:
         with np.errstate(invalid="ignore"):
             means = (weights @ sums) / (weights @ counts)
         figures.append(averages(means, chosen))
     return np.concatenate(figures)
+
+
+def _blocks(cells: Cells, resamples: int, seed: int) -> Iterator[Array]:
+    """Draw items again and again; give how often each is drawn, a block of resamples at a time."""
+    rng = np.random.default_rng(seed)
+    at_once = max(1, BLOCK // max(1, len(cells.items), len(cells)))
+    for start in range(0, resamples + 1, at_once):
+        yield _weights(len(cells.items), min(at_once, resamples + 1 - start), rng, first=not start)
 
 
 def _weights(items: int, rows: int, rng: np.random.Generator, *, first: bool) -> Array:
@@ -126,8 +139,10 @@ def draw(
     """
     keys, chosen = figures_of(aligned.cells, groups)
     frames, values, masks = [], [], []
+    first = next(_blocks(aligned.cells, resamples, seed))
+    drawn = [first] if len(first) == resamples + 1 else None  # kept for all runs where it is one block
     for measure, of_runs in aligned.means().items():
-        found = np.array([resample(aligned.cells, run, chosen, resamples, seed) for run in of_runs])
+        found = np.array([resample(aligned.cells, run, chosen, resamples, seed, drawn) for run in of_runs])
         known = ~np.isnan(found[0, 0])
         frames.append(keys[known].assign(measure=measure))
         values.append(found[:, :, known].transpose(1, 0, 2))

@@ -35,6 +35,7 @@ FLIPS = 10_000
 BLOCK = 1 << 22  # signs held at once
 ROUNDING = 1e-12  # of the sum of what is flipped: two sums that differ by less are equal
 LESS_IS_BETTER = (DISTANCE,)
+AGAINST = ("baseline", "difference", "difference_low", "difference_high", "effect", "p")
 FIGURE = ["measure", "family", "group", "setting"]
 Pairs = Sequence[tuple[str, str]]
 
@@ -116,17 +117,33 @@ def compare(
     alone = [frame for run, frame in zip(runs, frames, strict=True) if run not in compared]
     found = pd.concat([*alone, *rows])
     found = found.iloc[np.argsort(found["run"].map(place), kind="stable")].reset_index(drop=True)
+    found = found.reindex(columns=list(dict.fromkeys([*found.columns, *AGAINST])))
     return correct(found, ["family"], alpha)
 
 
 def correct(found: pd.DataFrame, family: Sequence[str], alpha: float = ALPHA) -> pd.DataFrame:
     """Add ``p_holm`` and ``verdict`` to compared figures; a family has one value in each of some columns."""
-    if "p" not in found:
-        return found
     p_holm = found.groupby(list(family), sort=False)["p"].transform(lambda p: holm(p.to_numpy()))
     up = (found["difference"] > 0) != found["measure"].isin(LESS_IS_BETTER)
     verdict = pd.Series(np.where(up, "better", "worse"), found.index, dtype=object)
     return found.assign(p_holm=p_holm, verdict=verdict.where(p_holm < alpha, None))
+
+
+def reverse(found: pd.DataFrame) -> pd.DataFrame:
+    """Turn comparisons around: a run minus its baseline becomes the baseline minus the run.
+
+    ``value`` with its bounds is left out: it would be that of the other run.
+    """
+    turned = found[found["baseline"].notna()]
+    return turned.drop(columns=["value", "low", "high"]).assign(
+        run=turned["baseline"],
+        baseline=turned["run"],
+        difference=-turned["difference"],
+        difference_low=-turned["difference_high"],
+        difference_high=-turned["difference_low"],
+        effect=-turned["effect"],
+        verdict=turned["verdict"].map({"better": "worse", "worse": "better"}).astype(object),
+    )
 
 
 def _contributions(

@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -94,15 +94,15 @@ def _rows(evaluation: Evaluation) -> pa.Table:
 
 
 def tidy(
-    evaluations: Sequence[Evaluation],
-    runs: Sequence[str] | None = None,
+    evaluations: Iterable[Evaluation],
+    runs: Iterable[str] | None = None,
     *,
     measures: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Return evaluations as one long table: a row per run, query, pool and measure.
 
     Args:
-        evaluations: of any benchmarks.
+        evaluations: of any benchmarks; one at a time is looked at.
         runs: what to call each; two seeds of one run share a name. (default: the names of the models)
         measures: to keep. (default: the measures and biases that the per-query tables hold)
 
@@ -111,12 +111,11 @@ def tidy(
         ``pool``, ``setting``, ``perturbation`` (empty: the queries as they are), ``measure``, ``query``,
         ``item``, ``value``. Where a query has no value there is no row.
     """
-    names = [str(e.results["model"]["name"]) for e in evaluations] if runs is None else runs
-    parts = [
-        one
-        for evaluation, name in zip(evaluations, names, strict=True)
-        for one in _long(evaluation, name, measures)
-    ]
+    parts = []
+    names = None if runs is None else iter(runs)
+    for evaluation in evaluations:
+        name = str(evaluation.results["model"]["name"]) if names is None else next(names)
+        parts += _long(evaluation, name, measures)
     return pa.concat_tables(parts).unify_dictionaries().to_pandas()
 
 
@@ -188,7 +187,7 @@ def load_results(path: str | Path) -> Evaluation:
     try:
         table = pq.read_table(table_path)
     except (pa.ArrowException, OSError) as error:
-        raise PanglotError(f"{table_path}: is damaged or no Parquet file; copy it again.") from error
+        raise PanglotError(f"{table_path}: is not a whole Parquet file; copy it again.") from error
     plain, perturbed = _apart(table)
     found = Evaluation({key: value for key, value in results.items() if key != "per_query"}, plain, perturbed)
     for column in (*ROW_COLUMNS, *found.measures):
@@ -231,9 +230,9 @@ def _read_json(path: Path) -> dict[str, Any]:
         found = json.loads(content)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "its encoding"
-        raise PanglotError(f"{path}: is no whole JSON file ({where}); copy it again.") from error
+        raise PanglotError(f"{path}: is not complete JSON ({where}); copy it again.") from error
     if not isinstance(found, dict):
-        raise PanglotError(f"{path}: is no results file; name one that panglot evaluate --output wrote.")
+        raise PanglotError(f"{path}: is not a results file; name one that panglot evaluate --output wrote.")
     return found
 
 

@@ -6,18 +6,11 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from panglot.evaluation import compare
-from panglot.experiments.display import (
-    WHOLE,
-    as_differences,
-    comparison_tables,
-    curves,
-    measure_title,
-    picture,
-    with_panels,
-)
+from panglot.experiments.display import WHOLE, as_differences, comparison_tables, curves, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target
 from panglot.report.blocks import Section
+from panglot.report.compare_tables import measure_title, with_panels
 from panglot.training.config import Part
 
 TITLE = "Which share of monolingual batches is best?"

@@ -1,6 +1,6 @@
 """One leaderboard: encoders tuned with hybrid batches against zero-shot encoders, and BM25."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -18,21 +18,13 @@ from panglot.encoders import EMBEDDED
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import DISTANCE, all_cells
-from panglot.evaluation.compare import ALPHA, FLIPS
-from panglot.experiments.display import (
-    INTERVALS,
-    dots,
-    legend,
-    measure_title,
-    picture,
-    seed_tables,
-    with_panels,
-    with_texts,
-)
+from panglot.evaluation.compare import ALPHA, FLIPS, reverse
+from panglot.experiments.display import dots, picture, seed_tables
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of
 from panglot.report.blocks import Section
-from panglot.report.frames import Table, wide
+from panglot.report.compare_tables import figure_table, legend, measure_title, with_panels
+from panglot.report.frames import Table, numbers
 from panglot.report.tables import SETTING_NAMES
 from panglot.search.bm25 import BM25
 from panglot.training import TrainingConfig, override
@@ -203,68 +195,76 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
     baseline, parts, seeds = grid.baseline or lines[0], [], []
     for benchmark, measure, aligned in findings.benchmarks():
         pairs = list(combinations(aligned.runs, 2))
-        flips = max(
-            FLIPS, int(np.ceil(4 * len(pairs) / ALPHA))
-        )  # so many that Holm's smallest p can be below
-        found = compare(aligned, {"settings": all_cells}, pairs, flips=flips)
+        flips = max(FLIPS, int(np.ceil(4 * len(pairs) / ALPHA)))  # more where Holm's correction needs them
         title = f"{benchmark}, {measure_title(measure)}"
+        found = compare(aligned, {"settings": all_cells}, pairs, flips=flips)
         parts.append(found.assign(benchmark=benchmark, title=title))
         seeds += seed_tables(f"leaderboard-{benchmark}", title, aligned)
-    found = with_panels(pd.concat(parts, ignore_index=True))
+    found = pd.concat(parts, ignore_index=True)
+    tested = pd.concat([found[found["baseline"].notna()], reverse(found)])  # either way round
     ranks = mean_ranks(found, lines)
     order = list(ranks["line"])
-    own = _against(found, baseline).assign(rank=lambda rows: rows["run"].map(order.index))
-    own = with_texts(own.sort_values("rank", kind="stable"), form=".3f")
-    tables = [_overview(own, ranks, baseline)]
-    for panel, rows in own.groupby("panel", sort=False):
-        rows = rows.sort_values("rank", kind="stable")
-        name = f"leaderboard-{str(panel).replace(' ', '-')}"
-        title = str(panel).capitalize() + (", less is better" if panel == "rank distance" else "")
-        shown = wide(rows, ["run"], "title").rename(columns={"run": "line"})
-        tables.append(
-            Table(name, title, shown, rows.drop(columns=["text", "rank"]), note=legend(baseline, OVER))
+    own = _against(found, tested, baseline, order)
+    sections = [
+        Section(
+            "leaderboard",
+            "Leaderboard",
+            [
+                _overview(own, ranks, baseline),
+                _dots(own, order),
+                *_leaderboards(own, baseline),
+                _pairs(found),
+                *seeds,
+            ],
         )
-    settings = own[own["measure"] != DISTANCE].assign(
-        name=own["run"], series=own["panel"], panel=own["title"]
-    )
-    heading = "Every line on every benchmark"
-    drawn = picture("leaderboard-dots", heading, dots(settings, heading, value="", names=order))
-    tested = with_texts(found[found["baseline"].notna()], "difference", ".3f")
-    heads = ["title", "run", "baseline"]
-    named = {"title": "benchmark", "run": "line", "baseline": "minus"}
-    shown = wide(tested, heads, "panel").rename(columns=named)
-    data = tested.drop(columns=["text", "panel"])
-    every = Table("leaderboard-pairs", "All pairs of lines", shown, data, 3, legend("the other", OVER), True)
-    blocks = [tables[0], drawn, *tables[1:], every, *seeds]
-    sections = [Section("leaderboard", "Leaderboard", blocks)]
-    recipe = experiment.recipe
-    titles = [encoder.title(recipe) for encoder in grid.encoders]
-    tuned = {title: _tuned(title) for title in titles if title in lines and _tuned(title) in lines}
-    if tuned:
-        sections.append(Section("tuning", "What hybrid tuning changes", [*_tuning(found, tuned)]))
+    ]
+    titles = [encoder.title(experiment.recipe) for encoder in grid.encoders]
+    tuned = [(_tuned(title), title) for title in titles if {title, _tuned(title)} <= set(lines)]
+    rows = tested[[pair in tuned for pair in zip(tested["run"], tested["baseline"], strict=True)]]
+    if len(rows):
+        heads = {"baseline": "encoder", "title": "benchmark"}
+        form: Any = {"value": "difference", "form": ".3f", "note": legend(ZERO_SHOT, OVER)}
+        table = figure_table("hybrid-tuning", "Hybrid-tuned minus zero-shot", rows, heads, **form)
+        sections.append(Section("tuning", "What hybrid tuning changes", [table]))
     left_out = [title for title in titles if not {title, _tuned(title)} & set(lines)]
     if left_out:
-        shown = pd.DataFrame({"encoder": left_out})
-        note = "These are marked optional and are not on this machine."
-        sections.append(
-            Section("left-out", "Left out", [Table("left-out", "Left out", shown, shown, note=note)])
-        )
+        shown, note = pd.DataFrame({"encoder": left_out}), "Optional, and not on this machine."
+        table = Table("left-out", "Encoders left out", shown, shown, note=note)
+        sections.append(Section("left-out", "Left out", [table]))
     return sections
 
 
-def _against(found: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """Return each line's figures once, compared with the baseline whichever of the two was tested first."""
-    turned = {"better": "worse", "worse": "better"}
-    reverse = found[found["run"] == baseline]
-    verdicts = {
-        (row.benchmark, row.panel, row.baseline): turned.get(row.verdict) for row in reverse.itertuples()
-    }
-    direct = found[found["baseline"] == baseline]
-    verdicts |= {(row.benchmark, row.panel, row.run): row.verdict for row in direct.itertuples()}
-    once = found.drop_duplicates(["benchmark", "panel", "run"])
-    keys = zip(once["benchmark"], once["panel"], once["run"], strict=True)
-    once = once[["benchmark", "title", "measure", "setting", "panel", "run", "value", "low", "high"]]
-    return once.assign(verdict=pd.Series([verdicts.get(key) for key in keys], once.index, dtype=object))
+def _against(found: pd.DataFrame, tested: pd.DataFrame, baseline: str, order: Sequence[str]) -> pd.DataFrame:
+    """Return each line's figures once, in order, with the verdict of its comparison with the baseline."""
+    keys = ["benchmark", "measure", "setting", "run"]
+    once = found.drop_duplicates(keys)[[*keys, "title", "value", "low", "high"]]
+    verdicts = tested.loc[tested["baseline"] == baseline, [*keys, "verdict"]]
+    own = once.merge(verdicts, how="left", on=keys).assign(
+        place=once["run"].map(list(order).index).to_numpy()
+    )
+    return own.sort_values("place", kind="stable").drop(columns="place")
+
+
+def _leaderboards(own: pd.DataFrame, baseline: str) -> Iterator[Table]:
+    """Give a table for each setting, and for rank distance: lines down, benchmarks across."""
+    for panel, rows in with_panels(own).groupby("panel", sort=False):
+        title = str(panel).capitalize() + (", less is better" if panel == "rank distance" else "")
+        name, note = f"leaderboard-{str(panel).replace(' ', '-')}", legend(baseline, OVER)
+        yield figure_table(name, title, rows, {"run": "line"}, form=".3f", column="title", note=note)
+
+
+def _dots(own: pd.DataFrame, order: Sequence[str]) -> Any:
+    rows = with_panels(own[own["measure"] != DISTANCE])
+    rows = rows.assign(name=rows["run"], series=rows["panel"], panel=rows["title"])
+    title = "Every line on every benchmark"
+    return picture("leaderboard-dots", title, dots(rows, title, value="", names=order))
+
+
+def _pairs(found: pd.DataFrame) -> Table:
+    rows = found[found["baseline"].notna()]
+    heads = {"title": "benchmark", "run": "line", "baseline": "minus"}
+    form: Any = {"value": "difference", "form": ".3f", "note": legend("the other", OVER)}
+    return figure_table("leaderboard-pairs", "All pairs of lines", rows, heads, **form, folded=True)
 
 
 def mean_ranks(found: pd.DataFrame, lines: Sequence[str]) -> pd.DataFrame:
@@ -296,35 +296,10 @@ def _overview(own: pd.DataFrame, ranks: pd.DataFrame, baseline: str) -> Table:
     data = ranks.join(counted, on="line").rename(
         columns={"first": "first in", "better": "better in", "worse": "worse in"}
     )
-    forms = {name: "{:.2f}" for name in data.columns[1:] if name in ("mean rank", *SETTING_NAMES.values())}
-    shown = data.drop(columns="of").astype(object)
-    for name, form in forms.items():
-        shown[name] = ["" if pd.isna(value) else form.format(value) for value in data[name]]
+    shown = numbers(data.drop(columns="of"), dict.fromkeys(["mean rank", *SETTING_NAMES.values()], ".2f"))
     note = (
         f"Ranks are averaged over the {ranks['of'].iloc[0]} pairs of benchmark and setting that hold every "
         f"line; counts are of all that a line was measured in. Better and worse: than {baseline}, "
         f"p < {ALPHA} after Holm's correction over {OVER}."
     )
     return Table("leaderboard", "All lines by mean rank", shown, data, note=note)
-
-
-def _tuning(found: pd.DataFrame, tuned: Mapping[str, str]) -> Iterator[Table]:
-    """Show the tuned minus the zero-shot encoder."""
-    turned = {"better": "worse", "worse": "better"}
-    pairs = set(tuned.items())
-    rows = found[[pair in pairs for pair in zip(found["run"], found["baseline"], strict=True)]]
-    rows = rows.assign(  # tested as zero-shot minus tuned
-        difference=-rows["difference"],
-        difference_low=-rows["difference_high"],
-        difference_high=-rows["difference_low"],
-        effect=-rows["effect"],
-        verdict=rows["verdict"].map(turned).astype(object),
-        run=rows["baseline"],
-        baseline=rows["run"],
-    )
-    shown = wide(with_texts(rows, "difference", ".3f"), ["baseline", "title"], "panel")
-    shown = shown.rename(columns={"baseline": "encoder", "title": "benchmark"})
-    note = (
-        f"{INTERVALS} ▲ better and ▼ worse than zero-shot, p < {ALPHA} after Holm's correction over {OVER}."
-    )
-    yield Table("hybrid-tuning", "Hybrid-tuned minus zero-shot", shown, rows, 2, note)

@@ -6,54 +6,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from panglot.evaluation.aggregate import DISTANCE, Aligned, Grouping, all_cells, by_language
-from panglot.evaluation.compare import ALPHA, power_notes
+from panglot.evaluation.aggregate import Aligned, Grouping, all_cells, by_language
+from panglot.evaluation.compare import power_notes
 from panglot.report.blocks import Picture
 from panglot.report.charts import Chart, colour_of, data_of, finished, shape_of
 from panglot.report.colours import RUNS
-from panglot.report.frames import Table, texts, wide
-from panglot.report.tables import SETTING_NAMES
+from panglot.report.compare_tables import figure_table, legend
+from panglot.report.frames import Table
 
 PANEL = 230  # pixels of width
 # the line of no difference stands out from the grid
 ZERO = {"condition": {"test": "datum.value === 0", "value": "#6a6a6a"}, "value": "#e2e2e2"}
 WHOLE: dict[str, Grouping] = {"settings": all_cells, "by_language": by_language}
 DRAWN = ("x", "name", "value", "low", "high", "series", "panel", "label", "frontier")
-INTERVALS = "Brackets hold 95 % intervals of a bootstrap over items."
-
-
-def measure_title(measure: str) -> str:
-    """Return what people call a measure: the mean of AP is mAP."""
-    return "mAP" if measure == "AP" else measure
-
-
-def with_panels(found: pd.DataFrame) -> pd.DataFrame:
-    """Add ``panel``: the title of a figure's setting, or rank distance; rows go in that order."""
-    order = {**SETTING_NAMES, DISTANCE: "rank distance"}
-    name = found["setting"].where(found["measure"] != DISTANCE, DISTANCE)
-    found = found.assign(panel=name.map(order), _order=name.map(list(order).index))
-    return found.sort_values("_order", kind="stable").drop(columns="_order")
-
-
-def with_texts(found: pd.DataFrame, value: str = "value", form: str = ".4f") -> pd.DataFrame:
-    """Add ``text``: a figure with its interval and mark; rank distance has no decimals."""
-    sign = "+" if value == "difference" else ""
-    distance = found["measure"] == DISTANCE
-    parts = [texts(found[~distance], value, sign + form), texts(found[distance], value, f"{sign},.0f")]
-    return found.assign(text=pd.concat(parts).reindex(found.index))
 
 
 def as_differences(found: pd.DataFrame) -> pd.DataFrame:
     """Put differences in the place of values; that of the baseline itself is 0."""
     names = {"value": "difference", "low": "difference_low", "high": "difference_high"}
     return found.assign(**{name: found[column].fillna(0) for name, column in names.items()})
-
-
-def legend(baseline: str, over: str) -> str:
-    """Say what brackets and marks mean."""
-    return (
-        f"{INTERVALS} ▲ better and ▼ worse than {baseline}, p < {ALPHA} after Holm's correction over {over}."
-    )
 
 
 def comparison_tables(
@@ -68,17 +39,14 @@ def comparison_tables(
         aligned: what was compared.
         baseline: the run that the others are compared with.
     """
-    found = with_texts(with_panels(found))
     settings, languages = (found[found["family"] == family] for family in WHOLE)
     sizes = {"settings": int(settings["p"].notna().sum())}
     note = " ".join([legend(baseline, "settings"), *power_notes(sizes, len(aligned.cells.items))])
-    shown = wide(settings, ["run"], "panel")
-    tables = [Table(name, title, shown, settings.drop(columns=["text", "panel"]), note=note)]
+    tables = [figure_table(name, title, settings, {"run": ""}, note=note)]
     if languages["group"].nunique() > 1:
-        shown = wide(languages, ["run", "group"], "panel").rename(columns={"group": "query language"})
-        data = languages.drop(columns=["text", "panel"])
-        over = legend(baseline, "languages and settings")
-        tables.append(Table(f"{name}-languages", f"{title}, by query language", shown, data, 2, over, True))
+        heads, note = {"run": "", "group": "query language"}, legend(baseline, "languages and settings")
+        of, heading = f"{name}-languages", f"{title}, by query language"
+        tables.append(figure_table(of, heading, languages, heads, note=note, folded=True))
     return [*tables, *seed_tables(name, title, aligned)]
 
 
@@ -86,10 +54,9 @@ def seed_tables(name: str, title: str, aligned: Aligned) -> list[Table]:
     """Show the figures of every seed, folded; nothing where no run has two."""
     if len(aligned.columns) == len(aligned.runs):
         return []
-    seeds = with_panels(aligned.by_seed({"settings": all_cells}))
-    shown = wide(with_texts(seeds.assign(seed=seeds["seed"].astype(str))), ["run", "seed"], "panel")
-    data = seeds.drop(columns="panel")
-    return [Table(f"{name}-seeds", f"{title}, by seed", shown, data, 2, folded=True)]
+    seeds = aligned.by_seed({"settings": all_cells})
+    heads = {"run": "", "seed": "seed"}
+    return [figure_table(f"{name}-seeds", f"{title}, by seed", seeds, heads, folded=True)]
 
 
 def picture(name: str, title: str, spec: dict[str, Any]) -> Picture:
@@ -186,7 +153,7 @@ def _data(rows: pd.DataFrame) -> Any:
 def _panels(chart: Chart, panels: Sequence[str], y: str = "independent") -> Chart:
     """Put a chart's rows into panels side by side, in rows of two where there are many.
 
-    Where ``y`` is shared, its labels stand at the left only.
+    Where ``y`` is shared, its labels are at the left only.
     """
     import altair as alt
 

@@ -6,6 +6,7 @@ language's model, on the same queries and pools as a model of all languages.
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -17,20 +18,13 @@ from panglot.data.perturb import parse_kinds
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import DISTANCE, Aligned, Array, align
-from panglot.evaluation.bootstrap import draw, interval
+from panglot.evaluation.bootstrap import Draws, bounds, draw
 from panglot.evaluation.compare import ALPHA, correct
-from panglot.experiments.display import (
-    INTERVALS,
-    WHOLE,
-    as_differences,
-    comparison_tables,
-    dots,
-    measure_title,
-    picture,
-)
+from panglot.experiments.display import WHOLE, as_differences, comparison_tables, dots, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of
 from panglot.report.blocks import Section
+from panglot.report.compare_tables import INTERVALS, measure_title
 from panglot.report.frames import Table, texts
 from panglot.report.tables import SETTING_NAMES
 from panglot.training.config import Part
@@ -149,12 +143,9 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
     table = systems(findings.table, grid)
     shifts = list(_shifts(table, experiment.measure))
     lost = losses(shifts)
-    levels = {(title, setting) for title, setting, *_ in shifts if not title.startswith(HELD_OUT)}
-    settings = [MONOLINGUAL, *([CROSSLINGUAL] if any(s == CROSSLINGUAL for _, s in levels) else [])]
-    places = [
-        *((HELD_OUT, setting) for setting in settings),
-        *((t, s) for t, s, *_ in shifts if (t, s) in levels),
-    ]
+    outside = [(shift.title, shift.setting) for shift in shifts if not shift.title.startswith(HELD_OUT)]
+    settings = [MONOLINGUAL, *([CROSSLINGUAL] if any(s == CROSSLINGUAL for _, s in outside) else [])]
+    places = [*((HELD_OUT, setting) for setting in settings), *outside]
     differences, tables = [], []
     for title, setting in places:
         aligned = _lined_up(_of(table, title), setting, experiment.measure)
@@ -211,10 +202,15 @@ def _lined_up(
     return align(kept, [measure])
 
 
-Drawn = dict[str, Array]  # by system, ``(resamples + 1,)``
-Shift = tuple[
-    str, str, str, dict[str, tuple[Drawn, Drawn]]
-]  # title, setting, measure; by language in and outside
+@dataclass(frozen=True)
+class Shift:
+    """One way out of the domain: draws of all systems inside and outside, for the same languages."""
+
+    title: str
+    setting: str
+    measure: str
+    inside: Draws
+    outside: Draws
 
 
 def _shifts(table: pd.DataFrame, measure: str) -> Iterator[Shift]:
@@ -228,31 +224,18 @@ def _shifts(table: pd.DataFrame, measure: str) -> Iterator[Shift]:
         rows = table[table["benchmark"] == PERTURBED]
         changed = rows[(rows["perturbation"] != "") & (rows["measure"] != DISTANCE)]
         (held,) = set(changed["measure"])  # changes are measured by one measure
-        inside = _draws(_lined_up(_of(rows, PERTURBED), MONOLINGUAL, held), 0)
+        inside = draw(_lined_up(_of(rows, PERTURBED), MONOLINGUAL, held), WHOLE)
         for kind in dict.fromkeys(changed["perturbation"].astype(str)):
-            outside = _draws(_lined_up(_of(rows, PERTURBED, kind), MONOLINGUAL, held), 0)
-            yield f"{HELD_OUT}, {kind}", MONOLINGUAL, held, _paired(inside, outside)
+            outside = draw(_lined_up(_of(rows, PERTURBED, kind), MONOLINGUAL, held), WHOLE)
+            yield Shift(f"{HELD_OUT}, {kind}", MONOLINGUAL, held, inside, outside)
     for place, title in enumerate(titles, 1):
         if title not in (HELD_OUT, PERTURBED):
             rows = _of(table, title)
             setting = MONOLINGUAL if (rows["setting"] == MONOLINGUAL).any() else CROSSLINGUAL
-            outside = _draws(_lined_up(rows, setting, measure), place)
-            languages = [code for code in outside if code != ALL_LANGUAGES]
-            inside = _draws(_lined_up(_of(table, HELD_OUT), setting, measure, languages), 0)
-            yield title, setting, measure, _paired(inside, outside)
-
-
-def _draws(aligned: Aligned, seed: int) -> dict[str, Drawn]:
-    """Return resampled means of all languages and of each query language, by language and system."""
-    drawn = draw(aligned, WHOLE, seed=seed)
-    return {
-        str(group): {run: drawn.values[:, k, place] for k, run in enumerate(drawn.runs)}
-        for place, group in enumerate(drawn.figures["group"])
-    }
-
-
-def _paired(inside: dict[str, Drawn], outside: dict[str, Drawn]) -> dict[str, tuple[Drawn, Drawn]]:
-    return {code: (inside[code], outside[code]) for code in outside}
+            languages = sorted(set(rows["query_language"]))
+            inside = draw(_lined_up(_of(table, HELD_OUT), setting, measure, languages), WHOLE)
+            outside = draw(_lined_up(rows, setting, measure), WHOLE, seed=place)
+            yield Shift(title, setting, measure, inside, outside)
 
 
 def losses(shifts: Sequence[Shift]) -> pd.DataFrame:
@@ -266,52 +249,40 @@ def losses(shifts: Sequence[Shift]) -> pd.DataFrame:
         ``p_holm`` (over all shifts and systems, for all languages together and for single ones apart) and
         ``verdict``.
     """
-    rows = []
-    for title, setting, measure, by_language in shifts:
-        for code, (inside, outside) in by_language.items():
-            for run in inside:
-                of_run = _loss(inside, outside, run)
-                row: dict[str, Any] = {
-                    "shift": title,
-                    "setting": setting,
-                    "measure": measure,
-                    "language": code,
-                }
-                for name, found in of_run.items():
-                    figure = interval(found)
-                    row |= {
-                        name: figure["value"],
-                        f"{name}_low": figure["low"],
-                        f"{name}_high": figure["high"],
-                    }
-                p = _normal_p(of_run["further"]) if "further" in of_run else math.nan
-                rows.append({**row, "run": run, "p": p})
-    named = ["shift", "setting", "measure", "language", "run"]
-    figures = [f"{name}{end}" for name in SHOWN for end in ("", "_low", "_high")]
-    found = pd.DataFrame(rows, columns=[*named, *figures, "p"])
-    found = found.assign(_whole=found["language"] == ALL_LANGUAGES, difference=-found["further"])
-    return correct(found, ["_whole"]).drop(columns=["_whole", "difference"])
+    found = pd.concat([_loss(shift) for shift in shifts], ignore_index=True)
+    whole = found["language"] == ALL_LANGUAGES
+    found = correct(found.assign(whole=whole, difference=-found["further"]), ["whole"])
+    return found.drop(columns=["whole", "difference"])
 
 
-def _loss(inside: Drawn, outside: Drawn, run: str) -> dict[str, Array]:
-    """Return what a system loses, over resamples; see ``losses``."""
-    drop = inside[run] - outside[run]
-    found = {"inside": inside[run], "outside": outside[run], "drop": drop}
+def _loss(shift: Shift) -> pd.DataFrame:
+    """Return the rows of one shift; arrays are ``(resamples + 1, runs, groups)``."""
+    runs, groups = list(shift.inside.runs), list(shift.outside.figures["group"])
+    inside, outside = shift.inside.values, shift.outside.values
+    base, agnostic = ([runs.index(name)] for name in (ZERO_SHOT, AGNOSTIC))
     with np.errstate(invalid="ignore", divide="ignore"):
-        if inside[run][0] > 0:
-            found["relative"] = drop / inside[run]
-        if run != ZERO_SHOT:
-            gains = [where[run] - where[ZERO_SHOT] for where in (inside, outside)]
-            found |= {"gain_inside": gains[0], "gain_outside": gains[1], "gain_drop": gains[0] - gains[1]}
-            if interval(gains[0])["low"] > 0:
-                found["kept"] = gains[1] / gains[0]
-            if run != AGNOSTIC:
-                found["further"] = drop - (inside[AGNOSTIC] - outside[AGNOSTIC])
-    return found
+        drop, gain, rest = inside - outside, inside - inside[:, base], outside - outside[:, base]
+        relative, kept = drop / np.where(inside[0] > 0, inside, np.nan), rest / gain
+    kept[:, bounds(gain)[0] <= 0] = np.nan
+    further = drop - drop[:, agnostic]
+    gain[:, base] = rest[:, base] = np.nan  # nothing is compared with itself
+    further[:, [*base, *agnostic]] = np.nan
+    draws = {"inside": inside, "outside": outside, "drop": drop, "relative": relative, "kept": kept}
+    draws |= {"gain_inside": gain, "gain_outside": rest, "gain_drop": gain - rest, "further": further}
+    figures: dict[str, Array] = {}
+    for name in SHOWN:
+        low, high = bounds(draws[name])
+        figures |= {name: draws[name][0], f"{name}_low": low, f"{name}_high": high}
+    named = [(shift.title, shift.setting, shift.measure, code, run) for run in runs for code in groups]
+    found = pd.DataFrame(named, columns=["shift", "setting", "measure", "language", "run"])
+    p = [_normal_p(further[:, k, g]) for k in range(len(runs)) for g in range(len(groups))]
+    return found.assign(**{name: values.reshape(-1) for name, values in figures.items()}, p=p)
 
 
 def _normal_p(drawn: Array) -> float:
-    """Return the two-sided p of a difference whose resamples follow it in an array."""
+    """Return the two-sided p of a difference whose resamples follow it in an array; NaN of none."""
+    if np.isnan(drawn[0]):
+        return math.nan
     spread = float(np.nanstd(drawn[1:]))
     value = abs(float(drawn[0]))
     if spread <= 1e-12:

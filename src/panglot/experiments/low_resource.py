@@ -1,7 +1,7 @@
 """Does hybrid training help low-resource languages, zero-shot, against the other strategies?"""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 from pydantic import Field, field_validator
@@ -10,23 +10,13 @@ from panglot.evaluation import compare
 from panglot.evaluation.aggregate import ALL, Aligned, Grouping
 from panglot.evaluation.bootstrap import Draws, draw, interval
 from panglot.evaluation.groups import language_kinds, pair_groups, pair_kinds, query_groups
-from panglot.experiments.display import (
-    INTERVALS,
-    WHOLE,
-    as_differences,
-    comparison_tables,
-    dots,
-    legend,
-    measure_title,
-    picture,
-    with_panels,
-    with_texts,
-)
+from panglot.experiments.display import WHOLE, as_differences, comparison_tables, dots, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target, languages_of
 from panglot.languages import resource_class
 from panglot.report.blocks import Section
-from panglot.report.frames import Table, texts, wide
+from panglot.report.compare_tables import INTERVALS, figure_table, legend, measure_title, with_panels
+from panglot.report.frames import Table, texts
 from panglot.training.config import Part
 
 TITLE = "Does hybrid training help low-resource languages?"
@@ -146,22 +136,11 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
 
 def _gains(name: str, title: str, gains: pd.DataFrame, folded: bool = False) -> Table:
     """Show what hybrid is ahead of each other, a row a group and setting."""
-    shown = with_texts(with_panels(gains), "difference", ".3f")
-    shown = shown.assign(baseline="minus " + shown["baseline"])
-    heads = {"family": "of", "panel": "setting"}
-    cells = wide(shown, ["family", "group", "panel"], "baseline").rename(columns=heads)
+    heads = {"family": "of", "group": "group", "panel": "setting"}
     note = f"{legend('the other', 'all rows of a kind')} {NOTE}"
-    return Table(
-        name,
-        title,
-        cells.sort_values(
-            "of", key=lambda of: of.map(list(dict.fromkeys(gains["family"])).index), kind="stable"
-        ),
-        gains,
-        3,
-        note,
-        folded,
-    )
+    rows = gains.assign(minus="minus " + gains["baseline"])
+    form: Any = {"value": "difference", "form": ".3f", "column": "minus"}
+    return figure_table(name, title, rows, heads, **form, note=note, folded=folded)
 
 
 def _contrast(name: str, title: str, drawn: Draws, others: Sequence[str]) -> list[Table]:

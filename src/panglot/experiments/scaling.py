@@ -19,24 +19,15 @@ from panglot.errors import PanglotError
 from panglot.evaluation import ALL, compare
 from panglot.evaluation.aggregate import DISTANCE, Aligned, Grouping, all_cells
 from panglot.experiments.cost import machine, measure_cost
-from panglot.experiments.display import (
-    WHOLE,
-    comparison_tables,
-    curves,
-    legend,
-    measure_title,
-    pareto,
-    picture,
-    with_panels,
-    with_texts,
-)
+from panglot.experiments.display import WHOLE, comparison_tables, curves, pareto, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.noise_scale import gradient_products, noise_scale
 from panglot.experiments.recipes import select_languages, train_recipe
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target, digest, key_of, languages_of, sources_of
 from panglot.files import write_json
 from panglot.report.blocks import Section
-from panglot.report.frames import Table, texts, wide
+from panglot.report.compare_tables import figure_table, legend, measure_title, with_panels
+from panglot.report.frames import Table, numbers, texts
 from panglot.training import TrainingConfig, override
 from panglot.training.config import Part
 
@@ -214,9 +205,12 @@ def _languages(
         )
         found = found[found["measure"] != DISTANCE]
         yield _curve(f"languages-{name}-{k}", f"{heading}: {of}", found, budgets)
-        shown = wide(with_texts(with_panels(found)), ["budget", "run"], "panel")
-        note = legend(f"{baseline} languages at the same budget", "the settings")
-        yield Table(f"languages-{name}-{k}", f"{heading}: {of}", shown, found, 2, note, True)
+        heads, note = (
+            {"budget": "", "run": ""},
+            legend(f"{baseline} languages at the same budget", "settings"),
+        )
+        own, about = f"languages-{name}-{k}", f"{heading}: {of}"
+        yield figure_table(own, about, found, heads, note=note, folded=True)
 
 
 def subsets(grid: Grid, counts: Sequence[int]) -> Iterator[tuple[str, Grouping, int]]:
@@ -290,22 +284,18 @@ def _sizes(
         heading = f"{quality} {title} against cost, a point a batch size"
         yield picture(f"pareto-{name}", heading, pareto(_frontiers(costs), heading))
     yield from comparison_tables(f"sizes-{name}", title, found, lined, base)
-    forms = {"gain": "+.4f", "gain per 1,000 pairs": "+.4f", "gain a minute": "+.4f", "gain a GiB": "+.4f"}
-    shown = costs.drop(columns=["value", "low", "high"]).astype(object)
-    for column in shown.columns[1:]:
-        form = forms.get(column, ",.6g")
-        shown[column] = [v if isinstance(v, str) else format(v, form) for v in costs[column]]
+    shown = costs.drop(columns=["value", "low", "high"])
+    shown = numbers(
+        shown, {name: "+.4f" if name.startswith("gain") else ",.4g" for name in shown.columns[1:]}
+    )
     note = (
         f"Gain: {quality}, beyond the zero-shot encoder. Peak memory: beyond model and data, of a fresh "
         "process. Seconds: of training, at the pairs a second. Good in: settings in which a size is "
         "the best or not significantly worse (p < 0.05 after Holm's correction)."
     )
     yield Table(f"costs-{name}", f"Batch sizes and their cost: {title}", shown, costs, note=note)
-    shown = wide(with_texts(with_panels(best), "difference"), ["run"], "panel")
-    note = legend("the best of a setting", "the settings")
-    yield Table(
-        f"best-{name}", f"{title}: minus the best size of each setting", shown, best, note=note, folded=True
-    )
+    heading, note = f"{title}: minus the best size of each setting", legend("the best", "the settings")
+    yield figure_table(f"best-{name}", heading, best, {"run": ""}, value="difference", note=note, folded=True)
     if noise := measured.get("noise"):
         yield _noise_table(f"noise-{name}", noise)
 
@@ -319,11 +309,7 @@ def best_of(aligned: Aligned, settings: pd.DataFrame) -> pd.DataFrame:
         best = compare(aligned, {"settings": all_cells}, ordered["run"].iloc[0])
         rows.append(best[(best["measure"] == measure) & (best["setting"] == setting)])
     best = pd.concat(rows, ignore_index=True)
-    return (
-        best.assign(difference=best["difference"].fillna(0))
-        if "difference" in best
-        else best.assign(difference=0.0)
-    )
+    return best.assign(difference=best["difference"].astype(float).fillna(0))
 
 
 def _costs(
@@ -334,7 +320,7 @@ def _costs(
 ) -> pd.DataFrame:
     """Return what each batch size gains on the zero-shot encoder: by pair, by second and by byte."""
     of = {row["run"]: row for row in quality[quality["measure"] != DISTANCE].to_dict("records")}
-    good = best[best["verdict"] != "worse"] if "verdict" in best else best
+    good = best[best["verdict"] != "worse"]
     rows = []
     panels = list(dict.fromkeys(with_panels(best)["panel"]))
     for run, recipe in recipes.items():
@@ -353,14 +339,10 @@ def _costs(
         }
         if measured.get("costs"):
             cost = measured["costs"][str(size)]
-            seconds = pairs / cost["pairs_per_second"]
-            row |= {
-                "pairs a second": cost["pairs_per_second"],
-                "seconds": seconds,
-                "gain a minute": 60 * gain / seconds,
-            }
-            row |= {"peak memory, MiB": cost["memory"] / MIB}
-            row |= {"gain a GiB": GIB * gain / cost["memory"] if cost["memory"] else float("nan")}
+            speed, seconds = cost["pairs_per_second"], pairs / cost["pairs_per_second"]
+            row |= {"pairs a second": speed, "seconds": seconds, "gain a minute": 60 * gain / seconds}
+            per_byte = gain / cost["memory"] if cost["memory"] else float("nan")
+            row |= {"peak memory, MiB": cost["memory"] / MIB, "gain a GiB": GIB * per_byte}
         if measured.get("fills"):
             row["sources that fill it"] = measured["fills"][str(size)]["sources"]
         rows.append(row)
@@ -391,15 +373,11 @@ def _noise_table(name: str, noise: Mapping[str, Any]) -> Table:
     """Show the noise scales, before and after training."""
     rows = [{"when": "before training", **one} for one in noise["start"].values()]
     rows += [{"when": "after training", **noise["after"]}] if noise.get("after") else []
-    data = pd.DataFrame(rows)
-    shown = data[["size", "when", "gradients"]].rename(
-        columns={"size": "batch size", "when": "", "gradients": "batches"}
-    )
-    shown["|G|²"] = [format(value, ".3g") for value in data["squared"]]
-    shown["tr Σ"] = [format(value, ".3g") for value in data["trace"]]
-    shown["noise scale, pairs"] = texts(
-        data.rename(columns={"low": "scale_low", "high": "scale_high"}), "scale", ",.0f"
-    ).replace("", "lost in the noise")
+    data = pd.DataFrame(rows).rename(columns={"low": "scale_low", "high": "scale_high"})
+    scale = texts(data, "scale", ",.0f").replace("", "lost in the noise")
+    shown = numbers(data.assign(scale=scale), {"squared": ".3g", "trace": ".3g"})
+    names = {"size": "batch size", "when": "", "gradients": "batches", "squared": "|G|²", "trace": "tr Σ"}
+    shown = shown[[*names, "scale"]].rename(columns={**names, "scale": "noise scale, pairs"})
     note = (
         "Simple noise scale tr Σ / |G|² (McCandlish et al. 2018): Σ of the gradient of one pair, as batch "
         "size times the covariance of a batch's gradient. Brackets hold 95 % intervals of a jackknife over "

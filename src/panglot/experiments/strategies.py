@@ -9,20 +9,11 @@ from panglot.batches import KINDS
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import align
-from panglot.experiments.display import (
-    WHOLE,
-    comparison_tables,
-    dots,
-    legend,
-    measure_title,
-    picture,
-    with_panels,
-    with_texts,
-)
+from panglot.experiments.display import WHOLE, comparison_tables, dots, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target
 from panglot.report.blocks import Section
-from panglot.report.frames import Table, wide
+from panglot.report.compare_tables import figure_table, legend, measure_title, with_panels
 from panglot.training.config import Part
 
 TITLE = "Batch strategies under one budget"
@@ -86,9 +77,8 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
             pairs = [(one, other) for one in references for other in aligned.runs if other != one]
             minus = compare(aligned, {"settings": WHOLE["settings"]}, pairs)
             minus = minus[minus["baseline"].notna()]
-            shown = wide(with_texts(with_panels(minus), "difference"), ["run", "baseline"], "panel")
-            shown = shown.rename(columns={"baseline": "minus"})
-            note = legend("the other", "all rows and settings")
-            blocks.append(Table(f"differences-{benchmark}", f"{title}: differences", shown, minus, 2, note))
+            heads, note = {"run": "", "baseline": "minus"}, legend("the other", "all rows and settings")
+            name, heading = f"differences-{benchmark}", f"{title}: differences"
+            blocks.append(figure_table(name, heading, minus, heads, value="difference", note=note))
         sections.append(Section(benchmark, benchmark, blocks))
     return sections

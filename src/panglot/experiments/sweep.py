@@ -25,7 +25,15 @@ from panglot.data import Benchmark, ParallelPairs, Suite, benchmark_from_pairs, 
 from panglot.data.catalogue import load_data
 from panglot.encoders import load_encoder
 from panglot.errors import PanglotError
-from panglot.evaluation import DEFAULT_MEASURES, embed_benchmark, evaluate, evaluate_suite, load_results, tidy
+from panglot.evaluation import (
+    DEFAULT_MEASURES,
+    Evaluation,
+    embed_benchmark,
+    evaluate,
+    evaluate_suite,
+    load_results,
+    tidy,
+)
 from panglot.experiments.recipes import load_source, select_languages, train_recipe
 from panglot.files import sha256, write_json
 from panglot.search.bm25 import BM25, bm25_evaluation
@@ -319,15 +327,16 @@ def read_table(runs: Sequence[Run], data: Data, folder: Path, measures: Sequence
 
     ``run`` holds the names of the runs, ``benchmark`` the titles of the targets.
     """
-    found, names = [], []
-    for run in runs:
-        for target in run.targets:
-            evaluation = load_results(results_of(run, target, data, folder))
-            seed = run.recipe.training.seed if run.trained else 0
-            named = {"seed": seed, "benchmark": {**evaluation.results["benchmark"], "name": target.title}}
-            found.append(replace(evaluation, results={**evaluation.results, **named}))
-            names.append(run.name)
-    return tidy(found, names, measures=measures)
+
+    def read(run: Run, target: Target) -> Evaluation:
+        found = load_results(results_of(run, target, data, folder))
+        seed = run.recipe.training.seed if run.trained else 0
+        named = {"seed": seed, "benchmark": {**found.results["benchmark"], "name": target.title}}
+        return replace(found, results={**found.results, **named})
+
+    pairs = [(run, target) for run in runs for target in run.targets]
+    evaluations = (read(run, target) for run, target in pairs)  # one at a time is in memory
+    return tidy(evaluations, [run.name for run, _ in pairs], measures=measures)
 
 
 # one run

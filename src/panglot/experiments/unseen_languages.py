@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,21 +16,12 @@ from panglot.evaluation.aggregate import DISTANCE, Aligned, Grouping
 from panglot.evaluation.bootstrap import bounds, draw, interval
 from panglot.evaluation.compare import FIGURE, correct
 from panglot.evaluation.groups import named_languages, pair_groups, pair_kinds
-from panglot.experiments.display import (
-    INTERVALS,
-    WHOLE,
-    as_differences,
-    comparison_tables,
-    dots,
-    measure_title,
-    picture,
-    with_panels,
-    with_texts,
-)
+from panglot.experiments.display import WHOLE, as_differences, comparison_tables, dots, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of, languages_of
 from panglot.languages import branch, family, writing
 from panglot.report.blocks import Section
+from panglot.report.compare_tables import INTERVALS, figure_table, measure_title, with_panels, with_texts
 from panglot.report.frames import Table, texts, wide
 from panglot.training.config import Part
 
@@ -43,7 +35,7 @@ NOTE = (
 
 
 class LeftOut(Part):
-    """A set of languages that is left out of training: whatever any of these takes in.
+    """A set of languages that is left out of training: whatever any of these contains.
 
     Attributes:
         languages: codes; one without script and region takes those with them along.
@@ -134,7 +126,7 @@ def _left_out(name: str, grid: Grid, trained: Sequence[str], targets: Sequence[T
         raise PanglotError(f"{where} leaves fewer than two languages to train on; leave out less.")
     measured = {code for target in targets for code in target.languages or ()}
     if not measured & set(found):
-        raise PanglotError(f"{where} takes in no language that is measured; name others, or measure on more.")
+        raise PanglotError(f"{where} contains no language that is measured; name others, or measure on more.")
     return found
 
 
@@ -217,7 +209,11 @@ def _shown(name: str, benchmark: str, found: pd.DataFrame) -> Iterator[object]:
     """Give a plot of the gains of left-out languages, and tables of gains and of what is kept of them."""
     gains = found[found["kind"].isin(["gain", "full gain"]) & (found["group"] == "left out")]
     rows = with_panels(as_differences(gains))
-    series = rows["left_out"].where(rows["kind"] == "gain", NOTHING + ", " + rows["left_out"])
+    full = rows["kind"] == "full gain"  # the same for all sets that leave out the same measured languages
+    rows = rows[~(full & rows.duplicated(["kind", "strategy", "panel", "value"]))]
+    alone = not rows[rows["kind"] == "full gain"].duplicated(["strategy", "panel"]).any()
+    whole = NOTHING if alone else NOTHING + ", " + rows["left_out"]
+    series = rows["left_out"].where(rows["kind"] == "gain", whole)
     heading = f"Gain of left-out languages on {benchmark}, over the zero-shot encoder"
     rows = rows.assign(name=rows["strategy"], series=series)
     names = list(dict.fromkeys(rows["strategy"]))
@@ -233,12 +229,13 @@ def _shown(name: str, benchmark: str, found: pd.DataFrame) -> Iterator[object]:
     for part, title in (("strategies", "hybrid minus others"), ("sets", "against the first set")):
         rows = found[found["kind"] == part]
         if len(rows):
-            shown = with_texts(with_panels(rows), "difference", ".3f")
-            cells = wide(shown, ["left_out", "strategy"], "panel")
-            note = f"{INTERVALS} ▲ better and ▼ worse, p < 0.05 after Holm's correction over the table."
-            yield Table(
-                f"{name}-{part}", f"Left-out languages on {benchmark}: {title}", cells, rows, 2, note, True
+            heading, heads = (
+                f"Left-out languages on {benchmark}: {title}",
+                {"left_out": "left out", "strategy": ""},
             )
+            note = f"{INTERVALS} ▲ better and ▼ worse, p < 0.05 after Holm's correction over the table."
+            form: Any = {"value": "difference", "form": ".3f"}
+            yield figure_table(f"{name}-{part}", heading, rows, heads, **form, note=note, folded=True)
 
 
 def _table(name: str, title: str, found: pd.DataFrame, folded: bool) -> Table:

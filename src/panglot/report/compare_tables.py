@@ -1,77 +1,148 @@
-"""A comparison of runs, in tables and in words."""
+"""Comparisons of runs as tables: any compared figures, and those of ``panglot compare``; and in words."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
+import numpy as np
+import pandas as pd
 
+from panglot.evaluation import Comparison
+from panglot.evaluation.aggregate import ARROW, DISTANCE
+from panglot.evaluation.compare import ALPHA
 from panglot.languages import language_name
+from panglot.report.blocks import number
+from panglot.report.frames import Table, texts, wide
 from panglot.report.tables import SETTING_NAMES
 
-MARKS = {"better": "▲", "worse": "▼", None: " "}
-COLOURS = {"better": "green", "worse": "red", None: ""}
-LEGEND = "▲ better and ▼ worse than the baseline, p < {alpha} after Holm's correction"
+INTERVALS = "Brackets hold 95 % intervals of a bootstrap over items."
 NAMED = 8  # languages that a sentence names; it counts the others
 Figure = Mapping[str, Any]
 
 
-def runs_table(compared: Mapping[str, Any]) -> Table:
-    """Show every run in each setting: figure, difference to the baseline with its interval, p and effect."""
-    baseline, measure = compared["baseline"], _title(compared["measure"])
-    table = _table(f"{measure} on {compared['benchmark']['name']}; baseline: {baseline}")
-    share = f"{100 * compared['method']['share']:g} % interval"
-    table.add_column("setting", no_wrap=True)
-    table.add_column("run", overflow="fold")
-    for name in (measure, "difference", share, "p", "d"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in (*SETTING_NAMES, "rank_distance"):
-        shown = False
-        for run in _baseline_first(compared):
-            figure = _of(compared, run, name)
-            if figure is not None:
-                label = "" if shown else SETTING_NAMES.get(name, "rank distance")
-                table.add_row(label, run, *_row(figure, _form(name)))
-                shown = True
-        if shown:
-            table.add_section()
-    table.caption = (
-        f"{LEGEND.format(alpha=compared['method']['alpha'])}; d: difference in standard deviations of items"
+def measure_title(measure: str) -> str:
+    """Return what people call a measure: the mean of AP is mAP."""
+    return "mAP" if measure == "AP" else measure
+
+
+def with_panels(found: pd.DataFrame) -> pd.DataFrame:
+    """Add ``panel``: the title of a figure's setting, or rank distance; rows go in that order."""
+    order = {**SETTING_NAMES, DISTANCE: "rank distance"}
+    name = found["setting"].where(found["measure"] != DISTANCE, DISTANCE)
+    found = found.assign(panel=name.map(order), _order=name.map(list(order).index))
+    return found.sort_values("_order", kind="stable").drop(columns="_order")
+
+
+def with_texts(found: pd.DataFrame, value: str = "value", form: str = ".4f") -> pd.DataFrame:
+    """Add ``text``: a figure with its interval and mark; rank distance has no decimals."""
+    sign = "+" if value == "difference" else ""
+    distance = found["measure"] == DISTANCE
+    parts = [texts(found[~distance], value, sign + form), texts(found[distance], value, f"{sign},.0f")]
+    return found.assign(text=pd.concat(parts).reindex(found.index))
+
+
+def legend(baseline: str, over: str) -> str:
+    """Say what brackets and marks mean."""
+    return (
+        f"{INTERVALS} ▲ better and ▼ worse than {baseline}, p < {ALPHA} after Holm's correction over {over}."
     )
-    return table
 
 
-def change_by_language_table(compared: Mapping[str, Any], run: str) -> Table:
+def figure_table(
+    name: str,
+    title: str,
+    rows: pd.DataFrame,
+    heads: Mapping[str, str],
+    *,
+    value: str = "value",
+    form: str = ".4f",
+    column: str = "panel",
+    note: str = "",
+    folded: bool = False,
+) -> Table:
+    """Show compared figures: rows by some columns, and settings (or another column's values) across."""
+    rows = with_panels(rows)
+    shown = wide(with_texts(rows, value, form), list(heads), column).rename(columns=heads)
+    data = rows.drop(columns="panel")
+    return Table(name, title, shown, data, len(heads), note, folded)
+
+
+def comparison_table(compared: Comparison) -> Table:
+    """Show every run in each setting: figure, difference to the baseline with its interval, p and effect."""
+    rows = compared.figures[compared.figures["family"] == "settings"]
+    rows = with_panels(rows.sort_values("run", key=lambda runs: runs != compared.baseline, kind="stable"))
+    distance = rows["measure"] == DISTANCE
+    measure, benchmark = measure_title(compared.measure), compared.benchmark["name"]
+    shown = pd.DataFrame(
+        {
+            "setting": rows["panel"],
+            "run": rows["run"],
+            measure: [
+                number(v, ",.0f" if d else ".3f") for v, d in zip(rows["value"], distance, strict=True)
+            ],
+            "difference": _changes(rows),
+            f"{100 * compared.method['share']:g} % interval": [_ends(row) for row in rows.to_dict("records")],
+            "p": ["" if np.isnan(p) else _p(p) for p in rows["p_holm"]],
+            "d": ["" if np.isnan(d) else number(d, "+.2f") for d in rows["effect"]],
+        }
+    )
+    title = f"{measure} on {benchmark}; baseline: {compared.baseline}"
+    note = f"{_marks(compared)}; d: difference in standard deviations of items."
+    return Table("settings", title, shown, rows.drop(columns="panel"), 2, note)
+
+
+def change_by_language_table(compared: Comparison, run: str) -> Table:
     """Show what a run gains and loses against the baseline, by query language."""
-    table = _table(f"{run} minus {compared['baseline']}: {_title(compared['measure'])} by query language")
-    by_language = compared["compared"][run]["by_language"]
-    names = [n for n in (*SETTING_NAMES, "rank_distance") if any(n in f for f in by_language.values())]
-    table.add_column("query language")
-    for name in names:
-        table.add_column(SETTING_NAMES.get(name, "rank distance"), justify="right", no_wrap=True)
-    for code, figures in by_language.items():
-        cells = [_change(figures.get(name), f"+{_form(name)}") for name in names]
-        table.add_row(f"{language_name(code)} ({code})", *cells)
-    table.caption = LEGEND.format(alpha=compared["method"]["alpha"])
-    return table
+    rows = with_panels(_of(compared, run, "by_language"))
+    names = [f"{language_name(code)} ({code})" for code in rows["group"]]
+    rows = rows.assign(text=_changes(rows), language=names)
+    shown = wide(rows, ["language"], "panel")
+    shown = shown.rename(columns={"language": "query language"})
+    title = f"{run} minus {compared.baseline}: {measure_title(compared.measure)} by query language"
+    return Table(
+        "languages",
+        title,
+        shown,
+        rows.drop(columns=["panel", "text", "language"]),
+        note=f"{_marks(compared)}.",
+    )
 
 
-def change_matrix_table(compared: Mapping[str, Any], run: str) -> Table:
+def change_matrix_table(compared: Comparison, run: str) -> Table:
     """Show what a run gains and loses, times 100: query language (rows), pool language (columns)."""
-    matrix = compared["compared"][run]["matrix"]
-    table = _table(
-        f"{run} minus {compared['baseline']}: {_title(compared['measure'])} x 100, "
+    rows = _of(compared, run, "matrix")
+    pairs = rows["group"].str.split(ARROW, expand=True).reindex(columns=[0, 1])
+    text = texts(rows.drop(columns=ENDS), "difference", "+.0f", times=100)
+    shown = wide(rows.assign(query=pairs[0], pool=pairs[1], text=text), ["query"], "pool")
+    title = (
+        f"{run} minus {compared.baseline}: {measure_title(compared.measure)} x 100, "
         "query language (down), passage language (across)"
     )
-    pools = sorted({pool for row in matrix.values() for pool in row})
-    table.add_column("", no_wrap=True)
-    for pool in pools:
-        table.add_column(f"{pool} ", justify="right", no_wrap=True)
-    for code, row in matrix.items():
-        table.add_row(code, *(_change(row.get(pool), "+.0f", 100) for pool in pools))
-    table.caption = LEGEND.format(alpha=compared["method"]["alpha"])
-    return table
+    return Table("matrix", title, shown.rename(columns={"query": ""}), rows, note=f"{_marks(compared)}.")
+
+
+ENDS = ["difference_low", "difference_high"]
+
+
+def _of(compared: Comparison, run: str, family: str) -> pd.DataFrame:
+    figures = compared.figures
+    return figures[(figures["run"] == run) & (figures["family"] == family)]
+
+
+def _changes(rows: pd.DataFrame) -> pd.Series:
+    """Write differences with their marks, without intervals."""
+    return with_texts(rows.drop(columns=ENDS), "difference", ".3f")["text"]
+
+
+def _ends(row: Figure) -> str:
+    """Return the interval of a difference, or of a figure that is compared with none."""
+    form = ",.0f" if row["measure"] == DISTANCE else ".3f"
+    names, form = (("low", "high"), form) if pd.isna(row["difference"]) else (ENDS, f"+{form}")
+    return " to ".join(number(row[name], form) for name in names)
+
+
+def _marks(compared: Comparison) -> str:
+    alpha = compared.method["alpha"]
+    return f"▲ better and ▼ worse than the baseline, p < {alpha} after Holm's correction"
 
 
 def comparison_in_words(compared: Mapping[str, Any]) -> list[str]:
@@ -85,7 +156,7 @@ def comparison_in_words(compared: Mapping[str, Any]) -> list[str]:
 
 
 def _sentences(compared: Mapping[str, Any], run: str) -> Iterator[str]:
-    measure, baseline = _title(compared["measure"]), compared["baseline"]
+    measure, baseline = measure_title(compared["measure"]), compared["baseline"]
     of_run = compared["compared"][run]
     for setting, label in SETTING_NAMES.items():
         figure = of_run["settings"].get(setting)
@@ -94,9 +165,10 @@ def _sentences(compared: Mapping[str, Any], run: str) -> Iterator[str]:
                 figure["verdict"], "does not differ significantly from"
             )
             languages = {code: f[setting] for code, f in of_run["by_language"].items() if setting in f}
+            ends = _ends({**figure, "measure": compared["measure"]})
             yield (
                 f"{run} {verdict} {baseline} in the {label} setting: {measure} "
-                f"{_number(figure['difference'], '+.3f')} ({_ends(figure, 'difference_', '+.3f')}, "
+                f"{number(figure['difference'], '+.3f')} ({ends}, "
                 f"p {_p(figure['p_holm'])}). {_gains_and_losses(languages)}"
             )
     pairs = {
@@ -133,7 +205,7 @@ def _gains_and_losses(figures: Mapping[str, Figure]) -> str:
         codes = [code for code, figure in figures.items() if figure["verdict"] == verdict]
         codes.sort(key=lambda code: -abs(figures[code]["difference"]))
         named[verdict] = [
-            f"{language_name(code)} {_number(figures[code]['difference'], '+.3f')}" for code in codes
+            f"{language_name(code)} {number(figures[code]['difference'], '+.3f')}" for code in codes
         ]
     gained, lost = named["better"], named["worse"]
     if not gained and not lost:
@@ -156,61 +228,5 @@ def _listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
-def _baseline_first(compared: Mapping[str, Any]) -> list[str]:
-    return sorted(compared["runs"], key=lambda run: run != compared["baseline"])
-
-
-def _of(compared: Mapping[str, Any], run: str, name: str) -> Figure | None:
-    of_run = compared["compared"][run]
-    found: Figure | None = of_run[name] if name == "rank_distance" else of_run["settings"].get(name)
-    return found
-
-
-def _form(name: str) -> str:
-    return ",.0f" if name == "rank_distance" else ".3f"
-
-
-def _row(figure: Figure, form: str) -> list[str | Text]:
-    """Return what a row shows of a figure after the names of setting and run."""
-    value = format(figure["value"], form)
-    if "difference" not in figure:
-        return [value, "", _ends(figure, "", form), "", ""]
-    effect = "" if figure["effect"] is None else f"{figure['effect']:+.2f}"
-    ends = _ends(figure, "difference_", f"+{form}")
-    return [value, _change(figure, f"+{form}"), ends, _p(figure["p_holm"]), effect]
-
-
-def _ends(figure: Figure, prefix: str, form: str) -> str:
-    return f"{_number(figure[f'{prefix}low'], form)} to {_number(figure[f'{prefix}high'], form)}"
-
-
-def _change(figure: Figure | None, form: str, times: float = 1) -> Text:
-    if figure is None:
-        return Text("")
-    text = _number(times * figure["difference"], form)
-    return Text(text + MARKS[figure["verdict"]], style=COLOURS[figure["verdict"]])
-
-
-def _number(value: float, form: str) -> str:
-    """Format a number; what rounds to nothing has no sign."""
-    text = format(value, form)
-    return text if any(digit in text for digit in "123456789") else text.lstrip("+-")
-
-
 def _p(p: float) -> str:
     return "<.001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
-
-
-def _title(measure: str) -> str:
-    return "mAP" if measure == "AP" else measure
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 from rich import box
+from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -65,6 +66,18 @@ def texts(frame: pd.DataFrame, value: str = "value", form: str = ".3f", times: f
     return pd.Series(found, frame.index, dtype=object)
 
 
+def numbers(frame: pd.DataFrame, forms: Mapping[str, str]) -> pd.DataFrame:
+    """Write the numbers in some columns; words stay, and what is missing is empty."""
+    shown = frame.astype(object)
+    for column, form in forms.items():
+        if column in frame:
+            cells = [
+                "" if pd.isna(v) else v if isinstance(v, str) else number(v, form) for v in frame[column]
+            ]
+            shown[column] = cells
+    return shown
+
+
 def wide(frame: pd.DataFrame, rows: Sequence[str], column: str, text: str = "text") -> pd.DataFrame:
     """Put one column's values side by side, both in order of appearance; what is missing is empty."""
     names = list(dict.fromkeys(frame[column]))
@@ -74,17 +87,9 @@ def wide(frame: pd.DataFrame, rows: Sequence[str], column: str, text: str = "tex
     return found.reset_index().rename_axis(columns=None).fillna("").astype(object)
 
 
-def to_rich(table: Table) -> RichTable:
-    """Return a table for the terminal."""
-    found = RichTable(
-        title=table.title,
-        title_justify="left",
-        title_style="bold",
-        caption=table.note or None,
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
+def to_rich(table: Table) -> Group:
+    """Return a table for the terminal, with its title above and its note below."""
+    found = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for k, name in enumerate(table.shown.columns):
         found.add_column(str(name), justify="left" if k < table.heads else "right", overflow="fold")
     few = len(table.shown.columns) - table.heads <= FEW
@@ -92,9 +97,11 @@ def to_rich(table: Table) -> RichTable:
     for row in _rows(table):
         same = [row[: k + 1] == last[: k + 1] for k in range(table.heads - 1)]  # heads are not repeated
         cells = ["" if k < len(same) and same[k] else cell for k, cell in enumerate(row)]
-        found.add_row(*(Text(_narrow(cell, few), STYLES.get(cell[-1:], "")) for cell in cells))
+        narrow = [cell if k < table.heads else _narrow(cell, few) for k, cell in enumerate(cells)]
+        found.add_row(*(Text(cell, STYLES.get(cell[-1:], "")) for cell in narrow))
         last = row
-    return found
+    note = [Text(f"{table.note}\n", "dim italic")] if table.note else []
+    return Group(Text(table.title, "bold"), found, *note)
 
 
 def _narrow(cell: str, few: bool) -> str:

@@ -26,8 +26,9 @@ def _block(block: Block | Table) -> str:
         table = as_markdown(block).rstrip()
         return f"<details><summary>The numbers</summary>\n\n{table}\n\n</details>" if block.folded else table
     if isinstance(block, Table):
-        table, title = to_markdown(block).rstrip(), markdown_text(block.title)
-        return f"<details><summary>{title}</summary>\n\n{table}\n\n</details>" if block.folded else table
+        table = to_markdown(block).rstrip()
+        title, rest = table.split("\n\n", 1)
+        return f"<details><summary>{title[2:-2]}</summary>\n\n{rest}\n\n</details>" if block.folded else table
     if isinstance(block, Picture):
         return f"![{markdown_text(block.alt)}]({quote(block.name)}.svg)" if block.in_page else ""
     if isinstance(block, Facts):

@@ -70,9 +70,9 @@ def make_optimizer(
     )
 
 
-def token_table(model: SentenceTransformer) -> nn.Embedding:
+def token_table(model: SentenceTransformer) -> nn.Embedding | nn.EmbeddingBag:
     """Return the model's embedding table of tokens: its largest one."""
-    tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
+    tables = [m for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)]
     return max(tables, key=lambda table: table.num_embeddings)
 
 
