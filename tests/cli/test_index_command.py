@@ -17,6 +17,7 @@ from panglot.cli.index import index
 from panglot.cli.search import search
 
 APP = typer.Typer()
+pytestmark = pytest.mark.usefixtures("small_by_default")
 APP.command()(index)
 APP.command()(search)
 

@@ -1,4 +1,4 @@
-"""``panglot mine`` on the bundled sample, with the embedded encoder."""
+"""``panglot mine`` on the bundled sample, with the small encoder."""
 
 import json
 import shutil
@@ -13,6 +13,7 @@ from panglot.data import sample
 from panglot.search.mine import mine_negatives
 
 Runner = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("small_by_default")
 SAMPLE = sample.FOLDER / "train.jsonl"
 
 

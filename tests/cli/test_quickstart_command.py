@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from panglot import load_encoder, sample_benchmark
 from panglot.encoders import model_sha256
+from panglot.experiments import quickstart as quickstart_of_package
 
 STAGES = ("zero-shot", "mixed", "hybrid")
 
@@ -74,9 +76,8 @@ def test_models_results_and_the_report_are_written(quickstart: tuple[Path, str])
 
 
 def test_the_three_results_can_be_read_by_a_program(
-    small_checkpoint: Path, quickstart: tuple[Path, str]
+    panglot: Callable[..., Any], small_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = [sys.executable, "-m", "panglot", "quickstart", "--model", str(small_checkpoint), "--json"]
-    given = ["--output", str(quickstart[0]), "--overwrite"]
-    done = subprocess.run([*command, *given], capture_output=True, text=True, check=True)
-    assert list(json.loads(done.stdout)) == list(STAGES)
+    monkeypatch.setattr(quickstart_of_package, "STEPS", 1)
+    found = panglot("quickstart", "--model", small_checkpoint, "--output", tmp_path, "--json").results
+    assert list(found) == list(STAGES)

@@ -37,6 +37,7 @@ def test_a_person_is_told_where_the_model_is(short: Runner, tmp_path: Path) -> N
     assert f"2 steps made; the model is in {tmp_path / 'run'}" in outcome.out
     assert "held-out multilingual AP: 0." in outcome.out
     assert "step 2/2  loss" in outcome.err
+    assert "prompts: 'Query: ' before queries, 'Passage: ' before passages" in outcome.err
 
 
 def test_options_reach_the_run(short: Runner, tmp_path: Path) -> None:

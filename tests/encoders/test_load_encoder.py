@@ -139,7 +139,9 @@ def test_a_missing_folder_is_named(name: str) -> None:
 
 
 def test_an_unknown_hub_id_is_named() -> None:
-    with pytest.raises(PanglotError, match="'nobody/no-such-model' cannot be loaded as an encoder"):
+    with pytest.raises(
+        PanglotError, match=r"'nobody/no-such-model' cannot be loaded as an encoder.*HF_HUB_OFFLINE"
+    ):
         load_encoder("nobody/no-such-model")
 
 
@@ -152,7 +154,7 @@ def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", silent)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    with pytest.raises(PanglotError, match="check the path or hub id, and the network"):
+    with pytest.raises(PanglotError, match="Check the path or hub id, and the network"):
         load_encoder("nobody/no-such-model")
     assert asked == ["nobody/no-such-model"]
 
@@ -204,3 +206,10 @@ def test_a_checkpoint_with_a_weight_that_is_not_finite_is_refused(
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(PanglotError, match="weights that are infinite or not a number"):
         load_encoder(str(folder), device="cpu")
+
+
+def test_a_missing_run_is_not_looked_up_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(PanglotError, match="'runs/seed-0' is not a model: there is no such folder"):
+        load_encoder("runs/seed-0")

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from huggingface_hub import HfApi, ModelCard
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub import HfApi, ModelCard, constants
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize
 from sentence_transformers.util import load_file_path
@@ -160,7 +160,8 @@ def _load(
     name: str, device: str | None, revision: str | None, trust: bool, dtype: torch.dtype
 ) -> SentenceTransformer:
     path = Path(name)
-    if not path.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
+    in_a_folder = path.parent != Path() and path.parent.is_dir()  # runs/seed-0, where runs exists
+    if not path.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~")) or in_a_folder):
         raise PanglotError(
             f"'{name}' is not a model: there is no such folder. "
             f"Name a checkpoint's folder, a hub id (organisation/model) or {EMBEDDED}."
@@ -259,10 +260,12 @@ def _explain(name: str, error: Exception, trust: bool) -> str:
             "code, then allow it with --trust-remote-code (in a recipe: model.trust_remote_code = true)."
         )
     reason = str(error).strip().split("\n")[0]
-    return (
-        f"'{name}' cannot be loaded as an encoder ({type(error).__name__}: {reason}); "
-        "check the path or hub id, and the network for a hub model."
-    )
+    fix = "Check the path or hub id, and the network for a hub model."
+    if isinstance(error, GatedRepoError) or "gated repo" in str(error):
+        fix = f"Accept its terms on the hub's page of {name}, and log in with: hf auth login."
+    elif constants.HF_HUB_OFFLINE and not Path(name).exists():
+        fix = "HF_HUB_OFFLINE is set, so nothing is fetched; unset it, or check the hub id."
+    return f"'{name}' cannot be loaded as an encoder ({type(error).__name__}: {reason}). {fix}"
 
 
 def _known_prompts(model: SentenceTransformer, names: Sequence[str]) -> dict[str, str]:

@@ -167,6 +167,7 @@ def test_files_of_keys(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+@pytest.mark.usefixtures("small_by_default")
 def test_a_killed_server_starts_again_at_once() -> None:
     port = 0
     for sign in (signal.SIGKILL, signal.SIGINT):
