@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from panglot.evaluation import evaluate as evaluate
     from panglot.evaluation import load_results as load_results
     from panglot.search import mine_negatives as mine_negatives
-    from panglot.search import search as search
     from panglot.training import TrainingConfig as TrainingConfig
     from panglot.training import train as train
 
@@ -52,7 +51,6 @@ _HOMES = {
     "pairs_from_benchmark": "data",
     "sample_benchmark": "data",
     "sample_pairs": "data",
-    "search": "search",
     "TrainingConfig": "training",
     "train": "training",
 }

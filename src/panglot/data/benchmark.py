@@ -33,6 +33,9 @@ class Texts:
     texts: Sequence[str]
     titles: Sequence[str] | None = None
 
+    def __repr__(self) -> str:
+        return f"Texts({len(self):,})"
+
     def __len__(self) -> int:
         """Return the number of texts."""
         return len(self.ids)
@@ -79,6 +82,10 @@ class Benchmark:
             raise PanglotError(f"{self.name}: has no queries or no passages.")
         if not (self.gains > 0).any():
             raise PanglotError(f"{self.name}: no query has a relevant passage.")
+
+    def __repr__(self) -> str:
+        sizes = f"{len(self.queries):,} queries, {len(self.passages):,} passages"
+        return f"Benchmark({self.name!r}: {sizes}, {len(self.languages)} languages)"
 
     def restrict(self, languages: Sequence[str]) -> "Benchmark":
         """Return the benchmark of the queries and passages in some languages only."""

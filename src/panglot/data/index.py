@@ -36,6 +36,9 @@ class PairIndex:
     item_group: IntArray | None = None
     item_document: IntArray | None = None
 
+    def __repr__(self) -> str:
+        return f"PairIndex({self.items:,} items, {self.entries:,} entries, {len(self.languages)} languages)"
+
     @property
     def items(self) -> int:
         """Number of items."""

@@ -34,6 +34,10 @@ class ParallelPairs:
     table: pa.Table
     sha256: str = ""
 
+    def __repr__(self) -> str:
+        sizes = f"{len(self):,} items, {self.index.entries:,} rows, {len(self.languages)} languages"
+        return f"ParallelPairs({self.name!r}: {sizes})"
+
     def __len__(self) -> int:
         """Return the number of items."""
         return self.index.items

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
-from panglot.data import Benchmark
+from panglot.data import Benchmark, load_benchmark
 from panglot.data.perturb import Lexicon
 from panglot.encoders import (
     FloatArray,
@@ -35,7 +35,7 @@ Progress = Callable[[int], None]
 
 def evaluate(
     model: SentenceTransformer,
-    benchmark: Benchmark,
+    benchmark: Benchmark | str,
     *,
     name: str = "model",
     measures: Sequence[str] = DEFAULT_MEASURES,
@@ -57,7 +57,7 @@ def evaluate(
 
     Args:
         model: any sentence-transformers encoder; its own prompts are used.
-        benchmark: what to measure on.
+        benchmark: what to measure on: a benchmark, or the name of one whose data is at hand.
         name: what the results call the model.
         measures: ``AP``, ``nDCG@k``, ``R@k``, ``RR@k``, ``Success@k``.
         training: how the model was trained, for the results file.
@@ -79,6 +79,8 @@ def evaluate(
         PanglotError: an unknown measure, kind of change or kind of centring, means or a store of another
             model, a store of other passages, or an id that runs cannot hold.
     """
+    if isinstance(benchmark, str):
+        benchmark = load_benchmark(benchmark)
     for measure in measures:
         parse_measure(measure)
     if runs is not None:

@@ -58,6 +58,10 @@ class Training:
     log: list[dict[str, float]]
     finished: bool
 
+    def __repr__(self) -> str:
+        figures = "".join(f", {name} {value:.4f}" for name, value in sorted(self.figures.items()))
+        return f"Training({self.steps} steps, {'finished' if self.finished else 'interrupted'}{figures})"
+
 
 def train(
     model: SentenceTransformer,
