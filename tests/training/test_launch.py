@@ -46,7 +46,7 @@ def crash_in_third_step(report: StepReport) -> None:
 def alone(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> tuple[Path, Weights]:
     """A run of one process that crashed after its checkpoint of step 2; the weights of one that did not."""
     folder = tmp_path_factory.mktemp("alone")
-    settings: dict[str, Any] = {"batch_size": 8, "optimisation": STEADY}
+    settings: dict[str, Any] = {"batch_size": 8, **STEADY}
     with pytest.raises(CrashError):
         crashed = load_encoder(str(tiny_checkpoint), device="cpu")
         train(crashed, [sample_pairs()], folder / "run", tell=crash_in_third_step, **settings)
