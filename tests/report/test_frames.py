@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from panglot.report.frames import (
     numbers,
     texts,
     to_csv,
+    to_html,
     to_latex,
     to_markdown,
     to_records,
@@ -121,6 +123,18 @@ def test_a_page_shows_a_table_and_says_its_marks(table: Table) -> None:
     text = markdown("title", "subtitle", [Section("one", "One", [table, folded])])
     assert text.count("<details><summary>details</summary>") == 1
     assert text.count("| zero-shot |") == 2
+
+
+def test_html_names_rows_and_columns(table: Table) -> None:
+    root = ElementTree.fromstring(to_html(replace(table, title='"quoted" & more')))
+    (found,) = root.iter("table")
+    assert [cell.get("scope") for cell in found.iter("th")] == ["col"] * 3 + ["row"] * 2
+    assert [cell.get("class") for cell in found.iter("td")] == ["n"] * 4
+    assert found.findtext("caption") == '"quoted" & more'
+    assert ["".join(cell.itertext()) for cell in found.iter("td")][2:] == [
+        "0.75 [0.70, 0.80] ▲significantly better",
+        "",
+    ]
 
 
 def test_a_table_is_written_in_three_forms(table: Table, tmp_path_factory: pytest.TempPathFactory) -> None:

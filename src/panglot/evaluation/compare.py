@@ -151,11 +151,12 @@ def _contributions(
 ) -> tuple[Array, list[Array]]:
     """Return what items add to every difference, ``(I, pairs x F)``, and the effect sizes of each pair."""
     parts, effects = [], []
+    means = aligned.means()
+    masks = {name: drawn.masks[(drawn.figures["measure"] == name).to_numpy()] for name in means}
     for a, b in pairs:
-        of_pair = []
-        for measure, values in aligned.means().items():
-            chosen = drawn.masks[(drawn.figures["measure"] == measure).to_numpy()]
-            of_pair.append(contributions(aligned.cells, values[a] - values[b], chosen))
+        of_pair = [
+            contributions(aligned.cells, values[a] - values[b], masks[name]) for name, values in means.items()
+        ]
         parts.append(np.concatenate([one.values for one in of_pair], axis=1))
         effects.append(np.concatenate([standardised(one) for one in of_pair]))
     return (np.concatenate(parts, axis=1) if parts else np.empty((0, 0))), effects

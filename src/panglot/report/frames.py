@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -107,6 +108,33 @@ def to_rich(table: Table) -> Group:
 def _narrow(cell: str, few: bool) -> str:
     """Put an interval below its figure, or leave it out where there are many columns."""
     return cell.replace(" [", "\n[") if few else re.sub(r" \[.*\]", "", cell)
+
+
+def to_html(table: Table) -> str:
+    """Return a table of a page; a mark says in words what it means to those who hear the page."""
+    title, note = escape(table.title), f'<p class="note">{escape(table.note)}</p>' if table.note else ""
+    kinds = ["" if k < table.heads else ' class="n"' for k in range(len(table.shown.columns))]
+    names = zip(kinds, map(str, table.shown.columns), strict=True)
+    head = "".join(f'<th scope="col"{kind}><bdi>{escape(name)}</bdi></th>' for kind, name in names)
+    rows = []
+    for row in _rows(table):
+        heads = [f'<th scope="row"><bdi>{escape(cell)}</bdi></th>' for cell in row[: table.heads]]
+        cells = [f'<td class="n">{_marked(cell)}</td>' for cell in row[table.heads :]]
+        rows.append(f"<tr>{''.join([*heads, *cells])}</tr>")
+    body = "\n".join(rows)
+    return (
+        f'<div class="grid">\n<div class="wide" role="region" tabindex="0" aria-label="{title}">\n'
+        f'<table class="plain">\n<caption>{title}</caption>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody>\n</table>\n</div>\n{note}\n</div>"
+    )
+
+
+def _marked(cell: str) -> str:
+    found = escape(cell)
+    for verdict, mark in MARKS.items():
+        said = f'<span class="unseen">significantly {verdict}</span>'
+        found = found.replace(mark, f'<span class="{verdict}" aria-hidden="true">{mark}</span>{said}')
+    return found
 
 
 def to_markdown(table: Table) -> str:

@@ -11,6 +11,7 @@ from unicodedata import bidirectional
 from panglot.languages import is_language, language_name
 from panglot.report.blocks import MARKS, Picture, Section
 from panglot.report.colours import ink
+from panglot.report.frames import to_html
 from panglot.report.render import inline_svg, svg
 
 LONGEST = 600  # characters of a text that are shown
@@ -48,7 +49,7 @@ def page(title: str, subtitle: str, sections: Sequence[Section], names: Sequence
         sections=sections,
         pictures=pictures,
         marks=MARKS,
-        marked=_marked,
+        table_html=lambda table: Markup(to_html(table)),
         ink=ink,
         name_of=_name_of,
         shortened=_shortened,
@@ -65,17 +66,6 @@ def _isolated(names: Sequence[str], text: str) -> str:
     for name in names:
         if any(bidirectional(character) in ("R", "AL") for character in name):
             found = found.replace(str(escape(name)), f"<bdi>{escape(name)}</bdi>")
-    return Markup(found)
-
-
-def _marked(text: str) -> str:
-    """Return a cell as HTML; a mark says in words what it means to those who hear the page."""
-    from markupsafe import Markup, escape
-
-    found = str(escape(text))
-    for verdict, mark in MARKS.items():
-        said = f'<span class="unseen">significantly {verdict}</span>'
-        found = found.replace(mark, f'<span class="{verdict}" aria-hidden="true">{mark}</span>{said}')
     return Markup(found)
 
 
