@@ -106,7 +106,7 @@ def parse() -> argparse.Namespace:
 
 
 def load(path: Path) -> ParallelPairs:
-    """Load a source as ``panglot.experiments.recipes.load_source`` does, but without importing torch."""
+    """Load a source as ``panglot.training.recipes.load_source`` does, but without importing torch."""
     source = pairs_from_benchmark(read_lareqa(path, path.name)) if path.is_dir() else load_pairs(path)
     if source.has_negatives:
         sys.exit(f"{path}: has hard negatives, which this comparison leaves out; name another file.")

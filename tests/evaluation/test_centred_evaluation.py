@@ -12,8 +12,8 @@ from sentence_transformers import SentenceTransformer
 
 from panglot import Benchmark, PanglotError, evaluate, sample_benchmark, sample_pairs
 from panglot.encoders import LanguageMeans, RoleMeans, means_of_pairs, model_sha256, prompts_of
+from panglot.encoders.language_means import centre_benchmark, corpus_means
 from panglot.evaluation import evaluate_embeddings
-from panglot.evaluation.centring import centre_benchmark, corpus_means
 
 Floats = npt.NDArray[np.float32]
 LANGUAGES = ("sw", "yo")

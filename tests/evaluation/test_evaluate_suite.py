@@ -10,6 +10,7 @@ from sentence_transformers import SentenceTransformer
 from panglot.data import Benchmark
 from panglot.data.readers.parallel import bitext
 from panglot.data.suite import Suite, merge
+from panglot.encoders.language_means import centre_benchmark, corpus_means
 from panglot.evaluation import (
     Evaluation,
     compare_results,
@@ -18,7 +19,6 @@ from panglot.evaluation import (
     evaluate_embeddings,
     load_results,
 )
-from panglot.evaluation.centring import centre_benchmark, corpus_means
 from panglot.evaluation.evaluate import embed_benchmark
 from panglot.evaluation.results import describe_benchmark
 from panglot.evaluation.suite import evaluate_suite, evaluate_suite_embeddings

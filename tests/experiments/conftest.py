@@ -8,9 +8,9 @@ import pytest
 
 from panglot.data import sample
 from panglot.experiments import sweep as sweep_module
-from panglot.experiments.recipes import train_recipe
 from panglot.experiments.sweep import Data, Run, Target
 from panglot.training import TrainingConfig, override, read_recipe
+from panglot.training.recipes import train_recipe
 
 MakeRun = Callable[..., Run]
 

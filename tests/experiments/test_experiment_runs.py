@@ -15,7 +15,6 @@ from panglot import PanglotError, evaluate, load_encoder, sample_benchmark, samp
 from panglot.data import Suite, sample
 from panglot.evaluation import Evaluation, embed_benchmark, load_results
 from panglot.experiments import sweep as sweep_module
-from panglot.experiments.recipes import train_recipe
 from panglot.experiments.sweep import (
     HELD_OUT,
     Data,
@@ -32,6 +31,7 @@ from panglot.experiments.sweep import (
 )
 from panglot.search.bm25 import BM25, bm25_evaluation
 from panglot.training import StepReport, TrainingConfig, override
+from panglot.training.recipes import train_recipe
 
 MakeRun = Callable[..., Run]
 

@@ -10,8 +10,8 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from panglot import PanglotError
-from panglot.encoders import encode, language_means, model_sha256, prompts_of
-from panglot.encoders.means_file import LanguageMeans
+from panglot.encoders import encode, model_sha256, prompts_of
+from panglot.encoders.language_means import LanguageMeans, means_of_texts
 from panglot.search.documents import Document
 from panglot.search.documents.document import Section
 from panglot.search.facts import check_same
@@ -265,7 +265,7 @@ def test_wishes_out_of_range_are_refused(model: SentenceTransformer, tmp_path: P
 
 def test_a_centred_index_takes_the_means_away(model: SentenceTransformer, tmp_path: Path) -> None:
     vectors = encode(model, ["one", "two", "moja", "mbili"], "tell ")
-    means = language_means(np.repeat(vectors, 5, axis=0), np.repeat([0, 0, 1, 1], 5), ["en", "sw"])
+    means = means_of_texts(np.repeat(vectors, 5, axis=0), np.repeat([0, 0, 1, 1], 5), ["en", "sw"])
     of_model = LanguageMeans(means, means, model_sha256(model), prompts_of(model), ())
     index = make_index(tmp_path / "index", model, "table", engine="exact", means=of_model)
     add_documents(index, model, DOCUMENTS, means=of_model)

@@ -15,8 +15,15 @@ from torch.distributed.fsdp import fully_shard
 from panglot import PanglotError, load_encoder, sample_pairs, train
 from panglot.encoders import model_sha256
 from panglot.training import StepReport, Training, run
-from panglot.training.processes import decided_by_first, is_first, leave, of_first, on_any
-from panglot.training.shards import close_shards, gather_weights
+from panglot.training.distributed import (
+    close_shards,
+    decided_by_first,
+    gather_weights,
+    is_first,
+    leave,
+    of_first,
+    on_any,
+)
 
 RANK = int(os.environ["RANK"])
 HOW: dict[str, Any] = {"steps": 6, "learning_rate": 1e-3, "save_steps": 2}  # of a model with dropout

@@ -17,7 +17,7 @@ from panglot import PanglotError, load_encoder, sample_pairs, train
 from panglot.data import sample
 from panglot.training import StepReport, run
 from panglot.training.checkpoints import processes_of
-from panglot.training.processes import decided_by_first, first_to_report, is_first, of_first, on_any
+from panglot.training.distributed import decided_by_first, first_to_report, is_first, of_first, on_any
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 STEADY: dict[str, Any] = {"steps": 4, "learning_rate": 1e-3, "save_steps": 2, "dropout": 0.0}

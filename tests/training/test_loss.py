@@ -18,8 +18,8 @@ from panglot import ParallelPairs
 from panglot.batches import Batch, Sampler
 from panglot.data import pairs_from_rows
 from panglot.training import InfoNCE, info_nce
+from panglot.training.dataset import Steps
 from panglot.training.micro_batches import Features
-from panglot.training.steps import Steps
 
 
 def unit(rows: int, seed: int, width: int = 4) -> Tensor:

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from panglot import ParallelPairs, encode, make_sampler, sample_pairs
 from panglot.data import pairs_from_rows
 from panglot.training import InfoNCE, set_table_mode
+from panglot.training.dataset import Steps
 from panglot.training.micro_batches import Cut, Features, cut, embed, micro_batched
-from panglot.training.steps import Steps
 
 SCALE = 20.0  # 1 / temperature
 NO_LABELS = torch.empty(0)

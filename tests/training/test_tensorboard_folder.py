@@ -8,7 +8,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from panglot import PanglotError, sample_pairs, train
-from panglot.training.watching import TENSORBOARD, tensorboard_in
+from panglot.training.callbacks import TENSORBOARD, tensorboard_in
 
 
 def test_its_files_are_still_there_when_the_run_is_finished(

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from panglot import load_encoder, make_sampler, sample_pairs
 from panglot.training import info_nce
+from panglot.training.dataset import Steps
 from panglot.training.micro_batches import even_out
-from panglot.training.steps import Steps
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # two processes may have to share one core
 SCRIPT = Path(__file__).with_name("two_processes.py")

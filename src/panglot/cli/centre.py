@@ -48,7 +48,7 @@ def centre(
       panglot centre runs/hybrid --pairs pairs.jsonl.gz
     """
     from panglot.encoders import centring_notes, load_encoder, save_language_means
-    from panglot.experiments.recipes import load_source
+    from panglot.training.recipes import load_source
 
     if not pairs:
         raise PanglotError("there are no texts to take means of; name files with --pairs.")
@@ -82,7 +82,7 @@ def means_for(
         languages: of the benchmark; of pairs, only these are encoded.
     """
     from panglot.encoders import holds_language_means, load_language_means
-    from panglot.experiments.recipes import load_source
+    from panglot.training.recipes import load_source
 
     if choice == "corpus":
         return "corpus"

@@ -139,8 +139,8 @@ def _run(
     first: bool,
 ) -> None:
     """Train; of several processes the first one alone tells of it."""
-    from panglot.experiments.recipes import run_recipe
     from panglot.training import known_settings, parse_override, read_recipe
+    from panglot.training.recipes import run_recipe
 
     checked = read_recipe(recipe, given | dict(parse_override(text) for text in settings))
     if first:
@@ -168,7 +168,7 @@ def _run(
 @contextmanager
 def _one_voice() -> Iterator[bool]:
     """Say whether this process speaks for all (torchrun starts several), and let one tell of an error."""
-    from panglot.training.processes import first_to_report, is_first, leave
+    from panglot.training.distributed import first_to_report, is_first, leave
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of libraries, about each other

@@ -55,8 +55,8 @@ def trim(
     """
     from panglot.encoders import load_encoder
     from panglot.encoders.trimming import lines_of, trim_encoder
-    from panglot.experiments.recipes import load_source
     from panglot.training import training_of
+    from panglot.training.recipes import load_source
 
     training = training_of(model)
     facts = trim_encoder(

@@ -1,15 +1,22 @@
 """Encoders: loading any of them, encoding many texts fast."""
 
 from panglot.encoders.averaging import average
-from panglot.encoders.centring import (
-    centre,
-    centring_notes,
-    count_texts,
-    language_means,
-    means_of_pairs,
-)
 from panglot.encoders.embedded import EMBEDDED
 from panglot.encoders.encode import FloatArray, encode, token_batches, token_lengths
+from panglot.encoders.language_means import (
+    LanguageMeans,
+    RoleMeans,
+    centre,
+    centring_notes,
+    check_means,
+    count_texts,
+    holds_language_means,
+    load_language_means,
+    means_of_pairs,
+    means_of_texts,
+    prompts_of,
+    save_language_means,
+)
 from panglot.encoders.laser import Laser2
 from panglot.encoders.load import (
     all_finite,
@@ -20,15 +27,6 @@ from panglot.encoders.load import (
     model_sha256,
     passage_prompt,
     query_prompt,
-)
-from panglot.encoders.means_file import (
-    LanguageMeans,
-    RoleMeans,
-    check_means,
-    holds_language_means,
-    load_language_means,
-    prompts_of,
-    save_language_means,
 )
 from panglot.encoders.precision import bfloat16, computes_bfloat16, fast_attention
 from panglot.encoders.store import Store, open_store
@@ -54,10 +52,10 @@ __all__ = [
     "fast_attention",
     "holds_language_means",
     "known_names",
-    "language_means",
     "load_encoder",
     "load_language_means",
     "means_of_pairs",
+    "means_of_texts",
     "model_sha256",
     "open_store",
     "passage_prompt",

@@ -15,14 +15,14 @@ from panglot.encoders import (
     passage_prompt,
     query_prompt,
 )
+from panglot.encoders.language_means import Centre, centre_benchmark, check_centre, chosen_means
 from panglot.encoders.store import Store
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import per_query, summarise
 from panglot.evaluation.bias import bias_figures, with_columns
 from panglot.evaluation.bootstrap import intervals
-from panglot.evaluation.centring import Centre, centre_benchmark, check_centre, chosen_means
+from panglot.evaluation.exclude_self import ranks_without_left_out
 from panglot.evaluation.groups import group_figures
-from panglot.evaluation.left_out import ranks_without_left_out
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
 from panglot.evaluation.results import Evaluation, describe_benchmark, describe_model, describe_run
 from panglot.evaluation.robustness import perturbed_figures

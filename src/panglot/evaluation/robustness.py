@@ -23,7 +23,7 @@ from panglot.evaluation.aggregate import (
     values_of,
 )
 from panglot.evaluation.bootstrap import RESAMPLES, bounds, resample
-from panglot.evaluation.left_out import ranks_without_left_out
+from panglot.evaluation.exclude_self import ranks_without_left_out
 from panglot.evaluation.results import PERTURBATION
 from panglot.evaluation.scores import Vectors
 

@@ -19,8 +19,8 @@ import torch
 from panglot.data import ParallelPairs
 from panglot.encoders import load_encoder
 from panglot.errors import PanglotError
-from panglot.experiments.recipes import train_recipe
 from panglot.training import StepReport, TrainingConfig, override
+from panglot.training.recipes import train_recipe
 
 RESET = "5"  # what Linux takes to forget a process's highest memory
 

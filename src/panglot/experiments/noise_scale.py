@@ -15,9 +15,9 @@ from panglot.data import ParallelPairs
 from panglot.encoders import cut_at
 from panglot.training import InfoNCE, TrainingConfig
 from panglot.training.adapters import dropout_of
+from panglot.training.dataset import Steps
 from panglot.training.micro_batches import micro_batched
 from panglot.training.optimizer import table_mode
-from panglot.training.steps import Steps
 from panglot.training.trainer import CPU_TOKENS, GPU_TOKENS
 
 Array = npt.NDArray[np.float64]

@@ -22,7 +22,6 @@ from panglot.experiments.cost import machine, measure_cost
 from panglot.experiments.display import WHOLE, comparison_tables, curves, pareto, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.noise_scale import gradient_products, noise_scale
-from panglot.experiments.recipes import select_languages, train_recipe
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target, digest, key_of, languages_of, sources_of
 from panglot.files import write_json
 from panglot.report.blocks import Section
@@ -30,6 +29,7 @@ from panglot.report.compare_tables import figure_table, legend, measure_title, w
 from panglot.report.frames import Table, numbers, texts
 from panglot.training import TrainingConfig, override
 from panglot.training.config import Part
+from panglot.training.recipes import select_languages, train_recipe
 
 TITLE = "What do more training languages and larger batches buy, and what do they cost?"
 ABOUT_SIZES = "batch sizes"

@@ -34,11 +34,11 @@ from panglot.evaluation import (
     load_results,
     tidy,
 )
-from panglot.experiments.recipes import load_source, select_languages, train_recipe
 from panglot.files import sha256, write_json
 from panglot.search.bm25 import BM25, bm25_evaluation
 from panglot.training import StepReport, TrainingConfig
 from panglot.training.checkpoints import last_checkpoint
+from panglot.training.recipes import load_source, select_languages, train_recipe
 
 ZERO_SHOT = "zero-shot"  # what answers call the encoder that is not trained
 HELD_OUT = "held-out"  # name of the benchmark that held-out documents of the sources make

@@ -28,8 +28,8 @@ from panglot.evaluation import (
     per_query,
     summarise,
 )
+from panglot.evaluation.exclude_self import without_left_out
 from panglot.evaluation.groups import group_figures
-from panglot.evaluation.left_out import without_left_out
 from panglot.evaluation.measures import parse_measure
 from panglot.evaluation.results import describe_benchmark
 from panglot.evaluation.scores import language_order, tie_order

@@ -1,5 +1,6 @@
 """Training: the objective, the trainer, the settings of a run."""
 
+from panglot.training.callbacks import StepReport
 from panglot.training.checkpoints import training_of
 from panglot.training.config import (
     Lora,
@@ -9,13 +10,12 @@ from panglot.training.config import (
     parse_override,
     read_recipe,
 )
+from panglot.training.distributed import is_first
 from panglot.training.held_out import held_out_measure
 from panglot.training.loss import InfoNCE, info_nce
 from panglot.training.optimizer import LazyAdamW, make_optimizer, set_table_mode
-from panglot.training.processes import is_first
 from panglot.training.run import Training, train
 from panglot.training.teacher import Guidance
-from panglot.training.watching import StepReport
 
 __all__ = [
     "Guidance",

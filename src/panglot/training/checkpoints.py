@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformer
 from panglot.errors import PanglotError
 from panglot.files import explained, flush, is_whole, readable_as_usual, write_json
 from panglot.training.config import TrainingPart
-from panglot.training.processes import decided_by_first
+from panglot.training.distributed import decided_by_first
 
 RUN_FILE = "run.json"  # what is being trained; compared on resume
 MODEL_FILE = "modules.json"  # there once the model is finished

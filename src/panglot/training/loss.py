@@ -32,7 +32,7 @@ class InfoNCE(nn.Module):
     For unit vectors q, p and temperature t the loss of query i is
     ``-log(exp(q_i p_i / t) / sum_j exp(q_i p_j / t))``, averaged over queries. Candidates j are the passages
     of the whole global batch, over all processes, and its hard negatives. Masked out are those j that share
-    an item or a passage with i: *keys* say which (see ``panglot.training.steps``).
+    an item or a passage with i: *keys* say which (see ``panglot.training.dataset``).
 
     Args:
         model: called with the list of a step's micro-batches (see ``micro_batched``).

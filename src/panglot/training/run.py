@@ -20,6 +20,7 @@ from panglot.encoders import all_finite, cut_at, load_encoder, model_sha256
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json
 from panglot.training.adapters import adapted, compiled, dropout_of, without_checkpointing_after
+from panglot.training.callbacks import StepReport, Watcher, check_tracker, tensorboard_in
 from panglot.training.card import model_card
 from panglot.training.checkpoints import (
     last_step,
@@ -30,16 +31,22 @@ from panglot.training.checkpoints import (
     save_model,
 )
 from panglot.training.config import TrainingConfig, TrainingPart, config_of
+from panglot.training.dataset import Steps
+from panglot.training.distributed import (
+    check_shards,
+    close_shards,
+    decided_by_first,
+    gather_weights,
+    is_first,
+    of_first,
+    on_any,
+)
 from panglot.training.held_out import Measure, held_out_measure
 from panglot.training.loss import InfoNCE
 from panglot.training.micro_batches import micro_batched
 from panglot.training.optimizer import table_mode
-from panglot.training.processes import decided_by_first, is_first, of_first, on_any
-from panglot.training.shards import check_shards, close_shards, gather_weights
-from panglot.training.steps import Steps
 from panglot.training.teacher import Guidance
 from panglot.training.trainer import CPU_TOKENS, GPU_TOKENS, PairsTrainer, training_arguments
-from panglot.training.watching import StepReport, Watcher, check_tracker, tensorboard_in
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from transformers.trainer_callback import PrinterCallback
 from panglot.encoders import all_finite
 from panglot.errors import PanglotError
 from panglot.training.config import TrainingPart
+from panglot.training.dataset import Steps
 from panglot.training.held_out import Measure, less_is_better
 from panglot.training.loss import InfoNCE
 from panglot.training.micro_batches import Features
 from panglot.training.optimizer import clip_gradients, make_optimizer
-from panglot.training.steps import Steps
 
 WEIGHTS = "model.safetensors"
 CPU_TOKENS, GPU_TOKENS = 1024, 16_384  # of a micro-batch, measured on either: see docs/performance.md

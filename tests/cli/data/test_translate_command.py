@@ -42,7 +42,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
         asked.append((name, settings))
         return Dictionary()
 
-    monkeypatch.setattr("panglot.encoders.translation.load_translator", load)
+    monkeypatch.setattr("panglot.translate.load_translator", load)
     monkeypatch.setenv("COLUMNS", "160")
     app = typer.Typer()
     app.command()(translate)

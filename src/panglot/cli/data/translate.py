@@ -59,10 +59,10 @@ def translate(
 
       panglot data translate pairs.jsonl --model facebook/nllb-200-distilled-600M --to de --output out.jsonl
     """
-    from panglot.encoders.translation import load_translator, translate_pairs
-    from panglot.encoders.translation.plan import plan
-    from panglot.encoders.translation.translate import read_note
-    from panglot.experiments.recipes import load_source
+    from panglot.training.recipes import load_source
+    from panglot.translate import load_translator, translate_pairs
+    from panglot.translate.plan import plan
+    from panglot.translate.translate import read_note
 
     if output.resolve() == pairs.resolve():
         raise PanglotError(f"{output}: is what the pairs are read from; choose another --output.")

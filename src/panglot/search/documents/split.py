@@ -7,10 +7,10 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.encoders import passage_prompt
 from panglot.encoders.encode import token_lengths
-from panglot.encoders.translation.segments import Segment, cut
 from panglot.errors import PanglotError
 from panglot.search.documents.detect import UNKNOWN, detect_languages
 from panglot.search.documents.document import Document, Passage, Section
+from panglot.translate.segments import Segment, cut
 
 LENGTH = 256  # tokens
 SHORTEST = 16

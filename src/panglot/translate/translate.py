@@ -19,20 +19,20 @@ import pyarrow as pa
 from panglot.data import IntArray, ParallelPairs
 from panglot.data.pairs_files.read import SCHEMA
 from panglot.data.pairs_files.write import check_pairs_path, pairs_writer
-from panglot.encoders.translation.checks import Bounds, problem_of
-from panglot.encoders.translation.models import Direction, Translator
-from panglot.encoders.translation.part_file import PartFile
-from panglot.encoders.translation.plan import Job, plan
-from panglot.encoders.translation.texts import (
+from panglot.errors import PanglotError
+from panglot.files import write_json, written_whole
+from panglot.languages import script
+from panglot.translate.checks import Bounds, problem_of
+from panglot.translate.models import Direction, Translator
+from panglot.translate.part_file import PartFile
+from panglot.translate.plan import Job, plan
+from panglot.translate.texts import (
     MAX_TOKENS,
     TOKEN_BUDGET,
     joined,
     segments_of,
     translate_block,
 )
-from panglot.errors import PanglotError
-from panglot.files import write_json, written_whole
-from panglot.languages import script
 
 FIELDS = ("query", "passage", "negatives")
 NEEDED = ("query", "passage")  # a row has both in its own language

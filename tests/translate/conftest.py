@@ -26,7 +26,7 @@ from transformers import (
 )
 
 from panglot.data import sample_pairs
-from panglot.encoders.translation import Translator, load_translator
+from panglot.translate import Translator, load_translator
 
 FAMILIES = ("nllb", "m2m100", "mbart50", "madlad", "marian", "opus-en-de")
 # weights so large that what is generated depends on what is read

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from panglot.data import load_pairs, pairs_from_rows
-from panglot.encoders.translation import Translator, translate_pairs
-from panglot.encoders.translation import plan as plans
-from panglot.encoders.translation import translate as module
-from panglot.encoders.translation.plan import plan
-from panglot.encoders.translation.translate import read_note
 from panglot.errors import PanglotError
+from panglot.translate import Translator, translate_pairs
+from panglot.translate import plan as plans
+from panglot.translate import translate as module
+from panglot.translate.plan import plan
+from panglot.translate.translate import read_note
 
 OWLS: dict[str, Any] = {
     "item_id": "owls",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from panglot.encoders.translation import Translator, load_translator, translate_texts
 from panglot.errors import PanglotError
+from panglot.translate import Translator, load_translator, translate_texts
 
 FAMILIES = ("nllb", "m2m100", "mbart50", "madlad", "marian", "opus-en-de")
 TranslatorOf = Callable[[str], Translator]

@@ -15,7 +15,7 @@ from transformers.integrations import get_reporting_integration_callbacks  # typ
 
 from panglot.errors import PanglotError
 from panglot.files import write_manifest
-from panglot.training.processes import is_first, on_any, wait_for_all
+from panglot.training.distributed import is_first, on_any, wait_for_all
 
 TENSORBOARD = "TENSORBOARD_LOGGING_DIR"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import regex
 
-from panglot.encoders.translation.segments import has_words
+from panglot.translate.segments import has_words
 
 REPEATED = regex.compile(r"(?=\S)(.{1,60}?)\1{3,}", regex.DOTALL)
 LONG_RUN = 12  # characters that a repetition must fill to be one: "ha ha ha ha" is none

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from panglot.data import Benchmark, Texts
 from panglot.encoders import FloatArray
-from panglot.evaluation.left_out import ranks_without_left_out
+from panglot.evaluation.exclude_self import ranks_without_left_out
 from panglot.evaluation.ranks import Ranks, exact_ranks
 
 

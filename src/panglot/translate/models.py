@@ -12,8 +12,8 @@ import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from panglot.encoders.load import _hub_answers, model_sha256
-from panglot.encoders.translation.codes import find_code, read_code
 from panglot.errors import PanglotError
+from panglot.translate.codes import find_code, read_code
 
 Family = Literal["nllb", "m2m100", "mbart50", "madlad", "marian"]
 # How each family writes a language in its vocabulary.

@@ -15,8 +15,8 @@ from torch import Tensor
 from panglot import ParallelPairs, load_pairs, make_sampler, sample_pairs
 from panglot.batches import Batch, Sampler
 from panglot.data import NOBODY, negative_items, pairs_from_rows, sample
+from panglot.training.dataset import Steps
 from panglot.training.micro_batches import Features
-from panglot.training.steps import Steps
 
 Line = dict[str, Any]
 

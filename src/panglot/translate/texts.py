@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from panglot.encoders.encode import token_batches
-from panglot.encoders.translation.models import SPARE, Direction, Translator
-from panglot.encoders.translation.part_file import Done, PartFile, key_of
-from panglot.encoders.translation.segments import Segment, cut, has_words, join
 from panglot.languages import script
+from panglot.translate.models import SPARE, Direction, Translator
+from panglot.translate.part_file import Done, PartFile, key_of
+from panglot.translate.segments import Segment, cut, has_words, join
 
 TOKEN_BUDGET = 4096
 MAX_TOKENS = 200

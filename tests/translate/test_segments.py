@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panglot.encoders.translation.segments import Segment, cut, has_words, join
+from panglot.translate.segments import Segment, cut, has_words, join
 
 SENTENCES = {
     "Owls fly. They hunt!  Where? Here.": ["Owls fly.", "They hunt!", "Where?", "Here."],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from panglot.encoders.translation import Bounds, problem_of
+from panglot.translate import Bounds, problem_of
 
 LONG = "Owls sleep in old trees and hunt at night."
 CASES = {

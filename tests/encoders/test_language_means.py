@@ -23,14 +23,14 @@ from panglot.encoders import (
     check_means,
     count_texts,
     holds_language_means,
-    language_means,
     load_encoder,
     load_language_means,
     means_of_pairs,
+    means_of_texts,
     model_sha256,
     save_language_means,
 )
-from panglot.encoders.centring import subtrahends
+from panglot.encoders.language_means import subtrahends
 
 Floats = npt.NDArray[np.float32]
 
@@ -46,20 +46,20 @@ LANGUAGES = np.array([1] * 10 + [0] * 5)
 
 
 def test_means_are_plain_and_sorted_by_language() -> None:
-    means = language_means(SW_AND_YO, LANGUAGES, CODES)
+    means = means_of_texts(SW_AND_YO, LANGUAGES, CODES)
     assert means.languages == ("sw", "yo")
     assert means.texts.tolist() == [10, 5]
     assert means.vectors == pytest.approx(vectors((0.8, 0.4), (0, 1)))
 
 
 def test_a_language_without_texts_has_no_mean() -> None:
-    means = language_means(SW_AND_YO, LANGUAGES, (*CODES, "am"))
+    means = means_of_texts(SW_AND_YO, LANGUAGES, (*CODES, "am"))
     assert means.languages == ("sw", "yo")
     assert means.counts(["am", "sw"]) == {"am": 0, "sw": 10}
 
 
 def test_ten_texts_lose_their_mean_and_are_unit_vectors_again() -> None:
-    means = language_means(SW_AND_YO, LANGUAGES, CODES)
+    means = means_of_texts(SW_AND_YO, LANGUAGES, CODES)
     found = centre(SW_AND_YO, LANGUAGES, CODES, means)
     # (1, 0) - (0.8, 0.4) = (0.2, -0.4), of length sqrt(0.2); (0.6, 0.8) - (0.8, 0.4) is its opposite
     assert found[0] == pytest.approx([1 / 5**0.5, -2 / 5**0.5])
@@ -67,7 +67,7 @@ def test_ten_texts_lose_their_mean_and_are_unit_vectors_again() -> None:
 
 
 def test_few_texts_are_filled_up_to_ten_with_the_mean_of_all_languages() -> None:
-    means = language_means(SW_AND_YO, LANGUAGES, CODES)
+    means = means_of_texts(SW_AND_YO, LANGUAGES, CODES)
     # all: (10 (0.8, 0.4) + 5 (0, 1)) / 15 = (8/15, 9/15); yo: half (0, 1), half that
     expected = vectors((4 / 15, 12 / 15), (0.8, 0.4), (8 / 15, 9 / 15))
     assert subtrahends(means, ["yo", "sw", "am"]) == pytest.approx(expected)
@@ -86,7 +86,7 @@ def test_a_language_without_mean_loses_the_mean_of_all_languages() -> None:
 
 def test_a_single_text_keeps_its_direction() -> None:
     one = vectors((0.6, 0.8))
-    means = language_means(one, np.array([0]), ["en"])
+    means = means_of_texts(one, np.array([0]), ["en"])
     # all: a tenth of it, nine tenths zero; its own language: 0.1 + 0.9 * 0.1 of it
     assert subtrahends(means, ["en"]) == pytest.approx(vectors((0.19 * 0.6, 0.19 * 0.8)))
     assert centre(one, np.array([0]), ["en"], means) == pytest.approx(one)
@@ -94,13 +94,13 @@ def test_a_single_text_keeps_its_direction() -> None:
 
 def test_what_equals_its_mean_becomes_zero() -> None:
     same = np.full((12, 3), 3**-0.5, np.float32)
-    found = centre(same, np.zeros(12, int), ["en"], language_means(same, np.zeros(12, int), ["en"]))
+    found = centre(same, np.zeros(12, int), ["en"], means_of_texts(same, np.zeros(12, int), ["en"]))
     assert (found == 0).all()
 
 
 def test_the_embeddings_that_are_given_stay_as_they_are() -> None:
     before = SW_AND_YO.copy()
-    centre(SW_AND_YO, LANGUAGES, CODES, language_means(SW_AND_YO, LANGUAGES, CODES))
+    centre(SW_AND_YO, LANGUAGES, CODES, means_of_texts(SW_AND_YO, LANGUAGES, CODES))
     assert (before == SW_AND_YO).all()
 
 
@@ -116,7 +116,7 @@ def test_means_of_their_own_texts_are_taken_to_zero(counts: list[int], seed: int
     codes = ["ar", "bn", "cs", "da"][: len(counts)]
     drawn = rng.normal(size=(len(languages), 5)) + offset * rng.normal(size=(len(counts), 5))[languages]
     embeddings = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
-    means = language_means(embeddings, languages, codes)
+    means = means_of_texts(embeddings, languages, codes)
     rest = embeddings - subtrahends(means, codes)[languages]
     for language in range(len(counts)):
         assert rest[languages == language].mean(axis=0) == pytest.approx(np.zeros(5), abs=1e-6)
@@ -127,7 +127,7 @@ def test_means_of_their_own_texts_are_taken_to_zero(counts: list[int], seed: int
 
 
 def test_notes_name_languages_with_few_texts_and_with_none() -> None:
-    means = language_means(SW_AND_YO, LANGUAGES, CODES)
+    means = means_of_texts(SW_AND_YO, LANGUAGES, CODES)
     assert centring_notes(means, ["sw"], "queries") == []
     few, none = centring_notes(means, ["am", "sw", "yo"], "queries")
     assert few.startswith("the means of queries rest on fewer than 10 texts in yo (5);")
@@ -147,7 +147,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
             progress(len(texts))
         return vectors(*((0.0, 1.0) if text.startswith("up") else (1.0, 0.0) for text in texts))
 
-    monkeypatch.setattr("panglot.encoders.centring.encode", encode)
+    monkeypatch.setattr("panglot.encoders.language_means.encode", encode)
     return seen
 
 
