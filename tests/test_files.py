@@ -2,7 +2,9 @@
 
 import errno
 import gzip
+import hashlib
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from panglot import files, load_pairs
 from panglot.errors import PanglotError
-from panglot.files import open_bytes, sha256, write_json, written_whole
+from panglot.files import open_bytes, sampled_sha256, sha256, write_json, written_whole
 
 TEXT = "eins\nδύο\nสาม\n".encode() * 200
 
@@ -172,3 +175,53 @@ def test_a_file_that_may_not_be_read_is_said(
     with pytest.raises(PanglotError) as caught:
         open_bytes(tmp_path / name)
     assert str(caught.value) == f"{tmp_path / name}: not allowed to read it; check its permissions."
+
+
+def test_a_large_file_is_known_by_samples_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "WHOLE", 1000)
+    monkeypatch.setattr(files, "SAMPLES", 3)
+    monkeypatch.setattr(files, "BLOCK", 10)
+    path = tmp_path / "large"
+    path.write_bytes(bytes(range(250)) * 8)
+    blocks = path.read_bytes()[:10] + path.read_bytes()[995:1005] + path.read_bytes()[-10:]
+    expected = hashlib.sha256(b"2000" + blocks).hexdigest()
+    assert sampled_sha256(path) == expected
+    assert sampled_sha256(path) != files.sha256(path)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut short", "missing", "note"])
+def test_a_damaged_table_of_the_cache_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    monkeypatch.setenv("PANGLOT_CACHE", str(tmp_path / "cache"))
+    source = tmp_path / "pairs.jsonl"
+    source.write_text('{"item_id": "a", "language": "en", "query": "Who?", "passage": "A cat."}\n')
+    texts = load_pairs(source).table.to_pylist()
+    (table,) = (tmp_path / "cache" / "pairs").glob("*.arrow")
+    if damage == "missing":
+        table.unlink()
+    elif damage == "note":
+        table.with_suffix(".json").write_text("[" * 100_000)
+    else:
+        content = bytearray(table.read_bytes())
+        at = content.index(b"A cat.")
+        content[at] ^= 1
+        table.write_bytes(content[:at] if damage == "cut short" else content)
+    assert load_pairs(source).table.to_pylist() == texts
+
+
+def test_changed_content_of_the_same_size_and_time_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PANGLOT_CACHE", str(tmp_path / "cache"))
+    source = tmp_path / "pairs.jsonl"
+    checksums = set()
+    for animal in ("cat", "dog"):
+        source.write_text(
+            f'{{"item_id": "a", "language": "en", "query": "Who?", "passage": "A {animal}."}}\n'
+        )
+        os.utime(source, ns=(10**18, 10**18))
+        pairs = load_pairs(source)
+        assert pairs.table.column("passage").to_pylist() == [f"A {animal}."]
+        checksums.add(pairs.sha256)
+    assert len(checksums) == 2

@@ -82,6 +82,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+WHOLE, SAMPLES, BLOCK = 1 << 26, 1024, 4096  # bytes read whole; blocks of a larger file, and their bytes
 DISK_FULL = "the disk is full; free some space and run the command again (with --resume, if it trains)."
 FORBIDDEN = "not allowed to write here; choose another place."
 IN_THE_WAY = "something of that name is in the way; remove it or choose another place."
@@ -178,6 +179,34 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def sampled_sha256(path: Path) -> str:
+    """Return a SHA-256 of a file: up to 64 MB of all of it, else of its size and of blocks spread over it."""
+    size = path.stat().st_size
+    if size <= WHOLE:
+        return sha256(path)
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        for k in range(SAMPLES):
+            file.seek(k * (size - BLOCK) // (SAMPLES - 1))
+            digest.update(file.read(BLOCK))
+    return digest.hexdigest()
+
+
+def identity(path: Path) -> list[str | int]:
+    """Return what a file is known by in the cache: its place on the disk, its size, times and content."""
+    found = path.stat()
+    return [str(path.resolve()), found.st_ino, found.st_size, found.st_mtime_ns, sampled_sha256(path)]
+
+
+def noted(table: Path, note: Path) -> dict[str, Any] | None:
+    """Return the note of a cached table; None where one of the two is missing or damaged."""
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+        return found if found["table"] == sampled_sha256(table) else None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 MANIFEST = "sha256.json"

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from sentence_transformers import SentenceTransformer
 
 from panglot.data import Benchmark, Texts
@@ -146,3 +147,13 @@ def test_only_the_measures_asked_for_are_reported(benchmark: Benchmark) -> None:
     assert evaluation.results["settings"]["monolingual"] == {"Success@1": 1, "RR": 1}
     assert list(evaluation.results["matrix"]) == ["Success@1", "RR"]
     assert set(evaluation.results) == {"settings", "bias", "by_language", "matrix"}
+
+
+def test_a_model_that_embeds_all_texts_alike_is_refused(
+    benchmark: Benchmark, tiny_encoder: SentenceTransformer
+) -> None:
+    with torch.no_grad():
+        for weight in tiny_encoder.parameters():
+            weight.zero_()
+    with pytest.raises(PanglotError, match="gives all passages the same embedding"):
+        evaluate(tiny_encoder, benchmark)

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from panglot.data.text_column import Hashes, TextColumn, hashes, repeated
 from panglot.errors import PanglotError
-from panglot.files import cache_folder, sha256, write_json, written_whole
+from panglot.files import cache_folder, identity, noted, sampled_sha256, sha256, write_json, written_whole
 
 Row = tuple[int, str, str, str]  # line (or row) in its file, id, title, text
 Rows = Callable[[Path], Iterator[Row]]
@@ -47,7 +47,7 @@ class TextTable:
 def cached_texts(files: Sequence[Path], rows: Rows, form: str, prefix: str = "") -> TextTable:
     """Return the texts of some files as a memory-mapped table, which is made on first use.
 
-    It is kept in the cache folder under a name made of the files' paths, sizes and times of change.
+    It is kept in the cache folder under a name made of the files' places, times and content.
 
     Args:
         files: read one after the other.
@@ -57,11 +57,13 @@ def cached_texts(files: Sequence[Path], rows: Rows, form: str, prefix: str = "")
     """
     stem = f"{files[0].name.split('.')[0]}-{_key(files, form, prefix)}"
     table_path, note_path = (cache_folder() / "passages" / (stem + end) for end in (".arrow", ".json"))
-    if not (note_path.exists() and table_path.exists()):
+    note = noted(table_path, note_path)
+    if note is None:
         with written_whole(table_path) as part:
             titled = _write(part, files, rows, prefix)
-        write_json(note_path, {"files": [f.name for f in files], "titled": titled})
-    note = json.loads(note_path.read_text(encoding="utf-8"))
+        table_sum = sampled_sha256(table_path)
+        note = {"files": [f.name for f in files], "titled": titled, "table": table_sum}
+        write_json(note_path, note)
     table = pa.ipc.open_file(pa.memory_map(str(table_path))).read_all()
     ids, titles, texts = (TextColumn(column.chunks) for column in table.columns)
     ids.distinct = True  # it was checked when the table was written
@@ -129,6 +131,5 @@ def sha256_of(text: str) -> str:
 
 
 def _key(files: Sequence[Path], *parts: str) -> str:
-    """Return a name for some files as they are now: of their paths, sizes and times of change."""
-    identity = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    return sha256_of(json.dumps([CACHE_VERSION, parts, identity]))[:24]
+    """Return a name for some files as they are now: of their places, times and content."""
+    return sha256_of(json.dumps([CACHE_VERSION, parts, [identity(f) for f in files]]))[:24]

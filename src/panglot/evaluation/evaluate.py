@@ -31,6 +31,7 @@ from panglot.evaluation.stores import check_store
 from panglot.evaluation.trec import DEPTH, check_ids, write_runs
 
 Progress = Callable[[int], None]
+SOME = 1000  # passages that are looked at
 
 
 def evaluate(
@@ -87,6 +88,7 @@ def evaluate(
         check_ids(benchmark)
     check_centre(centre, model)
     queries, passages = embeddings or embed_benchmark(model, benchmark, bf16=bf16, progress=progress)
+    _check_ranking(passages)
     described = describe_model(model, name, training)
     described |= {"precision": "bfloat16" if bf16 else "float32", "centring": None}
     if isinstance(passages, Store):
@@ -128,6 +130,15 @@ def evaluate(
             progress=progress,
         )
     return Evaluation(results, evaluation.per_query, perturbed)
+
+
+def _check_ranking(passages: Vectors) -> None:
+    """Refuse embeddings that are all the same, as those of a model of zeros: ties are not a ranking."""
+    some = np.asarray(passages[:SOME])
+    if len(some) > 1 and not np.ptp(some, axis=0).any():
+        raise PanglotError(
+            "The model gives all passages the same embedding, so nothing is ranked. Check its weights."
+        )
 
 
 def embed_benchmark(

@@ -22,7 +22,17 @@ from panglot.data.pairs_files.jsonl import REQUIRED, read_jsonl
 from panglot.data.pairs_files.mapped import SCHEMA, blank, with_language_codes
 from panglot.data.pairs_files.parquet import read_parquet
 from panglot.errors import PanglotError
-from panglot.files import cache_folder, explained, open_bytes, sha256, write_json, written_whole
+from panglot.files import (
+    cache_folder,
+    explained,
+    identity,
+    noted,
+    open_bytes,
+    sampled_sha256,
+    sha256,
+    write_json,
+    written_whole,
+)
 from panglot.languages import is_language, no_language
 
 BATCH = 16_384
@@ -40,8 +50,9 @@ def cached_table(source: str | Path, columns: Columns | None = None) -> tuple[pa
     """Return the rows of a source as a memory-mapped table of ``SCHEMA``, and its SHA-256.
 
     The table is made on first use and kept in the cache folder (``PANGLOT_CACHE``, by default
-    ``~/.cache/panglot``) under a name made of the mapping and the file's path, size and time of change (of
-    a Hugging Face data set: its fingerprint). Processes that need one table at once wait for the first.
+    ``~/.cache/panglot``) under a name made of the mapping and the file's place, time and content (of a
+    Hugging Face data set: its fingerprint). A damaged table is made again. Processes that need one table at
+    once wait for the first.
 
     Args:
         source: a file, or ``hf:owner/name:config@revision#split``.
@@ -50,15 +61,17 @@ def cached_table(source: str | Path, columns: Columns | None = None) -> tuple[pa
     source = bundled(source)
     stem = _place(source, columns)
     table_path, note_path = stem.with_name(stem.name + ".arrow"), stem.with_name(stem.name + ".json")
-    if not (note_path.exists() and table_path.exists()):
-        lock = cache_folder() / "locks" / f"{stem.name}.lock"
+    lock = cache_folder() / "locks" / f"{stem.name}.lock"
+    note = noted(table_path, note_path)
+    if note is None:
         with explained(lock):
             lock.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(lock):
-                if not (note_path.exists() and table_path.exists()):
-                    _make_table(source, columns, table_path, note_path)
+                note = noted(table_path, note_path)
+                if note is None:
+                    note = _make_table(source, columns, table_path, note_path)
     memory = pa.memory_map(str(table_path))
-    return pa.ipc.open_file(memory).read_all(), str(json.loads(note_path.read_text())["sha256"])
+    return pa.ipc.open_file(memory).read_all(), str(note["sha256"])
 
 
 def read_rows(
@@ -117,20 +130,23 @@ def _place(source: str | Path, columns: Columns | None) -> Path:
         path = Path(source)
         if not path.exists() or path.is_dir():
             open_bytes(path)  # says what is wrong with the path
-        stat = path.stat()
         name = path.name
-        key[2:] = [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
+        key[2:] = identity(path)
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     return cache_folder() / "pairs" / f"{name}-{digest[:16]}"
 
 
-def _make_table(source: str | Path, columns: Columns | None, table_path: Path, note_path: Path) -> None:
+def _make_table(
+    source: str | Path, columns: Columns | None, table_path: Path, note_path: Path
+) -> dict[str, Any]:
     with written_whole(table_path) as part, pa.ipc.new_file(str(part), SCHEMA) as writer:
         for batch in _batches(source, columns):
             writer.write_batch(batch)
     # rows of a data set have no file of their own to hash: the table stands for them
     hashed = table_path if is_hub_source(source) else Path(source)
-    write_json(note_path, {"file": Path(source).name, "sha256": sha256(hashed)})
+    note = {"file": Path(source).name, "sha256": sha256(hashed), "table": sampled_sha256(table_path)}
+    write_json(note_path, note)
+    return note
 
 
 def _batches(source: str | Path, columns: Columns | None = None) -> Iterator[pa.RecordBatch]:
