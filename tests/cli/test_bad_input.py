@@ -45,7 +45,7 @@ def one_sentence(outcome: Any) -> str:
     assert outcome.out == ""
     assert "Traceback" not in outcome.err
     *before, last = outcome.err.rstrip("\n").split("\n")
-    assert all(text.startswith("loading ") for text in before)
+    assert all(text.startswith(("loading ", "note: ")) for text in before)
     assert last.startswith("error: ")
     return str(last.removeprefix("error: "))
 

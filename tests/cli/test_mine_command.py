@@ -167,7 +167,8 @@ def test_texts_of_a_corpus_are_mined(panglot: Runner, tmp_path: Path, two_langua
     text = {"text": "Some of them fly almost without a sound.", "language": "en", "title": "Birds"}
     corpus.write_text(json.dumps(text) + "\n")
     place = tmp_path / "mined.jsonl"
-    given = ("--within-language", "--corpus", corpus, "--json")
+    # as many negatives as there are passages, and none too near: the corpus must be among them
+    given = ("--within-language", "--corpus", corpus, "--negatives", "50", "--margin", "1.0", "--json")
     outcome = panglot("mine", "--pairs", two_languages, "--output", place, *given)
     assert (outcome.code, outcome.err) == (0, "")
     wanted = f"Birds {text['text']}"

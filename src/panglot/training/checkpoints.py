@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ def only_training(folder: Path) -> Iterator[None]:
             (folder / OWNER_FILE).unlink(missing_ok=True)
             lock.release()
             (folder / LOCK_FILE).unlink(missing_ok=True)
+            with suppress(OSError):  # a run that was refused leaves no empty folder
+                folder.rmdir()
 
 
 def _take(lock: FileLock, folder: Path) -> None:
