@@ -110,6 +110,14 @@ def test_tokens_are_counted_uncut(encoder: SentenceTransformer, tiny_encoder: Se
     assert counted > 900  # the model itself reads 256
 
 
+def test_a_document_without_text_has_no_passages(
+    encoder: SentenceTransformer, tiny_encoder: SentenceTransformer
+) -> None:
+    for model in (encoder, tiny_encoder):
+        for sections in ((), (Section("Heading", " "),)):
+            assert passages_of(Document("d", sections, "T"), token_counter(model), 16) == []
+
+
 def test_the_length_is_at_most_what_the_model_reads(tiny_encoder: SentenceTransformer) -> None:
     tiny_encoder.max_seq_length = 64
     room = 64 - len("Passage: ") - 2
