@@ -41,6 +41,14 @@ def test_nothing_but_white_space_is_lost_and_every_piece_fits(text: str, length:
     assert all(0 < len(piece) <= length for piece in pieces)
 
 
+@pytest.mark.parametrize("sign", [" ", ")", ".", "\t", "。」", ".\"", ","])
+def test_a_long_run_of_signs_is_cut_like_any_text(sign: str) -> None:
+    """Time that grew with the square of the length would end the test by its time limit."""
+    text = f"a{sign * 100_000}b"
+    pieces = split_text(text, lambda texts: [len(part) // 8 + 1 for part in texts], 64)
+    assert "".join("".join(pieces).split()) == "".join(text.split())
+
+
 def test_passages_have_ids_titles_and_the_documents_language() -> None:
     sections = (Section("", "One two."), Section("Springs", "Three four. Five six."), Section("End", "  "))
     document = Document("d", sections, "Rivers", "en", "f.md", {"path": "f.md"})
@@ -100,6 +108,14 @@ def test_tokens_are_counted_uncut(encoder: SentenceTransformer, tiny_encoder: Se
     long = "The river is long. " * 200
     (counted,) = token_counter(encoder)([long])
     assert counted > 900  # the model itself reads 256
+
+
+def test_a_document_without_text_has_no_passages(
+    encoder: SentenceTransformer, tiny_encoder: SentenceTransformer
+) -> None:
+    for model in (encoder, tiny_encoder):
+        for sections in ((), (Section("Heading", " "),)):
+            assert passages_of(Document("d", sections, "T"), token_counter(model), 16) == []
 
 
 def test_the_length_is_at_most_what_the_model_reads(tiny_encoder: SentenceTransformer) -> None:

@@ -122,6 +122,8 @@ def split_text(text: str, count: Count, length: int) -> list[str]:
 
 def _without_short(pieces: list[Section], fits: Callable[[Section], bool], count: Count) -> list[Section]:
     """Join pieces of a few words with the one before them, else with the one after them, where they fit."""
+    if len(pieces) < 2:  # tokenizers refuse an empty list
+        return pieces
     found: list[Section] = []
     sizes = count([piece.text for piece in pieces])
     held: Section | None = None  # a short one, that waits for the next
