@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install quickstart test check bench clean
+.PHONY: install quickstart test check docs bench clean
 
 install: $(VENV)/.installed
 
@@ -28,10 +28,15 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# the pages of docs/, with commands and Python functions from their own help, as a site in site/
+docs: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 bench: install
 	$(BIN)/python benchmarks/sampler.py
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/training.py --pairs src/panglot/data/sample/train.jsonl --batch-size 48
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs site

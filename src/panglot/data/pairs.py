@@ -109,7 +109,7 @@ def load_pairs(
 
     Fields: ``item_id, language, query, passage``; optional ``passage_id`` (default: item_id),
     ``document_id`` (default: passage_id) and ``negatives`` (texts in that language). One row an item and
-    language, or one row an item with a column a language; see ``docs/your-data.md``.
+    language, or one row an item with a column a language; see ``docs/guides/your-data.md``.
 
     Args:
         source: a file, ``hf:owner/name#split``, or ``sample`` (bundled with panglot).

@@ -52,7 +52,7 @@ class Evaluation:
     """What an evaluation found.
 
     Attributes:
-        results: the content of the results file (see ``docs/results-file.md``).
+        results: the content of the results file (see ``docs/reference/results-file.md``).
         per_query: one row per query and pool; see ``aggregate.per_query``.
         perturbed: the same of changed queries, with ``perturbation``, the kind of change; None: none.
     """

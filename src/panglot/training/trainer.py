@@ -22,7 +22,7 @@ from panglot.training.micro_batches import Features
 from panglot.training.optimizer import clip_gradients, make_optimizer
 
 WEIGHTS = "model.safetensors"
-CPU_TOKENS, GPU_TOKENS = 1024, 16_384  # of a micro-batch, measured on either: see docs/performance.md
+CPU_TOKENS, GPU_TOKENS = 1024, 16_384  # of a micro-batch, measured on either: see docs/results/performance.md
 COUNTED = ("pairs", "tokens", "padded", "monolingual")
 
 

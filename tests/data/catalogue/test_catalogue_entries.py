@@ -143,6 +143,6 @@ def test_an_unknown_entry_is_said() -> None:
 
 
 def test_the_page_of_benchmarks_names_every_entry_and_family() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "benchmarks.md").read_text(encoding="utf-8")
     for entry in ENTRIES.values():
         assert f"| `{entry.family or entry.name}` |" in page

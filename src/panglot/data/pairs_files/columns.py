@@ -135,7 +135,7 @@ def _check_form(
         if name not in given and not (name == "item_id" and "language" in fixed):
             raise PanglotError(
                 f"{where}: has no column '{name}'; it has {_listed(names)}: "
-                f"say which it is with --column {name}=NAME (see docs/your-data.md)."
+                f"say which it is with --column {name}=NAME (see docs/guides/your-data.md)."
             )
     if wide and (odd := next((name for name in ("query", "passage") if name in singles), None)):
         other = "passage" if odd == "query" else "query"

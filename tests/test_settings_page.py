@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from panglot.training.config import Lora, TrainingConfig
 
-PAGE = (Path(__file__).parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[1] / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
 PARTS: dict[str, type[BaseModel]] = {
     **{name: type(part) for name, part in TrainingConfig()},
     "training.lora": Lora,
