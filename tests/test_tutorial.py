@@ -80,7 +80,14 @@ def test_the_commands_run_one_after_the_other(
                 assert capsys.readouterr().out
         elif not block.startswith("curl"):
             subprocess.run(["bash", "-e"], input=block, text=True, check=True, cwd=clone)
-    made = ["zero-shot.json", "mixed.json", "hybrid.json", "mine.json", "report.html", "mine/model.safetensors"]
+    made = [
+        "zero-shot.json",
+        "mixed.json",
+        "hybrid.json",
+        "mine.json",
+        "report.html",
+        "mine/model.safetensors",
+    ]
     assert [name for name in made if not (clone / "runs" / name).exists()] == []
 
 
