@@ -98,3 +98,9 @@ def test_a_planted_paragraph_is_found_among_real_texts(shared_data: Path, tmp_pa
     assert report["xquad-r"]["rows_with_shared_run"] == 1
     assert [f.examples[0].line for f in findings] == [2]
     assert len(load_pairs(shared_data / "train" / "bitcoin-faq.jsonl.gz")) == 46
+
+
+def test_a_text_in_another_form_overlaps(make_rows: MakeRows) -> None:
+    rows = make_rows([("a", "fr", "Où ?", "Le cafe\u0301 noir du matin est se\u00adrvi.\u200b")])
+    unseen = Unseen("theirs", [], ["Le caf\u00e9 noir du matin est servi."])
+    assert find_overlap(rows, [unseen])[0]["theirs"]["rows_with_equal_text"] == 1

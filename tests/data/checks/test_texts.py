@@ -112,3 +112,15 @@ def test_a_passage_among_its_negatives_is_told(make_rows: MakeRows) -> None:
     )
     (found,) = find_self_answers(rows)
     assert (found.severity, found.count, found.examples[0].line) == ("error", 1, 3)
+
+
+@pytest.mark.parametrize("twin", ["Cafe\u0301 noir.", "Caf\u00e9  noir. ", "Ca\u00adf\u00e9 noir.\u200b"])
+def test_a_text_in_another_form_is_a_repeat(make_rows: MakeRows, twin: str) -> None:
+    passage = find_repeats(
+        make_rows([("a", "fr", "Quoi ?", "Caf\u00e9 noir."), ("b", "fr", "Et quoi ?", twin)])
+    )
+    assert [(found.check, found.count, found.examples[0].line) for found in passage] == [("duplicate", 1, 2)]
+    copied = find_copies(make_rows([("a", "fr", "Quoi ?", "Caf\u00e9 noir."), ("a", "en", "What?", twin)]))
+    assert [found.check for found in copied] == ["untranslated"]
+    own = find_self_answers(make_rows([("a", "fr", "Quoi ?", "Caf\u00e9 noir.")], negatives=[[twin]]))
+    assert [found.check for found in own] == ["negatives"]
