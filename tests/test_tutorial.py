@@ -75,8 +75,9 @@ def test_the_commands_run_one_after_the_other(
                 assert [len(result["hits"]) for result in found["results"]] == [3]
         elif block.startswith("panglot"):
             for line in block.splitlines():
-                # one step instead of the tutorial's, which take a minute
-                run(shlex.split(line.replace("--steps 15", "--steps 1")), monkeypatch)
+                # one small step instead of the tutorial's, which take a minute
+                small = line.replace("--steps 15", "--steps 1").replace("--batch-size 32", "--batch-size 8")
+                run(shlex.split(small), monkeypatch)
                 assert capsys.readouterr().out
         elif not block.startswith("curl"):
             subprocess.run(["bash", "-e"], input=block, text=True, check=True, cwd=clone)

@@ -49,5 +49,5 @@ def test_a_weight_that_is_no_number_is_refused(
         run(monkeypatch, "average", tiny_checkpoint, tiny_checkpoint, "--weights", "a,1", "--output", where)
         == 2
     )
-    assert "'a' is no weight" in capsys.readouterr().err
+    assert "'a' is not a number" in capsys.readouterr().err
     assert not where.exists()

@@ -125,7 +125,7 @@ def test_a_benchmark_without_a_folder_is_one_sentence(panglot: Runner, tmp_path:
     outcome = panglot(
         "experiment", "strategies", recipe, "--output", tmp_path, "--pairs", SAMPLE, "--benchmark", "xquad-r"
     )
-    assert one_sentence(outcome) == "'xquad-r' names no folder; write NAME=FOLDER."
+    assert one_sentence(outcome) == "'xquad-r' names no folder. Write NAME=FOLDER."
 
 
 def test_an_earlier_quickstart_is_not_written_over(panglot: Runner, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_means_are_kept_in_another_folder(panglot: Runner, small_checkpoint: Pat
     given = (small_checkpoint, "--pairs", TRAIN, "--texts", "3")
     outcome = panglot("centre", *given, "--output", tmp_path)
     assert outcome.code == 0
-    assert f"means of 12 languages: {tmp_path / 'language_means.safetensors'}" in outcome.out
+    assert f"wrote the means of 12 languages to {tmp_path / 'language_means.safetensors'}" in outcome.out
     assert "note: the means of queries and of passages rest on fewer than 10 texts in ar (3)" in outcome.err
     used = panglot("evaluate", small_checkpoint, "--languages", "en,sw", "--centre", tmp_path, "--json")
     assert used.results["model"]["centring"]["texts"]["query"] == {"en": 3, "sw": 3}
@@ -116,7 +116,7 @@ def test_mistakes_are_one_sentence(panglot: Runner, model: Path, tmp_path: Path)
     broken.write_bytes(b"{")
     for choice, reason in {
         "model": "there are no language means; compute them with panglot centre",
-        "corpsu": "corpsu: no such file; use corpus, model, or a file of pairs or means",
+        "corpsu": "--centre corpsu: there is no such file. Use corpus, model, or a file of pairs or means",
         str(other): "has none of the benchmark's languages",
         str(broken): "is no file of language means that can be read",
     }.items():

@@ -77,7 +77,7 @@ def test_the_answer_is_written_and_shown(finished: SimpleNamespace) -> None:
     summary = json.loads((finished.folder / "summary.json").read_text(encoding="utf-8"))
     *lines, last = finished.out.splitlines()
     assert lines[0].startswith("mAP on sample by share of monolingual batches")
-    assert last == f"The page, plots and tables: {finished.folder}"
+    assert last == f"wrote the report, plots and tables to {finished.folder}"
     assert [run["name"] for run in summary["runs"]] == NAMES
     assert summary["benchmarks"]["sample"]["languages"] == ["de", "en"]
     assert list(summary["tables"]) == list(TABLES)
@@ -168,12 +168,12 @@ MISTAKES = {
     "--benchmark bear": "'bear' is no benchmark that panglot knows; choose one of afriqa, ",
     "--benchmark xquad-r": "benchmark 'xquad-r' needs its data",
     "--benchmark xquad-r=none": "none: no such file or folder; check --data",
-    "--benchmark xquad-r=": "'xquad-r=' names no folder; write NAME=FOLDER.",
+    "--benchmark xquad-r=": "'xquad-r=' names no folder. Write NAME=FOLDER.",
     "--benchmark held-out": "no documents are held out to measure on; name pairs and set --held-out above 0.",
-    "--data xquad-r": "'xquad-r' names no folder; write NAME=FOLDER.",
-    "--data =folder": "'=folder' names no folder; write NAME=FOLDER.",
+    "--data xquad-r": "'xquad-r' names no folder. Write NAME=FOLDER.",
+    "--data =folder": "'=folder' names no folder. Write NAME=FOLDER.",
     "--recipe none.toml": "none.toml: no such file, and no experiment of that name; use one of low-resource,",
-    "--recipe other.toml": "other.toml: asks 'scaling'; use panglot experiment scaling.",
+    "--recipe other.toml": "other.toml: the recipe is for 'scaling'. Use panglot experiment scaling.",
     "--recipe odd.toml": "odd.toml: unknown question 'why'; use one of low-resource,",
     "--pairs none.jsonl": "none.jsonl: no such file; check the path.",
     "--model no-such-model": "'no-such-model' is not a model",

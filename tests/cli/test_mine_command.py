@@ -180,15 +180,15 @@ MISTAKES = {
     "--pairs none.jsonl --output out.jsonl": "none.jsonl: no such file; check the path.",
     "--pairs train.jsonl --output out.csv": "out.csv: names no kind of pairs file; use .jsonl, .jsonl.gz",
     "--pairs train.jsonl --output .": "names no kind of pairs file",
-    "--pairs train.jsonl --output train.jsonl": "is what the pairs are read from; choose another --output",
-    "--pairs train.jsonl --pairs copy/train.jsonl --output out": "two sources are called 'train.jsonl'",
-    "--pairs train.jsonl --pairs copy/other.jsonl --output copy": "is what the pairs are read from",
+    "--pairs train.jsonl --output train.jsonl": "--output is a file of --pairs. Choose another --output",
+    "--pairs train.jsonl --pairs copy/train.jsonl --output out": "two sources have the name 'train.jsonl'",
+    "--pairs train.jsonl --pairs copy/other.jsonl --output copy": "--output is a file of --pairs",
     "--pairs train.jsonl --output out.jsonl --negatives 0": "0 negatives a row are asked for",
     "--pairs train.jsonl --output out.jsonl --margin 95": "the margin is 95.0; use a share",
     "--pairs train.jsonl --output out.jsonl --model none": "'none' is not a model",
     "--pairs train.jsonl --output out.jsonl --corpus corpus.jsonl": "mine with --within-language",
     "--pairs train.jsonl --output out.jsonl --within-language --corpus corpus.jsonl": (
-        "corpus.jsonl, line 2: says no language; add 'language'"
+        "corpus.jsonl, line 2: has no language. Add 'language'"
     ),
     "--pairs train.jsonl --output out.jsonl --max-length 5": "the maximum length is 5 tokens",
 }

@@ -81,7 +81,7 @@ def test_json(run: Run, runs: list[Path], tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (("--reference", "paper"), "has no figures on 'sample'"),
-        (("--reference", "book"), "'book' is no reference"),
+        (("--reference", "book"), "'book' is unknown"),
         (("--baseline", "3"), "there is no run 3"),
         (("--resamples", "0"), "0 resamples cannot be drawn"),
         (("--alpha", "2"), "alpha is 2"),

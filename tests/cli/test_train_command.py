@@ -34,7 +34,7 @@ def test_json_states_the_outcome_by_folder(short: Runner, tmp_path: Path) -> Non
 def test_a_person_is_told_where_the_model_is(short: Runner, tmp_path: Path) -> None:
     outcome = short("--output", tmp_path / "run", "--held-out", "0.2")
     assert outcome.code == 0
-    assert f"2 steps made; the model is in {tmp_path / 'run'}" in outcome.out
+    assert f"trained 2 steps; the model is in {tmp_path / 'run'}" in outcome.out
     assert "held-out multilingual AP: 0." in outcome.out
     assert "step 2/2  loss" in outcome.err
     assert "prompts: 'Query: ' before queries, 'Passage: ' before passages" in outcome.err

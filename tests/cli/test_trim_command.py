@@ -49,7 +49,7 @@ def test_a_person_is_told_what_was_saved_and_what_it_costs(
         assert (
             f"{cost['texts']} {title}: {100 * cost['tokens_changed']:.2f}% of tokens changed" in outcome.out
         )
-    assert outcome.out.splitlines()[-1].startswith(f"the model is in {tmp_path / 'small'}")
+    assert outcome.out.splitlines()[-1].startswith(f"wrote the model to {tmp_path / 'small'}")
 
 
 @pytest.mark.parametrize(("changed", "noted"), [(0.01, False), (0.0321, True)])

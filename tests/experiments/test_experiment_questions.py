@@ -507,7 +507,7 @@ def test_strategies_are_compared_with_variants_and_centring(tiny_checkpoint: Pat
         (["--strategy", "specific"], "'specific' cannot be compared"),
         (
             ["--variant", "loss.pull=1"],
-            "'loss.pull=1' names no settings; write NAME:PART.SETTING=VALUE",
+            "'loss.pull=1' has no settings. Write NAME:PART.SETTING=VALUE",
         ),
         (["--benchmark", "sample"], "'sample' names no folder; write NAME=FOLDER"),
     ],

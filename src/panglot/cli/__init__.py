@@ -1,4 +1,4 @@
-"""The command line: thin over the public Python API."""
+"""The command line, a thin layer over the Python functions."""
 
 import os
 import sys
@@ -25,36 +25,36 @@ from panglot.cli.train import train
 from panglot.cli.trim import trim
 from panglot.errors import PanglotError
 
-OLD_OPTIONS = {  # of the first version, taken for one version more
+OLD_OPTIONS = {  # old names of options, accepted in this version only
     "--evaluate-every": "--eval-steps",
     "--save-every": "--save-steps",
     "--table-learning-rate": "--embedding-learning-rate",
 }
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    help="Train and measure one retriever for every language: monolingual, cross-lingual, multilingual.",
+    help="Train and evaluate one retriever for all languages: monolingual, cross-lingual, multilingual.",
 )
-app.command()(quickstart)
-app.command(no_args_is_help=True)(train)
-app.add_typer(data.app, name="data")
-app.command()(evaluate)
-app.command(no_args_is_help=True)(compare)
-app.command(no_args_is_help=True)(inspect)
-app.command(no_args_is_help=True)(report)
+TRAIN, EVALUATE, SEARCH, DATA = "Train", "Evaluate", "Search", "Data"  # the panels of --help, in this order
+app.command(rich_help_panel=TRAIN)(quickstart)
+app.command(no_args_is_help=True, rich_help_panel=TRAIN)(train)
+app.command(no_args_is_help=True, rich_help_panel=TRAIN)(mine)
+app.command(no_args_is_help=True, rich_help_panel=TRAIN)(centre)
+app.command(no_args_is_help=True, rich_help_panel=TRAIN)(trim)
+app.command(no_args_is_help=True, rich_help_panel=TRAIN)(average)
+app.command(rich_help_panel=EVALUATE)(evaluate)
+app.command(no_args_is_help=True, rich_help_panel=EVALUATE)(compare)
+app.command(no_args_is_help=True, rich_help_panel=EVALUATE)(inspect)
+app.command(no_args_is_help=True, rich_help_panel=EVALUATE)(report)
+app.command(no_args_is_help=True, rich_help_panel=EVALUATE)(encode)
+app.add_typer(experiment.app, name="experiment", rich_help_panel=EVALUATE)
 export.app.command(no_args_is_help=True)(onnx)
-app.add_typer(export.app, name="export")
-app.command(no_args_is_help=True)(mine)
-app.command(no_args_is_help=True)(centre)
-app.command(no_args_is_help=True)(trim)
-app.command(no_args_is_help=True)(average)
-app.command(no_args_is_help=True)(encode)
-app.command(no_args_is_help=True)(index)
-app.command(no_args_is_help=True)(search)
-app.command()(serve)
-app.add_typer(experiment.app, name="experiment")
+app.add_typer(export.app, name="export", rich_help_panel=EVALUATE)
+app.command(no_args_is_help=True, rich_help_panel=SEARCH)(index)
+app.command(no_args_is_help=True, rich_help_panel=SEARCH)(search)
+app.command(rich_help_panel=SEARCH)(serve)
+app.add_typer(data.app, name="data", rich_help_panel=DATA)
 
 
 def _print_version(wanted: bool) -> None:
@@ -69,17 +69,17 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Define the options of ``panglot`` itself."""
 
 
 def _renamed(word: str) -> str:
-    """Return an option of the first version by its name of today."""
+    """Return the current name of an option."""
     name, equals, value = word.partition("=")
     return OLD_OPTIONS.get(name, name) + equals + value
 
 
 def main() -> None:
-    """Run the command line: a mistake is one sentence and exit code 2 (Ctrl-C is 130, as typer has it)."""
+    """Run the command line. A ``PanglotError`` is printed and gives exit code 2; Ctrl-C gives 130."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -18,26 +18,31 @@ tags:
 
 # The average of {count} models
 
-Weighted mean of the weights of models that were trained from the same one, made by panglot;
-`average.json` names them.
+panglot averaged the weights of models that were fine-tuned from the same model.
+`average.json` lists them.
 """
 
 
 def average(
-    models: Annotated[list[str], typer.Argument(help="Folders or hub ids of models of one architecture.")],
-    output: Annotated[Path, typer.Option(help="Folder for the averaged model; empty or new.")],
+    models: Annotated[
+        list[str],
+        typer.Argument(help="Model folders or hub ids. All models must have the same architecture."),
+    ],
+    output: Annotated[
+        Path, typer.Option(help="Write the averaged model into this folder, which must be new or empty.")
+    ],
     weights: Annotated[
-        str | None, typer.Option(help="One a model, separated by commas. (default: all the same)")
+        str | None, typer.Option(help="Weight of each model, separated by commas. (default: equal weights)")
     ] = None,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON, and nothing else.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
-    """Average the weights of models that were trained from the same one.
+    """Average the weights of models that were fine-tuned from the same model.
 
-    Runs of several seeds give one steadier model; a fine-tuned model and the one that it was trained from
-    give one that keeps more of what the latter knew.
+    The average of several seeds varies less than one run. The average of a fine-tuned model and its original
+    keeps more of the original's abilities.
 
     Example:
 
@@ -71,11 +76,11 @@ def average(
     if json:
         show.print_json(facts)
         return
-    show.tell(f"the average of {len(models)} models is in {output}")
+    show.tell(f"wrote the average of {len(models)} models to {output}")
 
 
 def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise PanglotError(f"'{text}' is no weight; write numbers such as 0.7,0.3.") from error
+        raise PanglotError(f"--weights: '{text}' is not a number. Write numbers such as 0.7,0.3.") from error

@@ -1,4 +1,4 @@
-"""``panglot centre``, and the means that ``panglot evaluate --centre`` names."""
+"""``panglot centre``, and the language means for ``panglot evaluate --centre``."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,29 +19,34 @@ TEXTS = 1000  # of each language
 
 
 def centre(
-    model: Annotated[str, typer.Argument(help="A model's folder, multilingual-e5-small, or a hub id.")],
+    model: Annotated[str, typer.Argument(help="Model folder, multilingual-e5-small, or hub id.")],
     pairs: Annotated[
         list[Path] | None,
-        typer.Option(help="Parallel pairs, as for panglot train. Once per source. (required)"),
+        typer.Option(
+            help="Parallel pairs, as for panglot train. Repeat the option for each source. (required)"
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="Another folder, or a .safetensors file. (default: the model's folder)"),
+        typer.Option(
+            help="Write the means to this folder or .safetensors file. (default: the model's folder)"
+        ),
     ] = None,
     texts: Annotated[
-        int, typer.Option(help="At most so many queries and so many passages of each language.")
+        int, typer.Option(help="Maximum number of queries, and of passages, per language.")
     ] = TEXTS,
     max_length: Annotated[
-        int | None, typer.Option(help="Cut texts at so many tokens. (default: the model's limit)")
+        int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
     ] = None,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
-    """Keep the mean embedding of each language with a model, for panglot evaluate --centre model.
+    """Compute the mean embedding of each language and store it with a model.
 
-    Centring takes the mean of its language away from each embedding: less language bias, without training.
+    Language centring subtracts these means from the embeddings, which lowers language bias without training.
+    Use them with panglot evaluate --centre model or panglot index --centre.
 
     Example:
 
@@ -51,9 +56,11 @@ def centre(
     from panglot.training.recipes import load_source
 
     if not pairs:
-        raise PanglotError("there are no texts to take means of; name files with --pairs.")
+        raise PanglotError("--pairs is missing. Name files of parallel pairs with it.")
     if output is None and not Path(model).is_dir():
-        raise PanglotError(f"'{model}' has no folder to keep its means in; name one with --output.")
+        raise PanglotError(
+            f"'{model}' is not a folder, so the means cannot be written into it. Name a folder with --output."
+        )
     sources = [load_source(path) for path in pairs]
     encoder = load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
     means = _means(encoder, sources, texts)
@@ -67,19 +74,19 @@ def centre(
     if json:
         show.print_json({"means": str(place), "texts": counts})
         return
-    show.tell(f"means of {len(counts['query'])} languages: {place}")
+    show.tell(f"wrote the means of {len(counts['query'])} languages to {place}")
 
 
 def means_for(
     choice: str, name: str, encoder: "SentenceTransformer", languages: Sequence[str]
 ) -> "LanguageMeans | Literal['corpus']":
-    """Return what ``--centre`` asks for: ``corpus``, the model's own means, or those of a file.
+    """Return the means that ``--centre`` names: ``corpus``, the model's own means, or those of a file.
 
     Args:
         choice: ``corpus``, ``model``, or a file (or folder) of means or of parallel pairs.
         name: the model's folder.
         encoder: the model.
-        languages: of the benchmark; of pairs, only these are encoded.
+        languages: those of the benchmark; only pairs in these languages are encoded.
     """
     from panglot.encoders import holds_language_means, load_language_means
     from panglot.training.recipes import load_source
@@ -91,16 +98,18 @@ def means_for(
     if holds_language_means(choice):
         return load_language_means(choice)
     if not Path(choice).exists():
-        raise PanglotError(f"{choice}: no such file; use corpus, model, or a file of pairs or means.")
+        raise PanglotError(
+            f"--centre {choice}: there is no such file. Use corpus, model, or a file of pairs or means."
+        )
     source = load_source(Path(choice))
     shared = [code for code in source.languages if code in languages]
     if not shared:
-        raise PanglotError(f"{choice}: has none of the benchmark's languages; name other pairs.")
+        raise PanglotError(f"{choice}: the file has no pairs in the benchmark's languages. Name other pairs.")
     return _means(encoder, [source.select(languages=shared)], TEXTS)
 
 
 def _means(encoder: "SentenceTransformer", sources: Sequence["ParallelPairs"], texts: int) -> "LanguageMeans":
     from panglot.encoders import count_texts, means_of_pairs
 
-    with show.bar("taking means", count_texts(sources, texts)) as advance:
+    with show.bar("computing language means", count_texts(sources, texts)) as advance:
         return means_of_pairs(encoder, sources, texts, progress=advance)

@@ -17,22 +17,18 @@ def compare(
     measure: Annotated[
         str | None, typer.Option(help="The measure to compare. (default: the first in the files)")
     ] = None,
-    baseline: Annotated[
-        int, typer.Option(help="Number of the run that the others are compared with, from 1.")
-    ] = 1,
-    alpha: Annotated[float, typer.Option(help="A corrected p below it is called significant.")] = 0.05,
-    resamples: Annotated[int, typer.Option(help="Resamples of items, for the intervals.")] = 1000,
-    flips: Annotated[int, typer.Option(help="Draws of the randomisation test.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the comparison as JSON, and nothing else.")
-    ] = False,
+    baseline: Annotated[int, typer.Option(help="Number of the baseline file, counted from 1.")] = 1,
+    alpha: Annotated[float, typer.Option(help="Significance level of the corrected p.")] = 0.05,
+    resamples: Annotated[int, typer.Option(help="Number of bootstrap resamples for the intervals.")] = 1000,
+    flips: Annotated[int, typer.Option(help="Number of random sign flips in the test.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
-    """Compare runs on one benchmark: what differs significantly, and which languages gain and lose.
+    """Compare results on one benchmark: show significant differences, and the languages that gain and lose.
 
-    Tests are paired and go by item (translations of a question are not independent): the signs of items'
-    differences are flipped at random; p is corrected by Holm's method over all settings, over all languages,
-    and over all language pairs. Intervals are a bootstrap over items.
+    The tests are paired and treat all translations of a question as one item. They flip the signs of the
+    items' differences at random. Holm's method corrects p over all settings, over all languages, and over all
+    language pairs. The intervals come from a bootstrap over items.
 
     Example:
 

@@ -10,41 +10,57 @@ from panglot.cli import show
 
 
 def encode(
-    model: Annotated[str, typer.Argument(help="multilingual-e5-small, a model's folder, or a hub id.")],
-    output: Annotated[Path, typer.Option(help="The store's folder: new, or one to be completed.")],
-    benchmark: Annotated[str, typer.Option(help="A benchmark by name; its passages are encoded.")] = "sample",
+    model: Annotated[str, typer.Argument(help="multilingual-e5-small, a model folder, or a hub id.")],
+    output: Annotated[Path, typer.Option(help="Folder of the store. An incomplete store is completed.")],
+    benchmark: Annotated[
+        str, typer.Option(help="Name of the benchmark whose passages are encoded.")
+    ] = "sample",
     data: Annotated[
-        Path | None, typer.Option(help="The benchmark's folder or file; 'sample' needs none.")
+        Path | None,
+        typer.Option(
+            help="Folder or file of the benchmark. (default: the places that 'panglot data info NAME' lists)"
+        ),
     ] = None,
-    languages: Annotated[str | None, typer.Option(help="Only passages in these languages.")] = None,
+    languages: Annotated[
+        str | None, typer.Option(help="Encode only passages in these languages, e.g. en,de,sw.")
+    ] = None,
     candidate_text: Annotated[
-        str | None, typer.Option(help="LAReQA: sentence (the default) or sentence+context.")
+        str | None, typer.Option(help="Passages of LAReQA: sentence (the default) or sentence+context.")
     ] = None,
     dtype: Annotated[
-        str, typer.Option(help="float32, float16 (half the space), or int8 (a quarter of it).")
+        str,
+        typer.Option(
+            help="Number format: float32, float16 (half the space), or int8 (a quarter of the space)."
+        ),
     ] = "float16",
     shard_size: Annotated[
-        int, typer.Option(help="Passages in a shard: the most that is lost when the command is stopped.")
+        int, typer.Option(help="Passages per shard. An interrupted command loses at most one shard.")
     ] = 100_000,
     part: Annotated[
-        str, typer.Option(help="Only a part of the shards, as 3/16: one process or machine a part.")
+        str,
+        typer.Option(
+            help="Encode only this part of the shards, e.g. 3/16, so that several machines share the work."
+        ),
     ] = "1/1",
     workers: Annotated[
-        int, typer.Option(help="Encode in so many processes, with Ray (pip install 'panglot[ray]').")
+        int,
+        typer.Option(
+            help="Number of processes, run by Ray (pip install 'panglot[ray]'). 0 uses this process only."
+        ),
     ] = 0,
     max_length: Annotated[
-        int | None, typer.Option(help="Cut texts at so many tokens. (default: the model's limit)")
+        int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
     ] = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster.")] = False,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON, and nothing else.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
-    """Encode a benchmark's passages into a store on disk, for pools that do not fit in memory.
+    """Encode the passages of a benchmark into a store on disk, for pools that do not fit in memory.
 
-    A store is written in shards, each whole or not at all: run the command again to continue. Evaluate with
-    it: panglot evaluate MODEL --benchmark NAME --store FOLDER.
+    The store consists of shards. Run the same command again to continue after an interruption. To evaluate
+    with the store: panglot evaluate MODEL --benchmark NAME --store FOLDER.
 
     Examples:
 
@@ -90,6 +106,6 @@ def encode(
         typical = written.rms_error / facts.dimension**0.5
         show.tell(f"encoded {written.rows:,} passages; {dtype} changes a cosine by {typical:.0e} (rms)")
     if left:
-        show.note(f"{left} of {facts.shards} shards are still missing; encode the other parts.")
+        show.note(f"{left} of {facts.shards} shards are missing. Encode the other parts.")
     else:
         show.tell(f"the store is complete: {output}, {facts.rows:,} passages in {facts.shards} shards")

@@ -23,75 +23,84 @@ def evaluate(
     model: Annotated[
         str,
         typer.Argument(
-            help="multilingual-e5-small, a model's folder, a hub id, or bm25 (words, without a model)."
+            help="multilingual-e5-small, a model folder, a hub id, or bm25 (word matching without a model)."
         ),
     ],
     benchmark: Annotated[
-        str, typer.Option(help="A name of 'panglot data list', such as xquad-r.")
+        str, typer.Option(help="Name of the benchmark; 'panglot data list' shows all.")
     ] = "sample",
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Its folder or file. (default: looked for in PANGLOT_DATA and among what was fetched)"
+            help="Folder or file of the benchmark. (default: the folders of PANGLOT_DATA, then the cache)"
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="Write the results here (JSON), and per-query figures beside it (Parquet)."),
+        typer.Option(
+            help="Write the results to this JSON file, and figures per query to a Parquet file beside it."
+        ),
     ] = None,
     measures: Annotated[
         str | None,
-        typer.Option(help="AP, nDCG@k, R@k, RR@k, Success@k; separated by commas. (default: the usual ones)"),
+        typer.Option(
+            help="AP, nDCG@k, R@k, RR@k, Success@k; separated by commas. (default: the benchmark's own)"
+        ),
     ] = None,
     languages: Annotated[
-        str | None, typer.Option(help="Only queries and passages in these languages, e.g. en,de,sw.")
+        str | None, typer.Option(help="Use only queries and passages in these languages, e.g. en,de,sw.")
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Of the official ones. (default: that on which figures are published)")
+        str | None, typer.Option(help="Benchmark split. (default: the one papers report)")
     ] = None,
     candidate_text: Annotated[
-        str | None, typer.Option(help="LAReQA: sentence (the default) or sentence+context.")
+        str | None, typer.Option(help="Passages of LAReQA: sentence (the default) or sentence+context.")
     ] = None,
     store: Annotated[
-        Path | None, typer.Option(help="A store of the passages, from 'panglot encode', for large pools.")
+        Path | None,
+        typer.Option(help="Store of encoded passages that 'panglot encode' wrote, for large pools."),
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option(help="Cut texts at so many tokens. (default: the model's limit)")
+        int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
     ] = None,
     centre: Annotated[
         str | None,
         typer.Option(
-            help="Take each language's mean embedding away: corpus (means of the benchmark's own texts), "
-            "model (those kept with the model), or a file of parallel pairs or of means. (default: nothing)"
+            help="Subtract the mean embedding of each language: corpus (means of the benchmark's texts), "
+            "model (means stored with the model), or a file of pairs or means. (default: no centring)"
         ),
     ] = None,
     bf16: Annotated[
-        bool, typer.Option("--bf16", help="Encode in bfloat16: faster; figures differ by a few .0001.")
+        bool, typer.Option("--bf16", help="Encode in bfloat16: faster, and figures change by a few .0001.")
     ] = False,
     perturb: Annotated[
         str | None,
         typer.Option(
-            help="Measure the queries again as people also type them: typos, no-diacritics, romanised, "
-            "wrong-layout, lower-case, no-question-mark, code-switch; separated by commas."
+            help="Measure changed queries, too. Kinds of change, separated by commas: typos, no-diacritics, "
+            "romanised, wrong-layout, lower-case, no-question-mark, code-switch."
         ),
     ] = None,
     lexicon: Annotated[
-        Path | None, typer.Option(help="Word pairs for code-switch; see docs/bias.md for the form.")
+        Path | None,
+        typer.Option(
+            help="File or folder of word pairs for code-switch, one pair a line; see docs/guides/bias.md."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of what --perturb draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of --perturb.")] = 0,
     runs: Annotated[Path | None, typer.Option(help="Write TREC runs and qrels into this folder.")] = None,
-    run_depth: Annotated[int, typer.Option(help="Passages per list in the runs; 0: all of them.")] = 100,
+    run_depth: Annotated[
+        int, typer.Option(help="Passages per query in the TREC runs; 0 writes all passages.")
+    ] = 100,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the results as JSON, and nothing else.")
-    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
-    """Measure an encoder in three settings: monolingual, cross-lingual, and one multilingual pool.
+    """Evaluate an encoder in three settings: monolingual, cross-lingual, and multilingual.
 
-    Prints mean figures, figures by query language with rank distance (worst minus best rank of a query's
-    right passages in the multilingual pool: how much the model ranks by language), and the language matrix.
+    The command prints the mean of each measure, the figures of each query language with its rank distance,
+    and the matrix of query and passage languages. Rank distance is the worst minus the best rank of a query's
+    relevant passages in the multilingual pool. It is high if the model ranks passages by their language.
 
     Examples:
 
@@ -107,7 +116,7 @@ def evaluate(
     given = usual if measures is None else measures.split(",")
     names = [name.strip() for name in given if name.strip()]
     if not names:
-        raise PanglotError("no measure is named; leave --measures out, or name one such as AP.")
+        raise PanglotError("--measures names no measure. Leave the option out, or name a measure such as AP.")
     for name in names:
         parse_measure(name)
     if run_depth < 0:
@@ -124,7 +133,7 @@ def evaluate(
         "--runs": runs,
     }
     if model == BM25:
-        _refuse(whole, "BM25 reads words, and has no vectors")
+        _refuse(whole, "BM25 has no vectors")
         evaluation = _bm25(chosen, names)
     elif isinstance(chosen, Suite):
         able = ("--centre", "--max-length", "--bf16", "--runs")
@@ -169,10 +178,10 @@ def evaluate(
 
 
 def _refuse(options: Mapping[str, object], why: str) -> None:
-    """Refuse options that something cannot do."""
+    """Refuse options that a model or benchmark does not support."""
     for option, value in options.items():
         if value:
-            raise PanglotError(f"{why}, so {option} means nothing here; leave it out.")
+            raise PanglotError(f"{why}, so {option} has no effect. Leave it out.")
 
 
 def _bm25(chosen: "Benchmark | Suite", measures: list[str]) -> "Evaluation":
@@ -181,7 +190,7 @@ def _bm25(chosen: "Benchmark | Suite", measures: list[str]) -> "Evaluation":
 
     if isinstance(chosen, Suite):
         raise PanglotError(
-            f"'{chosen.name}' is a suite of pools, which BM25 does not rank here; use a model."
+            f"'{chosen.name}' is a suite of several pools, which BM25 cannot rank. Use a model."
         )
     with show.bar("ranking", bm25_work(chosen)) as advance:
         return bm25_evaluation(chosen, measures=measures, progress=advance)
@@ -267,7 +276,7 @@ def _benchmark(
 
 
 def _tell(results: dict[str, Any], measure: str) -> None:
-    """Print what a person wants to see of an evaluation."""
+    """Print the tables of an evaluation."""
     from panglot.report import (
         languages_table,
         matrix_table,

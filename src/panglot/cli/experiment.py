@@ -1,4 +1,4 @@
-"""``panglot experiment``: a command for each question, and one that compares strategies."""
+"""``panglot experiment``: one command for each question, and one that compares strategies."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,55 +21,66 @@ HELP = {
     "scaling": "What do more training languages and larger batches buy, and what do they cost?",
     "unseen-languages": "How far does each strategy reach languages, scripts and families it never saw?",
     "baselines": "One leaderboard: hybrid-tuned encoders against zero-shot encoders, and BM25.",
-    "domain-shift": "One model for all languages or one a language: which keeps more outside its domain?",
-    "alpha": "Which share of monolingual batches is best, constant or on a schedule?",
+    "domain-shift": "One model for all languages, or one for each: which is better outside its domain?",
+    "alpha": "Which share of monolingual batches is best: a constant one or a schedule?",
 }
-ABOUT = """Trains what is missing, measures, tests, and writes report.html, report.md and summary.json. You
-may stop it at any time; the same command goes on and never repeats a finished run."""
+ABOUT = """The command trains the missing models, evaluates and compares them, and writes
+report.html, report.md and summary.json. You can stop it at any time: the same command continues and skips
+finished runs."""
 WAIT = 60.0  # seconds between lines about training in a pipe
 
-app = typer.Typer(no_args_is_help=True, help="Questions about training, each answered by one command.")
+app = typer.Typer(no_args_is_help=True, help="Answer a question about training with one command.")
 
 
 @app.command()
 def strategies(
-    recipe: Annotated[Path, typer.Argument(help="The budget that all strategies share (TOML).")],
-    output: Annotated[Path, typer.Option(help="Folder for the answer.")],
+    recipe: Annotated[Path, typer.Argument(help="Recipe (TOML) that all strategies share.")],
+    output: Annotated[Path, typer.Option(help="Write the report and its tables into this folder.")],
     pairs: Annotated[
-        list[Path], typer.Option(help="Parallel pairs, or a folder of LAReQA. Once per source.")
+        list[Path],
+        typer.Option(help="Parallel pairs, or a folder of LAReQA. Repeat the option for each source."),
     ],
-    benchmark: Annotated[list[str], typer.Option(help="NAME=FOLDER, such as xquad-r=lareqa/xquad-r.")],
+    benchmark: Annotated[
+        list[str],
+        typer.Option(
+            help="Benchmark and its folder, as NAME=FOLDER, e.g. xquad-r=lareqa/xquad-r; repeatable."
+        ),
+    ],
     strategy: Annotated[
         str, typer.Option(help="Strategies to compare, separated by commas.")
     ] = "monolingual,crosslingual,mixed,hybrid",
     variant: Annotated[
         list[str] | None,
-        typer.Option(help="NAME:PART.SETTING=VALUE,... to run the recipe with other settings, too."),
+        typer.Option(
+            help="Run the recipe with other settings, too, as NAME:PART.SETTING=VALUE,...; repeatable."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A setting of the recipe for all runs, as PART.NAME=VALUE; repeatable."),
+        typer.Option(
+            "--set", help="Change a setting of the recipe for all runs, as PART.NAME=VALUE; repeatable."
+        ),
     ] = None,
     languages: Annotated[
-        str | None, typer.Option(help="Train on these languages only, e.g. en,de,sw. (default: all)")
+        str | None, typer.Option(help="Train only on these languages, e.g. en,de,sw. (default: all)")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Another encoder than the recipe's.")] = None,
+    model: Annotated[str | None, typer.Option(help="Encoder. (default: the recipe's)")] = None,
     centred: Annotated[
-        bool, typer.Option("--centred", help="Measure each model with language centring, too.")
+        bool, typer.Option("--centred", help="Evaluate each model with language centring, too.")
     ] = False,
-    bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16 when measuring.")] = False,
-    seeds: Annotated[int, typer.Option(help="Runs of each strategy.", min=1)] = 3,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Evaluate in bfloat16.")] = False,
+    seeds: Annotated[int, typer.Option(help="Number of random seeds per strategy.", min=1)] = 3,
     runs: Annotated[
         Path | None,
-        typer.Option(help="Folder of the runs; experiments may share it. (default: OUTPUT/runs)"),
+        typer.Option(help="Folder for the runs, which several experiments can share. (default: OUTPUT/runs)"),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Runs at once, through Ray.", min=1)] = 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the runs.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    workers: Annotated[int, typer.Option(help="Number of runs at the same time, run by Ray.", min=1)] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and stop.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON: the summary.")] = False,
 ) -> None:
-    """Compare batch strategies under one budget, with intervals, on benchmarks never trained on.
+    """Compare batch strategies with the same training budget, on benchmarks that are not trained on.
 
-    You may stop it at any time; the same command goes on where it stopped, and never repeats a finished run.
+    You can stop the command at any time: the same command continues and skips finished runs.
     """
     from panglot.experiments import Data, Experiment
     from panglot.training import parse_override, read_recipe
@@ -81,7 +92,7 @@ def strategies(
     for text in variant or []:
         name, colon, changes = text.partition(":")
         if not colon:
-            raise PanglotError(f"'{text}' names no settings; write NAME:PART.SETTING=VALUE.")
+            raise PanglotError(f"--variant: '{text}' has no settings. Write NAME:PART.SETTING=VALUE.")
         variants[name] = dict(parse_override(setting) for setting in changes.split(","))
     grid = {
         "strategies": [name for name in strategy.split(",") if name],
@@ -98,40 +109,46 @@ def strategies(
 
 def _command(name: str) -> Callable[..., None]:
     def command(
-        output: Annotated[Path, typer.Option(help="Folder for the answer.")],
+        output: Annotated[Path, typer.Option(help="Write the report and its tables into this folder.")],
         pairs: Annotated[
             list[str] | None,
-            typer.Option(help="Parallel pairs to train on (as for panglot train). Once per source."),
+            typer.Option(help="Parallel pairs, as for panglot train. Repeat the option for each source."),
         ] = None,
         recipe: Annotated[
-            Path | None, typer.Option(help="An experiment of your own (TOML), in place of the bundled one.")
+            Path | None, typer.Option(help="Recipe of the experiment (TOML). (default: the bundled one)")
         ] = None,
         benchmark: Annotated[
             list[str] | None,
-            typer.Option(help="Measure on NAME, or NAME=FOLDER; repeatable. (default: the recipe's)"),
+            typer.Option(help="Benchmark, as NAME or NAME=FOLDER; repeatable. (default: the recipe's)"),
         ] = None,
         place: Annotated[
             list[str] | None,
-            typer.Option("--data", help="NAME=FOLDER: where a benchmark lies; repeatable."),
+            typer.Option("--data", help="Folder of a benchmark, as NAME=FOLDER; repeatable."),
         ] = None,
-        model: Annotated[str | None, typer.Option(help="Another encoder than the recipe's.")] = None,
-        seeds: Annotated[int | None, typer.Option(help="Runs of every trained model.")] = None,
+        model: Annotated[str | None, typer.Option(help="Encoder. (default: the recipe's)")] = None,
+        seeds: Annotated[int | None, typer.Option(help="Number of random seeds per trained model.")] = None,
         settings: Annotated[
             list[str] | None,
-            typer.Option("--set", help="grid.NAME=VALUE, or PART.NAME=VALUE of training; repeatable."),
+            typer.Option(
+                "--set",
+                help="Change a setting, as grid.NAME=VALUE or PART.NAME=VALUE of training; repeatable.",
+            ),
         ] = None,
         held_out: Annotated[
             float,
-            typer.Option(help="Share of the pairs' documents that nothing is trained on.", min=0, max=0.9),
+            typer.Option(help="Share of the pairs' documents to exclude from training.", min=0, max=0.9),
         ] = 0.0,
         runs: Annotated[
             Path | None,
-            typer.Option(help="Folder of the runs; experiments may share it. (default: OUTPUT/runs)"),
+            typer.Option(
+                help="Folder for the runs, which several experiments can share. (default: OUTPUT/runs)"
+            ),
         ] = None,
-        workers: Annotated[int, typer.Option(help="Runs at once, through Ray.", min=1)] = 1,
-        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the runs.")] = False,
+        workers: Annotated[int, typer.Option(help="Number of runs at the same time, run by Ray.", min=1)] = 1,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and stop.")] = False,
         json: Annotated[
-            bool, typer.Option("--json", help="Print summary.json, or with --dry-run the runs.")
+            bool,
+            typer.Option("--json", help="Print only JSON: the summary, or with --dry-run the list of runs."),
         ] = False,
     ) -> None:
         from panglot.evaluation import DEFAULT_MEASURES
@@ -149,7 +166,7 @@ def _command(name: str) -> Callable[..., None]:
         experiment = read_experiment(recipe or name, given)
         if experiment.question != name:
             asks = experiment.question
-            raise PanglotError(f"{recipe}: asks '{asks}'; use panglot experiment {asks}.")
+            raise PanglotError(f"{recipe}: the recipe is for '{asks}'. Use panglot experiment {asks}.")
         measures = tuple(dict.fromkeys([*DEFAULT_MEASURES, experiment.measure]))
         data = Data(tuple(pairs or ()), tuple(places.items()), held_out, experiment.bf16, measures)
         _run(experiment, data, output, runs, workers, dry_run, json)
@@ -170,7 +187,7 @@ def _run(
     dry_run: bool,
     json: bool,
 ) -> None:
-    """List the runs, or finish them and show the answer."""
+    """List the runs, or finish them and print the tables."""
     from panglot.experiments import run_experiment
     from panglot.experiments.experiment import plan_runs, unfinished
     from panglot.report.frames import to_rich
@@ -193,13 +210,13 @@ def _run(
     for table in answer.tables:
         if not table.folded:
             show.table(to_rich(table))
-    show.tell(f"The page, plots and tables: {output}")
+    show.tell(f"wrote the report, plots and tables to {output}")
 
 
 def _place(text: str) -> tuple[str, str]:
     name, _, folder = text.partition("=")
     if not (name and folder):
-        raise PanglotError(f"'{text}' names no folder; write NAME=FOLDER.")
+        raise PanglotError(f"'{text}' names no folder. Write NAME=FOLDER.")
     return name, folder
 
 

@@ -7,7 +7,7 @@ import typer
 
 from panglot.cli import show
 
-app = typer.Typer(no_args_is_help=True, help="Results where others keep theirs.")
+app = typer.Typer(no_args_is_help=True, help="Export results or models (MTEB, model card, ONNX).")
 
 
 @app.command()
@@ -15,21 +15,21 @@ def mteb(
     results: Annotated[
         list[Path], typer.Argument(help="Results files that 'panglot evaluate --output' wrote.")
     ],
-    output: Annotated[Path, typer.Option(help="mteb's folder of results, or another one.")],
+    output: Annotated[Path, typer.Option(help="Write into this folder, such as mteb's folder of results.")],
     task: Annotated[
         str | None,
-        typer.Option(help="What the tasks are called; the setting is added. (default: the benchmark's name)"),
+        typer.Option(help="Name of the tasks; the setting is appended. (default: the benchmark's name)"),
     ] = None,
-    split: Annotated[str, typer.Option(help="The part of the benchmark that was used.")] = "test",
+    split: Annotated[str, typer.Option(help="Benchmark split that was evaluated.")] = "test",
     revision: Annotated[
-        str | None, typer.Option(help="Of the model. (default: the checksum of its weights)")
+        str | None, typer.Option(help="Revision of the model. (default: the checksum of its weights)")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the names of the files as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON: the names of the files.")] = False,
 ) -> None:
-    """Write results as mteb does: FOLDER/MODEL/REVISION/TASK.json, one task a setting.
+    """Write results in mteb's format: FOLDER/MODEL/REVISION/TASK.json, one task per setting.
 
-    Subsets of a task are query languages, or pairs of languages: mteb's mean over them is panglot's figure.
-    They are tasks of these names, not those of mteb's own list, which have other data.
+    The subsets of a task are query languages or language pairs, and mteb's mean over them equals panglot's
+    figure. mteb's own tasks with similar names have other data.
 
     Example:
 
@@ -56,18 +56,23 @@ def model_card(
     results: Annotated[
         list[Path], typer.Argument(help="Results files of one model that 'panglot evaluate --output' wrote.")
     ],
-    card: Annotated[Path, typer.Option(help="The model's README.md; it is made where there is none.")],
+    card: Annotated[
+        Path, typer.Option(help="README.md of the model. A new file is written if there is none.")
+    ],
     name: Annotated[
-        str | None, typer.Option(help="Of the model in the card. (default: what the card or the results say)")
+        str | None,
+        typer.Option(
+            help="Name of the model in the card. (default: the name in the card, else in the results)"
+        ),
     ] = None,
     dataset: Annotated[
         str | None, typer.Option(help="The benchmark's id on the hub. (default: its name)")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
-    """Write figures into the front matter of a model card (model-index), where the hub shows them.
+    """Write results into the front matter of a model card (model-index), which the hub displays.
 
-    Everything else in the card stays as it is; figures on the same data are replaced.
+    The command replaces figures of the same data, setting and measure, and changes nothing else in the card.
 
     Example:
 
@@ -81,4 +86,4 @@ def model_card(
     if json:
         show.print_json({"card": str(card), "benchmarks": [found["benchmark"]["name"] for found in loaded]})
         return
-    show.tell(f"evaluation results in {card}")
+    show.tell(f"wrote the results to {card}")

@@ -14,67 +14,72 @@ if TYPE_CHECKING:
     from panglot.search.recall import Recall
 
 LISTED = 10  # names in a sentence
-CHECKED = 20_000  # passages up to which recall is measured unasked
+CHECKED = 20_000  # passages up to which recall is measured by default
 
 
 def index(
     index: Annotated[
         str,
         typer.Option(
-            "--index", help="A folder, or a Milvus server: http://host:19530 or http://host:19530#name."
+            "--index",
+            help="Folder of the index, or a Milvus server: http://host:19530 or http://host:19530#name.",
         ),
     ],
     inputs: Annotated[
         list[str] | None,
-        typer.Option("--input", help="A file or a folder of texts. Give it once for each."),
+        typer.Option("--input", help="File or folder of texts; repeatable."),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="multilingual-e5-small (the default), a model's folder or a hub id; for a new index only."
+            help="Model of a new index: multilingual-e5-small (the default), a model folder or a hub id."
         ),
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option(help="For a new folder: milvus (the default, embedded) or exact (small sets, NumPy)."),
+        typer.Option(help="Engine of a new index: milvus (the default) or exact (NumPy, for small indexes)."),
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Language of texts that do not say theirs. (default: detected)")
+        str | None, typer.Option(help="Language of texts that do not name one. (default: detected)")
     ] = None,
     among: Annotated[
-        str | None, typer.Option(help="Detect only these languages, as en,sw,ar: surer on short texts.")
+        str | None,
+        typer.Option(help="Detect only these languages, e.g. en,sw,ar. This helps on short texts."),
     ] = None,
     length: Annotated[
-        int | None, typer.Option(help="Tokens in a passage, at most. (default: 256, or what the model reads)")
+        int | None,
+        typer.Option(help="Maximum number of tokens in a passage. (default: 256, or the model's limit)"),
     ] = None,
     centre: Annotated[
-        bool, typer.Option("--centre", help="Take the model's language means away (see panglot centre).")
+        bool, typer.Option("--centre", help="Subtract the model's language means (see panglot centre).")
     ] = False,
     delete: Annotated[
-        list[str] | None, typer.Option("--delete", help="Take out the document of this id. Once for each.")
+        list[str] | None, typer.Option("--delete", help="Delete the document with this id; repeatable.")
     ] = None,
     export: Annotated[
-        Path | None, typer.Option(help="Write passages and vectors to a .parquet file, or vectors to .npy.")
+        Path | None,
+        typer.Option(help="Write passages and vectors to a .parquet file, or vectors to a .npy file."),
     ] = None,
     recall: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Passages asked for their neighbours, to check the engine; 0: none. (default: 50)"
+            min=0,
+            help="Number of searches that check the engine's recall; 0 skips the check. (default: 50)",
         ),
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option(help="Let the model read so many tokens. (default: its limit)")
+        int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
     ] = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster.")] = False,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
-    """Make a search index of texts in any languages, or bring one up to date.
+    """Create or update a search index of texts in any languages.
 
-    Run it again after it was stopped: it goes on. Texts that stand in the index are not encoded again; a
-    text with an id that stands in it takes the old one's place.
+    Run the same command again to continue after an interruption. Unchanged texts are not encoded again. A
+    document with an existing id replaces the old one.
 
     Examples:
 
@@ -85,7 +90,7 @@ def index(
     from panglot.search.index import delete_documents, open_index
 
     if not inputs and not delete and export is None and recall is None:
-        raise PanglotError("there is nothing to do; name texts with --input.")
+        raise PanglotError("--input is missing. Name a file or folder of texts with it.")
     outcome: dict[str, Any] = {"index": index}
     if delete:
         outcome["deleted"] = delete_documents(open_index(index), delete)
@@ -146,7 +151,7 @@ def _add(
             advance(1)
     if skipped:
         reasons = _listed([sentence.split("; ")[0] for sentence in skipped], "; ")
-        show.note(f"left out {len(skipped):,} of the files, which cannot be read: {reasons}.")
+        show.note(f"{len(skipped):,} files cannot be read and are left out: {reasons}.")
     facts = existing_facts(place)
     name = model or (facts.name if facts is not None else "multilingual-e5-small")
     if facts is not None and loading["max_length"] is None:
@@ -171,7 +176,7 @@ def _tell_changes(changes: "Changes") -> None:
     show.tell(f"{changes.documents:,} documents; passages: {', '.join(parts) or 'none'}")
     if changes.without_text:
         names = _listed(changes.without_text)
-        show.note(f"no text in {len(changes.without_text):,} of the documents: {names}.")
+        show.note(f"{len(changes.without_text):,} documents have no text: {names}.")
 
 
 def _listed(names: Sequence[str], between: str = ", ") -> str:
@@ -185,6 +190,8 @@ def _check(opened: "Index", wanted: int | None, passages: int, indexed: bool) ->
     if wanted == 0 or not passages or (wanted is None and not indexed):
         return None
     if wanted is None and passages > CHECKED:
-        show.note(f"recall is not checked unasked above {CHECKED:,} passages; ask for it with --recall 50.")
+        show.note(
+            f"recall is checked by default up to {CHECKED:,} passages only. To check it, use --recall 50."
+        )
         return None
     return check_recall(opened, wanted or QUESTIONS)

@@ -10,39 +10,42 @@ from panglot.errors import PanglotError
 
 
 def inspect(
-    results: Annotated[Path, typer.Argument(help="A results file that 'panglot evaluate --output' wrote.")],
+    results: Annotated[Path, typer.Argument(help="Results file that 'panglot evaluate --output' wrote.")],
     model: Annotated[
-        str | None, typer.Option(help="The model that was evaluated. (default: the one that the file names)")
+        str | None, typer.Option(help="Model that was evaluated. (default: the model in the file)")
     ] = None,
     benchmark: Annotated[
-        str | None, typer.Option(help="Its benchmark by name. (default: the one that the file names)")
+        str | None, typer.Option(help="Name of the benchmark. (default: the benchmark in the file)")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="The benchmark's folder or file; 'sample' needs none.")
+        Path | None,
+        typer.Option(
+            help="Folder or file of the benchmark. (default: the folders of PANGLOT_DATA, then the cache)"
+        ),
     ] = None,
     pairs: Annotated[
         str | None,
         typer.Option(
-            help="Language pairs such as en-de,th-all; all-all for every pair. "
-            "(default: each language against the passages in all languages)"
+            help="Language pairs, e.g. en-de,th-all; all-all for every pair. "
+            "(default: each query language with the passages in all languages)"
         ),
     ] = None,
-    count: Annotated[int, typer.Option(help="Queries of each pair.")] = 1,
-    depth: Annotated[int, typer.Option(help="Passages to show above the answer.")] = 5,
-    measure: Annotated[str | None, typer.Option(help="What is worst by. (default: the file's first)")] = None,
+    count: Annotated[int, typer.Option(help="Number of queries per language pair.")] = 1,
+    depth: Annotated[int, typer.Option(help="Number of passages above the answer to show.")] = 5,
+    measure: Annotated[
+        str | None, typer.Option(help="Measure that ranks the queries. (default: the first in the file)")
+    ] = None,
     max_length: Annotated[
-        int | None, typer.Option(help="Cut texts at so many tokens, as in the evaluation.")
+        int | None, typer.Option(help="Cut texts after this many tokens. (default: as in the evaluation)")
     ] = None,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the failures as JSON, and nothing else.")
-    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
-    """Look at the queries that went worst: what ranked above the answer, in which language, how close.
+    """Show the queries with the lowest figures, and the passages that rank above the answer.
 
-    The passages are encoded again, and of the queries only those that are shown.
+    The command encodes the passages again, and the queries that it shows.
 
     Example:
 
@@ -81,9 +84,7 @@ def inspect(
     wanted = parse_pairs(pairs, chosen) if pairs else None
     worst = worst_queries(chosen, evaluation.per_query, by, wanted, count)
     if not worst:
-        raise PanglotError(
-            "no query of these pairs has a relevant passage in the pool; choose other --pairs."
-        )
+        raise PanglotError("no query of these language pairs has a relevant passage. Choose other --pairs.")
     with show.bar("encoding", len(worst) + len(chosen.passages)) as advance:
         queries, passages = embed_for(encoder, chosen, worst, of_run, advance)
     failures = inspect_failures(chosen, worst, queries, passages, by, depth)

@@ -15,71 +15,75 @@ def mine(
         list[Path],
         typer.Option(
             help="Parallel pairs: .jsonl, .jsonl.gz, .jsonl.zst, .parquet, or a folder of LAReQA. "
-            "Once per source."
+            "Repeat the option for each source."
         ),
     ],
     output: Annotated[
         Path,
-        typer.Option(help="Write the pairs with their negatives here; of several sources, into this folder."),
+        typer.Option(
+            help="Write the pairs with negatives to this file, or for several sources into this folder."
+        ),
     ],
     model: Annotated[
-        str, typer.Option(help="multilingual-e5-small, a model's folder, or a hub id.")
+        str, typer.Option(help="multilingual-e5-small, a model folder, or a hub id.")
     ] = "multilingual-e5-small",
-    negatives: Annotated[int, typer.Option(help="Negatives a row, at most.")] = 4,
+    negatives: Annotated[int, typer.Option(help="Maximum number of negatives per row.")] = 4,
     across_languages: Annotated[
         bool,
         typer.Option(
             "--across-languages/--within-language",
-            help="Rank candidates by their mean score over all languages, so that an item has the same "
-            "negatives in each; or each language by itself.",
+            help="Rank candidates by their mean score over all languages, which gives an item the same "
+            "negatives in all languages; or rank them in each language separately.",
         ),
     ] = True,
     centred: Annotated[
         bool,
         typer.Option(
             "--centred/--raw",
-            help="Score by how much a passage beats the mean of its language, or by its cosine.",
+            help="Score a passage by its cosine minus the mean of its language, or by its cosine.",
         ),
     ] = True,
     margin: Annotated[
         float,
         typer.Option(
-            help="No negative may score more than this share of what the row's own passage scores "
-            "(they are often right answers)."
+            help="Highest score of a negative, as a share of the score of the row's own passage. "
+            "Passages above it are often right answers."
         ),
     ] = 0.95,
     absolute_margin: Annotated[
-        float, typer.Option(help="A negative must also score this much less than the row's own passage.")
+        float,
+        typer.Option(
+            help="Smallest difference between the scores of the row's own passage and of a negative."
+        ),
     ] = 0.0,
     duplicate: Annotated[
         float,
-        typer.Option(help="Highest cosine of a negative with the row's own passage; 1 lets all through."),
+        typer.Option(help="Highest cosine between a negative and the row's own passage; 1 allows all."),
     ] = 0.9,
-    skip_top: Annotated[int, typer.Option(help="Leave out so many of the hardest.")] = 0,
+    skip_top: Annotated[int, typer.Option(help="Skip this many of the hardest candidates.")] = 0,
     corpus: Annotated[
         list[str] | None,
         typer.Option(
-            help="More candidates, with --within-language: files of texts with their language, as panglot "
-            "index reads them. Once for each."
+            help="More candidates, for --within-language only: files of texts with a language, as panglot "
+            "index reads them; repeatable."
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace negatives that rows have. (default: those stay)")
+        bool, typer.Option("--overwrite", help="Replace existing negatives. (default: keep them)")
     ] = False,
     max_length: Annotated[
-        int | None, typer.Option(help="Cut texts at so many tokens. (default: the model's limit)")
+        int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
     ] = None,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the figures as JSON, and nothing else.")
-    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
-    """Find hard negatives for every query, and write the pairs with them, ready for `panglot train`.
+    """Find hard negatives for all queries, and write the pairs with them for `panglot train`.
 
-    Negatives are texts in the row's language that an encoder takes for answers. Left out are all passages of
-    the same item or passage, equal texts, near-duplicates, and what scores so high that it may be an answer.
+    A hard negative is a wrong passage in the row's language that an encoder ranks high. The command excludes
+    passages of the same item, equal texts, near-duplicates, and passages that score so high that they may be
+    answers.
 
     Example:
 
@@ -91,7 +95,7 @@ def mine(
 
     places = _places(pairs, output)
     if corpus and across_languages:
-        raise PanglotError("texts of a --corpus have no translations; mine with --within-language.")
+        raise PanglotError("--corpus needs --within-language, because its texts have no translations.")
     sources = [load_source(path) for path in pairs]
     texts = _texts(corpus or [])
     encoder = load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
@@ -122,7 +126,7 @@ def mine(
 
 
 def _places(pairs: list[Path], output: Path) -> list[Path]:
-    """Return where the negatives of each source go."""
+    """Return the output file of each source."""
     from panglot.data.pairs_files.write import check_pairs_path
 
     places = [output]
@@ -130,12 +134,14 @@ def _places(pairs: list[Path], output: Path) -> list[Path]:
         names = [f"{path.resolve().name}.jsonl" if path.is_dir() else path.name for path in pairs]
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
-            raise PanglotError(f"two sources are called '{twice[0]}' and would be one file; rename one.")
+            raise PanglotError(
+                f"two sources have the name '{twice[0]}' and would be written to the same file. Rename one."
+            )
         places = [output / name for name in names]
     for place in places:
         check_pairs_path(place)
         if place.resolve() in [path.resolve() for path in pairs]:
-            raise PanglotError(f"{place}: is what the pairs are read from; choose another --output.")
+            raise PanglotError(f"{place}: --output is a file of --pairs. Choose another --output.")
     return places
 
 
@@ -146,14 +152,14 @@ def _texts(corpus: list[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for document in read_documents(corpus):
         if document.language is None:
-            raise PanglotError(f"{document.where}: says no language; add 'language', such as \"en\".")
+            raise PanglotError(f"{document.where}: has no language. Add 'language', such as \"en\".")
         parts = (document.title, *(section.text for section in document.sections))
         found.setdefault(document.language, []).append(" ".join(part for part in parts if part))
     return found
 
 
 def _tell(figures: dict[str, Any]) -> None:
-    """Tell a person what was found in one source."""
+    """Print what was found in one source."""
     excluded = figures["excluded"]
     show.tell(
         f"{figures['source']}: {figures['rows']:,} rows in {figures['languages']} languages, "

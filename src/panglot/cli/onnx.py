@@ -10,20 +10,22 @@ from panglot.cli import show
 
 
 def onnx(
-    model: Annotated[str, typer.Argument(help="A transformer: a model's folder, or a hub id.")],
-    output: Annotated[Path, typer.Option(help="Folder for the exported model; empty or new.")],
+    model: Annotated[str, typer.Argument(help="Model folder or hub id of a transformer.")],
+    output: Annotated[
+        Path, typer.Option(help="Write the exported model into this folder, which must be new or empty.")
+    ],
     int8: Annotated[
-        bool, typer.Option("--int8", help="Compute in 8 bits: faster, smaller, and not quite the same.")
+        bool, typer.Option("--int8", help="Compute in 8 bits: faster and smaller, but less exact.")
     ] = False,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON, and nothing else.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
-    """Export a model for ONNX Runtime, which encodes short texts faster on a processor.
+    """Export a model for ONNX Runtime, which encodes short texts faster on a CPU.
 
-    Prints how near the exported model's embeddings are on the bundled sample, and how long both take. The
-    folder is a model like others (panglot evaluate, panglot serve --model), but cannot be trained.
+    The command prints the cosines of both models' embeddings on the bundled sample, and the time of both. All
+    commands load the exported model, but it cannot be trained.
 
     Example:
 
@@ -44,8 +46,8 @@ def onnx(
         f"{facts['ms_after']:.1f} ms"
     )
     if int8:
-        show.note("measure what 8 bits cost with panglot evaluate before you use them.")
-    show.tell(f"the exported model is in {output}")
+        show.note("8 bits change the ranking. Run panglot evaluate on the exported model before you use it.")
+    show.tell(f"wrote the exported model to {output}")
 
 
 def _compare(before: Any, after: Any) -> dict[str, float]:

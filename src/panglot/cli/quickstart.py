@@ -26,19 +26,17 @@ def quickstart(
         "runs/quickstart"
     ),
     model: Annotated[
-        str, typer.Option(help="multilingual-e5-small, a checkpoint's folder, or a hub id.")
+        str, typer.Option(help="multilingual-e5-small, a model folder, or a hub id.")
     ] = "multilingual-e5-small",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier quickstart in --output.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the three results as JSON, and nothing else.")
-    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON: the three results.")] = False,
 ) -> None:
-    """See in about a minute what hybrid batches change.
+    """Show in about a minute what hybrid batches change.
 
-    Trains one encoder twice on the bundled sample (12 languages), with mixed and with hybrid batches,
-    measures it before and after in the three settings, and asks the same three questions each time.
+    The command trains an encoder on the bundled sample (12 languages), once with mixed and once with hybrid
+    batches. It evaluates the encoder before and after training, and asks all three models the same questions.
     """
     from panglot.experiments.quickstart import STRATEGIES
     from panglot.experiments.quickstart import quickstart as run
@@ -63,7 +61,7 @@ def quickstart(
 
 
 def _show_headline(stages: Sequence["Stage"]) -> None:
-    """Print the two figures that need no explanation."""
+    """Print the two main figures."""
     wins = ", ".join(f"{stage.name} {100 * stage.own_wins:.0f} %" for stage in stages)
     ranks = ", ".join(f"{stage.name} {stage.other_rank:.0f}" for stage in stages)
     show.tell(
@@ -127,7 +125,7 @@ def _cell(hit: "Hit", own: bool) -> Text:
 
 
 def _show_next_steps(output: Path, stages: Sequence["Stage"]) -> None:
-    """Write the report, and say what can be done next."""
+    """Write the report, and print the next steps."""
     results = [output / f"{stage.name}.json" for stage in stages]
     show.tell("✓: a right passage, in the language before it.\n\nNext:")
     if find_spec("altair") is not None:

@@ -12,37 +12,38 @@ from panglot.errors import PanglotError
 def report(
     results: Annotated[
         list[Path],
-        typer.Argument(help="Results files of one benchmark that 'panglot evaluate --output' wrote."),
+        typer.Argument(help="Results files on one benchmark that 'panglot evaluate --output' wrote."),
     ],
-    output: Annotated[Path, typer.Option(help="Write the page here.")] = Path("report.html"),
+    output: Annotated[Path, typer.Option(help="Write the report to this HTML file.")] = Path("report.html"),
     assets: Annotated[
         Path | None,
-        typer.Option(
-            help="Write figures (SVG, PNG) and tables (CSV, LaTeX, Markdown) into this folder, too."
-        ),
+        typer.Option(help="Also write charts (SVG, PNG) and tables (CSV, LaTeX, Markdown) into this folder."),
     ] = None,
     reference: Annotated[
-        str | None, typer.Option(help="'paper': beside the published figures on xquad-r or mlqa-r.")
+        str | None, typer.Option(help="'paper' adds the published figures on xquad-r or mlqa-r.")
     ] = None,
     failures: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Worst queries to show, as 'panglot inspect RESULTS --json' prints them; repeatable."
+            help="Worst queries to show: a file with the output of 'panglot inspect --json'; repeatable."
         ),
     ] = None,
     measure: Annotated[
-        str | None, typer.Option(help="The measure to compare and map. (default: the first in the files)")
+        str | None, typer.Option(help="Measure of the tests and heatmaps. (default: the first in the files)")
     ] = None,
-    baseline: Annotated[
-        int, typer.Option(help="Number of the run that the others are compared with, from 1.")
-    ] = 1,
-    title: Annotated[str | None, typer.Option(help="Of the page. (default: models and benchmark)")] = None,
-    alpha: Annotated[float, typer.Option(help="A corrected p below it is called significant.")] = 0.05,
-    resamples: Annotated[int, typer.Option(help="Resamples of items, for the intervals.")] = 1000,
-    flips: Annotated[int, typer.Option(help="Draws of the randomisation test.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
+    baseline: Annotated[int, typer.Option(help="Number of the baseline file, counted from 1.")] = 1,
+    title: Annotated[
+        str | None, typer.Option(help="Title of the page. (default: models and benchmark)")
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="Significance level of the corrected p.")] = 0.05,
+    resamples: Annotated[int, typer.Option(help="Number of bootstrap resamples for the intervals.")] = 1000,
+    flips: Annotated[int, typer.Option(help="Number of random sign flips in the test.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     json: Annotated[
-        bool, typer.Option("--json", help="Print the summary, the comparison and the files' names as JSON.")
+        bool,
+        typer.Option(
+            "--json", help="Print only JSON: the summary, the comparison and the names of the files."
+        ),
     ] = False,
 ) -> None:
     """Write a report of one or more runs: one page that holds everything, for a browser, a phone, or print.
@@ -64,10 +65,10 @@ def report(
     check_installed()
     check_drawing(resamples, flips, alpha)
     if reference not in (None, "paper"):
-        raise PanglotError(f"'{reference}' is no reference; use paper, or leave --reference out.")
+        raise PanglotError(f"--reference: '{reference}' is unknown. Use paper, or leave the option out.")
     evaluations = [load_results(path) for path in results]
     beside = reference_for(evaluations[0].results["benchmark"]) if reference else None
-    with show.bar("working out", len(evaluations) + 1) as advance:
+    with show.bar("computing", len(evaluations) + 1) as advance:
         contents = gather(
             evaluations,
             paths=results,

@@ -10,28 +10,35 @@ from panglot.errors import PanglotError
 
 
 def search(
-    question: Annotated[str, typer.Argument(help="What to look for, in any language.")],
-    index: Annotated[str, typer.Option(help="The index: a folder, or the address of a Milvus server.")],
-    k: Annotated[int, typer.Option("-k", "--top", help="Results, at most.")] = 10,
+    question: Annotated[str, typer.Argument(help="Question, in any language.")],
+    index: Annotated[str, typer.Option(help="Folder of the index, or address of a Milvus server.")],
+    k: Annotated[int, typer.Option("-k", "--top", help="Maximum number of results.")] = 10,
     languages: Annotated[
-        str | None, typer.Option(help="Only passages in these languages, as en,sw,ar; en includes en-US.")
+        str | None,
+        typer.Option(help="Search only passages in these languages, e.g. en,sw,ar; en includes en-US."),
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(help="Only passages with this metadata, as year=1991. Give it once for each."),
+        typer.Option(help="Search only passages with this metadata, e.g. year=1991; repeatable."),
     ] = None,
     balanced: Annotated[
         str | None,
-        typer.Option(help="Even languages out: scores (calibrated by language) or turns (in turn)."),
+        typer.Option(
+            help="Balance languages: scores (calibrate scores by language) or turns (take languages in turn)."
+        ),
     ] = None,
-    hybrid: Annotated[bool, typer.Option("--hybrid", help="Fuse with BM25, by reciprocal rank.")] = False,
+    hybrid: Annotated[
+        bool,
+        typer.Option("--hybrid", help="Match words, too: fuse the ranking with BM25's by reciprocal rank."),
+    ] = False,
     model: Annotated[
-        str | None, typer.Option(help="Where the index's model is now, if not where it was.")
+        str | None,
+        typer.Option(help="Model of the index, if it has moved. (default: the model that the index names)"),
     ] = None,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
     """Search an index with a question in any language.
 
@@ -47,7 +54,7 @@ def search(
     from panglot.search.look_up import check_model, embed_questions, search_index, snippet
 
     if not question.strip():
-        raise PanglotError("the question is empty; say what to look for.")
+        raise PanglotError("the question is empty. Write a question.")
     filters = _parse_where(where or ())
     opened = open_index(index)
     opened.engine.release()
@@ -73,7 +80,7 @@ def search(
         show.print_json({"question": question, "results": [result.as_json() for result in results]})
         return
     if not results:
-        show.tell("nothing was found")
+        show.tell("no results")
     for rank, result in enumerate(results, 1):
         title = f"  {snippet(result.title, 70)}" if result.title else ""
         show.tell(f"{rank:3}  {result.score:.3f}  {result.language}  {result.id}{title}")
@@ -86,8 +93,8 @@ def _parse_where(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign or not name:
-            raise PanglotError(f"'{text}' is no filter; write it as name=value.")
+            raise PanglotError(f"--where: '{text}' is not a filter. Write it as name=value.")
         if name in found:
-            raise PanglotError(f"'{name}' is filtered by twice; give it one value.")
+            raise PanglotError(f"--where: '{name}' has two values. Give it one value.")
         found[name] = value
     return found

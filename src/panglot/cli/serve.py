@@ -12,31 +12,34 @@ from panglot.errors import PanglotError
 
 def serve(
     index: Annotated[
-        str, typer.Option(help="The index's folder or URI; sample: the bundled passages, to try it out.")
+        str, typer.Option(help="Folder or address of the index; sample serves the bundled passages.")
     ] = "sample",
     model: Annotated[
-        str | None, typer.Option(help="The model, if it lies elsewhere than when the index was made.")
+        str | None,
+        typer.Option(help="Model of the index, if it has moved. (default: the model that the index names)"),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 opens the server to other machines.")
+        str, typer.Option(help="Address of the server; 0.0.0.0 lets other machines reach it.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the server; 0 takes a free one.")
+    ] = 8000,
     api_key_file: Annotated[
-        Path | None, typer.Option(help="Ask clients for one of the keys in this file, one a line.")
+        Path | None, typer.Option(help="Require one of the API keys in this file, which has one key a line.")
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds in which a request must be answered.")] = 30.0,
-    max_body: Annotated[int, typer.Option(help="Bytes of a request at most.")] = 1 << 20,
+    timeout: Annotated[float, typer.Option(help="Maximum number of seconds for a request.")] = 30.0,
+    max_body: Annotated[int, typer.Option(help="Maximum size of a request in bytes.")] = 1 << 20,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
     ] = False,
     json: Annotated[
-        bool, typer.Option("--json", help="Print the address as JSON when the server is ready.")
+        bool, typer.Option("--json", help="Print only JSON: the address, when the server is ready.")
     ] = False,
 ) -> None:
-    """Serve an index: a search page, and an HTTP API.
+    """Serve an index with a search page and an HTTP API.
 
-    Only this machine can reach it unless --host says otherwise. /docs describes the API. Questions are not
-    written down anywhere. Ctrl-C ends it.
+    Only this machine can reach the server, unless --host names another address. The page /docs describes the
+    API. The server does not log questions. Ctrl-C stops it.
 
     Examples:
 
@@ -62,7 +65,7 @@ def serve(
     if json:
         show.print_json({"address": address(opened), "model": name, "index": index})
     else:
-        show.tell(f"search page: {address(opened)}   API: {address(opened)}docs   (Ctrl-C ends it)")
+        show.tell(f"search page: {address(opened)}   API: {address(opened)}docs   (Ctrl-C stops it)")
     answer(app, opened, limits)
 
 

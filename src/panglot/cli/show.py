@@ -1,4 +1,4 @@
-"""What the commands share: a console, progress that vanishes in a pipe, and errors in one sentence."""
+"""Output of all commands: a console, progress bars that disappear in a pipe, and one-sentence errors."""
 
 import contextlib
 import re
@@ -11,38 +11,38 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from panglot.training import StepReport
 
-# Control characters, halves of characters, and marks that turn the order of what follows round
+# Control characters, lone surrogates, and marks that change the direction of the following text
 HARMFUL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 out = Console()
 err = Console(stderr=True)
 
 
 def printable(text: str) -> str:
-    """Return a text that a terminal shows and does not obey: control characters are written as escapes.
+    """Return a text that is safe to print: control characters are written as escapes.
 
-    Lines and tabs stay; so do joiners, which scripts need. Halves of characters, which undecodable names of
-    files have, are written as escapes too.
+    Line ends, tabs and joiners, which scripts need, are kept. Lone surrogates, which undecodable file names
+    contain, are written as escapes, too.
     """
     return HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def complain(sentence: str) -> None:
-    """Say what went wrong, on standard error."""
+    """Print an error to standard error."""
     err.print(f"error: {printable(sentence)}", style="red", highlight=False, soft_wrap=True, markup=False)
 
 
 def say(sentence: str) -> None:
-    """Tell a person what goes on, on standard error."""
+    """Print progress to standard error."""
     err.print(printable(sentence), style="dim", highlight=False, soft_wrap=True, markup=False)
 
 
 def note(sentence: str) -> None:
-    """Tell a person something to think about, on standard error."""
+    """Print a note to standard error."""
     err.print(f"note: {printable(sentence)}", style="yellow", highlight=False, soft_wrap=True, markup=False)
 
 
 def tell(sentence: str) -> None:
-    """Tell a person what came of it, on standard output; paths stay on one line."""
+    """Print a result to standard output; paths are not wrapped."""
     out.print(printable(sentence), highlight=False, soft_wrap=True, markup=False)
 
 
@@ -50,19 +50,19 @@ WIDE = 160  # characters in a line of a table that is not printed to a terminal
 
 
 def table(found: Group) -> None:
-    """Print a table; in a pipe, which has no width of its own, a wide one."""
+    """Print a table; in a pipe, which has no width, print it wide."""
     console = out if out.is_terminal else Console(file=out.file, width=max(out.width, WIDE))
     console.print(found)
 
 
 def print_json(value: Any) -> None:
-    """Print JSON for a program."""
+    """Print JSON."""
     out.print_json(data=value, indent=2)
 
 
 @contextlib.contextmanager
 def bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show progress on a terminal; give a function that advances it. Silent in a pipe."""
+    """Show a progress bar on a terminal, and yield a function that advances it. Print nothing in a pipe."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(title, total=total)
@@ -71,7 +71,7 @@ def bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
 
 @contextlib.contextmanager
 def training_progress() -> Iterator[Callable[["StepReport"], None]]:
-    """Show steps, loss and held-out figures: a bar on a terminal, a line now and then in a pipe."""
+    """Show steps, loss and held-out figures: a bar on a terminal, lines in a pipe."""
     columns = (
         TextColumn("training"),
         BarColumn(),

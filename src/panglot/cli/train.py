@@ -14,32 +14,34 @@ from panglot.errors import PanglotError
 
 def train(
     recipe: Annotated[
-        Path | None, typer.Argument(help="A recipe (TOML). Options given beside it win over it.")
+        Path | None, typer.Argument(help="Recipe (TOML). Options override its settings.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for the model, its card and its log. (required)")
+        Path | None, typer.Option(help="Write the model, its card and its log into this folder. (required)")
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="multilingual-e5-small (the default), a checkpoint's folder, or a hub id."),
+        typer.Option(help="multilingual-e5-small (the default), a model folder, or a hub id."),
     ] = None,
     pairs: Annotated[
         list[str] | None,
         typer.Option(
             help="Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, hf:owner/name#split, "
-            "sample, a training set of 'panglot data list', or a folder of LAReQA. Once per source."
+            "sample, a training set of 'panglot data list', or a folder of LAReQA. Repeat for each source."
         ),
     ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option(help="FIELD=COLUMN of the pairs, e.g. query=question. Once per field."),
+        typer.Option(help="Column of a field, as FIELD=COLUMN, e.g. query=question; repeatable."),
     ] = None,
     strategy: Annotated[
         str | None,
-        typer.Option(help="monolingual, crosslingual, mixed, hybrid (the default), english or specific."),
+        typer.Option(
+            help="Strategy: monolingual, crosslingual, mixed, hybrid (the default), english or specific."
+        ),
     ] = None,
     alpha: Annotated[
-        float | None, typer.Option(help="Share of monolingual batches of the hybrid strategy. (default: 0.5)")
+        float | None, typer.Option(help="Probability that a hybrid batch is monolingual. (default: 0.5)")
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Pairs in a batch. (default: as tested for the model)")
@@ -48,7 +50,7 @@ def train(
         int | None, typer.Option(help="Number of steps. (default: as tested for the model)")
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Learning rate at its peak. (default: as tested for the model)")
+        float | None, typer.Option(help="Peak learning rate. (default: as tested for the model)")
     ] = None,
     embedding_learning_rate: Annotated[
         float | None, typer.Option(help="Learning rate of the token embeddings. (default: the same)")
@@ -58,37 +60,40 @@ def train(
         typer.Option(help="Temperature of the contrastive loss. (default: as tested for the model)"),
     ] = None,
     languages: Annotated[
-        str | None, typer.Option(help="Train on these languages only, e.g. en,de,sw. (default: all)")
+        str | None, typer.Option(help="Train only on these languages, e.g. en,de,sw. (default: all)")
     ] = None,
     max_length: Annotated[
         int | None,
         typer.Option(
-            help="Cut training texts at this many tokens. (default: as tested for the model, else its limit)"
+            help="Cut texts after this many tokens. (default: as tested for the model, else its limit)"
         ),
     ] = None,
     held_out: Annotated[
-        float | None, typer.Option(help="Share of the items to hold out, by document. (default: 0)")
+        float | None,
+        typer.Option(
+            help="Share of the items to hold out of training, whole documents at a time. (default: 0)"
+        ),
     ] = None,
     eval_steps: Annotated[
         int | None,
-        typer.Option(help="Measure on held-out documents every so many steps; keep the best model."),
+        typer.Option(help="Evaluate on held-out documents after this many steps, and keep the best model."),
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after so many measurements without a gain. (default: never)")
+        int | None, typer.Option(help="Stop after this many evaluations without a gain. (default: never)")
     ] = None,
-    save_steps: Annotated[int | None, typer.Option(help="Write a checkpoint every so many steps.")] = None,
+    save_steps: Annotated[int | None, typer.Option(help="Write a checkpoint after this many steps.")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed. (default: 0)")] = None,
     bf16: Annotated[bool | None, typer.Option("--bf16/--no-bf16", help="Compute in bfloat16.")] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Any other setting of a recipe, as PART.NAME=VALUE; may be repeated."),
+        typer.Option("--set", help="Set any setting of a recipe, as PART.NAME=VALUE; repeatable."),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted run in --output.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
-    """Fine-tune an encoder on parallel pairs with hybrid (or other) batches.
+    """Fine-tune an encoder on parallel pairs with hybrid or other batches.
 
     Examples:
 
@@ -96,7 +101,7 @@ def train(
 
       panglot train recipes/multilingual-e5-small.toml --set batches.alpha=0.3 --output runs/alpha-0.3
 
-    Ctrl-C writes a checkpoint and stops; the same command with --resume goes on and ends with exactly the
+    Ctrl-C writes a checkpoint and stops. The same command with --resume continues, and gives exactly the
     weights of an uninterrupted run.
     """
     from panglot.data.pairs_files.columns import parse_columns
@@ -138,7 +143,7 @@ def _run(
     json: bool,
     first: bool,
 ) -> None:
-    """Train; of several processes the first one alone tells of it."""
+    """Train; only the first of several processes prints."""
     from panglot.training import known_settings, parse_override, read_recipe
     from panglot.training.recipes import run_recipe
 
@@ -147,7 +152,7 @@ def _run(
         show.say(f"loading {checked.model.name} and {len(checked.data.pairs)} source(s)")
         if tested := known_settings(checked.model.name):
             known = ", ".join(f"{name} {value}" for name, value in tested.items())
-            show.say(f"settings tested for this model, where no option or recipe says otherwise: {known}")
+            show.say(f"settings tested for this model (options and recipes override them): {known}")
     with show.training_progress() if first else nullcontext() as tell:
         outcomes = run_recipe(checked, output, resume=resume, tell=tell, note=show.note if first else None)
     if json and first:
@@ -160,14 +165,14 @@ def _run(
                 )
             raise typer.Exit(130)
         if first and not json:
-            show.tell(f"{outcome.steps} steps made; the model is in {folder}")
+            show.tell(f"trained {outcome.steps} steps; the model is in {folder}")
             for name, value in sorted(outcome.figures.items()):
                 show.tell(f"  held-out {name.replace('_', ' ')}: {value:.4f}")
 
 
 @contextmanager
 def _one_voice() -> Iterator[bool]:
-    """Say whether this process speaks for all (torchrun starts several), and let one tell of an error."""
+    """Yield whether this process prints for all of torchrun's, and let one process print an error."""
     from panglot.training.distributed import first_to_report, is_first, leave
 
     with warnings.catch_warnings():

@@ -7,7 +7,7 @@ import typer
 
 from panglot.cli import show
 
-MUCH = 0.01  # share of changed tokens that a person should hear of
+MUCH = 0.01  # share of changed tokens above which a note is printed
 SIZES = (
     ("pieces", "pieces", 1, 0),
     ("parameters", "parameters, M", 1e6, 1),
@@ -16,36 +16,39 @@ SIZES = (
 
 
 def trim(
-    model: Annotated[str, typer.Argument(help="multilingual-e5-small, a model's folder, or a hub id.")],
-    output: Annotated[Path, typer.Option(help="Folder for the smaller model; empty or new.")],
+    model: Annotated[str, typer.Argument(help="multilingual-e5-small, a model folder, or a hub id.")],
+    output: Annotated[
+        Path, typer.Option(help="Write the smaller model into this folder, which must be new or empty.")
+    ],
     pairs: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Keep the pieces that these texts need: parallel pairs, or a folder of LAReQA. Repeatable."
+            help="Keep the tokens of these texts: parallel pairs, or a folder of LAReQA; repeatable."
         ),
     ] = None,
     languages: Annotated[
         str | None,
         typer.Option(
-            help="Only these languages of the pairs, e.g. en,de,sw; without --pairs: all in their scripts."
+            help="Use only these languages of the pairs. Without --pairs: keep all tokens in their scripts."
         ),
     ] = None,
     extra: Annotated[
         list[Path] | None,
-        typer.Option(help="Plain text, a text a line, whose pieces stay too, however rare. Repeatable."),
+        typer.Option(help="Keep all tokens of this plain text file, too, one text a line; repeatable."),
     ] = None,
     min_count: Annotated[
-        int, typer.Option(help="Drop pieces that the pairs need less often; 1 changes none of their texts.")
+        int,
+        typer.Option(help="Drop tokens that occur less often in the pairs; 1 changes none of their texts."),
     ] = 1,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON, and nothing else.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
-    """Make a model smaller: keep only the vocabulary that some languages need.
+    """Make a model smaller by removing tokens that some languages do not need.
 
-    Most weights of a multilingual encoder are its vocabulary. Texts whose pieces are all kept have the same
-    embeddings as before; the figures say what that saves, and what it costs other texts.
+    Most weights of a multilingual encoder belong to its vocabulary. A text whose tokens are all kept has the
+    same embedding as before. The command prints the sizes, and how much other texts change.
 
     Examples:
 
@@ -78,7 +81,7 @@ def trim(
 
 
 def _tell(facts: dict[str, Any], output: Path) -> None:
-    """Say what was saved and what it costs."""
+    """Print the sizes before and after, and the changes of texts."""
     for name, title, unit, digits in SIZES:
         before, after = (facts[name][when] / unit for when in ("before", "after"))
         change = 100 * (after / before - 1)
@@ -94,6 +97,6 @@ def _tell(facts: dict[str, Any], output: Path) -> None:
     if other and other["tokens_changed"] > MUCH:
         show.note(
             f"{100 * other['tokens_changed']:.1f}% of the tokens of other texts in these languages changed; "
-            "give more text (--pairs, --extra: what will be searched and asked), or leave --pairs out."
+            "give more texts like those that you will search (--pairs, --extra), or leave --pairs out."
         )
-    show.tell(f"the model is in {output}, its facts in {output / 'trim.json'}")
+    show.tell(f"wrote the model to {output}, and the figures to {output / 'trim.json'}")

@@ -12,6 +12,7 @@ from panglot.batches import Batch, Sampler
 from panglot.data import NOBODY, IntArray, NegativeItems, ParallelPairs, negative_items
 from panglot.data.equality import connected, fingerprints, texts_of_items
 from panglot.encoders import passage_prompt, query_prompt
+from panglot.languages import matching
 from panglot.training.micro_batches import Features, Prompted, cut
 
 TOKEN_BUDGET = 4096
@@ -134,8 +135,8 @@ class Steps:
     ) -> Features:
         """Cut what the teacher reads: both texts of each pair in the pivot language."""
         rows = query_rows
-        if self.pivot in pairs.languages:
-            pivot = np.full(len(batch), pairs.languages.index(self.pivot))
+        if there := matching([self.pivot] if self.pivot else [], pairs.languages):
+            pivot = np.full(len(batch), pairs.languages.index(there[0]))
             rows = pairs.index.rows_of(batch.items, pivot)
             rows = np.where(rows < 0, query_rows, rows)
         columns: dict[str, Prompted] = {

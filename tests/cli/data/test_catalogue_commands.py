@@ -65,7 +65,7 @@ def test_the_list_can_be_narrowed(capsys: pytest.CaptureFixture[str]) -> None:
     yoruba = {entry["name"] for entry in parsed(run(capsys, "list", "--language", "yo", "--json"))}
     assert {"miracl", "ciral", "afriqa", "belebele"} <= yoruba
     assert not {"xquad-r", "nfcorpus"} & yoruba
-    assert "'model' is no kind of data" in said("list", "--kind", "model")
+    assert "'model' is unknown" in said("list", "--kind", "model")
     assert "miracl" in {entry["name"] for entry in parsed(run(capsys, "list", "--language", "yor", "--json"))}
     assert "'yoruba-ish' is no language code" in said("list", "--language", "yoruba-ish")
 

@@ -85,12 +85,12 @@ def test_a_person_is_told_what_was_left_out(run: Any, pairs: Path, tmp_path: Pat
     outcome, _ = run(pairs, "--model", "my/dictionary", "--to", "de", "--output", output, "--beams", "3")
     assert "pairs: 1 of 2 rows translated (4 texts), beside 2 that were there" in outcome.stdout
     assert "left out: 1 (passage: copy)" in outcome.stdout
-    assert f"written to {output}; out.translation.json says what a machine made" in outcome.stdout
+    assert f"written to {output}; out.translation.json describes the translated rows" in outcome.stdout
 
 
 def test_mistakes_are_told_before_a_model_is_loaded(run: Any, pairs: Path, tmp_path: Path) -> None:
     for given, sentence in [
-        (("--to", "de", "--output", pairs), "is what the pairs are read from"),
+        (("--to", "de", "--output", pairs), "--output is the file of pairs"),
         (("--to", "en", "--output", tmp_path / "o.jsonl"), "every item has en already"),
         (("--to", "de", "--from", "fr", "--output", tmp_path / "o.jsonl"), "has no language 'fr'"),
     ]:

@@ -1,4 +1,4 @@
-"""``panglot data``: benchmarks and training sets, and your own data; a file a command or three."""
+"""``panglot data``: benchmarks, training sets and your own data."""
 
 import typer
 
@@ -6,7 +6,7 @@ from panglot.cli.data.catalogue import get, info, list_
 from panglot.cli.data.check import check
 from panglot.cli.data.translate import translate
 
-app = typer.Typer(no_args_is_help=True, help="Data: list, fetch, check and translate it.")
+app = typer.Typer(no_args_is_help=True, help="List, fetch, check and translate data.")
 app.command("list")(list_)
 app.command(no_args_is_help=True)(info)
 app.command(no_args_is_help=True)(get)

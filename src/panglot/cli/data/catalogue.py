@@ -1,4 +1,4 @@
-"""``panglot data list``, ``info`` and ``get``: what data there is, and how to have it."""
+"""``panglot data list``, ``info`` and ``get``."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,20 +21,20 @@ FEW = 6  # languages that are named in the list; more are counted
 
 def list_(
     kind: Annotated[
-        str | None, typer.Option(help="benchmark (to measure on) or pairs (to train on).")
+        str | None, typer.Option(help="Kind of data: benchmark (for evaluation) or pairs (for training).")
     ] = None,
-    language: Annotated[str | None, typer.Option(help="Only data that has this language, e.g. sw.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print all facts as JSON, and nothing else.")] = False,
+    language: Annotated[str | None, typer.Option(help="List only data in this language, e.g. sw.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON, with all facts.")] = False,
 ) -> None:
-    """List the benchmarks and training sets that panglot knows by name.
+    """List the benchmarks and training sets that panglot loads by name.
 
-    Sets of one family (BEIR and its translations) stand in one line; name the family in 'panglot data info'.
+    A family of sets, such as BEIR, has one line; 'panglot data info FAMILY' lists its sets.
     """
     from panglot.data.catalogue import catalogue
     from panglot.languages import check_languages, matching
 
     if kind not in (None, "benchmark", "pairs"):
-        raise PanglotError(f"'{kind}' is no kind of data; use benchmark or pairs.")
+        raise PanglotError(f"--kind: '{kind}' is unknown. Use benchmark or pairs.")
     wanted = check_languages([language]) if language is not None else ["*"]
     chosen = [
         entry
@@ -45,14 +45,14 @@ def list_(
         show.print_json([_facts(entry) for entry in chosen])
         return
     show.out.print(_table(chosen))
-    show.tell("more on one: panglot data info NAME; to fetch it: panglot data get NAME")
+    show.tell("more about one: panglot data info NAME; to fetch it: panglot data get NAME")
 
 
 def info(
-    name: Annotated[str, typer.Argument(help="A name of 'panglot data list', or a family such as beir.")],
-    json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON, and nothing else.")] = False,
+    name: Annotated[str, typer.Argument(help="Name in 'panglot data list', or a family such as beir.")],
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
-    """Say all that is known of a benchmark or training set, and where a copy of it was found.
+    """Show the facts about a benchmark or training set, and where a copy of it was found.
 
     Example:
 
@@ -72,21 +72,24 @@ def info(
 
 
 def get(
-    name: Annotated[str, typer.Argument(help="A name of 'panglot data list'.")],
+    name: Annotated[str, typer.Argument(help="Name in 'panglot data list'.")],
     source: Annotated[
         Path | None,
-        typer.Option("--from", help="Take the official files, packed or unpacked, from this folder."),
+        typer.Option("--from", help="Copy the official files, packed or unpacked, from this folder."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Fetch anew what is there already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Fetch files again that exist already.")] = False,
     languages: Annotated[
-        str | None, typer.Option(help="Only the files for these languages, e.g. sw,yo, where they are apart.")
+        str | None,
+        typer.Option(
+            help="Fetch only the files of these languages, e.g. sw,yo, if each language has its own."
+        ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the folder as JSON, and nothing else.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
-    """Fetch a data set from its official source, check it, and unpack it into the cache.
+    """Fetch a data set from its official source, verify it, and unpack it into the cache.
 
-    A download that was cut short goes on where it stopped. What PANGLOT_DATA (a list of folders with official
-    files) holds is not fetched again. The cache is PANGLOT_CACHE, by default ~/.cache/panglot.
+    An interrupted download continues where it stopped. Files in the folders of PANGLOT_DATA are not fetched
+    again. The cache is PANGLOT_CACHE, by default ~/.cache/panglot.
 
     Examples:
 
@@ -121,7 +124,7 @@ def _bytes_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def _facts(entry: "Entry") -> dict[str, Any]:
-    """Return an entry as plain data; ``found`` is where a copy lies, or null; ``missing`` what it lacks."""
+    """Return an entry as plain data; ``found`` is the folder of a copy; ``missing`` lists what it lacks."""
     from panglot.data.catalogue import missing, where_is
 
     found = where_is(entry)
@@ -130,7 +133,7 @@ def _facts(entry: "Entry") -> dict[str, Any]:
 
 
 def _table(entries: Iterable["Entry"], whole: bool = False) -> "Table":
-    """One line an entry, or (unless ``whole``) a family."""
+    """Return a table with one row per entry, or (unless ``whole``) per family."""
     from rich import box
     from rich.table import Table
 
@@ -163,7 +166,7 @@ def _presence(entry: "Entry") -> str:
 
 
 def _lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield titles and texts for a person; what is unknown is said to be."""
+    """Yield titles and texts; unknown facts are named as unknown."""
     for key in ("name", "title", "kind", "what", "homepage", "source", "licence", "access"):
         yield key, facts[key] or "unknown"
     paper = [facts["citation"], facts["arxiv"] and f"arXiv {facts['arxiv']}"]
@@ -187,7 +190,7 @@ def _lines(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _files(files: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield a line for each place that files come from: its first file, and how many more there are."""
+    """Yield a line for each source of files: its first file, and the number of others."""
     places: dict[str, list[dict[str, Any]]] = {}
     for file in files:
         places.setdefault(file["hub"] or file["url"].rpartition("/")[0], []).append(file)

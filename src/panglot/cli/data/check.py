@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from panglot.data.checks import Unseen
 
-WIDEST = 20  # languages in the matrix, at most: as many as the terminal is wide enough for
+WIDEST = 20  # maximum number of languages in the matrix; a narrow terminal shows fewer
 WITH_PARAGRAPHS = (
     "xquad-r",
     "mlqa-r",
-)  # their candidates are sentences; what may not be trained on, paragraphs
+)  # candidates are sentences; the overlap is checked on whole paragraphs
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
@@ -32,32 +32,33 @@ def check(
     ],
     column: Annotated[
         list[str] | None,
-        typer.Option(help="FIELD=COLUMN, e.g. query=question or text=text_{language}; once per field."),
+        typer.Option(help="Column of a field, e.g. query=question or text=text_{language}; repeatable."),
     ] = None,
     benchmark: Annotated[
         list[str] | None,
-        typer.Option(
-            help="NAME or NAME=DATA: find texts that stand in this benchmark too. Once per benchmark."
-        ),
+        typer.Option(help="Find texts that also occur in this benchmark, as NAME or NAME=DATA; repeatable."),
     ] = None,
     run: Annotated[
-        int, typer.Option(help="Characters in a row that a text must share with a benchmark to be told.")
+        int, typer.Option(help="Report texts that share this many characters in a row with a benchmark.")
     ] = 80,
-    batch_size: Annotated[int, typer.Option(help="Pairs in a batch of the training to come.")] = 128,
+    batch_size: Annotated[int, typer.Option(help="Batch size that you will train with.")] = 128,
     model: Annotated[
-        str | None, typer.Option(help="Count tokens as this model does, and tell what it would cut.")
+        str | None,
+        typer.Option(help="Count tokens with this model's tokenizer, and report texts that it cuts."),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 at warnings, too.")] = False,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with code 1 if there are warnings, too.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")] = False,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
-    """Look through training data before training: what there is, what is wrong, what a benchmark has too.
+    """Find errors in your pairs and overlap with a benchmark.
 
-    Tells languages, parallel coverage, lengths; repeated, empty, untranslated and mislabelled texts; overlap
-    with benchmarks; and what will go wrong in training. Exit code: 0 if no error was found, 1 if one was (or,
-    with --strict, a warning), 2 if a file cannot be read at all.
+    The command reports languages, parallel coverage and lengths; repeated, empty, untranslated and
+    mislabelled texts; overlap with benchmarks; and batches that cannot be drawn. The exit code is 0 if there
+    is no error, 1 if there is one (with --strict: or a warning), and 2 if a file cannot be read.
 
     Example:
 
@@ -67,7 +68,7 @@ def check(
     from panglot.data.pairs_files.columns import parse_columns
 
     if run < 2 or batch_size < 2:
-        raise PanglotError("--run and --batch-size are numbers from 2 up.")
+        raise PanglotError("--run and --batch-size must be 2 or more.")
     columns = parse_columns(column or [])
     benchmarks = [_unseen(text) for text in benchmark or []]
     settings = _token_settings(model, trust_remote_code)
@@ -152,7 +153,7 @@ def _print_findings(findings: list[Mapping[str, Any]]) -> None:
             )
     counts = {kind: sum(finding["severity"] == kind for finding in findings) for kind in STYLES}
     said = ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in counts.items() if count)
-    show.tell(f"found: {said}" if said else "nothing to complain of")
+    show.tell(f"found: {said}" if said else "found no problems")
 
 
 def _overlap_sentence(name: str, overlap: Mapping[str, Any]) -> str:
@@ -187,7 +188,7 @@ def _languages_table(report: Mapping[str, Any]) -> "Table":
 
 
 def _coverage_table(coverage: Mapping[str, Mapping[str, int]]) -> "Table":
-    """Show how many items each two languages share; of many languages, the largest."""
+    """Show how many items each two languages share; of many languages, show the largest."""
     from rich.text import Text
 
     largest = sorted(coverage, key=lambda code: -coverage[code][code])

@@ -16,44 +16,46 @@ def translate(
     model: Annotated[
         str,
         typer.Option(
-            help="A translation model's folder or hub id: NLLB-200, M2M-100, MADLAD-400, Opus-MT, mBART-50."
+            help="Folder or hub id of a translation model: NLLB-200, M2M-100, MADLAD-400, Opus-MT, mBART-50."
         ),
     ],
     to: Annotated[str, typer.Option(help="Languages to translate into, e.g. de,sw,zh-Hant.")],
     output: Annotated[
-        Path, typer.Option(help="Write all pairs here; run again after an interruption, it goes on.")
+        Path,
+        typer.Option(
+            help="Write all pairs to this file. Run the same command again to continue after an interruption."
+        ),
     ],
     source: Annotated[
         str | None,
         typer.Option(
             "--from",
-            help="Translate from this language, and only items that have it. "
+            help="Translate from this language, and skip items that lack it. "
             "(default: en, or the language of an item's first row)",
         ),
     ] = None,
     fields: Annotated[
-        str, typer.Option(help="What is translated; without 'negatives', new rows have none.")
+        str, typer.Option(help="Fields to translate; without 'negatives', new rows have none.")
     ] = "query,passage,negatives",
-    beams: Annotated[int, typer.Option(help="Beams of the search; 1 is greedy.")] = 1,
-    bf16: Annotated[
-        bool, typer.Option("--bf16", help="Weights and computing in bfloat16: half the memory.")
-    ] = False,
+    beams: Annotated[int, typer.Option(help="Number of beams; 1 is greedy search.")] = 1,
+    bf16: Annotated[bool, typer.Option("--bf16", help="Compute in bfloat16: half the memory.")] = False,
     max_tokens: Annotated[
-        int, typer.Option(help="Tokens of a segment: texts are cut into sentences, longer ones further.")
+        int,
+        typer.Option(help="Maximum number of tokens in a segment. Longer sentences are cut."),
     ] = 200,
-    token_budget: Annotated[int, typer.Option(help="Padded tokens in a batch, times beams.")] = 4096,
+    token_budget: Annotated[
+        int, typer.Option(help="Padded tokens in a batch, times the number of beams.")
+    ] = 4096,
     revision: Annotated[str | None, typer.Option(help="Revision of a hub model.")] = None,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let a hub model run code of its own.")
+        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the figures as JSON, and nothing else.")
-    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:
     """Make pairs parallel: translate every item into the languages that it lacks.
 
-    What an item has is kept. Translations that are empty, cut off, copies, repetitions, or far too short or
-    long are left out and counted. A file beside the output says which rows a machine made, and how.
+    Existing texts are kept. Translations that are empty, cut off, copies, repetitions, or far too short or
+    long are left out and counted. A file beside the output lists which rows were translated, and how.
 
     Example:
 
@@ -65,7 +67,7 @@ def translate(
     from panglot.translate.translate import read_note
 
     if output.resolve() == pairs.resolve():
-        raise PanglotError(f"{output}: is what the pairs are read from; choose another --output.")
+        raise PanglotError(f"{output}: --output is the file of pairs. Choose another --output.")
     chosen = load_source(pairs)
     targets = [name.strip() for name in to.split(",") if name.strip()]
     rows = sum(len(job.rows) for job in plan(chosen, targets, source))
@@ -94,4 +96,4 @@ def translate(
     )
     for problem, count in figures["left_out"].items():
         show.tell(f"  left out: {count:,} ({problem})")
-    show.tell(f"  written to {output}; {found.note.name} says what a machine made")
+    show.tell(f"  written to {output}; {found.note.name} describes the translated rows")

@@ -81,6 +81,7 @@ def trim_encoder(
             folder is not empty, or the model is of a kind that cannot be trimmed.
     """
     output = Path(output)
+    languages = None if languages is None else check_languages(languages)
     _check(output, pairs, languages, min_count)
     vocabulary = vocabulary_of(model)
     sources = _restricted(pairs, languages)
@@ -118,7 +119,6 @@ def _check(
 ) -> None:
     if not pairs and not languages:
         raise PanglotError("nothing says which pieces to keep; give --pairs, --languages or both.")
-    check_languages(list(languages or ()))
     if min_count < 1:
         raise PanglotError(
             f"the least count is {min_count}; use 1 to keep all pieces that are needed, or more."
