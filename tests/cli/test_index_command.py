@@ -45,9 +45,8 @@ def test_index_then_search_then_delete_and_export(texts: Path, tmp_path: Path) -
     made = run("index", "--index", place, "--engine", "exact", "--input", str(texts))
     assert (made["passages"], made["languages"], made["changes"]["added"]) == (3, ["de", "en"], 3)
     assert made["recall"]["recall"] == 1.0
-    found = run("search", "Where is the cat?", "--index", place, "-k", "2")["results"]
-    assert {hit["id"] for hit in found} == {"1", "2"}
-    assert found[0]["snippet"] in ("The cat sleeps on the mat.", "Die Katze schläft auf der Matte.")
+    found = run("search", "Does the cat sleep on the mat?", "--index", place, "-k", "1")["results"]
+    assert [(hit["id"], hit["snippet"]) for hit in found] == [("1", "The cat sleeps on the mat.")]
     found = run("search", "cat", "--index", place, "--where", "year=2001", "--hybrid")["results"]
     assert [hit["id"] for hit in found] == ["3"]
     found = run("search", "cat", "--index", place, "--languages", "de", "--balanced", "turns")["results"]

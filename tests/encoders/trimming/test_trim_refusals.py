@@ -21,7 +21,7 @@ Choice = dict[str, Any]
     [
         ({}, "nothing says which pieces to keep; give --pairs, --languages or both."),
         ({"languages": ["en", "xx-yy-zz"]}, "'xx-yy-zz' is no language code"),
-        ({"languages": ["EN"]}, "'EN' is no language code; write it 'en'."),
+        ({"languages": ["klingonish"]}, "'klingonish' is no language code; use BCP-47 codes"),
         ({"languages": ["en"], "min_count": 0}, "the least count is 0; use 1"),
         ({"pairs": True, "languages": ["en", "fi"]}, "no source has a pair in 'fi'; leave it out"),
         (
