@@ -82,7 +82,7 @@ def check_languages(codes: Sequence[str]) -> list[str]:
     """Return the BCP-47 codes that some texts mean, each once, and log where they are spelled otherwise.
 
     Raises:
-        PanglotError: names the first one that is no language.
+        PanglotError: names the first one that is not a language.
     """
     return list(dict.fromkeys(check_language(code) for code in codes))
 
@@ -95,7 +95,7 @@ def check_language(given: str, where: str = "") -> str:
         where: what messages begin with, such as a file and a line.
 
     Raises:
-        PanglotError: it is no language.
+        PanglotError: it is not a language.
     """
     code = language_code(given)
     place = f"{where}: " if where else ""
@@ -112,14 +112,14 @@ def _log_reading(given: str, code: str) -> None:
 
 
 def no_language(code: str) -> str:
-    """Return the sentence for a code that is no language."""
+    """Return the sentence for a code that is not a language."""
     if known := language_code(code):
-        return f"'{code}' is no language code; write it '{known}'."
+        return f"'{code}' is not a language code; write it '{known}'."
     names = {language_name(own).casefold(): own for own in _groups()[0]}
     close = difflib.get_close_matches(code.casefold(), [*names, *names.values()], n=1, cutoff=0.75)
     likely = names.get(close[0], close[0]) if close else None
     perhaps = f", perhaps '{likely}' ({language_name(likely)})" if likely else ""
-    return f"'{code}' is no language code; use BCP-47 codes such as en, sw or zh-Hant{perhaps}."
+    return f"'{code}' is not a language code; use BCP-47 codes such as en, sw or zh-Hant{perhaps}."
 
 
 def matches(wanted: str, code: str) -> bool:

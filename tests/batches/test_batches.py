@@ -109,7 +109,7 @@ def test_each_strategy_has_its_kinds_of_batches(strategy: Strategy, kinds: set[s
 
 
 def grid(items: int) -> Source:
-    """Return items that all stand in all languages."""
+    """Return items that all are in all languages."""
     cells = {(i, k) for i in range(items) for k in LANGUAGES}
     rows: list[dict[str, object]] = [
         {"item_id": str(i), "language": k, "query": "q", "passage": "p"} for i, k in sorted(cells)

@@ -100,7 +100,7 @@ def test_a_temperature_is_above_zero(name: str, temperature: float) -> None:
 @pytest.mark.parametrize("strategy", ["hybird", "", "X-X-mono"])
 def test_an_unknown_strategy_is_answered_with_the_known_ones(strategy: str) -> None:
     assert message(PAIRS, strategy=strategy) == (
-        f"'{strategy}' is no strategy; "
+        f"'{strategy}' is not a strategy; "
         "use one of monolingual, crosslingual, mixed, hybrid, english, specific."
     )
 

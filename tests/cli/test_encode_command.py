@@ -50,8 +50,8 @@ def test_missing_shards_are_told(panglot: Runner, given: tuple[str | Path, ...],
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--part", "4/3"), "'4/3' is no part"),
-        (("--dtype", "int4"), "'int4' is no type"),
+        (("--part", "4/3"), "'4/3' is not a part"),
+        (("--dtype", "int4"), "'int4' is not a type"),
         (("--shard-size", "0"), "the shard size is 0"),
         (("--workers", "-1"), "the number of workers is -1"),
         (("--languages", "xx"), "has no language 'xx'"),

@@ -118,7 +118,7 @@ def test_mistakes_are_one_sentence(panglot: Runner, model: Path, tmp_path: Path)
         "model": "there are no language means; compute them with panglot centre",
         "corpsu": "--centre corpsu: there is no such file. Use corpus, model, or a file of pairs or means",
         str(other): "has none of the benchmark's languages",
-        str(broken): "is no file of language means that can be read",
+        str(broken): "is not a file of language means that can be read",
     }.items():
         assert reason in one_sentence(panglot("evaluate", model, "--centre", choice))
     assert "name files with --pairs" in one_sentence(panglot("centre", model))

@@ -34,14 +34,14 @@ def test_worst_queries_to_read(panglot: Panglot, results: Path) -> None:
     for language in ("Arabic (ar)", "German (de)", "English (en)"):
         assert f"Queries in {language}, passages in all languages" in outcome.out
     shown = panglot("inspect", results, "--json").results[0]
-    # right-to-left text stands on lines of its own, isolated from what is around it
+    # right-to-left text is on lines of its own, isolated from what is around it
     assert shown["query_language"] == "ar" and f"\u2068{shown['query']}\u2069" in outcome.out
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--pairs", "ar-xx"], "'ar-xx' is no language pair of sample"),
+        (["--pairs", "ar-xx"], "'ar-xx' is not a language pair of sample"),
         (["--count", "0"], "the count is 0; use a number above 0."),
         (["--measure", "P@3"], "the results have no 'P@3'"),
         (["--benchmark", "nowhere"], "nowhere"),

@@ -1,4 +1,4 @@
-"""``panglot train`` and what stands in the folder afterwards."""
+"""``panglot train`` and what is in the folder afterwards."""
 
 from collections.abc import Callable
 from pathlib import Path

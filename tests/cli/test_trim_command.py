@@ -97,7 +97,7 @@ def test_a_trained_model_keeps_the_story_of_its_training(
     ("options", "sentence"),
     [
         ((), "nothing says which pieces to keep"),
-        (("--languages", "xq"), "'xq' is no language code"),
+        (("--languages", "xq"), "'xq' is not a language code"),
         (("--pairs", SAMPLE, "--languages", "fi"), "no source has a pair in 'fi'"),
         (("--pairs", "none.jsonl"), "none.jsonl: no such file"),
         (("--languages", "en", "--extra", "none.txt"), "none.txt: no such file"),

@@ -34,7 +34,7 @@ def message(path: Path) -> str:
 
 BAD_LINES = {
     "a broken line": (b'{"item_id": "a", "langu', "is broken JSON"),
-    "a line that is no JSON": (b"a;en;Who?;Me.", "is broken JSON"),
+    "a line that is not a JSON": (b"a;en;Who?;Me.", "is broken JSON"),
     "a blank line": (b"", "is empty; remove it"),
     "a line of spaces": (b"  \t", "is empty; remove it"),
     "a number of too many digits": (b"1" * 5000, "is broken JSON"),
@@ -44,25 +44,25 @@ BAD_LINES = {
         "is not UTF-8; save the file as UTF-8",
     ),
     "half a character": (line(query="\ud83d"), "half a character"),
-    "a list": (b'["a", "de", "q", "p"]', "is no JSON object"),
+    "a list": (b'["a", "de", "q", "p"]', "is not a JSON object"),
     "no item_id": (line(item_id=...), "has no 'item_id'"),
     "no language": (line(language=...), "has no 'language'"),
     "no query": (line(query=...), "has no 'query'"),
     "no passage": (line(passage=...), "has no 'passage'"),
-    "an item_id that is a number": (line(item_id=7), "'item_id' is no text; put it in quotation marks"),
-    "a query that is a list": (line(query=["Wer?"]), "'query' is no text"),
-    "a passage that is null": (line(passage=None), "'passage' is no text"),
-    "a passage_id that is a number": (line(passage_id=1), "'passage_id' is no text"),
-    "a document_id that is true": (line(document_id=True), "'document_id' is no text"),
-    "negatives that are a text": (line(negatives="No."), "'negatives' is no list of texts"),
-    "negatives that hold a number": (line(negatives=["No.", 3]), "'negatives' is no list of texts"),
+    "an item_id that is a number": (line(item_id=7), "'item_id' is not a text; put it in quotation marks"),
+    "a query that is a list": (line(query=["Wer?"]), "'query' is not a text"),
+    "a passage that is null": (line(passage=None), "'passage' is not a text"),
+    "a passage_id that is a number": (line(passage_id=1), "'passage_id' is not a text"),
+    "a document_id that is true": (line(document_id=True), "'document_id' is not a text"),
+    "negatives that are a text": (line(negatives="No."), "'negatives' is not a list of texts"),
+    "negatives that hold a number": (line(negatives=["No.", 3]), "'negatives' is not a list of texts"),
     "an empty query": (line(query=""), "'query' is empty; fill it in or remove the line"),
     "a passage of spaces": (line(passage=" \n\u3000"), "'passage' is empty"),
     "an empty item_id": (line(item_id=""), "'item_id' is empty"),
-    "an unknown language": (line(language="xx"), "'xx' is no language code"),
+    "an unknown language": (line(language="xx"), "'xx' is not a language code"),
     "an item twice in a language": (
         line(language="en"),
-        "item 'a' stands in 'en' already in line 1; keep one of the two",
+        "item 'a' is in 'en' already in line 1; keep one of the two",
     ),
     "a second passage_id": (
         line(passage_id="q"),
@@ -104,7 +104,7 @@ def test_two_rows_far_apart_that_are_one_are_both_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     rows = [FIRST, {**GOOD, "item_id": "b"}, MORE, {**GOOD, "item_id": "c"}, FIRST]
     path.write_text("\n".join(json.dumps(row) for row in rows))
-    assert message(path).startswith(f"{path}, line 5: item 'a' stands in 'en' already in line 1")
+    assert message(path).startswith(f"{path}, line 5: item 'a' is in 'en' already in line 1")
 
 
 def test_a_missing_file_a_folder_and_an_unknown_ending_are_said(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_parquet_row_is_named_by_its_number(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "null.parquet", passage=["p", None, "p"])
     assert message(path).startswith(f"{path}, line 2: 'passage' is empty")
     path = write_parquet(tmp_path / "code.parquet", language=["en", "klingonish", "en"])
-    assert message(path).startswith(f"{path}, line 2: 'klingonish' is no language code")
+    assert message(path).startswith(f"{path}, line 2: 'klingonish' is not a language code")
 
 
 def test_a_parquet_column_of_a_wrong_type_is_said(tmp_path: Path) -> None:
@@ -172,10 +172,10 @@ def test_a_parquet_file_that_is_none_is_said(tmp_path: Path) -> None:
     path = tmp_path / "mine.parquet"
     for content in (b"", b"PAR1", json.dumps(GOOD).encode() * 9):
         path.write_bytes(content)
-        assert message(path).startswith(f"{path}: is no readable Parquet file"), content
+        assert message(path).startswith(f"{path}: is not a readable Parquet file"), content
     whole = write_parquet(path).read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    assert message(path).startswith(f"{path}: is no readable Parquet file")
+    assert message(path).startswith(f"{path}: is not a readable Parquet file")
 
 
 def test_a_parquet_file_with_a_damaged_page_is_said(tmp_path: Path) -> None:

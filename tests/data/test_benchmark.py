@@ -86,9 +86,9 @@ def test_a_restriction_without_a_relevant_passage_is_said(make_benchmark: Make) 
 
 
 def test_an_id_that_stands_twice_is_named(benchmark: Benchmark) -> None:
-    with pytest.raises(PanglotError, match="handmade: query id 'q3' stands twice; ids must be unique"):
+    with pytest.raises(PanglotError, match="handmade: query id 'q3' occurs twice; ids must be unique"):
         replace(benchmark, queries=replace(benchmark.queries, ids=["q1", "q3", "q3", "q4"]))
-    with pytest.raises(PanglotError, match="handmade: passage id 'p1' stands twice"):
+    with pytest.raises(PanglotError, match="handmade: passage id 'p1' occurs twice"):
         replace(benchmark, passages=replace(benchmark.passages, ids=["p1", "p2", "p3", "p1"]))
 
 

@@ -47,7 +47,7 @@ ROWS = [
 
 def test_each_query_looks_for_its_passage_in_every_language_of_its_item() -> None:
     benchmark = benchmark_from_pairs(pairs_from_rows(ROWS, "mine"))
-    # bats shares owls' passage group and stands behind it: left out, and Greek with it
+    # bats shares owls' passage group and is behind it: left out, and Greek with it
     assert benchmark.languages == ("de", "en", "sw")
     # bread and cake have the same English passage: it is one, and its translations answer both
     flour = {"bread:en", "bread:sw", "cake:de"}

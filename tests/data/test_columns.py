@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
     "an object that is not by language": (
         ["query.text", "query.source", "passage.en"],
         {},
-        "'text' is no language code",
+        "'text' is not a language code",
     ),
     "one half wide": (
         ["query_en", "query_de", "passage"],
@@ -135,7 +135,7 @@ REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
         {},
         "a column a language and a 'language' besides",
     ),
-    "an unknown field": (["a"], {"answer": "a"}, "'answer' is no field; map one of item_id, "),
+    "an unknown field": (["a"], {"answer": "a"}, "'answer' is not a field; map one of item_id, "),
     "a fixed query": (["a"], {"query": "=a"}, "field 'query' cannot be the same in every row"),
     "a numbered passage": (["a"], {"passage": "{row}"}, "cannot be the row's number"),
     "ids by language": (["a"], {"item_id": "id_{language}"}, "'item_id' has no column a language"),
@@ -143,7 +143,7 @@ REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
     "a fixed language that is none": (
         ["q", "p"],
         {"language": "=englisch"},
-        "'englisch' is no language code",
+        "'englisch' is not a language code",
     ),
 }
 

@@ -188,5 +188,5 @@ def test_items_of_one_passage_are_never_split() -> None:
 
 def test_one_document_cannot_be_split() -> None:
     pairs = pairs_from_rows([row(i, "en", document_id="d") for i in "abc"], "mine")
-    with pytest.raises(PanglotError, match="mine: all items stand in one document, so none can be held out"):
+    with pytest.raises(PanglotError, match="mine: all items are in one document, so none can be held out"):
         pairs.split(0.5)

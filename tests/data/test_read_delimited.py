@@ -64,7 +64,7 @@ def test_long_cells_and_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (",".join(HEAD) + "\na,en,q,p\nb,en,q,p,more\n", "line 3: has 5 cells where the header has 4"),
         (",".join(HEAD) + '\na,en,q,p\nb,en,"q,p\nc,en,q,p\n', "line 3: its quotation marks do not close"),
         (",".join(HEAD) + '\na,en,"q"x,p\n', "line 2: its quotation marks do not close"),
-        ("item_id,query,query,passage\n", "line 1: column 'query' stands twice"),
+        ("item_id,query,query,passage\n", "line 1: column 'query' occurs twice"),
     ],
 )
 def test_a_broken_table_is_said(tmp_path: Path, text: str, words: str) -> None:

@@ -64,7 +64,7 @@ def test_the_checksum_is_that_of_the_parts(suite: Suite) -> None:
 def test_names_of_parts_are_checked() -> None:
     with pytest.raises(PanglotError, match="none: has no parts"):
         Suite("none", ())
-    with pytest.raises(PanglotError, match="part 'de-en' stands twice"):
+    with pytest.raises(PanglotError, match="part 'de-en' occurs twice"):
         Suite("twice", (GERMAN, GERMAN))
-    with pytest.raises(PanglotError, match="group 'g' names 'fr-en', which is no part"):
+    with pytest.raises(PanglotError, match="group 'g' names 'fr-en', which is not a part"):
         Suite("odd", (GERMAN,), groups={"g": ("fr-en",)})

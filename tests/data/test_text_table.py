@@ -75,7 +75,7 @@ def test_batches_of_rows_and_of_characters(tmp_path: Path, monkeypatch: pytest.M
 
 def test_an_id_that_stands_twice_is_named_with_both_lines(tmp_path: Path, cache: Path) -> None:
     files = [write(tmp_path, "a", "1||x", "2||y"), write(tmp_path, "b", "3||z", "2||w")]
-    with pytest.raises(PanglotError, match=r"b, line 2: id '2' stands already in .*a, line 2; ids must be"):
+    with pytest.raises(PanglotError, match=r"b, line 2: id '2' is already in .*a, line 2; ids must be"):
         cached_texts(files, rows, "bars", "en:")
     assert not list(cache.rglob("*.*")), "nothing half-written is left"
 
@@ -166,7 +166,7 @@ def test_an_id_that_stands_twice_on_disk_is_named(tmp_path: Path) -> None:
     good = on_disk(tmp_path)
     twice = TextColumn([*good.passages.ids.chunks, *good.passages.ids.chunks[1:2]])  # type: ignore[attr-defined]
     passages = Texts(twice, np.zeros(len(twice), np.int64), ["-"] * len(twice))
-    with pytest.raises(PanglotError, match="disk: passage id 'en:1' stands twice"):
+    with pytest.raises(PanglotError, match="disk: passage id 'en:1' occurs twice"):
         Benchmark(
             name="disk",
             languages=("de",),

@@ -312,7 +312,7 @@ def about(**changes: object) -> dict[str, str]:
 def test_another_kind_of_file_is_told(tmp_path: Path, metadata: dict[str, str] | None, reason: str) -> None:
     path = tmp_path / "odd.safetensors"
     save_file({role: np.eye(2, dtype=np.float32) for role in ("query", "passage")}, path, metadata=metadata)
-    with pytest.raises(PanglotError, match=rf"odd\.safetensors: is no file of language means .*{reason}"):
+    with pytest.raises(PanglotError, match=rf"odd\.safetensors: is not a file of language means .*{reason}"):
         load_language_means(path)
 
 
@@ -325,7 +325,7 @@ def test_a_well_made_file_is_read(tmp_path: Path) -> None:
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     path = tmp_path / "language_means.safetensors"
     path.write_bytes(b"half a file")
-    with pytest.raises(PanglotError, match="is no file of language means that can be read"):
+    with pytest.raises(PanglotError, match="is not a file of language means that can be read"):
         load_language_means(tmp_path)
     nans = {"query": np.full((2, 2), np.nan, np.float32), "passage": np.eye(2, dtype=np.float32)}
     save_file(nans, path, metadata=about())

@@ -256,7 +256,7 @@ def test_sizes_that_do_not_fit_are_refused(folder: Path, name: str) -> None:
     release = read_release(folder)
     release["params"][name] += 1
     torch.save(release, folder / "laser2.pt")
-    with pytest.raises(PanglotError, match=r"laser2\.pt: is no LASER2 encoder"):
+    with pytest.raises(PanglotError, match=r"laser2\.pt: is not a LASER2 encoder"):
         load_encoder(str(folder))
 
 
@@ -264,7 +264,7 @@ def test_missing_sizes_are_named(folder: Path) -> None:
     release = read_release(folder)
     del release["params"]["num_embeddings"]
     torch.save(release, folder / "laser2.pt")
-    with pytest.raises(PanglotError, match=r"is no LASER2 encoder .*num_embeddings"):
+    with pytest.raises(PanglotError, match=r"is not a LASER2 encoder .*num_embeddings"):
         load_encoder(str(folder))
 
 
@@ -286,7 +286,7 @@ def test_a_missing_sentencepiece_model_is_named(folder: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"garbage"])
 def test_a_damaged_sentencepiece_model_is_named(folder: Path, content: bytes) -> None:
     (folder / "laser2.spm").write_bytes(content)
-    with pytest.raises(PanglotError, match=r"laser2\.pt: is no LASER2 encoder with laser2\.spm"):
+    with pytest.raises(PanglotError, match=r"laser2\.pt: is not a LASER2 encoder with laser2\.spm"):
         load_encoder(str(folder))
 
 

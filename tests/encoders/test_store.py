@@ -177,7 +177,7 @@ def test_parts_share_the_shards(tiny_encoder: SentenceTransformer, tmp_path: Pat
 
 @pytest.mark.parametrize("part", ["0/2", "3/2", "1", "a/b", "1/", "-1/2", ""])
 def test_what_is_no_part_is_refused(part: str) -> None:
-    with pytest.raises(PanglotError, match="is no part; write it as 3/16"):
+    with pytest.raises(PanglotError, match="is not a part; write it as 3/16"):
         parse_part(part)
 
 
@@ -214,7 +214,7 @@ def test_shards_without_their_facts_are_refused(tiny_encoder: SentenceTransforme
 
 
 def test_broken_stores_are_named(stored: Callable[..., Store], tmp_path: Path) -> None:
-    with pytest.raises(PanglotError, match="is no store of embeddings"):
+    with pytest.raises(PanglotError, match="is not a store of embeddings"):
         open_store(tmp_path)
     folder = stored("int8").folder
     shard = shard_path(folder, 1)
@@ -235,7 +235,7 @@ def test_broken_stores_are_named(stored: Callable[..., Store], tmp_path: Path) -
 
 
 def test_bad_settings_are_refused(tiny_encoder: SentenceTransformer) -> None:
-    with pytest.raises(PanglotError, match="'int4' is no type"):
+    with pytest.raises(PanglotError, match="'int4' is not a type"):
         facts_of(tiny_encoder, "int4")
     with pytest.raises(PanglotError, match="the shard size is 0"):
         facts_of(tiny_encoder, shard_size=0)

@@ -146,7 +146,7 @@ def test_means_of_another_model_are_refused_before_anything_is_encoded(
     other = replace(given(tiny_encoder, LANGUAGES, 10), model_sha256="0" * 64)
     with pytest.raises(PanglotError, match="a model with other weights"):
         evaluate(tiny_encoder, benchmark, centre=other, progress=finished.append)
-    with pytest.raises(PanglotError, match="'corpse' is no kind of centring"):
+    with pytest.raises(PanglotError, match="'corpse' is not a kind of centring"):
         evaluate(tiny_encoder, benchmark, centre="corpse", progress=finished.append)  # type: ignore[arg-type]
     assert finished == []
 

@@ -114,7 +114,7 @@ def test_a_wrong_measure_or_id_is_told_before_anything_is_encoded(
     tmp_path: Path, encoder: SentenceTransformer, benchmark: Benchmark
 ) -> None:
     finished: list[int] = []
-    with pytest.raises(PanglotError, match="'MAP' is no measure"):
+    with pytest.raises(PanglotError, match="'MAP' is not a measure"):
         evaluate(encoder, benchmark, measures=["MAP"], progress=finished.append)
     named = replace(benchmark, queries=replace(benchmark.queries, ids=["a b", *list("cdefg")]))
     with pytest.raises(PanglotError, match="query id 'a b'"):

@@ -125,7 +125,7 @@ def test_parts_of_one_language_are_read_again_and_compared(forums: Suite, tmp_pa
     assert of_settings == {"one": pytest.approx((1 / 3 + 1) / 2), "all": 1.0}
     of_english = compared["all"]["by_language"]["en"]["monolingual"]
     assert of_english["difference"] == pytest.approx(1 - (1 / 3 + 1) / 2)
-    assert compared["all"]["matrix"] == {}  # en stands in two pools
+    assert compared["all"]["matrix"] == {}  # en is in two pools
 
 
 def test_a_suite_of_one_part_has_the_figures_of_that_part(make_benchmark: Callable[..., Benchmark]) -> None:

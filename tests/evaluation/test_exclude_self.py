@@ -37,7 +37,7 @@ def test_a_query_does_not_find_itself(make_benchmark: Callable[..., Benchmark]) 
     ranks = ranks_without_left_out(benchmark, queries, passages)
     assert by_name(benchmark, ranks) == {
         ("q", "b"): (1, 1),  # 2 with a
-        ("q", "d"): (2, 3),  # 4 with a; c stands before it in its language
+        ("q", "d"): (2, 3),  # 4 with a; c is before it in its language
         ("r", "c"): (1, 3),  # nothing is left out of another query's pool
     }
     assert ranks.gain.tolist() == [1, 1, 2]

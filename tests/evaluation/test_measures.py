@@ -86,5 +86,5 @@ def test_no_cutoff_is_infinity() -> None:
     "name", ["P@10", "ap", "nDCG@0", "nDCG@-1", "nDCG@ten", "R", "Success", "AP@", "", "nDCG@10 ", "RR@1.5"]
 )
 def test_an_unknown_measure_is_named(name: str) -> None:
-    with pytest.raises(PanglotError, match=f"^'{name}' is no measure"):
+    with pytest.raises(PanglotError, match=f"^'{name}' is not a measure"):
         parse_measure(name)

@@ -106,7 +106,7 @@ def test_every_measure_equals_trec_eval_over_several_blocks_of_queries(
 def test_ids_beyond_ascii_tie_as_in_trec_eval(
     tmp_path: Path, make_benchmark: Callable[..., Benchmark], random_benchmark: RandomBenchmark
 ) -> None:
-    # trec_eval compares bytes of UTF-8; U+FF5E stands below U+1F600 there, but above it in UTF-16
+    # trec_eval compares bytes of UTF-8; U+FF5E is below U+1F600 there, but above it in UTF-16
     names = ["a", "Z", "é", "e\u0301", "語", "\uff5e", "\U0001f600", "p9", "p10"]
     _, _, passages = random_benchmark(0, passages=9)
     benchmark = make_benchmark(

@@ -184,7 +184,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
         {"grid.encoders": [{"model": TRAIN}], "grid.baseline": "x"},
         "unknown baseline 'x'; use one of BM25, ",
     ),
-    ("baselines", {"grid.measures": {"bear": "AP"}}, "'bear' is no benchmark"),
+    ("baselines", {"grid.measures": {"bear": "AP"}}, "'bear' is not a benchmark"),
     ("domain-shift", {"grid.languages": ["de", "pl"]}, "no held-out document is in 'pl'"),
     ("domain-shift", {"grid.perturb": ["shouting"]}, "shouting"),
     (

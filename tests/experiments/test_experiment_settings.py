@@ -74,7 +74,7 @@ def test_single_settings_are_laid_over(own: Path) -> None:
         ({"steps": 3}, "'steps' is not a setting. Write PART.NAME, such as batches.alpha"),
         ({"training.sped": 3}, "Unknown setting training.sped"),
         ({"batches.alpha": 1.5}, "batches.alpha is wrong"),
-        ({"measure": "MAP@ten"}, "'MAP@ten' is no measure that panglot knows"),
+        ({"measure": "MAP@ten"}, "'MAP@ten' is not a measure that panglot knows"),
         ({"question": "why"}, "own.toml: unknown question 'why'; use one of low-resource, scaling, "),
     ],
     ids=str,

@@ -1,4 +1,4 @@
-"""Tables as CSV, LaTeX and Markdown, against what should stand in them."""
+"""Tables as CSV, LaTeX and Markdown, against what should be in them."""
 
 import csv
 import io

@@ -17,7 +17,7 @@ VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 @dataclass
 class Page(HTMLParser):
-    """What stands in a page."""
+    """What is in a page."""
 
     tags: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
     text: list[str] = field(default_factory=list)

@@ -23,7 +23,7 @@ def test_without_balancing_it_is_what_evaluate_says(encoder: SentenceTransformer
 
 
 def test_a_language_that_scores_lower_is_lifted(make_benchmark: Callable[..., Benchmark]) -> None:
-    """Two relevant passages; Swahili ones score 0.5 less. Balanced, both stand in the first two places."""
+    """Two relevant passages; Swahili ones score 0.5 less. Balanced, both are in the first two places."""
     ids = {f"{code}{k:02}": code for code in ("en", "sw") for k in range(12)}
     judged = [("q", "en00", 1), ("q", "sw00", 1)]
     benchmark = make_benchmark({"q": "en"}, ids, judged)

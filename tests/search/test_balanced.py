@@ -53,5 +53,5 @@ def test_a_list_is_cut_by_language() -> None:
 def test_an_unknown_kind_is_refused() -> None:
     check_balance(None)
     check_balance("turns")
-    with pytest.raises(PanglotError, match="'fair' is no kind of balancing; use scores or turns"):
+    with pytest.raises(PanglotError, match="'fair' is not a kind of balancing; use scores or turns"):
         check_balance("fair")

@@ -106,9 +106,9 @@ def test_each_pool_counts_its_own_words_and_ties_go_by_id(make_benchmark: MakeBe
         ["owl night"],
         ["night", "owl", "owl owl", "sun", "moon"],
     )
-    ranks = bm25_ranks(benchmark, k1=0, b=0)  # then a score is the sum of the idf of what stands in both
+    ranks = bm25_ranks(benchmark, k1=0, b=0)  # then a score is the sum of the idf of what is in both
     # in English both words stand once: a and b tie, b comes first. In German c alone has one; e before d.
-    # In all, owl stands twice and night once: night weighs more.
+    # In all, owl occurs twice and night once: night weighs more.
     assert [benchmark.passages.ids[k] for k in ranks.passage] == ["a", "c", "d"]
     assert ranks.in_language.tolist() == [2, 1, 3]
     assert ranks.in_all.tolist() == [1, 2, 5]
@@ -164,7 +164,7 @@ def test_results_have_the_parts_of_the_schema(make_benchmark: MakeBenchmark) -> 
     }
     assert results["model"]["name"] == "bm25"
     assert results["model"]["bm25"]["k1"] == 0.9
-    # English finds English; German words in English: b:en ties with a:en at 0 and stands before it
+    # English finds English; German words in English: b:en ties with a:en at 0 and is before it
     assert results["settings"]["monolingual"] == {"RR": 1, "Success@1": 1}
     assert results["matrix"]["RR"]["de"]["en"] == 0.5
     assert evaluation.per_query.num_rows == 6
@@ -174,7 +174,7 @@ def test_parameters_out_of_bounds_are_one_sentence(make_benchmark: MakeBenchmark
     benchmark = make_benchmark({"q": "en"}, {"a": "en"}, [("q", "a", 1)])
     with pytest.raises(PanglotError, match=r"k1 is -1 and b is 0.4; use a k1 of 0 or more"):
         bm25_evaluation(benchmark, k1=-1)
-    with pytest.raises(PanglotError, match="'MAP' is no measure"):
+    with pytest.raises(PanglotError, match="'MAP' is not a measure"):
         bm25_evaluation(benchmark, measures=["MAP"])
 
 
@@ -228,7 +228,7 @@ def test_a_querys_own_text_is_no_passage_for_it() -> None:
     )
     rows = evaluation.per_query.to_pylist()
     found = {(row["query_id"], row["pool"]): row["RR@10"] for row in rows}
-    # in the pool of all, "a taxi now" itself would stand first; two others share one of three words with
+    # in the pool of all, "a taxi now" itself would be first; two others share one of three words with
     # it and tie: the higher id, its translation, comes first
     assert found["en:1", ALL] == found["en:1", "de"] == 1
     # "red apple" shares nothing: the three others tie at 0 and go by id, en:1, de:1, de:0

@@ -47,7 +47,7 @@ def test_sources_that_are_no_files_stay_as_a_recipe_names_them(tmp_path: Path) -
     data = read_recipe(path, {}).data
     assert data.pairs == ["hf:owner/name#train", "mfaq"]
     assert data.columns == {"query": "question"}
-    with pytest.raises(PanglotError, match="'question' is no field"):
+    with pytest.raises(PanglotError, match="'question' is not a field"):
         read_recipe(path, {"data.columns": {"question": "query"}})
     (tmp_path / "mfaq").touch()  # a file wins over a name of the catalogue
     assert read_recipe(path, {}).data.pairs[1] == str(tmp_path / "mfaq")
@@ -145,7 +145,7 @@ def test_a_wrong_setting_in_a_recipe_is_named_with_its_file(tmp_path: Path) -> N
 def test_a_broken_recipe_is_named(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "broken.toml"
     path.write_bytes(text)
-    with pytest.raises(PanglotError, match=r"broken\.toml: is no valid TOML"):
+    with pytest.raises(PanglotError, match=r"broken\.toml: is not valid TOML"):
         read_recipe(path, {})
 
 

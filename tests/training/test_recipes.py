@@ -149,7 +149,7 @@ def test_held_out_documents_are_measured_and_not_trained_on(recipe: Maker, tmp_p
     ("changes", "message"),
     [
         ({"data__languages": ["en", "fr"]}, "no source has a pair in 'fr'; leave it out"),
-        ({"data__languages": ["en", "klingonish"]}, "'klingonish' is no language code"),
+        ({"data__languages": ["en", "klingonish"]}, "'klingonish' is not a language code"),
         ({"batches__strategy": "english", "batches__language": "pl"}, "no source has a pair in 'pl'"),
         ({"pairs": ()}, "there is nothing to train on; name files with --pairs"),
         ({"pairs": ("none.jsonl",)}, r"none\.jsonl: no such file; check the path"),

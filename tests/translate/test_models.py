@@ -70,7 +70,7 @@ def test_the_languages_are_those_of_the_vocabulary(translator_of: TranslatorOf) 
     assert len(translator_of("nllb").tokens) == 202
     assert len(translator_of("m2m100").tokens) == 100
     assert len(translator_of("mbart50").tokens) == 52
-    madlad = translator_of("madlad").tokens  # <2translate> is no language
+    madlad = translator_of("madlad").tokens  # <2translate> is not a language
     assert sorted(madlad) == ["de", "en", "fil", "iw", "sr_Latn", "sw", "zh"]
     assert translator_of("marian").tokens == {c: f">>{c}<<" for c in ("cmn_Hans", "deu", "swh")}
     assert translator_of("opus-en-de").tokens == {}
@@ -149,5 +149,5 @@ def test_a_t5_without_languages_is_no_translation_model(
     shutil.copytree(checkpoint_of("madlad"), tmp_path / "t5")
     (tmp_path / "t5" / "tokenizer.json").unlink()
     T5Tokenizer(extra_ids=0).save_pretrained(tmp_path / "t5")
-    with pytest.raises(PanglotError, match="is no translation model that panglot knows"):
+    with pytest.raises(PanglotError, match="is not a translation model that panglot knows"):
         load_translator(str(tmp_path / "t5"))

@@ -248,11 +248,11 @@ def test_the_source_is_english_or_the_first_row_unless_named() -> None:
 
 
 MISTAKES: dict[str, dict[str, Any]] = {
-    "'xx-9' is no language code": {"targets": ["xx-9"]},
+    "'xx-9' is not a language code": {"targets": ["xx-9"]},
     "every item has en already": {"targets": ["en"]},
     "no language to translate into is named": {"targets": []},
     "has no language 'fr' to translate from": {"source": "fr"},
-    "'title' is no field to translate": {"fields": ["query", "passage", "title"]},
+    "'title' is not a field to translate": {"fields": ["query", "passage", "title"]},
     "'passage' is not among the fields": {"fields": ["query"]},
     "0 beams are asked for": {"beams": 0},
     "segments of 3 tokens": {"max_tokens": 3},

@@ -81,7 +81,7 @@ def test_an_unknown_target_is_one_sentence_with_near_ones() -> None:
     )
     with pytest.raises(PanglotError, match=r"'sr-Latn' .*; near it are srp_Cyrl"):
         find_code("sr-Latn", CODES["nllb"], "m")
-    with pytest.raises(PanglotError, match="'klingonish' is no language code"):
+    with pytest.raises(PanglotError, match="'klingonish' is not a language code"):
         find_code("klingonish", CODES["nllb"], "m")
 
 

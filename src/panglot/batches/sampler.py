@@ -90,7 +90,7 @@ class Sampler:
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
-            raise PanglotError(f"'{self.strategy}' is no strategy; use one of {', '.join(STRATEGIES)}.")
+            raise PanglotError(f"'{self.strategy}' is not a strategy; use one of {', '.join(STRATEGIES)}.")
         alphas = _points(self.alpha)
         if not alphas or not all(0 <= alpha <= 1 for alpha in alphas):
             raise PanglotError(f"alpha is {self.alpha}; it is a probability, between 0 and 1.")

@@ -77,7 +77,7 @@ class Benchmark:
     def __post_init__(self) -> None:
         for kind, texts in (("query", self.queries), ("passage", self.passages)):
             if (twice := first_twice(texts.ids)) is not None:
-                raise PanglotError(f"{self.name}: {kind} id '{twice}' stands twice; ids must be unique.")
+                raise PanglotError(f"{self.name}: {kind} id '{twice}' occurs twice; ids must be unique.")
         if not len(self.queries) or not len(self.passages):
             raise PanglotError(f"{self.name}: has no queries or no passages.")
         if not (self.gains > 0).any():

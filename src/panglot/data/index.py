@@ -125,7 +125,7 @@ def build_index(
         entry_item: ``(R,)`` integers in [0, items).
         entry_language: ``(R,)`` positions in ``languages``.
         items: N.
-        rows: ``(R,)`` table row of each entry; None: entry k stands in row k.
+        rows: ``(R,)`` table row of each entry; None: entry k is in row k.
         item_group: see ``PairIndex``.
         item_document: see ``PairIndex``.
     """

@@ -21,7 +21,7 @@ class NegativeItems:
 
     Attributes:
         offsets: ``(R + 1,)`` the negatives of table row r are ``items[offsets[r]:offsets[r + 1]]``.
-        items: the item of each negative; ``NOBODY`` for a text that is no item's passage.
+        items: the item of each negative; ``NOBODY`` for a text that is not an item's passage.
     """
 
     offsets: IntArray

@@ -90,7 +90,7 @@ class ParallelPairs:
         codes, document = np.unique(documents, return_inverse=True)
         if len(codes) < 2:
             raise PanglotError(
-                f"{self.name}: all items stand in one document, so none can be held out; "
+                f"{self.name}: all items are in one document, so none can be held out; "
                 "give 'document_id', or train with nothing held out."
             )
         order = np.random.default_rng(seed).permutation(len(codes))
@@ -114,11 +114,11 @@ def load_pairs(
     Args:
         source: a file, ``hf:owner/name#split``, or ``sample`` (bundled with panglot).
         name: of the source; None: the file's.
-        columns: field by field, the column it stands in, where that is not its own name.
+        columns: field by field, the column it is in, where that is not its own name.
 
     Raises:
         PanglotError: the file is missing, empty or broken, a language is unknown, an (item, language)
-            stands twice, or one item has two passage_ids or document_ids.
+            occurs twice, or one item has two passage_ids or document_ids.
     """
     table, checksum = cached_table(source, columns)
     return pairs_from_table(table, name or source_name(source), str(source), checksum)
@@ -176,7 +176,7 @@ def _check_unique(
         at = int(np.flatnonzero(same)[0])
         a, b = sorted((int(order[at]), int(order[at + 1])))
         raise PanglotError(
-            f"{where}, line {b + 1}: item '{ids[item[a]]}' stands in '{languages[language[a]]}' "
+            f"{where}, line {b + 1}: item '{ids[item[a]]}' is in '{languages[language[a]]}' "
             f"already in line {a + 1}; keep one of the two."
         )
 

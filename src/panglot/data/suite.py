@@ -34,10 +34,10 @@ class Suite:
         if not names:
             raise PanglotError(f"{self.name}: has no parts.")
         if twice := [name for k, name in enumerate(names) if name in names[:k]]:
-            raise PanglotError(f"{self.name}: part '{twice[0]}' stands twice; names must be unique.")
+            raise PanglotError(f"{self.name}: part '{twice[0]}' occurs twice; names must be unique.")
         for group, members in self.groups.items():
             if unknown := sorted(set(members) - set(names)):
-                raise PanglotError(f"{self.name}: group '{group}' names '{unknown[0]}', which is no part.")
+                raise PanglotError(f"{self.name}: group '{group}' names '{unknown[0]}', which is not a part.")
 
     @property
     def languages(self) -> tuple[str, ...]:

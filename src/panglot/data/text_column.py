@@ -22,7 +22,7 @@ class TextColumn(Sequence[str]):
     """
 
     def __init__(self, chunks: Sequence[pa.Array], distinct: bool = False):
-        """Take string arrays without nulls; ``distinct`` says that no text is known to stand twice."""
+        """Take string arrays without nulls; ``distinct`` says that no text is known to occur twice."""
         self.chunks = [chunk for chunk in chunks if len(chunk)]
         self.distinct = distinct
         self.starts = np.cumsum([0, *(len(chunk) for chunk in self.chunks)])
@@ -98,7 +98,7 @@ class TextColumn(Sequence[str]):
         return rows[[number[text] for text in texts]]
 
     def first_twice(self) -> str | None:
-        """Return a text that stands twice, or None. Takes 16 bytes of memory a row while it looks."""
+        """Return a text that occurs twice, or None. Takes 16 bytes of memory a row while it looks."""
         if self.distinct:
             return None
         none = np.empty(0, np.uint64)
@@ -142,7 +142,7 @@ def joined(columns: Sequence[TextColumn], distinct: bool = False) -> TextColumn:
 
 
 def first_twice(texts: Sequence[str]) -> str | None:
-    """Return a text that stands twice in a list or column, or None."""
+    """Return a text that occurs twice in a list or column, or None."""
     if isinstance(texts, TextColumn):
         return texts.first_twice()
     if len(set(texts)) == len(texts):
@@ -165,7 +165,7 @@ def find(texts: Sequence[str], wanted: Sequence[str]) -> IntArray:
 
 
 def repeated(column: TextColumn, numbers: Hashes) -> str | None:
-    """Return the first text that stands twice; ``numbers`` are the texts' hashes ``(n,)``."""
+    """Return the first text that occurs twice; ``numbers`` are the texts' hashes ``(n,)``."""
     ordered = np.sort(numbers)
     suspects = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     if not len(suspects):

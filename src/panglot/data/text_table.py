@@ -107,10 +107,10 @@ def _as_batch(held: list[tuple[str, str, str]]) -> pa.RecordBatch:
 
 
 def stands_twice(files: Sequence[Path], rows: Rows, name: str) -> str:
-    """Return the sentence that says where an id stands twice; reads the files again to find out."""
+    """Return the sentence that says where an id occurs twice; reads the files again to find out."""
     places = (f"{path}, line {line}" for path in files for line, other, _, _ in rows(path) if other == name)
     first, second = next(places), next(places)
-    return f"{second}: id '{name}' stands already in {first}; ids must be unique."
+    return f"{second}: id '{name}' is already in {first}; ids must be unique."
 
 
 def digest(files: Sequence[Path]) -> str:

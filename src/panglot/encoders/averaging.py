@@ -41,7 +41,7 @@ def average(
                 f"model {number} has other prompts than the first; average models that were trained from the "
                 "same one."
             )
-    done = set()  # tied weights stand under several names
+    done = set()  # tied weights are under several names
     with torch.no_grad():
         for name, value in states[0].items():
             if value.is_floating_point() and value.data_ptr() not in done:

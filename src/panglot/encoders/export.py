@@ -78,7 +78,7 @@ def exported_from(model: SentenceTransformer) -> str | None:
 
 
 class _Tokens(nn.Module):
-    """A transformer whose inputs stand in a fixed order, as a graph wants them."""
+    """A transformer whose inputs are in a fixed order, as a graph wants them."""
 
     def __init__(self, transformer: nn.Module, names: list[str]) -> None:
         super().__init__()

@@ -103,7 +103,7 @@ def load_language_means(path: str | Path) -> LanguageMeans:
             )
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PanglotError(
-            f"{path}: is no file of language means that can be read ({error}); "
+            f"{path}: is not a file of language means that can be read ({error}); "
             "compute them again with panglot centre."
         ) from error
 
@@ -283,7 +283,7 @@ def centring_notes(means: RoleMeans, codes: Sequence[str], role: str) -> list[st
             "they are filled up with the mean of all languages."
         )
     if none:
-        notes.append(f"there is no mean of {role} in {none}; the mean of all languages stands in.")
+        notes.append(f"there is no mean of {role} in {none}; the mean of all languages takes its place.")
     return notes
 
 
@@ -317,7 +317,7 @@ def check_centre(wanted: Centre, model: SentenceTransformer) -> None:
     if isinstance(wanted, LanguageMeans):
         check_means(wanted, model)
     elif wanted not in (None, "corpus"):
-        raise PanglotError(f"'{wanted}' is no kind of centring; use corpus, or language means.")
+        raise PanglotError(f"'{wanted}' is not a kind of centring; use corpus, or language means.")
 
 
 def chosen_means(

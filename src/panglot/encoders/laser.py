@@ -202,7 +202,8 @@ class Laser2(InputModule):
         except Exception as error:  # torch and sentencepiece each raise their own
             reason = " ".join(str(error).split())
             raise PanglotError(
-                f"{weights}: is no LASER2 encoder with {pieces.name} ({reason}); download both files again."
+                f"{weights}: is not a LASER2 encoder with {pieces.name} ({reason}); "
+                "download both files again."
             ) from error
         if not all(
             isinstance(number, int) and 0 <= number < module.num_embeddings for number in dictionary.values()

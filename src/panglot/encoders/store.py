@@ -158,7 +158,7 @@ def read_facts(folder: Path) -> StoreFacts:
     """Read ``store.json``."""
     path = folder / FACTS
     if not path.exists():
-        raise PanglotError(f"{folder}: is no store of embeddings ({FACTS} is missing); check the path.")
+        raise PanglotError(f"{folder}: is not a store of embeddings ({FACTS} is missing); check the path.")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         schema = found.pop("schema")

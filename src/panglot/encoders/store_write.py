@@ -66,7 +66,7 @@ def facts_for(
         bf16: encode in bfloat16.
     """
     if dtype not in DTYPES:
-        raise PanglotError(f"'{dtype}' is no type that a store can keep; use one of {', '.join(DTYPES)}.")
+        raise PanglotError(f"'{dtype}' is not a type that a store can keep; use one of {', '.join(DTYPES)}.")
     if shard_size < 1:
         raise PanglotError(f"the shard size is {shard_size} rows; use 1 or more.")
     dimension = model.get_embedding_dimension()
@@ -120,7 +120,7 @@ def parse_part(part: str) -> tuple[int, int]:
     """Read ``3/16``: the third of sixteen parts."""
     number, _, of = part.partition("/")
     if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise PanglotError(f"'{part}' is no part; write it as 3/16: the third of sixteen.")
+        raise PanglotError(f"'{part}' is not a part; write it as 3/16: the third of sixteen.")
     return int(number), int(of)
 
 

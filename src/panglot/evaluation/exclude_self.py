@@ -26,7 +26,7 @@ def ranks_without_left_out(benchmark: Benchmark, queries: FloatArray, passages: 
 def without_left_out(benchmark: Benchmark, ranks_of: Callable[[Benchmark], Ranks]) -> Ranks:
     """Rank every relevant passage as if the passages judged below 0 for its query were not in the pool.
 
-    A query that stands in the pool itself (parallel utterances, captions) would find itself first. So a gain
+    A query that is in the pool itself (parallel utterances, captions) would find itself first. So a gain
     below 0 takes a passage out of that query's pool. Its rank is found along with those of the relevant
     ones, which move up by one for each passage left out above them.
 

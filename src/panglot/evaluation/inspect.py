@@ -62,7 +62,7 @@ def parse_pairs(names: str, benchmark: Benchmark) -> list[Pair]:
     ``all-all`` are all languages against all, each in its turn; codes with a hyphen are found too.
 
     Raises:
-        PanglotError: a name that is no pair of the benchmark's languages.
+        PanglotError: a name that is not a pair of the benchmark's languages.
     """
     pools = [*benchmark.languages, ALL]
     known = {f"{a}-{'all' if b == ALL else b}": (a, b) for a in benchmark.languages for b in pools}
@@ -74,7 +74,8 @@ def parse_pairs(names: str, benchmark: Benchmark) -> list[Pair]:
             found.append(known[name])
         else:
             raise PanglotError(
-                f"'{name}' is no language pair of {benchmark.name}; write en-de, or en-all for the pool of "
+                f"'{name}' is not a language pair of {benchmark.name}; "
+                "write en-de, or en-all for the pool of "
                 f"all languages, with {', '.join(benchmark.languages)}."
             )
     return list(dict.fromkeys(found))

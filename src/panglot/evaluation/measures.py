@@ -49,7 +49,7 @@ class Ranking:
 
 
 def make_ranking(list_of: IntArray, rank: IntArray, gain: IntArray) -> tuple[Ranking, IntArray]:
-    """Group relevant passages by the list that they stand in; also return the lists' numbers, ascending."""
+    """Group relevant passages by the list that they are in; also return the lists' numbers, ascending."""
     order = np.lexsort((rank, list_of))
     lists, start = np.unique(list_of[order], return_index=True)
     return Ranking(start, rank[order], gain[order]), lists
@@ -112,6 +112,6 @@ def parse_measure(name: str) -> tuple[Callable[[Ranking, float], Values], float]
     match = re.fullmatch(r"([A-Za-z]+)(?:@([1-9][0-9]*))?", name)
     if match is None or match[1] not in MEASURES or (match[1] in ("R", "Success") and not match[2]):
         raise PanglotError(
-            f"'{name}' is no measure that panglot knows; use AP, nDCG@k, R@k, RR@k or Success@k."
+            f"'{name}' is not a measure that panglot knows; use AP, nDCG@k, R@k, RR@k or Success@k."
         )
     return MEASURES[match[1]], float(match[2]) if match[2] else math.inf

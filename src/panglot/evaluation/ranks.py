@@ -195,14 +195,14 @@ def _outranking(part: _Part, block: _Block, outranks: "_Ties") -> IntArray:
 
 
 class _Ties:
-    """Says which of two passages with one score stands first: the one with the greater id."""
+    """Says which of two passages with one score is first: the one with the greater id."""
 
     def __init__(self, benchmark: Benchmark) -> None:
         self.ids = benchmark.passages.ids
         self.place: IntArray | None = None
 
     def __call__(self, rows: IntArray, than: IntArray) -> Flags:
-        """Tell for each row whether it stands before the other."""
+        """Tell for each row whether it is before the other."""
         if len(self.ids) > ORDERED:
             names = [(self.ids[a], self.ids[b]) for a, b in zip(rows.tolist(), than.tolist(), strict=True)]
             return np.array([a > b for a, b in names], bool)

@@ -123,7 +123,7 @@ def evaluate_suite_embeddings(
 
 
 def _slices(suite: Suite) -> list[tuple[slice, slice]]:
-    """Say where each part's queries and passages stand in ``merge(suite)``."""
+    """Say where each part's queries and passages are in ``merge(suite)``."""
     found, q, p = [], 0, 0
     for part in suite.parts:
         found.append((slice(q, q + len(part.queries)), slice(p, p + len(part.passages))))

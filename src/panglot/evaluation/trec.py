@@ -41,7 +41,7 @@ def write_runs(
     """Write one run and one qrels file per query language and pool: ``en-de.run``, ``en-all.run``, ...
 
     Lists are cut at ``depth`` (None: the whole pool). Scores are those that ranks go by (``pair_scores``),
-    written so that they read back as the same float32; equal ones stand in trec_eval's order, by passage id
+    written so that they read back as the same float32; equal ones are in trec_eval's order, by passage id
     descending. The pool's vectors, and its scores for a block of queries, must fit in memory. The qrels hold
     the queries that have a relevant passage in the pool, which are those that the figures are means over.
 

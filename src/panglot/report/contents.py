@@ -156,7 +156,7 @@ def read_failures(path: Path) -> list[dict[str, Any]]:
     """Read what ``panglot inspect --json`` printed.
 
     Raises:
-        PanglotError: something else stands in the file.
+        PanglotError: something else is in the file.
     """
     with open_bytes(path) as file:
         content = file.read()
@@ -166,7 +166,8 @@ def read_failures(path: Path) -> list[dict[str, Any]]:
         found = None
     if not isinstance(found, list) or not all(_is_failure(failure) for failure in found):
         raise PanglotError(
-            f"{path}: is no list of failures; write it with 'panglot inspect RESULTS --json > {path.name}'."
+            f"{path}: is not a list of failures; "
+            f"write it with 'panglot inspect RESULTS --json > {path.name}'."
         )
     return found
 

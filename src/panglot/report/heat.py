@@ -69,7 +69,7 @@ def change_grid(compared: Mapping[str, Any], run: str) -> Grid:
 
 
 def change_reach(matrix: Mapping[str, Mapping[str, Mapping[str, float]]]) -> float:
-    """Return the largest change, either way, so that the scale's middle is no change."""
+    """Return the largest change, either way, so that the scale's middle is not a change."""
     return max((abs(found["difference"]) for row in matrix.values() for found in row.values()), default=0.0)
 
 

@@ -70,7 +70,7 @@ def _isolated(names: Sequence[str], text: str) -> str:
 
 
 def _untitled(picture: Picture) -> dict[str, Any]:
-    """Return a specification without its title, which stands in the page as text."""
+    """Return a specification without its title, which is in the page as text."""
     return {key: value for key, value in picture.spec.items() if key != "title"}
 
 

@@ -31,7 +31,7 @@ def write_report(
         contents: see ``contents.gather``.
         output: the page.
         assets: a folder for each picture as SVG and PNG, and each table as CSV, LaTeX and Markdown.
-        reference: published figures to stand beside; see ``reference_for``.
+        reference: published figures to show beside; see ``reference_for``.
         title: of the page.
 
     Returns:

@@ -35,7 +35,7 @@ class Chance:
 def check_balance(kind: str | None) -> None:
     """Raise a ``PanglotError`` unless this is a kind of balancing, or None."""
     if kind is not None and kind not in KINDS:
-        raise PanglotError(f"'{kind}' is no kind of balancing; use {' or '.join(KINDS)}.")
+        raise PanglotError(f"'{kind}' is not a kind of balancing; use {' or '.join(KINDS)}.")
 
 
 def chance_scores(scores: FloatArray, languages: IntArray, codes: Sequence[str]) -> Chance:

@@ -229,7 +229,7 @@ def _by_query(query: IntArray, chosen: IntArray) -> Iterator[IntArray]:
 
 
 def _ranks(scores: FloatArray, place: IntArray, columns: IntArray) -> IntArray:
-    """Count what scores higher than each of some columns, or ties with it and stands before it."""
+    """Count what scores higher than each of some columns, or ties with it and is before it."""
     above = [
         int((scores > scores[at]).sum() + ((scores == scores[at]) & (place < place[at])).sum())
         for at in columns

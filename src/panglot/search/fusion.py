@@ -10,13 +10,13 @@ SMOOTHING = 60  # of the paper
 def reciprocal_ranks(lists: Sequence[Sequence[Id]], smoothing: float = SMOOTHING) -> list[tuple[Id, float]]:
     """Fuse ranked lists; return each id with its score, best first.
 
-    An id scores the sum, over the lists that it stands in, of 1 / (smoothing + rank), ranks from 1 (Cormack,
+    An id scores the sum, over the lists that it is in, of 1 / (smoothing + rank), ranks from 1 (Cormack,
     Clarke and Büttcher 2009, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning
     Methods"). Only ranks count, so that scores of different kinds can be fused. Ties keep the order in
-    which ids first stand in the lists.
+    which ids first are in the lists.
 
     Args:
-        lists: of ids, best first; in each, an id stands once.
+        lists: of ids, best first; in each, an id occurs once.
         smoothing: the larger, the less the first ranks weigh against being in many lists.
     """
     scores: dict[Id, float] = {}

@@ -1,4 +1,4 @@
-"""An index: documents in, updated and taken out by id; nothing that stands in it is encoded again."""
+"""An index: documents in, updated and taken out by id; nothing that is in it is encoded again."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ class Index:
 class Changes:
     """What indexing did, in passages.
 
-    ``moved`` ones kept their vector: only what stands beside their text (source, metadata) is new.
+    ``moved`` ones kept their vector: only what is beside their text (source, metadata) is new.
     ``without_text`` has the ids of documents that gave no passage.
     """
 
@@ -131,7 +131,7 @@ def add_documents(
 ) -> Changes:
     """Put documents into an index, in the place of those with the same ids.
 
-    Passages whose text, title and language stand in the index already keep their vectors. Everything is
+    Passages whose text, title and language are in the index already keep their vectors. Everything is
     written part by part: run it again after it was stopped, and it goes on where it was.
 
     Args:
@@ -238,7 +238,7 @@ def _vectors(
     bf16: bool,
     changes: Changes,
 ) -> FloatArray:
-    """Return the vectors of passages: those that stand in the index where nothing else changed."""
+    """Return the vectors of passages: those that are in the index where nothing else changed."""
     moved = {p.id for p in passages if p.id in kept and kept[p.id].digest == p.digest()}
     known = index.engine.vectors(sorted(moved)) if moved else {}
     fresh = [row for row, passage in enumerate(passages) if passage.id not in known]

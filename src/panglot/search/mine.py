@@ -50,7 +50,7 @@ def mine_negatives(
     in any language with the row (directly or through others); near-duplicates of the row's own passage;
     and, as likely answers, candidates that score above ``s - (1 - margin) * |s|``, where s is the score of
     the row's own passage (TopK-PercPos of NV-Retriever, Moreira et al. 2024, arXiv 2407.15831, which takes
-    raw cosines). Equal texts are one candidate. Ties go to the item that stands first.
+    raw cosines). Equal texts are one candidate. Ties go to the item that is first.
 
     Memory: two vectors an item across languages, two a row of one language within it.
 

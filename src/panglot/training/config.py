@@ -61,7 +61,7 @@ class ModelPart(Part):
 
 
 class DataPart(Part):
-    """What it is trained on: sources of pairs, and the columns that fields stand in; see ``load_pairs``."""
+    """What it is trained on: sources of pairs, and the columns that fields are in; see ``load_pairs``."""
 
     pairs: list[str] = Field(default_factory=list)
     columns: dict[str, str] = Field(default_factory=dict)
@@ -248,7 +248,7 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
         except OSError as error:
             raise PanglotError(f"{path}: no such recipe; check the path.") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise PanglotError(f"{path}: is no valid TOML: {error}.") from error
+            raise PanglotError(f"{path}: is not valid TOML: {error}.") from error
         values = _renamed(values)
         data = values.get("data")
         if isinstance(data, dict) and isinstance(data.get("pairs"), list):

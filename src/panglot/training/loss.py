@@ -15,7 +15,7 @@ class Candidates(NamedTuple):
 
     Attributes:
         similarity: ``(B, n)`` cosines to the passages of the global batch, then to all hard negatives.
-        masked: ``(B, n)`` True where a candidate is no negative: it shares an item or a passage.
+        masked: ``(B, n)`` True where a candidate is not a negative: it shares an item or a passage.
         own: ``(B,)`` the column of each query's own passage.
         passages: how many of the columns are passages; the rest are hard negatives.
     """
@@ -118,7 +118,7 @@ def compare(
     Args:
         queries: ``(B, d)`` unit vectors.
         passages: ``(B, d)``, passage i the one that query i looks for.
-        query_keys: ``(B, k)`` integers; a candidate that has one of them in the same column is no negative.
+        query_keys: ``(B, k)`` integers; a candidate with one of them in the same column is masked.
         passage_keys: ``(B, k)``.
         negatives: ``(n, d)`` hard negatives, candidates of every query.
         negative_keys: ``(n, k)``.

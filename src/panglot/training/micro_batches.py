@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from panglot.encoders import fast_attention, token_batches, token_lengths
 
 Features = dict[str, Any]
-Prompted = tuple[str, Sequence[str]]  # a prompt, and the texts that it stands before
+Prompted = tuple[str, Sequence[str]]  # a prompt, and the texts that it is before
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def embed(forward: Callable[[Features], Any], batches: Sequence[Features], *, ca
 def even_out(batches: list[Features]) -> list[Features]:
     """Give all processes equally many micro-batches, which sharded models need.
 
-    What is added (the shortest micro-batch again) stands behind all rows, so it has no gradient.
+    What is added (the shortest micro-batch again) is behind all rows, so it has no gradient.
     """
     if not (distributed.is_available() and distributed.is_initialized()):
         return batches

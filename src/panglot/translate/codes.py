@@ -21,7 +21,7 @@ USUAL_MEMBER = {
     **{"ydd": "yi", "als": "sq", "ayr": "ay", "gaz": "om", "quy": "qu", "kmr": "ku", "fuv": "ff"},
     **{"dik": "din", "knc": "kr", "nb": "no", "fil": "tl"},
 }
-OWN_CODES = {"ns": "nso"}  # M2M-100's code for Northern Sotho is no language code
+OWN_CODES = {"ns": "nso"}  # M2M-100's code for Northern Sotho is not a language code
 SAME_SCRIPT = {"Hang": "Kore", "Hani": "Hans"}
 NO_REGION = "XX"  # mBART-50: en_XX
 
@@ -67,7 +67,7 @@ def find_code(language: str, codes: Iterable[str], model: str) -> str:
         model: its name, for messages.
 
     Raises:
-        PanglotError: ``language`` is no language, or the model does not know it.
+        PanglotError: ``language`` is not a language, or the model does not know it.
     """
     if not is_language(language):
         raise PanglotError(no_language(language))

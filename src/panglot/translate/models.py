@@ -153,7 +153,7 @@ def load_translator(
         trust_remote_code: let a model run code of its own.
 
     Raises:
-        PanglotError: there is no such model, it cannot be loaded, or it is no translation model.
+        PanglotError: there is no such model, it cannot be loaded, or it is not a translation model.
     """
     path = Path(name)
     if not path.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
@@ -196,7 +196,7 @@ def _family(name: str, model: Any, tokenizer: Any) -> tuple[Family, dict[str, st
         if tokens or family == "marian":
             return family, tokens
     raise PanglotError(
-        f"'{name}' is no translation model that panglot knows (its kind is '{kind}', and its vocabulary "
+        f"'{name}' is not a translation model that panglot knows (its kind is '{kind}', and its vocabulary "
         "names no languages); use NLLB-200, M2M-100, MADLAD-400, Opus-MT or mBART-50."
     )
 

@@ -81,7 +81,7 @@ class PartFile:
             self._file.flush()
 
     def remove(self) -> None:
-        """Delete the file: all of it stands in the output."""
+        """Delete the file: all of it is in the output."""
         self._file.close()
         self.path.unlink(missing_ok=True)
 

@@ -158,16 +158,16 @@ def read_note(pairs: Path) -> dict[str, Any] | None:
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise PanglotError(f"{path}: cannot be read as JSON ({error}); mend it or move it away.") from error
+        raise PanglotError(f"{path}: cannot be read as JSON ({error}). Fix it or move it away.") from error
     if not isinstance(note, dict):
-        raise PanglotError(f"{path}: is no JSON object; mend it or move it away.")
+        raise PanglotError(f"{path}: is not a JSON object. Fix it or move it away.")
     return note
 
 
 def _check(fields: Sequence[str], beams: int, max_tokens: int, token_budget: int) -> None:
     for name in fields:
         if name not in FIELDS:
-            raise PanglotError(f"'{name}' is no field to translate; use {', '.join(FIELDS)}.")
+            raise PanglotError(f"'{name}' is not a field to translate; use {', '.join(FIELDS)}.")
     for name in NEEDED:
         if name not in fields:
             raise PanglotError(
@@ -272,7 +272,7 @@ def _write(
         found.summary["rows_translated"] = found.written
         found.summary["left_out"] = dict(sorted(found.left_out.items()))
         found.summary["seconds"] = round(time.monotonic() - begun, 3)
-        # before the rows themselves: no machine-made row may ever stand there unmarked
+        # before the rows themselves: no machine-made row may ever be there unmarked
         write_json(found.note, _note(output, found.summary, before))
     if not found.left_out:
         left_out.unlink()

@@ -67,7 +67,7 @@ def test_the_list_can_be_narrowed(capsys: pytest.CaptureFixture[str]) -> None:
     assert not {"xquad-r", "nfcorpus"} & yoruba
     assert "'model' is unknown" in said("list", "--kind", "model")
     assert "miracl" in {entry["name"] for entry in parsed(run(capsys, "list", "--language", "yor", "--json"))}
-    assert "'yoruba-ish' is no language code" in said("list", "--language", "yoruba-ish")
+    assert "'yoruba-ish' is not a language code" in said("list", "--language", "yoruba-ish")
 
 
 def test_info_tells_what_is_known_and_what_is_not(capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +98,7 @@ def test_info_of_a_family_lists_its_members(capsys: pytest.CaptureFixture[str]) 
     assert "webis-touche2020" in run(capsys, "info", "beir")
     members = parsed(run(capsys, "info", "beir-pl", "--json"))
     assert "beir-pl-nfcorpus" in {entry["name"] for entry in members}
-    assert "is no benchmark that panglot knows" in said("info", "squad")
+    assert "is not a benchmark that panglot knows" in said("info", "squad")
 
 
 def test_get_takes_a_copy(capsys: pytest.CaptureFixture[str], nfcorpus: Path, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_a_model_counts_tokens(tmp_path: Path, tiny_checkpoint: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--column", "answer=a"), "'answer' is no field"),
+        (("--column", "answer=a"), "'answer' is not a field"),
         (("--column", "query=absent"), "has no column 'absent'"),
         (("--benchmark", "no-such-benchmark"), "no-such-benchmark"),
         (("--batch-size", "1"), "numbers from 2 up"),

@@ -127,7 +127,7 @@ def test_a_family_becomes_entries() -> None:
         ("url = ", "hub = ", "a file needs 'url', or 'hub' and 'path'"),
         ('title = "Toy {set}"', "title = ", "is broken TOML"),
         ("size = { en = 1 }", 'unpack = "rar"', "'rar' is none of zip, tar"),
-        ('what = "A toy."', 'what = "A toy."\nsettings = ["all"]', "'all' is no setting"),
+        ('what = "A toy."', 'what = "A toy."\nsettings = ["all"]', "'all' is not a setting"),
     ],
 )
 def test_a_mistake_in_an_entry_is_a_sentence(old: str, new: str, sentence: str) -> None:
@@ -138,7 +138,7 @@ def test_a_mistake_in_an_entry_is_a_sentence(old: str, new: str, sentence: str) 
 
 
 def test_an_unknown_entry_is_said() -> None:
-    with pytest.raises(PanglotError, match="'nothing' is no benchmark that panglot knows"):
+    with pytest.raises(PanglotError, match="'nothing' is not a benchmark that panglot knows"):
         entry_named("nothing")
 
 

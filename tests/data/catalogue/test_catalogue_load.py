@@ -69,7 +69,7 @@ def test_data_is_found_in_the_folders_of_panglot_data(
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     said = message("squad")
-    assert said.startswith("'squad' is no benchmark that panglot knows")
+    assert said.startswith("'squad' is not a benchmark that panglot knows")
     for name in ("sample", "xquad-r", "mlqa-r", "miracl", "beir-nl-...", "pairs"):
         assert name in said
 
@@ -93,7 +93,7 @@ def test_data_that_is_not_there_is_said(tmp_path: Path, name: str) -> None:
 
 def test_an_unknown_candidate_text_is_said(lareqa: Path) -> None:
     said = message("xquad-r", lareqa, "paragraph")
-    assert said == "'paragraph' is no candidate text; use sentence or sentence+context."
+    assert said == "'paragraph' is not a candidate text; use sentence or sentence+context."
 
 
 @pytest.mark.parametrize("name", ["sample", "pairs", "nfcorpus"])
@@ -136,7 +136,7 @@ COUNTS = {
     "mtop-intent": (6 * 1237, 6 * 859),
     "xflickrco": (16000 - 2, None),  # a German and an Indonesian caption are empty
     "tatoeba": (2 * 88877, None),
-    "arcd": (1395, 465 - 5),  # five paragraphs stand twice
+    "arcd": (1395, 465 - 5),  # five paragraphs occur twice
     "cmrc2018": (3219, 848),
     "iapp-wiki-qa": (739, None),  # the lines of test.jsonl
 }

@@ -115,7 +115,7 @@ def test_broken_files_are_said_and_leave_nothing(tmp_path: Path, text: str, sent
 
 
 def test_what_is_no_training_set_is_said(tmp_path: Path) -> None:
-    with pytest.raises(PanglotError, match="'miracl' is no training set"):
+    with pytest.raises(PanglotError, match="'miracl' is not a training set"):
         training_pairs("miracl")
     with pytest.raises(PanglotError, match="mfaq has no language 'sw'"):
         training_pairs("mfaq", tmp_path, ["sw"])

@@ -76,7 +76,7 @@ def test_items_that_share_a_passage_count_once(make_rows: MakeRows) -> None:
     assert "no language has 2 items with different passages" in sentences
     assert "the most is 1" in sentences
     assert "3 items share a passage_id with others (1 groups, the largest of 3)" in sentences
-    assert "all items stand in one document" in sentences
+    assert "all items are in one document" in sentences
 
 
 def test_one_language_has_no_crosslingual_batch(make_rows: MakeRows) -> None:

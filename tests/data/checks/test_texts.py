@@ -31,12 +31,14 @@ def test_bad_rows_are_told_and_left_out(make_rows: MakeRows) -> None:
         ("error", "repeated", 2, [3, 6]),
     ]
     assert findings[0].sentence == "'query' is empty in 1 rows; fill it in or remove them."
-    assert "'english' is no language code" in findings[1].sentence
+    assert "'english' is not a language code" in findings[1].sentence
     assert "1 of them with the same texts" in findings[2].sentence
 
 
 def test_why_no_row_is_left_is_said(make_rows: MakeRows) -> None:
-    with pytest.raises(PanglotError, match=r"no row is left: 'klingonish' is no language code.* \(2 rows\)"):
+    with pytest.raises(
+        PanglotError, match=r"no row is left: 'klingonish' is not a language code.* \(2 rows\)"
+    ):
         check_structure(make_rows([("a", "klingonish", "q", "p"), ("b", "klingonish", "q", "p")]))
 
 

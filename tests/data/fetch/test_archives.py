@@ -183,7 +183,7 @@ def test_one_name_for_two_things_is_refused(tmp_path: Path, kind: Kind, second: 
 def _twice(path: Path, kind: Kind, second: str) -> Path:
     if kind == "zip":
         with warnings.catch_warnings(), zipfile.ZipFile(path, "w") as archive:
-            warnings.simplefilter("ignore")  # zipfile warns of the name that stands twice
+            warnings.simplefilter("ignore")  # zipfile warns of the name that occurs twice
             archive.writestr("a", "1")
             archive.writestr(second, "2")
         return path

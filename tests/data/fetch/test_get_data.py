@@ -221,7 +221,7 @@ def test_an_archive_is_taken_from_a_folder_and_checked(
 def test_a_folder_without_the_files_is_said(archive: Entry, own_cache: Path, tmp_path: Path) -> None:
     sentence = said(archive, source=tmp_path)
     assert sentence == f"{tmp_path}: holds no official files of toy; it needs corpus.jsonl, or toy.zip."
-    assert "is no folder" in said(archive, source=tmp_path / "absent")
+    assert "is not a folder" in said(archive, source=tmp_path / "absent")
 
 
 def test_data_that_can_only_be_had_by_hand_is_said(own_cache: Path) -> None:

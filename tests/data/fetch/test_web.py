@@ -168,7 +168,7 @@ def test_a_proxy_that_is_not_there_is_a_sentence(
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://example.org/a", "a"])
 def test_only_web_addresses_are_fetched(tmp_path: Path, address: str) -> None:
-    assert "is no web address" in said(address, tmp_path / "a")
+    assert "is not a web address" in said(address, tmp_path / "a")
 
 
 def test_a_place_that_cannot_be_written_is_a_sentence(site: Site, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_share_changed_by_hand(make_benchmark: MakeBenchmark) -> None:
 
 def test_kinds_are_parsed() -> None:
     assert parse_kinds("typos, lower-case,typos") == ["typos", "lower-case"]
-    with pytest.raises(PanglotError, match="'tpos' is no change of queries; choose one of typos"):
+    with pytest.raises(PanglotError, match="'tpos' is not a change of queries; choose one of typos"):
         parse_kinds("tpos")
     with pytest.raises(PanglotError, match="no change of queries is named"):
         parse_kinds(" ,")
@@ -90,11 +90,11 @@ def test_code_switching_needs_a_fitting_lexicon(sample: Benchmark, tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("en-de.txt", "a b c\n", "line 1: 'a b c' is no pair"),
-        ("en-de.txt", "a b\nc\t\n", "line 2: 'c' is no pair"),
+        ("en-de.txt", "a b c\n", "line 1: 'a b c' is not a pair"),
+        ("en-de.txt", "a b\nc\t\n", "line 2: 'c' is not a pair"),
         ("en-de.txt", b"a b\n\xff c\n", "line 2: is not UTF-8"),
         ("words.txt", "a b\n", "does not say two languages"),
-        ("en-xyzw.txt", "a b\n", "'xyzw' is no language code"),
+        ("en-xyzw.txt", "a b\n", "'xyzw' is not a language code"),
     ],
 )
 def test_bad_lexicons_are_explained(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:

@@ -167,25 +167,25 @@ def test_forums_are_a_suite(write_files: WriteFiles) -> None:
     ("changed", "message"),
     [
         ({"queries.jsonl": [{"text": "x"}]}, "queries.jsonl, line 1: has no '_id'; it has text"),
-        ({"queries.jsonl": [*QUERIES, QUERIES[0]]}, "queries.jsonl, line 4: query 'q1' stands twice"),
+        ({"queries.jsonl": [*QUERIES, QUERIES[0]]}, "queries.jsonl, line 4: query 'q1' occurs twice"),
         ({"corpus.jsonl": [{"_id": "d1"}]}, "corpus.jsonl, line 1: has no 'text'; it has _id"),
         (
             {"corpus.jsonl": [*CORPUS, CORPUS[0]]},
-            r"corpus.jsonl, line 4: id 'd1' stands already in .*corpus.jsonl, line 1; ids must be unique",
+            r"corpus.jsonl, line 4: id 'd1' is already in .*corpus.jsonl, line 1; ids must be unique",
         ),
         ({"qrels/test.tsv": HEADER + "q1\td1\n"}, r"test.tsv, line 2: has 2 columns; it needs query-id"),
         ({"qrels/test.tsv": HEADER + "q1 d1 1\n"}, r"test.tsv, line 2: has 1 columns; it needs query-id"),
         (
             {"qrels/test.tsv": HEADER + "q1\td1\t1\nq9\td1\t1\nq8\td1\t1\n"},
-            r"test.tsv, line 3: query 'q9' does not stand in the file of queries \(2 of 3 judgements",
+            r"test.tsv, line 3: query 'q9' is not in the file of queries \(2 of 3 judgements",
         ),
         (
             {"qrels/test.tsv": HEADER + "q1\td1\t1\nq1\tx\t1\nq1\ty\t1\n"},
-            r"test.tsv, line 3: passage 'x' does not stand in the passages \(2 of 3 .*partial_corpus",
+            r"test.tsv, line 3: passage 'x' is not in the passages \(2 of 3 .*partial_corpus",
         ),
         ({"qrels/test.tsv": HEADER + "q1\tx\t1\n"}, r"1 of 1 judgements .*: are they another version's\?"),
         ({"corpus.jsonl": ""}, r"corpus.jsonl: is empty"),
-        ({"qrels/test.tsv": HEADER + "q1\td1\tx\n"}, "test.tsv, line 2: the gain 'x' is no whole number"),
+        ({"qrels/test.tsv": HEADER + "q1\td1\tx\n"}, "test.tsv, line 2: the gain 'x' is not a whole number"),
     ],
 )
 def test_bad_files_are_named(write_files: WriteFiles, changed: dict[str, Content], message: str) -> None:

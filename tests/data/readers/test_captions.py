@@ -82,7 +82,7 @@ def test_captions_of_an_image_are_one_item(xm3600: Path) -> None:
 def test_bad_images_are_named(tmp_path: Path) -> None:
     path = tmp_path / "captions.jsonl"
     for rows, message in [
-        ([IMAGES[0], IMAGES[0]], "line 2: image '0a1b' stands twice"),
+        ([IMAGES[0], IMAGES[0]], "line 2: image '0a1b' occurs twice"),
         ([{"image/id": "x", "en": {}}], "line 1: has no 'image/key'"),
         (
             [IMAGES[0], {"image/key": "x", "en": {"caption": "one"}}],

@@ -59,7 +59,7 @@ def test_a_code_of_ours_stays_as_it_is(official: str) -> None:
 def test_two_official_codes_of_one_language_are_told() -> None:
     with pytest.raises(PanglotError, match=r"here: 'cmn' and 'zho' are both 'zh'; leave one of them out\."):
         codes_of(["cmn", "deu", "zho"], "here")
-    with pytest.raises(PanglotError, match="here: 'notes' is no language code"):
+    with pytest.raises(PanglotError, match="here: 'notes' is not a language code"):
         codes_of(["notes"], "here")
 
 

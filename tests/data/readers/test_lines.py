@@ -50,7 +50,7 @@ def test_an_empty_or_missing_file_is_said(tmp_path: Path) -> None:
     ("line", "message"),
     [
         ('{"a": ', r"line 2: is broken JSON"),
-        ("[1]", "line 2: is no JSON object"),
+        ("[1]", "line 2: is not a JSON object"),
         (r'{"a": "\ud800"}', "line 2: holds half a character"),
     ],
 )
@@ -68,8 +68,8 @@ def test_fields_of_an_object(tmp_path: Path) -> None:
     assert field(path, 1, {"text": ""}, "text") == ""
     for value, message in (
         ({"a": "x", "b": "y"}, "f, line 9: has no 'id'; it has a, b"),
-        ({"id": None}, "f, line 9: 'id' is no text"),
-        ({"id": True}, "f, line 9: 'id' is no text"),
+        ({"id": None}, "f, line 9: 'id' is not a text"),
+        ({"id": True}, "f, line 9: 'id' is not a text"),
         ({"id": " "}, "f, line 9: 'id' is empty"),
     ):
         with pytest.raises(PanglotError, match=message):
@@ -89,5 +89,5 @@ def test_parquet_rows(tmp_path: Path) -> None:
     with pytest.raises(PanglotError, match=r"a\.parquet: is empty"):
         list(parquet_rows(path, ("text",)))
     path.write_bytes(b"PAR1 no more")
-    with pytest.raises(PanglotError, match=r"a.parquet: is no whole Parquet file"):
+    with pytest.raises(PanglotError, match=r"a.parquet: is not a whole Parquet file"):
         list(parquet_rows(path, ("text",)))

@@ -139,7 +139,7 @@ def test_a_broken_line_is_named(official: Path) -> None:
 def test_an_id_that_stands_twice_is_named(official: Path) -> None:
     path = official / "fr" / "test.txt"
     path.write_text(path.read_text(encoding="utf-8") * 2, encoding="utf-8")
-    with pytest.raises(PanglotError, match="id '8' stands twice in 'fr'"):
+    with pytest.raises(PanglotError, match="id '8' occurs twice in 'fr'"):
         read_mtop(official)
 
 

@@ -122,7 +122,7 @@ def test_one_language_of_the_file_of_all(write_files: WriteFiles, judgements_of:
             {"2022-qrels.all": "4 0 a-1 3\n"},
             "line 1: the second column is '0', not one of the languages fas, rus",
         ),
-        ({"2022-qrels.all": "9 fas a-1 3\n"}, "line 1: query 'en:9' does not stand in the file of queries"),
+        ({"2022-qrels.all": "9 fas a-1 3\n"}, "line 1: query 'en:9' is not in the file of queries"),
         ({"topics.0720.utf8.jsonl": [{"topics": []}]}, "line 1: has no 'topic_id'; it has topics"),
         (
             {"topics.0720.utf8.jsonl": [{"topic_id": "4", "topics": TOPICS[0]["topics"][1:]}]},
@@ -139,7 +139,7 @@ def test_unknown_options_are_refused(write_files: WriteFiles) -> None:
     folder = write_files(FILES)
     with pytest.raises(PanglotError, match="neuclir has no split '2021'; it has 2022, 2023"):
         read_neuclir(folder, split="2021")
-    with pytest.raises(PanglotError, match="'narrative' is no query text; use title, description"):
+    with pytest.raises(PanglotError, match="'narrative' is not a query text; use title, description"):
         read_neuclir(folder, query_text="narrative")  # type: ignore[arg-type]
     with pytest.raises(PanglotError, match="neuclir has no language 'zh'; it has fa, ru"):
         read_neuclir(folder, languages=["zh"])

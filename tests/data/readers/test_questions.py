@@ -77,12 +77,12 @@ def test_bad_belebele_is_named(belebele: Path) -> None:
     path = belebele / "data" / "deu_Latn.jsonl"
     good = path.read_text(encoding="utf-8")
     path.write_text(good + good.splitlines()[0] + "\n", encoding="utf-8")
-    with pytest.raises(PanglotError, match=r"deu_Latn\.jsonl, line 4: question '.*' stands twice"):
+    with pytest.raises(PanglotError, match=r"deu_Latn\.jsonl, line 4: question '.*' occurs twice"):
         read_belebele(belebele)
     path.write_text(good + '{"link": "x"}\n', encoding="utf-8")
     with pytest.raises(PanglotError, match=r"deu_Latn\.jsonl, line 4: has no 'flores_passage'"):
         read_belebele(belebele)
-    with pytest.raises(PanglotError, match="'options' is no query text"):
+    with pytest.raises(PanglotError, match="'options' is not a query text"):
         read_belebele(belebele, query_text="options")  # type: ignore[arg-type]
     with pytest.raises(PanglotError, match="holds no Belebele files"):
         read_belebele(belebele / "none")
@@ -142,7 +142,7 @@ def test_bad_squad_is_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     options: dict[str, Any] = {"name": "mine", "language": "sw", "files": {"test": "mine.json"}}
     for content, message in [
-        (squad([OWLS, OWLS]), "mine.json: question id '11' stands twice"),
+        (squad([OWLS, OWLS]), "mine.json: question id '11' occurs twice"),
         (squad([{"context": "-"}]), r"mine.json: is not in SQuAD's form \('qas'\)"),
         (squad([{"context": " ", "qas": []}]), "an empty text"),
         ('{"data": [\n}', "mine.json, line 2: is broken JSON"),
@@ -159,7 +159,7 @@ def test_bad_squad_is_named(tmp_path: Path) -> None:
 @pytest.mark.shared
 def test_the_real_sets(shared_data: Path, sizes: Sizes) -> None:
     folder = shared_data / "mono-qa"
-    # 465 paragraphs, of which five stand twice
+    # 465 paragraphs, of which five occur twice
     assert sizes(read_arcd(folder / "ar-arcd")) == {"ar": (1395, 460)}
     assert sizes(read_cmrc2018(folder / "zh-cmrc2018")) == {"zh": (3219, 848)}
     questions = 0

@@ -67,7 +67,7 @@ def test_no_text_does_anything_but_be_read_or_refused(text: str) -> None:
         ("1\ta\n2 b\n", "line 2: has no tab; a line is a query's id, a tab, the query"),
         ("1\ta\n\tb\n", "line 2: has an empty id"),
         ("1\t \n", "line 1: has an empty query"),
-        ("1\ta\n2\tb\n1\tc\n", "line 3: query '1' stands twice"),
+        ("1\ta\n2\tb\n1\tc\n", "line 3: query '1' occurs twice"),
     ],
 )
 def test_bad_topics_are_named(text: str, message: str) -> None:
@@ -80,10 +80,10 @@ def test_bad_topics_are_named(text: str, message: str) -> None:
     [
         ("1\t0\td\t1\n1\td\t1\n", "line 2: has 3 columns; a judgement has four: query, 0, document, gain"),
         ("1 0 d e 1\n", "line 1: has 5 columns"),
-        ("1 0 d yes\n", "line 1: the gain 'yes' is no whole number"),
-        ("1 0 d 0.5\n", "line 1: the gain '0.5' is no whole number"),
-        ("1 0 d nan\n", "line 1: the gain 'nan' is no whole number"),
-        ("1 0 d inf\n", "line 1: the gain 'inf' is no whole number"),
+        ("1 0 d yes\n", "line 1: the gain 'yes' is not a whole number"),
+        ("1 0 d 0.5\n", "line 1: the gain '0.5' is not a whole number"),
+        ("1 0 d nan\n", "line 1: the gain 'nan' is not a whole number"),
+        ("1 0 d inf\n", "line 1: the gain 'inf' is not a whole number"),
         (
             "1 0 d 1\n1 0 e 1\n1 0 d 0\n",
             "line 3: judges 'd' for query '1' unlike line 1; keep one of the two",

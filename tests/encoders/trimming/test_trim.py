@@ -274,7 +274,7 @@ def test_special_tokens_keep_their_part(trimmed: dict[str, Trimmed], kind: str) 
     assert new.special_tokens_map == old.special_tokens_map
     assert transformer(smaller).config.vocab_size == len(pieces(smaller))
     assert transformer(smaller).config.pad_token_id == new.pad_token_id
-    if kind != "byte-level":  # there it stands behind all others
+    if kind != "byte-level":  # there it is behind all others
         assert (new.pad_token_id, new.unk_token_id) == (old.pad_token_id, old.unk_token_id)
 
 

@@ -20,8 +20,8 @@ Choice = dict[str, Any]
     ("choice", "sentence"),
     [
         ({}, "nothing says which pieces to keep; give --pairs, --languages or both."),
-        ({"languages": ["en", "xx-yy-zz"]}, "'xx-yy-zz' is no language code"),
-        ({"languages": ["klingonish"]}, "'klingonish' is no language code; use BCP-47 codes"),
+        ({"languages": ["en", "xx-yy-zz"]}, "'xx-yy-zz' is not a language code"),
+        ({"languages": ["klingonish"]}, "'klingonish' is not a language code; use BCP-47 codes"),
         ({"languages": ["en"], "min_count": 0}, "the least count is 0; use 1"),
         ({"pairs": True, "languages": ["en", "fi"]}, "no source has a pair in 'fi'; leave it out"),
         (

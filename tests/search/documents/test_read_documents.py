@@ -101,12 +101,12 @@ def test_metadata_are_what_every_engine_keeps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{"id": "1", "text": "a"}, {"id": "1", "text": "b"}], "line 2: the id '1' stands twice"),
+        ([{"id": "1", "text": "a"}, {"id": "1", "text": "b"}], "line 2: the id '1' occurs twice"),
         ([{"id": "1", "text": " "}], "line 1: 'text' is empty"),
-        ([{"id": "1", "text": 5}], "line 1: 'text' or its title is no text"),
-        ([{"id": "1", "text": "a", "language": "xx"}], "line 1: 'xx' is no language code"),
+        ([{"id": "1", "text": 5}], "line 1: 'text' or its title is not a text"),
+        ([{"id": "1", "text": "a", "language": "xx"}], "line 1: 'xx' is not a language code"),
         ([{"id": "a\ud800", "text": "a"}], "line 1: its id holds half a character"),
-        ([{"id": "1", "text": "a", "language": "\udfff"}], "line 1: '.*' is no language code"),
+        ([{"id": "1", "text": "a", "language": "\udfff"}], "line 1: '.*' is not a language code"),
         ([{"id": "x" * 300, "text": "a"}], "line 1: its id is empty or longer than 256 bytes"),
         (
             [{"id": "1", "text": "a"}, {"id": "2"}],

@@ -358,7 +358,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
         open_engine(tmp_path)
     with pytest.raises(PanglotError, match="is a file"):
         open_engine(tmp_path / "notes.txt")
-    with pytest.raises(PanglotError, match="'faiss' is no engine; use milvus or exact"):
+    with pytest.raises(PanglotError, match="'faiss' is not an engine; use milvus or exact"):
         open_engine(tmp_path, "faiss")
 
 

@@ -71,7 +71,7 @@ def ask(browser: Any, question: str, results: int) -> list[Any]:
 
 
 def wait_for(browser: Any, results: int) -> list[Any]:
-    """Wait until exactly so many fresh results stand there."""
+    """Wait until exactly so many fresh results are there."""
     for _ in range(300):
         hits: list[Any] = browser.find_elements("css selector", "#hits:not(.old) > li")
         if len(hits) == results:

@@ -58,7 +58,7 @@ def check(
 
     The command reports languages, parallel coverage and lengths; repeated, empty, untranslated and
     mislabelled texts; overlap with benchmarks; and batches that cannot be drawn. The exit code is 0 if there
-    is no error, 1 if there is one (with --strict: or a warning), and 2 if a file cannot be read.
+    is not an error, 1 if there is one (with --strict: or a warning), and 2 if a file cannot be read.
 
     Example:
 

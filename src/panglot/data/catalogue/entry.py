@@ -134,7 +134,8 @@ def entry_named(name: str) -> Entry:
         members = [e.name for e in entries.values() if e.family == name]
         known = ", ".join(members or names)
         raise PanglotError(
-            f"'{name}' is no benchmark that panglot knows; choose one of {known} (see 'panglot data list')."
+            f"'{name}' is not a benchmark that panglot knows; choose one of {known} "
+            "(see 'panglot data list')."
             if not members
             else f"'{name}' is several benchmarks; choose one of {known}."
         )
@@ -145,7 +146,7 @@ def read_entries(text: str, name: str) -> list[Entry]:
     """Read one TOML file: an entry, or a family of them, one for each table of ``[[sets]]``.
 
     In a family a set's own keys go before the shared ones; ``sha256``, ``md5``, ``size`` and ``revision`` go
-    to its files. ``{set}``, and in braces any other key that is no fact of an entry, stand for its text.
+    to its files. ``{set}``, and in braces any other key that is not a fact of an entry, stand for its text.
     """
     try:
         shared = tomllib.loads(text)
@@ -183,7 +184,7 @@ def _entry(facts: dict[str, Any], name: str, family: str | None) -> Entry:
         if value not in allowed:
             raise PanglotError(f"catalogue entry {name}: '{value}' is none of {', '.join(allowed)}.")
     if unknown := set(entry.settings) - set(SETTINGS):
-        raise PanglotError(f"catalogue entry {name}: '{unknown.pop()}' is no setting.")
+        raise PanglotError(f"catalogue entry {name}: '{unknown.pop()}' is not a setting.")
     return entry
 
 

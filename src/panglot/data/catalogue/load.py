@@ -102,7 +102,7 @@ def load_data(
         and candidate_text not in get_args(CandidateText)
     ):
         kinds = " or ".join(get_args(CandidateText))
-        raise PanglotError(f"'{candidate_text}' is no candidate text; use {kinds}.")
+        raise PanglotError(f"'{candidate_text}' is not a candidate text; use {kinds}.")
     if languages is not None and "languages" in taken:
         options["languages"] = list(languages)
     folder = () if entry.reader == "sample" else (find_data(entry, data),)

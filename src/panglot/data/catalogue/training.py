@@ -57,7 +57,7 @@ def training_pairs(
     entry = entry_named(name)
     if entry.reader not in TRAINING:
         raise PanglotError(
-            f"'{name}' is no training set of the catalogue; see 'panglot data list --kind pairs'."
+            f"'{name}' is not a training set of the catalogue; see 'panglot data list --kind pairs'."
         )
     folder = find_data(entry, data)
     if unknown := sorted(set(languages or ()) - set(entry.languages)):

@@ -45,11 +45,11 @@ def find_font_encodings(rows: CheckedRows) -> list[Finding]:
 
 
 def _ends_of_runs_inside(sign: Mask, lower: Mask, starts: IntArray) -> Mask:
-    """Mark the end of each run of signs that stands between two small letters of one text."""
+    """Mark the end of each run of signs that is between two small letters of one text."""
     size = len(sign)
     first = np.zeros(size, bool)
     first[starts] = True
-    before = np.r_[False, lower[:-1]] & ~first  # a small letter stands before, in the same text
+    before = np.r_[False, lower[:-1]] & ~first  # a small letter is before, in the same text
     after = np.r_[lower[1:], False] & ~np.r_[first[1:], True]
     begins = sign & ~(np.r_[False, sign[:-1]] & ~first)
     run = np.cumsum(begins)

@@ -100,11 +100,11 @@ def _with_one(
     }
     name = benchmark.name
     kinds: list[tuple[Mask, Severity, str]] = [
-        (equal, "error", f"have a text that stands in {name}"),
+        (equal, "error", f"have a text that is in {name}"),
         (
             short,
             "note",
-            f"have a short text (below {SHORT} characters) that stands in {name}, perhaps by chance",
+            f"have a short text (below {SHORT} characters) that is in {name}, perhaps by chance",
         ),
         (sharing, "error", f"share a run of {run} characters or more with a text of {name}"),
     ]

@@ -65,7 +65,7 @@ def find_unknown_languages(rows: CheckedRows) -> tuple[CheckedRows, list[Finding
 
 
 def find_repeated_rows(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
-    """Find items that stand twice in a language; return the rows without the later ones."""
+    """Find items that occur twice in a language; return the rows without the later ones."""
     key = rows.items * len(rows.languages) + rows.language_codes
     _, first = np.unique(key, return_index=True)
     keep = np.zeros(len(rows), bool)

@@ -81,7 +81,7 @@ def _groups(index: PairIndex) -> list[Finding]:
             findings.append(Finding("note", "groups", sentence, shared))
     documents = np.unique(index.documents_of(np.arange(index.items)))
     if len(documents) == 1 and index.items > 1:
-        sentence = "all items stand in one document, so none can be held out; give 'document_id'."
+        sentence = "all items are in one document, so none can be held out; give 'document_id'."
         findings.append(Finding("warning", "held-out", sentence, index.items))
     return findings
 

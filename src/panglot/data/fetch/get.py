@@ -147,7 +147,7 @@ def _take(entry: Entry, wanted: Sequence[File], source: Path, stage: Path) -> No
     """Copy the official files from a folder: the archives as they are fetched, or what they hold."""
     if not source.is_dir():
         raise PanglotError(
-            f"{source}: is no folder; name the folder that holds the official files with --from."
+            f"{source}: is not a folder; name the folder that holds the official files with --from."
         )
     shutil.rmtree(stage, ignore_errors=True)
     packed = [file for file in wanted if file.url is not None and (source / _file_name(file)).is_file()]

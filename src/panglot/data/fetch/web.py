@@ -65,7 +65,7 @@ def download(
         PanglotError: no connection, the server's refusal, or another file than was promised.
     """
     if urlsplit(url).scheme not in ("http", "https"):
-        raise PanglotError(f"{url}: is no web address; it must start with http:// or https://.")
+        raise PanglotError(f"{url}: is not a web address; it must start with http:// or https://.")
     checks = checks or Checks()
     part = path.with_name(path.name + ".part")
     with explained(path):

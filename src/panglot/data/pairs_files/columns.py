@@ -61,7 +61,7 @@ def check_columns(columns: Columns) -> dict[str, str]:
     """Return a mapping as it is; an unknown field or a pattern out of place is a ``PanglotError``."""
     for name, column in columns.items():
         if name not in (*FIELDS, TEXT):
-            raise PanglotError(f"'{name}' is no field; map one of {', '.join((*FIELDS, TEXT))}.")
+            raise PanglotError(f"'{name}' is not a field; map one of {', '.join((*FIELDS, TEXT))}.")
         if LANGUAGE in column and name not in (*WIDE, TEXT):
             raise PanglotError(f"field '{name}' has no column a language; name one column for it.")
         if column == ROW and name != "item_id":
@@ -190,7 +190,7 @@ def _languages(pattern: str, names: Sequence[str], mapping: Columns, where: str)
 
 
 def _matches(pattern: str, names: Sequence[str]) -> dict[str, str]:
-    """Return the columns that fit a pattern, by what stands in the place of the language."""
+    """Return the columns that fit a pattern, by what is in the place of the language."""
     before, _, after = pattern.partition(LANGUAGE)
     form = re.compile(re.escape(before) + r"([A-Za-z][A-Za-z0-9_-]*)" + re.escape(after))
     return {match[1]: name for name in names if (match := form.fullmatch(name))}

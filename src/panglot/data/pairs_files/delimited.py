@@ -51,11 +51,11 @@ def read_delimited(
 
 
 def header_of(path: Path, cells: list[str]) -> list[str]:
-    """Return the names of the columns; one that stands twice is a ``PanglotError``."""
+    """Return the names of the columns; one that occurs twice is a ``PanglotError``."""
     names = [cell.strip() for cell in cells]
     named = [name for name in names if name]
     if twice := next((name for name in named if named.count(name) > 1), None):
-        raise PanglotError(f"{path}, line 1: column '{twice}' stands twice; give each a name of its own.")
+        raise PanglotError(f"{path}, line 1: column '{twice}' occurs twice; give each a name of its own.")
     return names
 
 

@@ -95,10 +95,10 @@ def parse_object(path: Path, number: int, line: bytes) -> dict[str, Any]:
         raise PanglotError(f"{path}, line {number}: is not UTF-8; save the file as UTF-8.") from error
     except (ValueError, RecursionError) as error:
         reason = getattr(error, "msg", error)
-        what = "is empty; remove it" if not line.strip() else f"is broken JSON ({reason}); mend it"
+        what = "is empty; remove it" if not line.strip() else f"is broken JSON ({reason}). Fix it"
         raise PanglotError(f"{path}, line {number}: {what}.") from error
     if not isinstance(value, dict):
-        raise PanglotError(f"{path}, line {number}: is no JSON object; write {{...}} with {REQUIRED}.")
+        raise PanglotError(f"{path}, line {number}: is not a JSON object; write {{...}} with {REQUIRED}.")
     return value
 
 
@@ -110,12 +110,12 @@ def _checked_row(path: Path, number: int, value: dict[str, Any]) -> dict[str, An
     for field in SCHEMA.names[:-1]:
         text = value.get(field)
         if not isinstance(text, str) and (text is not None or field in REQUIRED):
-            raise PanglotError(f"{path}, line {number}: '{field}' is no text; put it in quotation marks.")
+            raise PanglotError(f"{path}, line {number}: '{field}' is not a text; put it in quotation marks.")
     negatives = value.get("negatives")
     if negatives is not None and not (
         isinstance(negatives, list) and all(isinstance(text, str) for text in negatives)
     ):
-        raise PanglotError(f"{path}, line {number}: 'negatives' is no list of texts.")
+        raise PanglotError(f"{path}, line {number}: 'negatives' is not a list of texts.")
     return value
 
 

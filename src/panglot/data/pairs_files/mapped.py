@@ -123,7 +123,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _lists(values: Sequence[Any], where: str) -> pa.Array:
-    """Read negatives that stand in one cell: a text, or a JSON list of texts."""
+    """Read negatives that are in one cell: a text, or a JSON list of texts."""
     found: list[list[str] | None] = []
     for value in values:
         if value is None or (isinstance(value, str) and not value.strip()):
@@ -136,6 +136,6 @@ def _lists(values: Sequence[Any], where: str) -> pa.Array:
             except ValueError:
                 texts = [value]
         if not all(isinstance(text, str) for text in texts):
-            raise PanglotError(f"{where}: 'negatives' is no text and no list of texts ({value!r}).")
+            raise PanglotError(f"{where}: 'negatives' is neither a text nor a list of texts ({value!r}).")
         found.append(texts)
     return pa.array(found, SCHEMA.field("negatives").type)

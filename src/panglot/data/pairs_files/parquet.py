@@ -18,7 +18,7 @@ def read_parquet(path: Path, columns: Columns | None, size: int) -> Iterator[tup
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise PanglotError(f"{path}: is no readable Parquet file ({error}).") from error
+        raise PanglotError(f"{path}: is not a readable Parquet file ({error}).") from error
     names = flat_columns(file.schema_arrow.empty_table()).column_names
     layout = find_layout(names, columns, str(path))
     wanted = [name for name in file.schema_arrow.names if _is_used(name, layout.used)]

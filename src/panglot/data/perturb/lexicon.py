@@ -23,7 +23,7 @@ def read_lexicon(path: str | Path) -> Lexicon:
     white space. The file's name says the languages: from the first into the second.
 
     Raises:
-        PanglotError: a file that is missing, has another name, or a line that is no pair.
+        PanglotError: a file that is missing, has another name, or a line that is not a pair.
     """
     path = Path(path)
     files = sorted(p for p in path.iterdir() if p.suffix in ENDINGS) if path.is_dir() else [path]
@@ -53,7 +53,7 @@ def _pairs(file: Path) -> Iterator[tuple[str, str]]:
             parts = [part.strip() for part in (text.split("\t") if "\t" in text else text.split())]
             if len(parts) != 2 or not all(parts):
                 raise PanglotError(
-                    f"{file}, line {number}: '{text}' is no pair; write a word, a tab and its translation."
+                    f"{file}, line {number}: '{text}' is not a pair; write a word, a tab and its translation."
                 )
             yield parts[0], parts[1]
 

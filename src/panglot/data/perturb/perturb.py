@@ -112,7 +112,7 @@ def _change(benchmark: Benchmark, kind: str, lexicon: Lexicon | None) -> Change:
 
 def _check(kind: str) -> None:
     if kind not in TITLES:
-        raise PanglotError(f"'{kind}' is no change of queries; choose one of {', '.join(TITLES)}.")
+        raise PanglotError(f"'{kind}' is not a change of queries; choose one of {', '.join(TITLES)}.")
 
 
 def _chance(seed: int, kind: str, query: str) -> Random:

@@ -123,7 +123,7 @@ def _files(folder: Path, split: str) -> dict[str, tuple[Path, str]]:
 
 
 def _labelled(path: Path) -> list[tuple[str, NumberedObject]]:
-    """Return the lines of a file with ids; an official id that stands twice gets its line behind it."""
+    """Return the lines of a file with ids; an official id that occurs twice gets its line behind it."""
     seen: dict[str, NumberedObject] = {}
     for number, row in json_lines(path):
         label = named(path, number, row, "id")

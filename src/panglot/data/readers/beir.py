@@ -89,7 +89,7 @@ def beir_judged(
             label = _id(path, number, row)
             if label in queries:
                 raise PanglotError(
-                    f"{path}, line {number}: query '{label}' stands twice; ids must be unique."
+                    f"{path}, line {number}: query '{label}' occurs twice; ids must be unique."
                 )
             queries[label] = Query(label, language, field(path, number, row, "text"), label)
     judgements = _judgement_files(folder, name, split or "test")

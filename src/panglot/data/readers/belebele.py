@@ -44,7 +44,7 @@ def read_belebele(
     folder = Path(folder)
     chosen_split(split, ("test",), name)
     if query_text not in get_args(QueryText):
-        raise PanglotError(f"'{query_text}' is no query text; use {' or '.join(get_args(QueryText))}.")
+        raise PanglotError(f"'{query_text}' is not a query text; use {' or '.join(get_args(QueryText))}.")
     by_code = {
         path.stem: path for place in reversed(PLACES) for path in sorted((folder / place).glob("*_*.jsonl"))
     }
@@ -69,7 +69,7 @@ def read_belebele(
             parts = [text_of(row, key, path, number) for key in _keys(query_text)]
             if f"{language}:{question}" in queries.seen:
                 raise PanglotError(
-                    f"{path}, line {number}: question '{question}' stands twice; fetch it again."
+                    f"{path}, line {number}: question '{question}' occurs twice; fetch it again."
                 )
             queries.add(f"{language}:{question}", code, " ".join(parts))
             query_passage.append(passage)

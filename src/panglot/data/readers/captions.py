@@ -56,7 +56,7 @@ def read_xm3600(
     for number, row in rows:
         image = text_of(row, "image/key", path, number)
         if image in seen:
-            raise PanglotError(f"{path}, line {number}: image '{image}' stands twice; fetch the file again.")
+            raise PanglotError(f"{path}, line {number}: image '{image}' occurs twice; fetch the file again.")
         seen.add(image)
         for language in chosen:
             captions = row.get(language, {"caption": []}).get("caption")
@@ -101,7 +101,7 @@ def read_xflickrco(
         for number, row in json_objects(path):
             image = text_of(row, "id", path, number)
             if image in seen:
-                raise PanglotError(f"{path}, line {number}: image '{image}' stands twice; fetch it again.")
+                raise PanglotError(f"{path}, line {number}: image '{image}' occurs twice; fetch it again.")
             seen.add(image)
             _add(parallel, image, language, row.get("sentences"), f"{path}, line {number}", every_caption)
     return counterparts(parallel, name, checksum([found[language] for language in chosen]), "caption")

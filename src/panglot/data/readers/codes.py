@@ -44,13 +44,13 @@ def codes_of(found: Iterable[str], source: str) -> dict[str, str]:
     """Return the official code of each BCP-47 code, sorted by the latter.
 
     Raises:
-        PanglotError: what is no language, or two official codes of one language; names ``source``.
+        PanglotError: what is not a language, or two official codes of one language; names ``source``.
     """
     official: dict[str, str] = {}
     for code in found:
         language = bcp47(code)
         if not is_language(language):
-            raise PanglotError(f"{source}: '{code}' is no language code; move that file elsewhere.")
+            raise PanglotError(f"{source}: '{code}' is not a language code; move that file elsewhere.")
         if language in official:
             raise PanglotError(
                 f"{source}: '{official[language]}' and '{code}' are both '{language}'; leave one of them out."

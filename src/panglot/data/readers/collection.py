@@ -56,11 +56,11 @@ def make_benchmark(judged: Judged, pools: Sequence[Pool], partial_corpus: bool =
 
     Args:
         judged: queries and judgements.
-        pools: one a language; passages stand in order of language.
+        pools: one a language; passages are in order of language.
         partial_corpus: leave out judgements of passages that the pools lack, instead of refusing them.
 
     Raises:
-        PanglotError: something is wrong in a file, an id stands twice, or a judgement's query or passage
+        PanglotError: something is wrong in a file, an id occurs twice, or a judgement's query or passage
             is unknown.
     """
     pools = sorted(pools, key=lambda pool: pool.language)
@@ -119,7 +119,7 @@ def _rows(judged: Judged, passages: Texts, partial_corpus: bool) -> tuple[IntArr
     row = {query.id: k for k, query in enumerate(judged.queries)}
     if len(row) < len(judged.queries):
         twice = first_twice([query.id for query in judged.queries])
-        raise PanglotError(f"{judged.name}: query id '{twice}' stands twice; ids must be unique.")
+        raise PanglotError(f"{judged.name}: query id '{twice}' occurs twice; ids must be unique.")
     query = np.array([row.get(name, -1) for qrels in judged.qrels for name in qrels.query], np.int64)
     wanted = [name for qrels in judged.qrels for name in qrels.passage]
     passage = find(passages.ids, wanted)
@@ -146,7 +146,7 @@ def _unknown(judged: Judged, unknown: BoolArray, kind: str, where: str, mend: st
         at -= len(qrels)
     name = getattr(qrels, kind)[at]
     return (
-        f"{qrels.path}, line {qrels.line[at]}: {kind} '{name}' does not stand in {where} "
+        f"{qrels.path}, line {qrels.line[at]}: {kind} '{name}' is not in {where} "
         f"({int(unknown.sum()):,} of {judged.judgements:,} judgements have such a one){mend}."
     )
 

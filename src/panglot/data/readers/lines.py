@@ -51,7 +51,7 @@ def json_lines(path: Path) -> Iterator[NumberedObject]:
                 f"{path}, line {number}: is broken JSON ({reason}); fetch the file again."
             ) from error
         if not isinstance(value, dict):
-            raise PanglotError(f"{path}, line {number}: is no JSON object; each line needs {{...}}.")
+            raise PanglotError(f"{path}, line {number}: is not a JSON object; each line needs {{...}}.")
         if "\\u" in line:
             _check_surrogates(path, number, value)
         yield number, value
@@ -82,7 +82,7 @@ def parquet_rows(
                 number += 1
                 yield number, row
     except (pa.ArrowInvalid, OSError) as error:
-        raise PanglotError(f"{path}: is no whole Parquet file ({error}); fetch it again.") from error
+        raise PanglotError(f"{path}: is not a whole Parquet file ({error}); fetch it again.") from error
     if not number:
         raise PanglotError(f"{path}: is empty; fetch the file again.")
 
@@ -96,7 +96,7 @@ def field(path: Path, number: int, value: dict[str, Any], name: str) -> str:
         return text
     if name not in value:
         raise PanglotError(f"{path}, line {number}: has no '{name}'; it has {', '.join(map(str, value))}.")
-    raise PanglotError(f"{path}, line {number}: '{name}' is no text; fetch the file again.")
+    raise PanglotError(f"{path}, line {number}: '{name}' is not a text; fetch the file again.")
 
 
 def named(path: Path, number: int, value: dict[str, Any], name: str) -> str:

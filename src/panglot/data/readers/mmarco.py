@@ -31,7 +31,7 @@ SOURCE = "the hub's data set unicamp-dl/mmarco"
 
 @dataclass(frozen=True)
 class MmarcoTopics:
-    """Queries by language and id, the judgements of all languages, and the files that they stand in."""
+    """Queries by language and id, the judgements of all languages, and the files that they are in."""
 
     queries: dict[str, dict[str, str]]
     qrels: Qrels
@@ -103,7 +103,7 @@ def mmarco_topics(
     if lost := [n for n in wanted if not any(n in of_language for of_language in queries.values())]:
         line = qrels.line[qrels.query.index(lost[0])]
         raise PanglotError(
-            f"{judged[0]}, line {line}: query '{lost[0]}' does not stand in the files of queries "
+            f"{judged[0]}, line {line}: query '{lost[0]}' is not in the files of queries "
             f"({len(lost):,} of {len(wanted):,} queries); are they of the same split?"
         )
     return MmarcoTopics(queries, qrels, (judged[0], *(found[code] for code in chosen)))
@@ -134,7 +134,7 @@ def _say_unknown(qrels: Qrels, codes: Sequence[str], numbers: Sequence[str], row
     language, at = (int(k[0]) for k in np.nonzero(row < 0))
     line = qrels.line[qrels.passage.index(numbers[at])]
     raise PanglotError(
-        f"{qrels.path}, line {line}: passage '{numbers[at]}' does not stand in the collection of "
+        f"{qrels.path}, line {line}: passage '{numbers[at]}' is not in the collection of "
         f"'{codes[language]}' ({int((row < 0).sum()):,} judged passages of {row.size:,} do not); fetch "
         "the whole collection, or take what is there with partial_corpus."
     )

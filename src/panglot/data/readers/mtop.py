@@ -115,7 +115,7 @@ def _same_intent(name: str, queries: list[Utterance], passages: list[Utterance],
 def _read(
     folder: Path, split: str, languages: Sequence[str] | None, name: str, least: int = 1
 ) -> tuple[list[Utterance], list[Path]]:
-    """Return the utterances of a split, language by language, and the files that they stand in."""
+    """Return the utterances of a split, language by language, and the files that they are in."""
     file = f"{OFFICIAL_NAME[split]}.txt"
     folders = {p.parent.name: p for p in sorted(folder.glob(f"*/{file}")) if is_language(p.parent.name)}
     if folders:
@@ -170,7 +170,7 @@ def _checked(utterances: list[Utterance], place: Path) -> list[Utterance]:
     for one in utterances:
         if (one.language, one.id) in seen:
             raise PanglotError(
-                f"{place}: id '{one.id}' stands twice in '{one.language}'; ids must be unique."
+                f"{place}: id '{one.id}' occurs twice in '{one.language}'; ids must be unique."
             )
         seen.add((one.language, one.id))
     return utterances

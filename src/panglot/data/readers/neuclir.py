@@ -83,7 +83,9 @@ def neuclir_judged(
     """Read the topics and judgements of NeuCLIR alone; arguments as ``read_neuclir``."""
     folder = Path(folder)
     if query_text not in get_args(QueryText):
-        raise PanglotError(f"{name}: '{query_text}' is no query text; use {', '.join(get_args(QueryText))}.")
+        raise PanglotError(
+            f"{name}: '{query_text}' is not a query text; use {', '.join(get_args(QueryText))}."
+        )
     year = chosen_split(split, list(TOPICS), name)
     topics = files_of(folder, f"**/{TOPICS[year]}")
     if not topics:

@@ -17,7 +17,7 @@ from panglot.data.readers.text_files import chosen_languages, chosen_split, json
 from panglot.errors import PanglotError
 
 CandidateText = Literal["passage", "title+passage"]
-# official files by split; the first is the default. A member of an archive stands behind '!'
+# official files by split; the first is the default. A member of an archive is behind '!'
 ARCD = {"all": "data/arcd.json", "test": "data/arcd-test.json", "train": "data/arcd-train.json"}
 IAPP = {split: f"squad_format/data.zip!data/{split}.jsonl" for split in ("test", "valid", "train")}
 CMRC2018 = {f"{split}": f"squad-style-data/cmrc2018_{split}.json" for split in ("dev", "trial", "train")}
@@ -60,7 +60,7 @@ def read_squad(
     chosen_languages(languages, (language,), name)
     if candidate_text not in get_args(CandidateText):
         raise PanglotError(
-            f"'{candidate_text}' is no candidate text; use {' or '.join(get_args(CandidateText))}."
+            f"'{candidate_text}' is not a candidate text; use {' or '.join(get_args(CandidateText))}."
         )
     place, _, member = files[split].partition("!")
     path = folder / place
@@ -79,7 +79,7 @@ def read_squad(
         if not question.text:
             continue
         if question.id in seen:
-            raise PanglotError(f"{path}: question id '{question.id}' stands twice; ids must be unique.")
+            raise PanglotError(f"{path}: question id '{question.id}' occurs twice; ids must be unique.")
         seen.add(question.id)
         questions.append(question)
     n = len(questions)

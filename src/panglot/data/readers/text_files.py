@@ -64,7 +64,9 @@ def json_objects(path: Path, member: str | None = None) -> list[NumberedObject]:
                 f"{path} ({member}), line {number}: is broken JSON; fetch the file again."
             ) from error
         if not isinstance(value, dict):
-            raise PanglotError(f"{path} ({member}), line {number}: is no JSON object; fetch the file again.")
+            raise PanglotError(
+                f"{path} ({member}), line {number}: is not a JSON object; fetch the file again."
+            )
         found.append((number, value))
     return found
 

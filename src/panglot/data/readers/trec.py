@@ -44,7 +44,7 @@ def read_topics(path: Path) -> dict[str, str]:
         if not name or not text:
             raise PanglotError(f"{path}, line {number}: has an empty {'id' if not name else 'query'}.")
         if name in topics:
-            raise PanglotError(f"{path}, line {number}: query '{name}' stands twice; ids must be unique.")
+            raise PanglotError(f"{path}, line {number}: query '{name}' occurs twice; ids must be unique.")
         topics[name] = text
     return topics
 
@@ -74,7 +74,7 @@ Judgement = tuple[int, str, str, int, str]  # line, query, passage, gain, iterat
 
 
 def collect(path: Path, rows: Iterable[Judgement]) -> Qrels:
-    """Gather judgements, each once; one that stands twice with two gains is refused."""
+    """Gather judgements, each once; one that occurs twice with two gains is refused."""
     qrels = Qrels(path)
     seen: dict[tuple[str, str], int] = {}
     for number, query, passage, gain, iteration in rows:
@@ -102,5 +102,5 @@ def as_gain(path: Path, number: int, text: object) -> int:
         if value != int(value):
             raise ValueError(text)
     except (TypeError, ValueError, OverflowError) as error:
-        raise PanglotError(f"{path}, line {number}: the gain '{text}' is no whole number.") from error
+        raise PanglotError(f"{path}, line {number}: the gain '{text}' is not a whole number.") from error
     return int(value)

@@ -27,7 +27,7 @@ from panglot.errors import PanglotError
 from panglot.files import open_bytes
 from panglot.languages import script
 
-SHARED = frozenset({"Latn", "Zyyy", "Zinh"})  # Latin names stand in any text; digits and marks have no script
+SHARED = frozenset({"Latn", "Zyyy", "Zinh"})  # Latin names are in any text; digits and marks have no script
 MIXED = {
     "Hans": ("Hani", "Bopo"),
     "Hant": ("Hani", "Bopo"),
@@ -116,7 +116,7 @@ def slices(pairs: ParallelPairs) -> Iterator[IntArray]:
 def count_pieces(vocabulary: Vocabulary, texts: Iterable[list[str]]) -> IntArray:
     """Count how often each id is needed to read some texts: ``(pieces,)``.
 
-    A text that stands several times counts once. Pieces at which WordPiece gets stuck are needed too.
+    A text that occurs several times counts once. Pieces at which WordPiece gets stuck are needed too.
     """
     counts = np.zeros(len(vocabulary.pieces), np.int64)
     seen: set[int] = set()

@@ -18,7 +18,7 @@ NUMBERS = ("_token_id", "_token_ids", "_token_index")  # endings of settings tha
 
 
 def config_ids(model: SentenceTransformer) -> set[int]:
-    """Return the token ids that stand in a transformer's config, such as ``pad_token_id``."""
+    """Return the token ids that are in a transformer's config, such as ``pad_token_id``."""
     transformer = getattr(model[0], "model", None)
     if transformer is None:
         return set()

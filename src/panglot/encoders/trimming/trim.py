@@ -67,7 +67,7 @@ def trim_encoder(
         pairs: whose texts are counted.
         languages: of the pairs to count; without pairs, whose scripts to keep.
         extra: more texts, whose pieces stay however rare.
-        min_count: pieces that the pairs need less often go. A text that stands several times counts once.
+        min_count: pieces that the pairs need less often go. A text that occurs several times counts once.
         name: of the model, for the card.
         beside: more JSON files for the folder, by name.
         trust_remote_code: see ``load_encoder``.

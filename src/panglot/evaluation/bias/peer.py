@@ -4,7 +4,7 @@ Yang, Jänich, Mayfield and Lawrie 2024, "Language Fairness in Multilingual Info
 arXiv 2405.00978): a Kruskal-Wallis test over languages for each relevance level of a query. As in the
 authors' code, relevant passages below the cut-off count as tied behind it, unjudged ones are level 0, and
 a level that one language has alone is fair (p = 1). Ranks are ranked again within the level, as the test
-by Kruskal and Wallis (1952) does; the authors' code takes them as they stand in the list.
+by Kruskal and Wallis (1952) does; the authors' code takes them as they are in the list.
 """
 
 import numpy as np

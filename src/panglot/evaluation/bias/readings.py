@@ -49,7 +49,7 @@ READINGS: dict[str, Reading] = {
         "in which the own one ranks higher; U / (n m)",
         "Mann and Whitney 1947; Vargha and Delaney 2000 (measure A)",
         0.5,
-        "0.5: the query's language does not matter; 1: a passage in the query's language always stands above "
+        "0.5: the query's language does not matter; 1: a passage in the query's language always is above "
         "an equally relevant one in another.",
     ),
     "own_language_doublings": Reading(

@@ -1,4 +1,4 @@
-"""Whose passages stand at the top: the share of each language, by count and by attention."""
+"""Whose passages are at the top: the share of each language, by count and by attention."""
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +68,7 @@ def target_exposure(
 ) -> Values:
     """Return the shares of attention under equal expected exposure, ``(queries, languages)``.
 
-    The ideal of Diaz et al. 2020: passages stand in order of relevance, and those of one level share the
+    The ideal of Diaz et al. 2020: passages are in order of relevance, and those of one level share the
     attention that its places get, equally. Passages that are not relevant are the last level.
 
     Args:

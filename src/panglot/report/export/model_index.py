@@ -118,7 +118,7 @@ def _read(card: Path) -> str:
         with card.open(encoding="utf-8", newline="") as file:
             return file.read().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        raise PanglotError(f"{card}: is no UTF-8 text; name a README.md.") from error
+        raise PanglotError(f"{card}: is not UTF-8 text; name a README.md.") from error
 
 
 def _split(text: str, card: Path) -> tuple[list[str], str, str]:
@@ -140,15 +140,15 @@ def _known(head: Sequence[str], card: Path) -> tuple[str | None, list[EvalResult
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 2}" if mark is not None else "front matter"
-        raise PanglotError(f"{card}: {where}: the front matter is no YAML; mend it.") from error
+        raise PanglotError(f"{card}: {where}: the front matter is not YAML. Fix it.") from error
     if not isinstance(found, dict):
-        raise PanglotError(f"{card}: the front matter is no list of names and values; mend it.")
+        raise PanglotError(f"{card}: the front matter is not a list of names and values. Fix it.")
     if not found.get(KEY):
         return None, []
     try:
         return model_index_to_eval_results(found[KEY])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise PanglotError(f"{card}: its {KEY} is not in the hub's form; mend it or remove it.") from error
+        raise PanglotError(f"{card}: its {KEY} is not in the hub's form. Fix it or remove it.") from error
 
 
 def _without(head: Sequence[str], key: str) -> list[str]:

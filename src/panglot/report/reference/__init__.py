@@ -1,4 +1,4 @@
-"""Published figures that a report can stand beside, with their sources."""
+"""Published figures that a report can show beside its own, with their sources."""
 
 from panglot.report.reference.published import Published, Reference, reference_for
 

@@ -50,7 +50,9 @@ EMPHASIS = {
     **dict.fromkeys(("em_close", "strong_close", "s_close"), "close"),
 }
 SPACES = regex.compile(r"\s+")
-NO_SPACES = r"[\p{Han}\p{Hiragana}\p{Katakana}、。，．！？：；「」『』（）]"  # a new line is no space there
+NO_SPACES = (
+    r"[\p{Han}\p{Hiragana}\p{Katakana}、。，．！？：；「」『』（）]"  # a new line is not a space there
+)
 NEW_LINE = regex.compile(rf"(?<={NO_SPACES})\n(?={NO_SPACES})")
 TAG = regex.compile(r"</?([A-Za-z][A-Za-z0-9-]*)")
 # Blocks nest deeper in real texts than links and emphasis do, and depth is what inline text costs time by.
@@ -217,7 +219,7 @@ class _Body:
             self._blank = False
 
     def finished(self) -> tuple[Section, ...]:
-        """Return the sections; the first is what stands before any heading."""
+        """Return the sections; the first is what is before any heading."""
         self.end_verbatim()
         self.end_heading()
         self.end_number()
@@ -349,7 +351,7 @@ def _nodes(root: Any) -> Iterator[Any]:
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        if node is root or node.name[0] not in "#!":  # a text or a comment is no element
+        if node is root or node.name[0] not in "#!":  # a text or a comment is not an element
             waiting += reversed(node.children or ())
             yield node
 

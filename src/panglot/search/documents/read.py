@@ -61,7 +61,7 @@ def read_documents(
     A text file is read as its byte order mark says, else as UTF-8, else in the encoding that a page declares.
 
     Raises:
-        PanglotError: a source is missing, empty, broken or of another kind, or an id stands twice.
+        PanglotError: a source is missing, empty, broken or of another kind, or an id occurs twice.
     """
     if language is not None:
         language = check_language(language)
@@ -73,7 +73,7 @@ def read_documents(
             empty = False
             if document.id in seen:
                 raise PanglotError(
-                    f"{document.where}: the id '{document.id}' stands twice; "
+                    f"{document.where}: the id '{document.id}' occurs twice; "
                     "give each document an id of its own."
                 )
             seen.add(document.id)

@@ -75,7 +75,7 @@ def _document(where: str, row: Mapping[str, Any], source: str) -> Document:
         raise PanglotError(f"{where}: has no text; name its column one of {', '.join(TEXT)}.")
     text, title = row[text_name], _first(row, TITLE) or ""
     if not isinstance(text, str) or not isinstance(title, str):
-        raise PanglotError(f"{where}: '{text_name}' or its title is no text; put it in quotation marks.")
+        raise PanglotError(f"{where}: '{text_name}' or its title is not a text; put it in quotation marks.")
     if not text.strip():
         raise PanglotError(f"{where}: '{text_name}' is empty; fill it in or remove the line.")
     try:
@@ -170,4 +170,4 @@ def _parquet(path: Path) -> Iterator[Row]:
                 number += 1
                 yield f"{path}, row {number}", row
     except (pa.ArrowInvalid, OSError) as error:
-        raise PanglotError(f"{path}: is no readable Parquet file ({error}).") from error
+        raise PanglotError(f"{path}: is not a readable Parquet file ({error}).") from error

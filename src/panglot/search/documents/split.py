@@ -14,7 +14,7 @@ from panglot.translate.segments import Segment, cut
 
 LENGTH = 256  # tokens
 SHORTEST = 16
-FEW = 12  # tokens: a section with fewer is no passage of its own
+FEW = 12  # tokens: a section with fewer is not a passage of its own
 MEASURE = 1 << 14  # a text with more characters than that is not measured whole
 NUMBERED = regex.compile(r"#[0-9]+\Z")
 Count = Callable[[Sequence[str]], list[int]]

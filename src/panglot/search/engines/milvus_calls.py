@@ -24,7 +24,7 @@ HNSW = {"M": 16, "efConstruction": 200}
 def connect(address: str, place: Path | str) -> Any:
     """Open an embedded Milvus (an address that is a file) or connect to a server.
 
-    A server's user and password, or its token, stand in the environment variable ``MILVUS_TOKEN``.
+    A server's user and password, or its token, are in the environment variable ``MILVUS_TOKEN``.
     """
     try:
         from pymilvus import MilvusClient
@@ -143,7 +143,7 @@ def literal(value: str | int | float) -> str:
     """Return a text, a finite number or a truth value as an expression writes it.
 
     The only place where data become part of an expression. Milvus Lite binds no values (it lacks
-    ``filter_params``), and knows the escapes below; all other characters may stand in quotation marks as
+    ``filter_params``), and knows the escapes below; all other characters may be in quotation marks as
     they are, in Milvus as well.
     """
     if isinstance(value, str):

@@ -26,7 +26,7 @@ def open_engine(place: str | Path, engine: str | None = None) -> Engine:
     if not is_text(str(place)):
         raise PanglotError(f"{place}: the name of an index must be UTF-8; choose another.")
     if engine is not None and engine not in ENGINES:
-        raise PanglotError(f"'{engine}' is no engine; use {' or '.join(ENGINES)}.")
+        raise PanglotError(f"'{engine}' is not an engine; use {' or '.join(ENGINES)}.")
     if "://" in str(place):
         if engine == "exact":
             raise PanglotError(f"{place}: the exact engine keeps an index in a folder; name one.")
