@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panglot.data import pairs_from_rows
-from panglot.data.equality import canonical, connected, fingerprints, texts_of_items
+from panglot.data import equality, pairs_from_rows
+from panglot.data.equality import Fingerprints, canonical, connected, fingerprints
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,16 @@ def test_nodes_are_joined_by_chains_of_codes(
     assert found.tolist() == number
 
 
-def test_the_texts_of_items_are_those_in_all_their_languages() -> None:
+def test_the_texts_of_items_are_those_in_all_their_languages(monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[dict[str, object]] = [
         {"item_id": item, "language": language, "query": f"{item}{language}?", "passage": "p"}
         for item, language in [("a", "de"), ("b", "en"), ("a", "en"), ("c", "de")]
     ]
-    position, found = texts_of_items(pairs_from_rows(rows, "mine"), "query", [2, 0])
     expected = fingerprints(["cde?", "ade?", "aen?"])
-    assert position.tolist() == [0, 1, 1]
-    assert found.tolist() == expected.tolist()
+    for remembered in (100, 0):
+        monkeypatch.setattr(equality, "REMEMBERED", remembered)
+        known = Fingerprints(pairs_from_rows(rows, "mine"))
+        for _ in range(2):
+            position, found = known.of_items("query", [2, 0])
+            assert position.tolist() == [0, 1, 1]
+            assert found.tolist() == expected.tolist()

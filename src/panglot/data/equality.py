@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 INVISIBLE = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 SLICE = 1 << 14  # texts looked up at a time
+REMEMBERED = 1 << 23  # rows
+UNKNOWN = -1  # fingerprints are not negative
 
 
 def canonical(text: str) -> str:
@@ -45,6 +47,38 @@ def fingerprints_of(pairs: "ParallelPairs", column: str, rows: IntArray) -> IntA
     return np.concatenate([np.zeros(0, np.int64), *parts])
 
 
+class Fingerprints:
+    """The fingerprints of a source's texts, each worked out when it is first asked for.
+
+    They are remembered, 16 bytes a row, up to ``REMEMBERED`` rows; texts of larger sources rarely come again.
+    """
+
+    def __init__(self, pairs: "ParallelPairs") -> None:
+        self.pairs = pairs
+        rows = pairs.table.num_rows
+        columns = ("query", "passage") if rows <= REMEMBERED else ()
+        self._known = {column: np.full(rows, UNKNOWN, np.int64) for column in columns}
+
+    def of_rows(self, column: str, rows: IntArray) -> IntArray:
+        """Return the fingerprints of a column's texts in some rows of the table."""
+        known = self._known.get(column)
+        if known is None:
+            return fingerprints_of(self.pairs, column, rows)
+        new = np.unique(rows[known[rows] == UNKNOWN])
+        known[new] = fingerprints_of(self.pairs, column, new)
+        return known[rows]
+
+    def of_items(self, column: str, items: Sequence[int] | IntArray) -> tuple[IntArray, IntArray]:
+        """Return position in ``items`` and fingerprint of each text of some items, in all their languages."""
+        index, chosen = self.pairs.index, np.asarray(items, np.int64)
+        sizes = index.item_offsets[chosen + 1] - index.item_offsets[chosen]
+        position = np.repeat(np.arange(len(chosen)), sizes)
+        first = np.repeat(index.item_offsets[chosen] - np.cumsum(sizes) + sizes, sizes)
+        entries = first + np.arange(len(position))
+        rows = entries if index.entry_row is None else index.entry_row[entries].astype(np.int64)
+        return position, self.of_rows(column, rows)
+
+
 def connected(count: int, *links: tuple[IntArray, IntArray]) -> IntArray:
     """Number nodes so that two get the same number if a chain of shared codes joins them.
 
@@ -64,18 +98,3 @@ def connected(count: int, *links: tuple[IntArray, IntArray]) -> IntArray:
             np.minimum.at(lowest, codes, label[nodes])
             np.minimum.at(label, nodes, lowest[codes])
     return label
-
-
-def texts_of_items(
-    pairs: "ParallelPairs", column: str, items: Sequence[int] | IntArray
-) -> tuple[IntArray, IntArray]:
-    """Return position in ``items`` and fingerprint of each text of some items, in all their languages."""
-    index = pairs.index
-    chosen = np.asarray(items, np.int64)
-    sizes = index.item_offsets[chosen + 1] - index.item_offsets[chosen]
-    position = np.repeat(np.arange(len(chosen)), sizes)
-    entries = np.repeat(index.item_offsets[chosen] - np.cumsum(sizes) + sizes, sizes) + np.arange(
-        len(position)
-    )
-    rows = entries if index.entry_row is None else index.entry_row[entries]
-    return position, fingerprints_of(pairs, column, rows)

@@ -10,7 +10,7 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.batches import Batch, Sampler
 from panglot.data import NOBODY, IntArray, NegativeItems, ParallelPairs, negative_items
-from panglot.data.equality import connected, fingerprints, texts_of_items
+from panglot.data.equality import Fingerprints, connected, fingerprints
 from panglot.encoders import passage_prompt, query_prompt
 from panglot.languages import matching
 from panglot.training.micro_batches import Features, Prompted, cut
@@ -113,11 +113,12 @@ class Steps:
         of_pairs, of_owners = place[: len(whole)], place[len(whole) :]
         # nodes: the items, then the hard negatives
         node_of_negative = len(items) + np.arange(len(written))
-        node, passage = texts_of_items(pairs, "passage", items)
+        prints = self._fingerprints[whole.source]
+        node, passage = prints.of_items("passage", items)
         label = connected(
             len(items) + len(written),
             (np.arange(len(items)), pairs.index.groups_of(items)),
-            texts_of_items(pairs, "query", items),
+            prints.of_items("query", items),
             (np.concatenate([node, node_of_negative]), np.concatenate([passage, written])),
             (np.concatenate([of_owners, node_of_negative[owned]]), np.tile(of_owners, 2)),
         )
@@ -125,6 +126,10 @@ class Steps:
             _in_parts(label[of_pairs], [len(part) for part in parts]),
             _in_parts(label[node_of_negative], [len(texts) for texts in negatives]),
         )
+
+    @cached_property
+    def _fingerprints(self) -> list[Fingerprints]:
+        return [Fingerprints(pairs) for pairs in self.sources]
 
     @cached_property
     def _negative_items(self) -> list[NegativeItems]:
