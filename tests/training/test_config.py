@@ -218,3 +218,19 @@ def test_settings_of_a_recipe_become_plain_arguments(tmp_path: Path) -> None:
     assert read_recipe(path, {"training.lora.rank": 8}).training.lora == Lora(
         rank=8, targets=["query", "value"]
     )
+
+
+@pytest.mark.parametrize("text", ['model = "multilingual-e5-small"', "batches = 3", "loss = [1]"])
+def test_a_part_that_is_a_value_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "flat.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(PanglotError, match=r"flat\.toml: \w+ is wrong"):
+        read_recipe(path, {})
+
+
+def test_old_names_of_settings_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "old.toml"
+    path.write_text("[objective]\ntemperature = 0.07\n[training]\nevaluate_every = 5\ntable = 'dense'\n")
+    read = read_recipe(path, {"training.warmup": 0.2})
+    assert (read.loss.temperature, read.training.eval_steps) == (0.07, 5)
+    assert (read.training.embedding_update, read.training.warmup_ratio) == ("dense", 0.2)

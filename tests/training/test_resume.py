@@ -16,7 +16,7 @@ from sentence_transformers import SentenceTransformer
 from panglot import PanglotError, load_encoder, sample_pairs, train
 from panglot.encoders import model_sha256
 from panglot.files import MANIFEST, write_manifest
-from panglot.training import Lora, StepReport, Training
+from panglot.training import Lora, StepReport, Training, callbacks
 from panglot.training.checkpoints import last_checkpoint
 
 HOW: dict[str, Any] = {"steps": 6, "learning_rate": 1e-3, "save_steps": 2}
@@ -153,8 +153,25 @@ def test_a_newest_checkpoint_that_is_not_whole_is_passed_over(
         assert model_sha256(run(crashed, resume=True)[1]) == uninterrupted
 
 
+def test_a_run_killed_before_a_manifest_has_the_checkpoint_before(
+    run: Runner, uninterrupted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(folder: Path) -> None:
+        if folder.name == "checkpoint-4":
+            raise CrashError
+        write_manifest(folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks, "write_manifest", killed)
+        with pytest.raises(CrashError):
+            run(tmp_path)
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoints" / "checkpoint-2"
+    assert model_sha256(run(tmp_path, resume=True)[1]) == uninterrupted
+
+
 def test_a_run_without_a_whole_checkpoint_is_not_begun_anew_unasked(run: Runner, crashed: Path) -> None:
-    (crashed / "checkpoints" / "checkpoint-4" / "optimizer.pt").unlink()
+    for checkpoint in (crashed / "checkpoints").iterdir():
+        (checkpoint / "optimizer.pt").unlink()
     with pytest.raises(PanglotError, match="no checkpoint of this run is whole"):
         run(crashed, resume=True)
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from sentence_transformers import SentenceTransformer
 from panglot import PanglotError, encode, load_encoder, sample_pairs, train
 from panglot.data import pairs_from_rows, sample
 from panglot.encoders import model_sha256
-from panglot.training import StepReport, Training, trainer, training_of
+from panglot.training import StepReport, Training, known_settings, trainer, training_of
 from panglot.training.optimizer import clip_gradients, token_table
 
+E5 = "intfloat/multilingual-e5-small"
 SHORT: dict[str, Any] = {"steps": 3, "learning_rate": 1e-3}
 
 
@@ -238,6 +240,17 @@ def test_the_small_encoder_learns_and_its_card_shows_how_to_load_it(
     assert again.prompts == {"query": "query: ", "document": "passage: "}
     card = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert 'SentenceTransformer("this folder or hub id")' in card
+
+
+def test_a_second_stage_has_the_settings_of_the_first(small_checkpoint: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(small_checkpoint, tmp_path / "multilingual-e5-small"))
+    model = load_encoder(str(folder), device="cpu")
+    train(model, sample_pairs(), tmp_path / "first", steps=1, batch_size=4)
+    described = training_of(tmp_path / "first")
+    assert described is not None
+    assert (described["model"]["name"], described["loss"]["temperature"]) == (E5, 0.01)
+    assert ModelCard.load(tmp_path / "first" / "README.md").data["base_model"] == E5
+    assert known_settings(str(tmp_path / "first")) == known_settings(E5) != {}
 
 
 def test_a_learning_rate_that_is_far_too_high_stops_with_the_step_and_the_cause(

@@ -119,10 +119,12 @@ def digest(files: Sequence[Path]) -> str:
     It is kept in the cache folder, since reading gigabytes again takes minutes.
     """
     note = cache_folder() / "checksums" / f"{_key(files)}.json"
-    if not note.exists():
-        lines = "".join(f"{sha256(path)}  {path.name}\n" for path in files)
-        write_json(note, {"files": [f.name for f in files], "sha256": sha256_of(lines)})
-    return str(json.loads(note.read_text(encoding="utf-8"))["sha256"])
+    try:
+        return str(json.loads(note.read_text(encoding="utf-8"))["sha256"])
+    except (OSError, ValueError, TypeError, KeyError):  # it is missing or damaged
+        found = sha256_of("".join(f"{sha256(path)}  {path.name}\n" for path in files))
+        write_json(note, {"files": [f.name for f in files], "sha256": found})
+        return found
 
 
 def sha256_of(text: str) -> str:

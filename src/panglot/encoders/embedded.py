@@ -21,7 +21,15 @@ from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_to
 from tokenizers.decoders import Metaspace
 
 from panglot.errors import PanglotError
-from panglot.files import cache_folder, folder_written_whole, is_whole, sha256, write_json, write_manifest
+from panglot.files import (
+    cache_folder,
+    explained,
+    folder_written_whole,
+    is_whole,
+    sha256,
+    write_json,
+    write_manifest,
+)
 
 EMBEDDED = "multilingual-e5-small"
 ORIGINAL = "intfloat/multilingual-e5-small"
@@ -50,10 +58,12 @@ def embedded_checkpoint() -> Path | None:
         return None
     source = Path(spec.origin).parent / WEIGHTS
     folder = cache_folder() / "encoders" / f"{EMBEDDED}-{VERSION}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if not is_whole(folder):
-            _make(source, folder)
+    if not is_whole(folder):
+        with explained(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder.with_suffix(".lock")):
+                if not is_whole(folder):  # another process may have made it meanwhile
+                    _make(source, folder)
     return folder
 
 

@@ -193,8 +193,16 @@ def _load(
         limit = _length_limit(model)  # RoBERTa's tokenizers may allow two tokens more than it has positions
         if limit is not None and (model.max_seq_length or limit + 1) > limit:
             model.max_seq_length = limit
-    elif not any(model.prompts.values()):  # sentence-transformers saves empty prompts for missing ones
-        model.prompts |= _known_prompts(model, [_last(name), *map(_last, _base_models(find("README.md")))])
+    bases = _base_models(find("README.md"))
+    if modules is not None and not any(
+        model.prompts.values()
+    ):  # sentence-transformers saves missing ones as empty
+        model.prompts |= _known_prompts(model, [_last(name), *map(_last, bases)])
+    if path.exists():  # of a model of the hub, sentence-transformers knows the name
+        known = (
+            [f"intfloat/{_last(name)}"] if any(re.fullmatch(e5, _last(name)) for e5 in KNOWN_PROMPTS) else []
+        )
+        model.model_card_data.base_model = next(iter([*bases, *known]), None)
     return model
 
 
@@ -286,7 +294,10 @@ def _base_models(card: str | None) -> list[str]:
     if card is None:
         return []
     try:
-        base = ModelCard.load(card, ignore_metadata_errors=True).data.get("base_model")
+        text = Path(card).read_text(encoding="utf-8")
+        if not text.startswith("---"):
+            return []
+        base = ModelCard(text, ignore_metadata_errors=True).data.get("base_model")
     except (ValueError, OSError, YAMLError):  # a card that cannot be read names nothing
         return []
     return [str(one) for one in (base if isinstance(base, list) else [base] if base else [])]

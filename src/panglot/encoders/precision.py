@@ -26,9 +26,9 @@ def fast_attention() -> Iterator[None]:
 def computes_bfloat16() -> bool:
     """Say whether this machine multiplies bfloat16 matrices faster than float32 ones."""
     if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    found = torch.cpu.get_capabilities()
-    return any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16"))
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older ones lack it
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 class _Float32Attention(TorchFunctionMode):

@@ -94,7 +94,8 @@ def _measured(recipe: TrainingConfig, sources: Sequence[ParallelPairs], pairs: i
 
     timed = override(recipe, {"training.steps": steps})
     with TemporaryDirectory() as folder, suppress(_EnoughError):
-        train_recipe(timed, model, sources, Path(folder) / "model", tell=tell)
+        if not train_recipe(timed, model, sources, Path(folder) / "model", tell=tell).finished:
+            raise KeyboardInterrupt
     measured, peak = (steps - 1) * size, _peak()
     return Cost(measured / (times[steps] - times[1]), measured, max(0, peak - before), peak)
 

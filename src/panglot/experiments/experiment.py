@@ -41,7 +41,7 @@ from panglot.report.html import page
 from panglot.report.markdown import markdown
 from panglot.report.write import write_assets
 from panglot.training import TrainingConfig, override
-from panglot.training.config import Part, checked
+from panglot.training.config import Part, checked, renamed
 
 NAMES = ("low-resource", "scaling", "unseen-languages", "baselines", "domain-shift", "alpha")
 
@@ -123,6 +123,8 @@ def read_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
             values[part] = value
         else:
             of_recipe[key.removeprefix("recipe.")] = value
+    if isinstance(recipe := values.get("recipe"), dict):
+        values["recipe"] = renamed(recipe)
     found = checked(Experiment, values, where)
     parse_measure(found.measure)
     if found.question not in NAMES:

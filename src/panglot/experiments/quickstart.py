@@ -77,7 +77,7 @@ def quickstart(
         encoder = load_encoder(model)
         if name in STRATEGIES:
             say(f"{name}: training {STEPS} steps of {BATCH} pairs in {len(pairs.languages)} languages")
-            train(
+            outcome = train(
                 encoder,
                 pairs,
                 folder / name,
@@ -88,6 +88,8 @@ def quickstart(
                 model_name=model,
                 tell=tell,
             )
+            if not outcome.finished:  # by Ctrl-C
+                raise KeyboardInterrupt
         say(f"{name}: measuring on {len(benchmark.queries)} held-out questions")
         vectors = (
             encode(encoder, benchmark.queries.texts, query_prompt(encoder)),

@@ -5,7 +5,13 @@ from typing import Any
 LOAD_TRUST = ", trust_remote_code=True"
 
 
-def model_card(run: dict[str, Any], figures: dict[str, float], steps: int, own_module: bool) -> str:
+def model_card(
+    run: dict[str, Any],
+    figures: dict[str, float],
+    steps: int,
+    own_module: bool,
+    base_model: str | None = None,
+) -> str:
     """Return the text of a README.md.
 
     Args:
@@ -13,6 +19,7 @@ def model_card(run: dict[str, Any], figures: dict[str, float], steps: int, own_m
         figures: measured on held-out documents; empty where none were held out.
         steps: how many were made.
         own_module: whether sentence-transformers needs to be told to trust panglot's encoder module.
+        base_model: hub id of the model that training began with.
     """
     batches, data = run["batches"], run["data"]
     languages = sorted({code for source in data for code in source["languages"]})
@@ -36,7 +43,7 @@ def model_card(run: dict[str, Any], figures: dict[str, float], steps: int, own_m
     return f"""---
 language:
 {codes}
-library_name: sentence-transformers
+{f"base_model: {base_model}" + chr(10) if base_model else ""}library_name: sentence-transformers
 pipeline_tag: sentence-similarity
 tags:
 - sentence-transformers

@@ -249,11 +249,14 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
             raise PanglotError(f"{path}: no such recipe; check the path.") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise PanglotError(f"{path}: is not valid TOML: {error}.") from error
-        values = _renamed(values)
+        values = renamed(values)
         data = values.get("data")
         if isinstance(data, dict) and isinstance(data.get("pairs"), list):
             data["pairs"] = [_source(path.parent, str(name)) for name in data["pairs"]]
-    named = overrides.get("model.name") or (values.get("model") or {}).get("name") or EMBEDDED
+    model = values.get("model")
+    named = (
+        overrides.get("model.name") or (model.get("name") if isinstance(model, dict) else None) or EMBEDDED
+    )
     tested = {
         key: value
         for key, value in known_settings(str(named)).items()
@@ -293,7 +296,7 @@ def override(recipe: TrainingConfig, settings: Mapping[str, Any]) -> TrainingCon
     return _lay_over(recipe.model_dump(), settings, "")
 
 
-def _renamed(values: dict[str, Any]) -> dict[str, Any]:
+def renamed(values: dict[str, Any]) -> dict[str, Any]:
     """Return a recipe's tables with today's names of parts and settings."""
     parts = {OLD_NAMES.get(name, name): value for name, value in values.items()}
     for name in PARTS:

@@ -134,5 +134,5 @@ def check_shards(trainer: Trainer, checkpoint: Path | None) -> None:
     if checkpoint or trainer.args.save_strategy != "no":
         raise PanglotError(
             "sharded models (FSDP) have no checkpoints to measure or resume from; "
-            "set evaluate_every and save_every to 0 and leave --resume out, or launch without FSDP."
+            "set eval_steps and save_steps to 0 and leave --resume out, or launch without FSDP."
         )

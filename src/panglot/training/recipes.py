@@ -9,7 +9,13 @@ from panglot.batches import make_sampler
 from panglot.data import ParallelPairs, load_pairs, pairs_from_benchmark, read_lareqa
 from panglot.data.catalogue.training import is_training_set, training_pairs
 from panglot.data.pairs_files.hub import is_hub_source
-from panglot.encoders import describe_prompts, load_encoder, means_of_pairs, save_language_means
+from panglot.encoders import (
+    describe_prompts,
+    holds_language_means,
+    load_encoder,
+    means_of_pairs,
+    save_language_means,
+)
 from panglot.errors import PanglotError
 from panglot.languages import check_languages, matches, matching
 from panglot.training import StepReport, Training, TrainingConfig, is_first, override, train
@@ -56,7 +62,7 @@ def run_recipe(
     outcomes: dict[Path, Training] = {}
     for language in _able(recipe, sources, note):
         folder = output / language
-        if resume and (folder / "modules.json").exists():
+        if resume and (folder / "modules.json").exists() and not _lacks_means(recipe, folder):
             continue
         begun = resume and (folder / "run.json").exists()
         outcome = train_recipe(
@@ -130,6 +136,11 @@ def _able(
     return able
 
 
+def _lacks_means(recipe: TrainingConfig, folder: Path) -> bool:
+    """Say whether a finished model still needs the means of its languages."""
+    return recipe.model.centre and is_first() and not holds_language_means(folder)
+
+
 def train_recipe(
     recipe: TrainingConfig,
     model: SentenceTransformer,
@@ -143,6 +154,10 @@ def train_recipe(
     note: Callable[[str], None] | None = None,
 ) -> Training:
     """Train a loaded model as a recipe says, on loaded pairs; see ``panglot.training.train``."""
+    if resume and (output / "modules.json").exists() and _lacks_means(recipe, output):
+        trained = load_encoder(str(output), trust_remote_code=recipe.model.trust_remote_code)
+        save_language_means(output, means_of_pairs(trained, sources))  # what a killed run had left to do
+        return Training(recipe.training.steps, {}, [], finished=True)
     outcome = train(
         model,
         sources,

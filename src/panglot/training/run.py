@@ -105,8 +105,7 @@ def train(
         PanglotError: settings that cannot work, or a folder that holds another run.
     """
     sources = [pairs] if isinstance(pairs, ParallelPairs) else list(pairs)
-    base = model.model_card_data.base_model
-    model_name = model_name or (base if isinstance(base, str) else "encoder")
+    model_name = model_name or _base_model(model) or "encoder"
     config = config_of(model_name, config, settings)
     folder, how, batches = Path(output), config.training, config.batches
     guidance = _guidance(config, teacher, model)
@@ -194,11 +193,17 @@ def _finish(
         return Training(made, {}, log, finished=False)
     figures = measure(model) if measure else {}
     own_module = any(type(module).__module__.startswith("panglot.") for module in model)
-    card = model_card(run, figures, made, own_module)
+    card = model_card(run, figures, made, own_module, _base_model(model))
     gather_weights(model)
     _check_finite(model, folder, how.learning_rate)
     decided_by_first(partial(_keep, model, folder, card, {"log": log, "held_out": figures}))
     return Training(made, figures, log, finished=True)
+
+
+def _base_model(model: SentenceTransformer) -> str | None:
+    """Return the hub id of the model that this one was made from, where it is known."""
+    base = model.model_card_data.base_model
+    return base if isinstance(base, str) else None
 
 
 def _check_finite(model: SentenceTransformer, folder: Path, rate: float) -> None:

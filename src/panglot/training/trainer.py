@@ -167,7 +167,8 @@ def training_arguments(
         eval_steps=how.eval_steps or None,
         save_strategy="steps" if save else "no",
         save_steps=save or how.steps,
-        save_total_limit=2 if measured else 1,
+        # old ones go before the manifest of the new one is written: the one before it must stay
+        save_total_limit=3 if measured else 2,
         load_best_model_at_end=measured,
         metric_for_best_model=how.metric_for_best_model if measured else None,
         greater_is_better=not less_is_better(how.metric_for_best_model) if measured else None,

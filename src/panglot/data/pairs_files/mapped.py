@@ -108,7 +108,10 @@ def _column(table: pa.Table, column: str, name: str, where: str) -> pa.Array:
         values = values.cast(kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise PanglotError(f"{where}: a column is of the wrong type ('{column}': {error}).") from error
-    return values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
+    whole = values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
+    if name == "negatives" and pc.list_flatten(whole).null_count:
+        raise PanglotError(f"{where}: '{column}' has a list with a missing text. Fill it in, or take it out.")
+    return whole
 
 
 def _is_list(kind: pa.DataType) -> bool:
