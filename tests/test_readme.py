@@ -38,7 +38,9 @@ def clone(tmp_path: Path, small_by_default: None) -> Path:
     docs = tmp_path / "docs"
     docs.mkdir()
     for name in ("bias.md", "search.md"):
-        (docs / name).write_text((ROOT / "docs" / "guides" / name).read_text(encoding="utf-8"), encoding="utf-8")
+        (docs / name).write_text(
+            (ROOT / "docs" / "guides" / name).read_text(encoding="utf-8"), encoding="utf-8"
+        )
     return tmp_path
 
 

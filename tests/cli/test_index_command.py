@@ -82,7 +82,10 @@ def test_people_read_lines(texts: Path, tmp_path: Path, capsys: pytest.CaptureFi
         (["index", "--index", "x"], "--input is missing"),
         (["search", " ", "--index", "x"], "the question is empty"),
         (["search", "q", "--index", "nowhere"], "there is no index; make one with panglot index"),
-        (["search", "q", "--index", "x", "--where", "year"], "'year' is not a filter. Write it as name=value"),
+        (
+            ["search", "q", "--index", "x", "--where", "year"],
+            "'year' is not a filter. Write it as name=value",
+        ),
         (["index", "--index", "x", "--input", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
         (["index", "--index", "x", "--delete", "1"], "there is no index"),
     ],

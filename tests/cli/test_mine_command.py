@@ -185,7 +185,7 @@ MISTAKES = {
     "--pairs train.jsonl --output out.jsonl --negatives 0": "0 negatives a row are asked for",
     "--pairs train.jsonl --output out.jsonl --margin 95": "the margin is 95.0; use a share",
     "--pairs train.jsonl --output out.jsonl --model none": "'none' is not a model",
-    "--pairs train.jsonl --output out.jsonl --corpus corpus.jsonl": "mine with --within-language",
+    "--pairs train.jsonl --output out.jsonl --corpus corpus.jsonl": "--corpus needs --within-language",
     "--pairs train.jsonl --output out.jsonl --within-language --corpus corpus.jsonl": (
         "corpus.jsonl, line 2: has no language. Add 'language'"
     ),

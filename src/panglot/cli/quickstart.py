@@ -72,8 +72,8 @@ def _show_headline(stages: Sequence["Stage"]) -> None:
     show.out.print(f"  {ranks}", style="bold", highlight=False)
     show.tell(
         "\nAfter training with mixed batches (a shuffled multilingual data set), the encoder ranks by "
-        "language. After\ntraining with hybrid batches of the same pairs and budget, it ranks by meaning. The "
-        "questions are not training\ndata.\n"
+        "language. After\ntraining with hybrid batches of the same pairs and budget, it ranks by meaning. No "
+        "question is training data.\n"
     )
 
 
