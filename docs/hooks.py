@@ -41,8 +41,12 @@ def paragraphs(text: str) -> str:
 
 def usage(command: Any, path: str) -> str:
     """Return a command with its arguments."""
-    arguments = (names(p).strip("`") for p in command.params if p.param_type_name == "argument")
-    return " ".join((path, *arguments, "[OPTIONS]"))
+    words = [path]
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            word = names(parameter).strip("`").removesuffix("...") + "..." * (parameter.nargs == -1)
+            words.append(word if parameter.required else f"[{word}]")
+    return " ".join((*words, "[OPTIONS]"))
 
 
 def names(parameter: Any) -> str:

@@ -43,7 +43,7 @@ def test_parts_complete_a_store_and_json_says_so(
 def test_missing_shards_are_told(panglot: Runner, given: tuple[str | Path, ...], tmp_path: Path) -> None:
     outcome = panglot(*given, "--part", "2/2")
     assert outcome.code == 0
-    assert "shards are still missing; encode the other parts." in outcome.err
+    assert "shards are missing. Encode the other parts." in outcome.err
     assert not shard_path(tmp_path / "store", 0).exists()
 
 

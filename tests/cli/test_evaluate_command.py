@@ -162,4 +162,4 @@ def test_a_suite_is_measured_part_by_part(panglot: Runner, tiny_checkpoint: Path
     assert centred["model"]["centring"]["sources"][0]["name"] == "tatoeba"
     refused = panglot(*given, "--perturb", "typos")
     assert refused.code == 2
-    assert "'tatoeba' is a suite of pools, so --perturb means nothing here" in refused.err
+    assert "'tatoeba' is a suite of pools, so --perturb has no effect" in refused.err

@@ -57,7 +57,7 @@ def test_the_sample_is_mined_across_languages(
     # questions have neighbours on their own topic: more often than the chance of 5 in 47
     close = [item.split("-")[0] == found[0].split("-")[0] for item, (found,) in of_item.items()]
     assert sum(close) > 12
-    assert "train: 576 rows in 12 languages, 3.00 negatives a row, 0 rows without any" in outcome.out
+    assert "train: 576 rows in 12 languages, 3.00 negatives per row, 0 rows with none" in outcome.out
     assert f"written to {place}" in outcome.out
 
 
@@ -124,7 +124,7 @@ def test_rows_keep_the_negatives_they_have_unless_told(
     given = ("mine", "--pairs", source, "--model", tiny_checkpoint, "--margin", "1")
     outcome = panglot(*given, "--output", tmp_path / "kept.jsonl")
     assert rows(tmp_path / "kept.jsonl")[0]["negatives"] == ["Found before."]
-    assert "1 more rows keep the negatives they had" in outcome.out
+    assert "1 more rows keep their negatives" in outcome.out
     panglot(*given, "--output", tmp_path / "anew.jsonl", "--overwrite")
     assert rows(tmp_path / "anew.jsonl")[0]["negatives"] != ["Found before."]
     assert rows(tmp_path / "anew.jsonl")[1:] == rows(tmp_path / "kept.jsonl")[1:]
@@ -186,7 +186,7 @@ MISTAKES = {
     "--pairs train.jsonl --output out.jsonl --negatives 0": "0 negatives a row are asked for",
     "--pairs train.jsonl --output out.jsonl --margin 95": "the margin is 95.0; use a share",
     "--pairs train.jsonl --output out.jsonl --model none": "'none' is not a model",
-    "--pairs train.jsonl --output out.jsonl --corpus corpus.jsonl": "mine with --within-language",
+    "--pairs train.jsonl --output out.jsonl --corpus corpus.jsonl": "--corpus needs --within-language",
     "--pairs train.jsonl --output out.jsonl --within-language --corpus corpus.jsonl": (
         "corpus.jsonl, line 2: has no language. Add 'language'"
     ),

@@ -61,7 +61,7 @@ def test_a_page_and_figures(run: Run, runs: list[Path], tmp_path: Path) -> None:
     outcome = run(*runs, "--output", page, "--assets", figures, "--failures", worst)
     assert outcome.exit_code == 0, outcome.output
     assert "Within one language (monolingual)" in outcome.stdout
-    assert f"report: {page}" in outcome.stdout
+    assert f"wrote the report to {page}" in outcome.stdout
     text = page.read_text(encoding="utf-8")
     assert "Worst queries of second" in text
     assert "what was asked &lt;b&gt;" in text

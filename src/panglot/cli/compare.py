@@ -15,7 +15,7 @@ def compare(
         list[Path], typer.Argument(help="Two or more results files that 'panglot evaluate --output' wrote.")
     ],
     measure: Annotated[
-        str | None, typer.Option(help="The measure to compare. (default: the first in the files)")
+        str | None, typer.Option(help="Measure to compare. (default: the first in the files)")
     ] = None,
     baseline: Annotated[int, typer.Option(help="Number of the baseline file, counted from 1.")] = 1,
     alpha: Annotated[float, typer.Option(help="Significance level of the corrected p.")] = 0.05,

@@ -18,7 +18,7 @@ def encode(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder or file of the benchmark. (default: the places that 'panglot data info NAME' lists)"
+            help="Folder or file of the benchmark. (default: the folders of PANGLOT_DATA, then the cache)"
         ),
     ] = None,
     languages: Annotated[

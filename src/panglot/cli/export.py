@@ -66,7 +66,7 @@ def model_card(
         ),
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="The benchmark's id on the hub. (default: its name)")
+        str | None, typer.Option(help="Id of the benchmark on the hub. (default: its name)")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
 ) -> None:

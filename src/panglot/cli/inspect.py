@@ -95,5 +95,5 @@ def inspect(
 
 
 def _candidates(kind: str) -> str | None:
-    """Return what LAReQA's candidates are made of; other benchmarks have one kind, with no option."""
+    """Return the kind of LAReQA's candidates; other benchmarks have one kind and no option."""
     return kind if kind.startswith("sentence") else None

@@ -163,10 +163,10 @@ def _tell(figures: dict[str, Any]) -> None:
     excluded = figures["excluded"]
     show.tell(
         f"{figures['source']}: {figures['rows']:,} rows in {figures['languages']} languages, "
-        f"{figures['negatives_per_row']:.2f} negatives a row, {figures['rows_without']:,} rows without any"
+        f"{figures['negatives_per_row']:.2f} negatives per row, {figures['rows_without']:,} rows with none"
     )
     if figures["rows_kept"]:
-        show.tell(f"  {figures['rows_kept']:,} more rows keep the negatives they had")
+        show.tell(f"  {figures['rows_kept']:,} more rows keep their negatives")
     show.tell(
         f"  candidates excluded: {excluded['same']:,} of the same item, passage or text, "
         f"{excluded['duplicate']:,} near-duplicates, {excluded['margin']:,} that score too high"

@@ -71,9 +71,9 @@ def _show_headline(stages: Sequence["Stage"]) -> None:
     show.tell("At which rank does one find a right passage in another language (median, among 288 passages)?")
     show.out.print(f"  {ranks}", style="bold", highlight=False)
     show.tell(
-        "\nMixed batches, a shuffled multilingual data set, leave the encoder ranking by language. Hybrid "
-        "batches,\ndrawn from the same pairs with the same budget, let it rank by meaning. No question here "
-        "was trained on.\n"
+        "\nAfter training with mixed batches (a shuffled multilingual data set), the encoder ranks by "
+        "language. After\ntraining with hybrid batches of the same pairs and budget, it ranks by meaning. No "
+        "question is training data.\n"
     )
 
 
@@ -127,7 +127,7 @@ def _cell(hit: "Hit", own: bool) -> Text:
 def _show_next_steps(output: Path, stages: Sequence["Stage"]) -> None:
     """Write the report, and print the next steps."""
     results = [output / f"{stage.name}.json" for stage in stages]
-    show.tell("✓: a right passage, in the language before it.\n\nNext:")
+    show.tell("✓ marks a right passage, in the language before it.\n\nNext:")
     if find_spec("altair") is not None:
         from panglot.report import gather, write_report
 
@@ -139,5 +139,5 @@ def _show_next_steps(output: Path, stages: Sequence["Stage"]) -> None:
             "  see the figures by language: pip install 'panglot[report]', then panglot report "
             f"{' '.join(map(str, results))}"
         )
-    show.tell(f"  search as a person would: panglot serve --model {output / 'hybrid'}")
+    show.tell(f"  try the search page: panglot serve --model {output / 'hybrid'}")
     show.tell("  train on your own pairs: panglot train --pairs pairs.jsonl --output runs/hybrid")

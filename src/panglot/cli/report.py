@@ -46,11 +46,11 @@ def report(
         ),
     ] = False,
 ) -> None:
-    """Write a report of one or more runs: one page that holds everything, for a browser, a phone, or print.
+    """Write a report on one or more results files: one HTML file for a browser, a phone, or print.
 
-    It says in words what is best where and which languages lose, shows the three settings with intervals and
-    tests, language matrices and their differences, language bias, groups of languages, the worst queries, and
-    all that is needed to repeat it.
+    The report has a summary, the three settings with intervals and tests, heatmaps of language pairs and of
+    their differences, language bias, groups of languages, the worst queries, and the commands and versions to
+    repeat it.
 
     Example:
 
@@ -89,6 +89,6 @@ def report(
         return
     for sentence in sentences:
         show.out.print(sentence, highlight=False, markup=False)
-    show.tell(f"report: {output}")
+    show.tell(f"wrote the report to {output}")
     if assets is not None:
-        show.tell(f"figures and tables: {assets} ({len(written) - 1} files)")
+        show.tell(f"wrote charts and tables to {assets} ({len(written) - 1} files)")

@@ -70,7 +70,7 @@ def serve(
 
 
 def check_extra() -> None:
-    """Raise a ``PanglotError`` where the libraries of the server are missing."""
+    """Raise a ``PanglotError`` if a library of the server is missing."""
     for library in ("fastapi", "uvicorn", "prometheus_client"):
         if find_spec(library) is None:
             raise PanglotError(f"{library} is not installed; run pip install 'panglot[serve]'.")

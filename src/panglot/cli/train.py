@@ -44,7 +44,7 @@ def train(
         float | None, typer.Option(help="Probability that a hybrid batch is monolingual. (default: 0.5)")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Pairs in a batch. (default: as tested for the model)")
+        int | None, typer.Option(help="Number of pairs in a batch. (default: as tested for the model)")
     ] = None,
     steps: Annotated[
         int | None, typer.Option(help="Number of steps. (default: as tested for the model)")

@@ -114,7 +114,7 @@ def test_a_model_counts_tokens(tmp_path: Path, tiny_checkpoint: Path) -> None:
         (("--column", "answer=a"), "'answer' is not a field"),
         (("--column", "query=absent"), "has no column 'absent'"),
         (("--benchmark", "no-such-benchmark"), "no-such-benchmark"),
-        (("--batch-size", "1"), "numbers from 2 up"),
+        (("--batch-size", "1"), "must be 2 or more"),
     ],
 )
 def test_bad_input_is_one_sentence(tmp_path: Path, arguments: tuple[str, str], words: str) -> None:

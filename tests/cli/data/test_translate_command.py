@@ -83,7 +83,7 @@ def test_the_figures_are_printed_as_json(run: Any, pairs: Path, tmp_path: Path) 
 def test_a_person_is_told_what_was_left_out(run: Any, pairs: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
     outcome, _ = run(pairs, "--model", "my/dictionary", "--to", "de", "--output", output, "--beams", "3")
-    assert "pairs: 1 of 2 rows translated (4 texts), beside 2 that were there" in outcome.stdout
+    assert "pairs: 1 of 2 rows translated (4 texts), after 2 existing rows" in outcome.stdout
     assert "left out: 1 (passage: copy)" in outcome.stdout
     assert f"written to {output}; out.translation.json describes the translated rows" in outcome.stdout
 

@@ -90,7 +90,7 @@ def check(
 
 
 def _unseen(text: str) -> "Unseen":
-    """Load the texts of ``NAME`` or ``NAME=DATA``; a suite's are those of all its parts."""
+    """Load the texts of ``NAME`` or ``NAME=DATA``; those of a suite are the texts of all its parts."""
     from panglot.data.catalogue import load_data
     from panglot.data.checks import texts_of
 

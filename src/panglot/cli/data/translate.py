@@ -92,7 +92,7 @@ def translate(
         return
     show.tell(
         f"{figures['source']}: {figures['rows_translated']:,} of {rows:,} rows translated "
-        f"({figures['texts']:,} texts), beside {figures['rows_kept']:,} that were there"
+        f"({figures['texts']:,} texts), after {figures['rows_kept']:,} existing rows"
     )
     for problem, count in figures["left_out"].items():
         show.tell(f"  left out: {count:,} ({problem})")
