@@ -147,9 +147,9 @@ def test_processes_that_want_one_table_at_once_make_it_once(
     made: list[str] = []
     make = read._make_table
 
-    def counted(*arguments: Any) -> None:
+    def counted(*arguments: Any) -> Any:
         made.append(threading.current_thread().name)
-        make(*arguments)
+        return make(*arguments)
 
     monkeypatch.setattr(read, "_make_table", counted)
     found: list[int] = []

@@ -509,7 +509,7 @@ def test_strategies_are_compared_with_variants_and_centring(tiny_checkpoint: Pat
             ["--variant", "loss.pull=1"],
             "'loss.pull=1' has no settings. Write NAME:PART.SETTING=VALUE",
         ),
-        (["--benchmark", "sample"], "'sample' names no folder; write NAME=FOLDER"),
+        (["--benchmark", "sample"], "'sample' names no folder. Write NAME=FOLDER."),
     ],
 )
 def test_strategies_that_cannot_be_compared_are_refused(

@@ -1,6 +1,5 @@
 import io
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from panglot.data import Benchmark
 from panglot.evaluation import evaluate_embeddings
 from panglot.evaluation.results import describe_benchmark
 from panglot.report import (
-    change_table,
     languages_table,
     matrix_table,
     settings_table,
@@ -90,29 +88,6 @@ def test_the_matrix_has_query_languages_down_and_passage_languages_across(result
     assert rows == ["de 70 40", "sw 52"]
 
 
-def test_change_shows_before_after_and_difference(results: dict[str, Any]) -> None:
-    after = deepcopy(results)
-    after["settings"]["crosslingual"]["AP"] = 0.51256
-    after["settings"]["monolingual"]["AP"] = 0.60234
-    after["bias"]["rank_distance"] = 34.56
-    _, rows = rendered(change_table(results, after))
-    assert [row.split()[-3:] for row in rows] == [
-        ["0.612", "0.602", "-0.010"],
-        ["0.313", "0.513", "+0.200"],
-        ["0.213", "0.213", "+0.000"],
-        ["1234.6", "34.6", "-1200.0"],
-    ]
-
-
-def test_change_is_green_for_better_and_red_for_worse(results: dict[str, Any]) -> None:
-    after = deepcopy(results)
-    after["settings"]["crosslingual"]["AP"] += 0.2
-    after["settings"]["monolingual"]["AP"] -= 0.01
-    after["bias"]["rank_distance"] -= 100
-    changes = list(change_table(results, after).columns[-1].cells)
-    assert [getattr(change, "style", None) for change in changes] == ["red", "green", "", "green"]
-
-
 def test_results_of_one_language_are_shown_without_what_they_lack(make_benchmark: MakeBenchmark) -> None:
     benchmark = make_benchmark(
         {"q0": "sw", "q1": "sw"}, {"p0": "sw", "p1": "sw"}, [("q0", "p0", 1), ("q1", "p1", 1)]
@@ -129,5 +104,3 @@ def test_results_of_one_language_are_shown_without_what_they_lack(make_benchmark
     assert rendered(settings_table(results))[1] == ["monolingual 0.7500 0.8155 1.0000 0.7500 0.5000"]
     assert rendered(languages_table(results, "AP"))[1] == ["Swahili (sw) 0.7500"]
     assert rendered(matrix_table(results, "AP"))[1] == ["sw 75"]
-    (row,) = rendered(change_table(results, results))[1]
-    assert row.split()[-3:] == ["0.750", "0.750", "+0.000"]

@@ -3,7 +3,6 @@
 from panglot.report.contents import Contents, gather, read_failures
 from panglot.report.reference import reference_for
 from panglot.report.tables import (
-    change_table,
     languages_table,
     matrix_table,
     perturbed_languages_table,
@@ -14,7 +13,6 @@ from panglot.report.write import write_report
 
 __all__ = [
     "Contents",
-    "change_table",
     "gather",
     "languages_table",
     "matrix_table",

@@ -120,40 +120,6 @@ def matrix_table(results: Mapping[str, Any], measure: str) -> Table:
     return table
 
 
-def change_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
-    """Show what training changed: mAP in the three settings, and rank distance."""
-    table = _table("What hybrid batch training changed (held-out questions)")
-    for column in ("setting", "what is ranked"):
-        table.add_column(column)
-    for column in ("before", "after", "change"):
-        table.add_column(column, justify="right")
-    for name, figures in before["settings"].items():
-        if figures:
-            a, b = figures["AP"], after["settings"][name]["AP"]
-            table.add_row(
-                f"mAP {SETTING_NAMES[name]}",
-                MEANINGS[name],
-                f"{a:.3f}",
-                f"{b:.3f}",
-                _change(b - a, "+.3f", up=True),
-            )
-    a, b = (results["bias"]["rank_distance"] for results in (before, after))
-    if a is not None and b is not None:
-        table.add_row(
-            "rank distance",
-            "worst minus best rank of the right passages",
-            f"{a:.1f}",
-            f"{b:.1f}",
-            _change(b - a, "+.1f", up=False),
-        )
-    return table
-
-
-def _change(value: float, form: str, *, up: bool) -> Text:
-    better = value > 0 if up else value < 0
-    return Text(format(value, form), style="" if value == 0 else "green" if better else "red")
-
-
 def _title(measure: str) -> str:
     return "mAP" if measure == "AP" else measure
 

@@ -6,7 +6,6 @@ from panglot.data.checks.findings import Finding, Severity
 from panglot.data.index import IntArray, PairIndex
 
 FEW_BATCHES = 10  # in one pass over a source; fewer, and a model soon knows each by heart
-MANY_CUT = 0.05
 
 
 def check_batches(index: PairIndex, batch_size: int) -> list[Finding]:
