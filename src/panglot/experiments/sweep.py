@@ -4,7 +4,6 @@ A finished run is never repeated, whichever experiment asks for it; one that was
 """
 
 import gc
-import hashlib
 import json
 import logging
 import shutil
@@ -34,7 +33,7 @@ from panglot.evaluation import (
     load_results,
     tidy,
 )
-from panglot.files import sha256, write_json
+from panglot.files import sha256, sha256_of, write_json
 from panglot.search.bm25 import BM25, bm25_evaluation
 from panglot.training import StepReport, TrainingConfig
 from panglot.training.checkpoints import last_checkpoint
@@ -299,7 +298,7 @@ def _checksum(folder: str) -> str:
 def digest(value: Any) -> str:
     """Return a short hash of plain data."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return sha256_of(text)[:16]
 
 
 def folder_of(run: Run, data: Data, folder: Path) -> Path:

@@ -1,7 +1,6 @@
 """Several processes that train one model: who speaks for all, what all go by, and weights in shards."""
 
 import gc
-import hashlib
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,6 +14,7 @@ from torch.distributed.tensor import DTensor
 from transformers import Trainer
 
 from panglot.errors import PanglotError
+from panglot.files import sha256_of
 
 T = TypeVar("T")
 PATIENCE = timedelta(seconds=5)  # with the launcher's store, which is there or not
@@ -94,7 +94,7 @@ def first_to_report(message: str) -> bool:
         return True
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    key = f"panglot/{attempt}/{hashlib.sha256(message.encode()).hexdigest()}"
+    key = f"panglot/{attempt}/{sha256_of(message)}"
     try:
         store = distributed.TCPStore(host, port, is_master=False, timeout=PATIENCE)  # type: ignore[attr-defined]
         return int(store.add(key, 1)) == 1

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,11 @@ def test_the_pairs_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     page["qa_pairs"] = [{"question": "Wer?", "answer": "Niemand."}]
     put(path, json.dumps(page))
     assert rows("mfaq", tmp_path / "mfaq")[0]["passage"] == "Niemand."
+    before = path.stat()  # other content of the same size and time is other content
+    path.write_text(path.read_text("utf-8").replace("Niemand", "Jemande"), encoding="utf-8")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert rows("mfaq", tmp_path / "mfaq")[0]["passage"] == "Jemande."
 
 
 @pytest.mark.parametrize(

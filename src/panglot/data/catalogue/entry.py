@@ -146,7 +146,8 @@ def read_entries(text: str, name: str) -> list[Entry]:
     """Read one TOML file: an entry, or a family of them, one for each table of ``[[sets]]``.
 
     In a family a set's own keys go before the shared ones; ``sha256``, ``md5``, ``size`` and ``revision`` go
-    to its files. ``{set}``, and in braces any other key that is not a fact of an entry, stand for its text.
+    to its files. ``{set}``, and any other key in braces that is not a fact of an entry, is replaced by its
+    text.
     """
     try:
         shared = tomllib.loads(text)

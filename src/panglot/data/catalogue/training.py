@@ -4,7 +4,6 @@ The rows of the official files are streamed into a Parquet file in the cache, wh
 person's own pairs: memory stays flat whatever their number. (mMARCO's passages are looked up by their line.)
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -20,7 +19,7 @@ from panglot.data.catalogue.load import TRAINING, reader_of
 from panglot.data.pairs import ParallelPairs, load_pairs
 from panglot.data.pairs_files.read import BATCH, SCHEMA
 from panglot.errors import PanglotError
-from panglot.files import cache_folder, open_bytes, written_whole
+from panglot.files import cache_folder, identity, open_bytes, sha256_of, written_whole
 
 Row = dict[str, Any]
 VERSION = 1
@@ -63,8 +62,8 @@ def training_pairs(
     if unknown := sorted(set(languages or ()) - set(entry.languages)):
         raise PanglotError(f"{name} has no language '{unknown[0]}'; it has {', '.join(entry.languages)}.")
     chosen = sorted(languages) if languages else list(entry.languages)
-    files = sorted((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob("*") if p.is_file())
-    key = hashlib.sha256(json.dumps([VERSION, str(folder.resolve()), chosen, files]).encode()).hexdigest()
+    files = [identity(path) for path in sorted(folder.rglob("*")) if path.is_file()]
+    key = sha256_of(json.dumps([VERSION, chosen, files]))
     path = cache_folder() / "training" / f"{name}-{key[:16]}.parquet"
     if not path.exists():
         rows = reader_of(entry)(folder, chosen)

@@ -3,7 +3,6 @@
 A source is a file (JSONL, CSV, TSV, Parquet) or a Hugging Face data set (``hf:owner/name#split``).
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +29,7 @@ from panglot.files import (
     open_bytes,
     sampled_sha256,
     sha256,
+    sha256_of,
     write_json,
     written_whole,
 )
@@ -132,7 +132,7 @@ def _place(source: str | Path, columns: Columns | None) -> Path:
             open_bytes(path)  # says what is wrong with the path
         name = path.name
         key[2:] = identity(path)
-    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    digest = sha256_of(json.dumps(key))
     return cache_folder() / "pairs" / f"{name}-{digest[:16]}"
 
 

@@ -14,6 +14,7 @@ from panglot.data.perturb.plain import lower_case, no_question_mark
 from panglot.data.perturb.scripts import romanised, without_diacritics, wrong_layout
 from panglot.data.perturb.typos import typos
 from panglot.errors import PanglotError
+from panglot.files import sha256_of
 
 Change = Callable[[str, str, Random], str]  # of a text in a language, by chance
 
@@ -67,7 +68,7 @@ def perturb(benchmark: Benchmark, kind: str, seed: int = 0, lexicon: Lexicon | N
         benchmark,
         name=f"{benchmark.name}+{kind}",
         queries=replace(queries, texts=texts),
-        sha256=hashlib.sha256(mark.encode()).hexdigest(),
+        sha256=sha256_of(mark),
     )
 
 

@@ -13,8 +13,9 @@ from panglot.data.readers.pools import Pool, files_of, pool_texts
 from panglot.data.readers.text_files import chosen_languages
 from panglot.data.readers.trec import Qrels, read_qrels, read_topics
 from panglot.data.text_column import find, first_twice
-from panglot.data.text_table import digest, sha256_of
+from panglot.data.text_table import digest
 from panglot.errors import PanglotError
+from panglot.files import sha256_of
 
 BoolArray = npt.NDArray[np.bool_]
 
