@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from panglot.evaluation.aggregate import all_cells, by_language, cells_of, figures_of, values_of
-from panglot.evaluation.compare import (
+from panglot.evaluation.significance import (
     Contributions,
     contributions,
     holm,

@@ -12,7 +12,6 @@ from panglot.errors import PanglotError
 from panglot.evaluation.bootstrap import RESAMPLES, intervals
 from panglot.evaluation.compare import (
     ALPHA,
-    FLIPS,
     check_comparable,
     check_measure,
     compare_results,
@@ -20,6 +19,7 @@ from panglot.evaluation.compare import (
 )
 from panglot.evaluation.groups import group_figures
 from panglot.evaluation.results import Evaluation
+from panglot.evaluation.significance import FLIPS
 from panglot.files import open_bytes
 
 LISTED = {"rank": int, "score": (int, float), "id": str, "language": str, "text": str, "relevance": int}
