@@ -7,16 +7,20 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
+from zipfile import BadZipFile
 
 import pyarrow as pa
 
 from panglot.errors import PanglotError
+
+ROW_VARIABLE = "PANGLOT_MAX_ROW_MB"
 
 
 def open_bytes(path: Path) -> BinaryIO:
@@ -25,6 +29,8 @@ def open_bytes(path: Path) -> BinaryIO:
         raise PanglotError(f"{path}: no such file; check the path.")
     if path.is_dir():
         raise PanglotError(f"{path}: is a folder; name a file in it.")
+    if not path.is_file():  # it would be read twice, or wait for ever
+        raise PanglotError(f"{path}: is a pipe or a device; write it into a file first.")
     try:
         if path.suffix == ".gz":
             return cast(BinaryIO, gzip.open(path, "rb"))
@@ -36,33 +42,74 @@ def open_bytes(path: Path) -> BinaryIO:
         raise PanglotError(f"{path}: not allowed to read it; check its permissions.") from error
 
 
-def read_whole(path: Path) -> bytes:
-    """Return the uncompressed bytes of a file; a broken compression is a ``PanglotError``."""
+def read_whole(path: Path, largest: int | None = None) -> bytes:
+    """Return the uncompressed bytes of a file; a broken compression is a ``PanglotError``.
+
+    Args:
+        path: plain, ``.gz`` or ``.zst``.
+        largest: number of bytes. (default: the largest row, for a text is a row of a collection)
+    """
+    bound = largest_row() if largest is None else largest
     with open_bytes(path) as file:
         try:
-            return file.read()
+            found = file.read(bound + 1)
         except (EOFError, OSError, zlib.error) as error:
             raise PanglotError(
                 f"{path}: cannot be read, or its compression is damaged or cut short; fetch it again."
             ) from error
+    if len(found) > bound:
+        fix = f"split it, or set {ROW_VARIABLE}" if largest is None else "name another file"
+        raise PanglotError(f"{path}: is larger than {bound >> 20} MB; {fix}.")
+    return found
+
+
+def largest_row() -> int:
+    """Return how many bytes a line of a text file may have: ``PANGLOT_MAX_ROW_MB``, by default 16."""
+    text = os.environ.get(ROW_VARIABLE) or "16"
+    if not text.isdecimal() or not 0 < int(text[:9]) <= 4096:
+        raise PanglotError(f"{ROW_VARIABLE}: '{text}' is not a number of megabytes from 1 to 4096.")
+    return int(text) << 20
 
 
 def lines_of(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a file; a broken compression is a ``PanglotError`` that names the line."""
-    number = 0
+    """Yield the lines of a plain, ``.gz`` or ``.zst`` file; see ``lines_in``."""
     with open_bytes(path) as file:
-        lines = iter(file)
-        while True:
-            number += 1
-            try:
-                line = next(lines, None)
-            except (EOFError, OSError, zlib.error) as error:
-                raise PanglotError(
-                    f"{path}, line {number}: the compressed file is damaged or cut short; fetch it again."
-                ) from error
-            if line is None:
-                return
-            yield line
+        yield from lines_in(file, str(path))
+
+
+def lines_in(file: IO[bytes], where: str) -> Iterator[bytes]:
+    """Yield the lines of an open file, of which no more than the largest row is in memory.
+
+    Raises:
+        PanglotError: names the line at which a compression is broken, or that is longer than
+            ``PANGLOT_MAX_ROW_MB``.
+    """
+    largest = largest_row()
+    number = 0
+    while True:
+        number += 1
+        try:
+            line = file.readline(largest + 1)
+        except (EOFError, OSError, zlib.error, BadZipFile) as error:
+            raise PanglotError(
+                f"{where}, line {number}: the compressed file is damaged or cut short; fetch it again."
+            ) from error
+        if not line:
+            return
+        if len(line) > largest:
+            raise PanglotError(
+                f"{where}, line {number}: is longer than {largest >> 20} MB; split it, or set {ROW_VARIABLE}."
+            )
+        yield line
+
+
+def decoded(lines: Iterable[bytes], where: str) -> Iterator[tuple[int, str]]:
+    """Yield lines as text with their ends, and their numbers from 1; a byte order mark is taken off."""
+    for number, line in enumerate(lines, 1):
+        try:
+            yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise PanglotError(f"{where}, line {number}: is not UTF-8; save the file as UTF-8.") from error
 
 
 def cache_folder() -> Path:
@@ -106,14 +153,30 @@ def explained(path: Path) -> Iterator[None]:
     except PanglotError:
         raise
     except OSError as error:
-        if error.errno not in EXPLANATIONS:
+        if _known(error) is None:
             raise
-        raise PanglotError(f"{path}: {EXPLANATIONS[error.errno]}") from error
+        raise PanglotError(said_of(error, path)) from error
     except Exception as error:
         # torch and safetensors say that a write failed, but not with the system's error
         if "os error 28" not in str(error) and _free_bytes(path) > 0:
             raise
         raise PanglotError(f"{path}: {DISK_FULL}") from error
+
+
+def said_of(error: OSError, path: str | Path | None = None) -> str:
+    """Return one sentence on what the operating system refused.
+
+    Args:
+        error: with a number, or of ``shutil.copytree``, which says one for each file.
+        path: that is named. (default: the error's own)
+    """
+    place = as_shown(path or error.filename or "the system")
+    return f"{place}: {_known(error) or f'{error.strerror or error}; check the path and the disk.'}"
+
+
+def _known(error: OSError) -> str | None:
+    numbers = [error.errno, *(int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error)))]
+    return next((EXPLANATIONS[number] for number in numbers if number in EXPLANATIONS), None)
 
 
 def _free_bytes(path: Path) -> int:

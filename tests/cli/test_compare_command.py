@@ -39,7 +39,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             (v / np.linalg.norm(v, axis=1, keepdims=True)).astype(np.float32) for v in (queries, passages)
         ]
         found = evaluate_embeddings(benchmark, *unit)
-        described = {**describe_run(), "model": {"name": name}, "benchmark": describe_benchmark(benchmark)}
+        described = {
+            **describe_run(),
+            "model": {"name": name, "sha256": None},
+            "benchmark": describe_benchmark(benchmark),
+        }
         paths.append(folder / f"{name}.json")
         Evaluation({**described, **found.results}, found.per_query).save(paths[-1])
     return paths

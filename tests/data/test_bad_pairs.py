@@ -37,8 +37,8 @@ BAD_LINES = {
     "a line that is not a JSON": (b"a;en;Who?;Me.", "is broken JSON"),
     "a blank line": (b"", "is empty; remove it"),
     "a line of spaces": (b"  \t", "is empty; remove it"),
-    "a number of too many digits": (b"1" * 5000, "is broken JSON"),
-    "brackets too deep": (b"[" * 200_000, "is broken JSON"),
+    "a number of too many digits": (b"1" * 5000, "has a number of more than 40 digits"),
+    "brackets too deep": (b"[" * 200_000, "nests more than 100 deep"),
     "a line in Latin-1": (
         '{"item_id": "a", "language": "de", "query": "größer", "passage": "p"}'.encode("latin-1"),
         "is not UTF-8; save the file as UTF-8",

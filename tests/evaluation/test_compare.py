@@ -46,7 +46,7 @@ def made_run(
         for k in range(items)
     ]
     results: dict[str, Any] = {
-        "model": {"name": name},
+        "model": {"name": name, "sha256": None},
         "benchmark": {"name": "kitchen", "sha256": "a" * 64, "candidate_text": "sentence", "passages": 9},
         "settings": {"monolingual": {"AP": 0.5}, "crosslingual": None, "multilingual": {"AP": 0.5}},
     }

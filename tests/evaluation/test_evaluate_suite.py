@@ -116,7 +116,7 @@ def test_parts_of_one_language_are_read_again_and_compared(forums: Suite, tmp_pa
     }
     read = []
     for name, evaluation in found.items():
-        results = {**describe_run(), "model": {"name": name}, **evaluation.results}
+        results = {**describe_run(), "model": {"name": name, "sha256": None}, **evaluation.results}
         results["benchmark"] = describe_benchmark(merge(forums))
         Evaluation(results, evaluation.per_query).save(tmp_path / f"{name}.json")
         read.append(load_results(tmp_path / f"{name}.json"))

@@ -66,5 +66,5 @@ def test_reading_failures(runs: SimpleNamespace, tmp_path: Path) -> None:
     lacking = [{key: value for key, value in runs.failures[0][0].items() if key != "answer"}]
     for content in ("{}", "[1]", '[{"query": 3}]', "no json", json.dumps(lacking)):
         path.write_text(content)
-        with pytest.raises(PanglotError, match="is not a list of failures"):
+        with pytest.raises(PanglotError, match="write it with 'panglot inspect RESULTS --json"):
             read_failures(path)

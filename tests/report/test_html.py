@@ -139,7 +139,7 @@ def test_a_report_of_one_run_in_one_language(runs: SimpleNamespace, tmp_path: Pa
     benchmark = sample_benchmark().restrict(["sw"])
     vectors = np.eye(len(benchmark.queries), dtype=np.float32)
     found = evaluate_embeddings(benchmark, vectors, vectors[: len(benchmark.passages)])
-    described = {"model": {"name": "one"}, "benchmark": describe_benchmark(benchmark)}
+    described = {"model": {"name": "one", "sha256": None}, "benchmark": describe_benchmark(benchmark)}
     contents = gather([Evaluation({**described, **found.results}, found.per_query)], resamples=10)
     path = tmp_path / "one.html"
     write_report(contents, path, title="A title of one's own")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from panglot.cli import data, experiment, export, show
+from panglot.cli import data, experiment, export, guard
 from panglot.cli.average import average
 from panglot.cli.centre import centre
 from panglot.cli.compare import compare
@@ -23,7 +23,6 @@ from panglot.cli.search import search
 from panglot.cli.serve import serve
 from panglot.cli.train import train
 from panglot.cli.trim import trim
-from panglot.errors import PanglotError
 
 OLD_OPTIONS = {  # old names of options, accepted in this version only
     "--evaluate-every": "--eval-steps",
@@ -55,6 +54,7 @@ app.command(no_args_is_help=True, rich_help_panel=SEARCH)(index)
 app.command(no_args_is_help=True, rich_help_panel=SEARCH)(search)
 app.command(rich_help_panel=SEARCH)(serve)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
+guard.check_commands(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -68,8 +68,13 @@ def options(
     version_: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error, as PANGLOT_DEBUG=1 does.")
+    ] = False,
 ) -> None:
-    """Define the options of ``panglot`` itself."""
+    """Set what holds for all commands."""
+    if debug:
+        os.environ[guard.DEBUG] = "1"
 
 
 def _renamed(word: str) -> str:
@@ -79,13 +84,10 @@ def _renamed(word: str) -> str:
 
 
 def main() -> None:
-    """Run the command line. A ``PanglotError`` is printed and gives exit code 2; Ctrl-C gives 130."""
+    """Run the command line: bad input gives exit code 2, an error of panglot's own 1, Ctrl-C 130."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     sys.argv[1:] = [_renamed(word) for word in sys.argv[1:]]
-    try:
+    with guard.one_sentence():
         app()
-    except PanglotError as error:
-        show.complain(str(error))
-        sys.exit(2)

@@ -111,6 +111,7 @@ def evaluate(
     from panglot.data.catalogue import entry_named, load_data
     from panglot.data.suite import Suite
     from panglot.evaluation import DEFAULT_MEASURES, parse_measure
+    from panglot.evaluation.results import check_results_path
 
     usual = dict.fromkeys((*entry_named(benchmark).measures, *DEFAULT_MEASURES))  # the set's own come first
     given = usual if measures is None else measures.split(",")
@@ -119,6 +120,7 @@ def evaluate(
         raise PanglotError("--measures names no measure. Leave the option out, or name a measure such as AP.")
     for name in names:
         parse_measure(name)
+    check_results_path(output)
     if run_depth < 0:
         raise PanglotError(f"the run depth is {run_depth}; use 0 for all passages, or a number above.")
     codes = languages.split(",") if languages else None

@@ -1,20 +1,36 @@
 """Output of all commands: a console, progress bars that disappear in a pipe, and one-sentence errors."""
 
 import contextlib
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
+from rich.highlighter import JSONHighlighter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 
 if TYPE_CHECKING:
     from panglot.training import StepReport
 
 # Control characters, lone surrogates, and marks that change the direction of the following text
-HARMFUL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-out = Console()
-err = Console(stderr=True)
+CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e"
+HARMFUL = re.compile(rf"[{CONTROLS}\u2066-\u2069]")
+IN_TABLES = re.compile(f"[{CONTROLS}]")  # which isolate texts by marks of their own
+
+
+class SafeConsole(Console):
+    """A console whose own colours are the only escape sequences that reach the terminal."""
+
+    def _render_buffer(self, buffer: Iterable[Segment]) -> str:
+        return super()._render_buffer(
+            part if part.control else Segment(_escaped(IN_TABLES, part.text), part.style) for part in buffer
+        )
+
+
+out = SafeConsole()
+err = SafeConsole(stderr=True)
 
 
 def printable(text: str) -> str:
@@ -23,7 +39,11 @@ def printable(text: str) -> str:
     Line ends, tabs and joiners, which scripts need, are kept. Lone surrogates, which undecodable file names
     contain, are written as escapes, too.
     """
-    return HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _escaped(HARMFUL, text)
+
+
+def _escaped(harmful: re.Pattern[str], text: str) -> str:
+    return harmful.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def complain(sentence: str) -> None:
@@ -51,13 +71,15 @@ WIDE = 160  # characters in a line of a table that is not printed to a terminal
 
 def table(found: Group) -> None:
     """Print a table; in a pipe, which has no width, print it wide."""
-    console = out if out.is_terminal else Console(file=out.file, width=max(out.width, WIDE))
+    console = out if out.is_terminal else SafeConsole(file=out.file, width=max(out.width, WIDE))
     console.print(found)
 
 
 def print_json(value: Any) -> None:
-    """Print JSON."""
-    out.print_json(data=value, indent=2)
+    """Print JSON, with the escapes of JSON for control characters."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    safe = HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    out.print(JSONHighlighter()(safe), soft_wrap=True)
 
 
 @contextlib.contextmanager

@@ -6,13 +6,14 @@ Chinese comma is an unknown token.
 """
 
 import base64
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tokenizers import normalizers
 from transformers.convert_slow_tokenizer import SentencePieceExtractor
+
+from panglot.parse import read_form
 
 CLASS = "DebertaV2Tokenizer"
 SENTENCEPIECE, SAVED = "spm.model", "tokenizer.json"
@@ -36,7 +37,7 @@ def restore_character_map(tokenizer: Any, find: Callable[[str], str | None]) -> 
 def _character_map(saved: str | None, sentencepiece: str | None) -> bytes | None:
     """Read the map from a saved tokenizer, else from a SentencePiece model."""
     if saved is not None:
-        normalizer = json.loads(Path(saved).read_text(encoding="utf-8")).get("normalizer") or {}
+        normalizer = read_form(Path(saved), dict[str, Any]).get("normalizer") or {}
         for step in normalizer.get("normalizers", [normalizer]):
             if step.get("type") == "Precompiled":
                 return base64.b64decode(step["precompiled_charsmap"])

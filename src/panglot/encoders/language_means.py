@@ -16,6 +16,7 @@ from panglot.encoders.encode import FloatArray, encode
 from panglot.encoders.load import model_sha256, passage_prompt, query_prompt
 from panglot.errors import PanglotError
 from panglot.files import written_whole
+from panglot.parse import parse_json
 
 MEANS_FILE = "language_means.safetensors"
 FORMAT = 1
@@ -91,7 +92,7 @@ def load_language_means(path: str | Path) -> LanguageMeans:
         raise PanglotError(f"{path}: there are no language means; compute them with panglot centre.")
     try:
         with safe_open(path, "numpy") as file:
-            about: dict[str, Any] = json.loads((file.metadata() or {}).get("panglot", "{}"))
+            about = parse_json((file.metadata() or {}).get("panglot", "{}"), path)
             if about.get("format") != FORMAT:
                 raise ValueError(f"its format is {about.get('format')}, not {FORMAT}")
             return LanguageMeans(

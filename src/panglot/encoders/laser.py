@@ -6,7 +6,6 @@ lower-cased text, five layers of bidirectional LSTM, and the maximum over the po
 encoded as by the authors' package ``laser_encoders`` 0.0.2; the release is ``laser2.pt`` and ``laser2.spm``.
 """
 
-import json
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_se
 
 from panglot.errors import PanglotError
 from panglot.files import write_json
+from panglot.parse import read_form
 
 SPECIAL = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}  # whatever the dictionary says
 PAD, EOS, UNK = 1, 2, 3
@@ -168,7 +168,7 @@ class Laser2(InputModule):
             if path is None:
                 raise PanglotError(f"{model_name_or_path}: has no {name}; the model is incomplete.")
             found[name] = Path(path)
-        dictionary = json.loads(found[DICTIONARY_FILE].read_text(encoding="utf-8"))
+        dictionary = read_form(found[DICTIONARY_FILE], dict[str, int])
         config = cls.load_config(model_name_or_path, **hub)
         with torch.device("meta"):  # the random start would only be overwritten
             module = cls(found[PIECES_FILE].read_bytes(), dictionary, **config)

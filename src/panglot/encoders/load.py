@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from huggingface_hub import HfApi, ModelCard, constants
+from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize
@@ -16,7 +16,6 @@ from sentence_transformers.util import load_file_path
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
-from yaml import YAMLError
 
 from panglot.encoders.deberta import restore_character_map
 from panglot.encoders.embedded import EMBEDDED, ORIGINAL, embedded_checkpoint
@@ -24,6 +23,8 @@ from panglot.encoders.embedded import PROMPTS as E5_PROMPTS
 from panglot.encoders.laser import Laser2, release_file
 from panglot.encoders.onnx import OnnxTransformer
 from panglot.errors import PanglotError
+from panglot.files import read_whole
+from panglot.parse import LARGEST_SETTINGS, parse_yaml
 
 SHORTEST = 8  # tokens: a text keeps some of its own between the special ones
 RAW_PROMPTS = {"query": "Query: ", "document": "Passage: "}
@@ -293,13 +294,12 @@ def _base_models(card: str | None) -> list[str]:
     """Return the ``base_model`` of a model card: one name, several, or none."""
     if card is None:
         return []
-    try:
-        text = Path(card).read_text(encoding="utf-8")
-        if not text.startswith("---"):
-            return []
-        base = ModelCard(text, ignore_metadata_errors=True).data.get("base_model")
-    except (ValueError, OSError, YAMLError):  # a card that cannot be read names nothing
+    text = read_whole(Path(card), LARGEST_SETTINGS).decode("utf-8", "replace")
+    try:  # a card that cannot be read names nothing
+        head = parse_yaml(text.split("\n---")[0].removeprefix("---"), card) if text.startswith("---") else {}
+    except PanglotError:
         return []
+    base = head.get("base_model") if isinstance(head, dict) else None
     return [str(one) for one in (base if isinstance(base, list) else [base] if base else [])]
 
 

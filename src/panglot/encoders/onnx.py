@@ -1,6 +1,5 @@
 """A transformer that ONNX Runtime computes, as a module of sentence-transformers."""
 
-import json
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +12,7 @@ from transformers import AutoTokenizer
 
 from panglot.errors import PanglotError
 from panglot.files import sha256
+from panglot.parse import read_form
 
 GRAPH = "model.onnx"
 
@@ -70,7 +70,7 @@ class OnnxTransformer(InputModule):
     def load(cls, model_name_or_path: str, subfolder: str = "", **_: Any) -> Self:  # type: ignore[override]
         """Read what ``save`` wrote."""
         folder = Path(model_name_or_path) / subfolder
-        config = json.loads((folder / cls.config_file_name).read_text(encoding="utf-8"))
+        config = read_form(folder / cls.config_file_name, dict[str, Any])
         return cls(folder, **config)
 
 

@@ -6,7 +6,6 @@ rows by slice or by an array of row numbers. On disk the numbers are float32, fl
 float32 scale a row.
 """
 
-import json
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 from panglot.data import IntArray
 from panglot.encoders.encode import FloatArray
 from panglot.errors import PanglotError
+from panglot.parse import read_form, validated
 
 Dtype = Literal["float32", "float16", "int8"]
 DTYPES: tuple[str, ...] = get_args(Dtype)
@@ -159,14 +159,11 @@ def read_facts(folder: Path) -> StoreFacts:
     path = folder / FACTS
     if not path.exists():
         raise PanglotError(f"{folder}: is not a store of embeddings ({FACTS} is missing); check the path.")
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        schema = found.pop("schema")
-        facts = StoreFacts(**found)
-        sound = facts.dtype in DTYPES and min(facts.rows, facts.dimension, facts.shard_size) > 0
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise PanglotError(f"{path}: cannot be read; delete the store and encode again.") from error
-    if schema != SCHEMA or not sound:
+    found = read_form(path, dict[str, Any], fix="delete the store and encode again")
+    if found.pop("schema", None) != SCHEMA:
+        raise PanglotError(f"{path}: is of another version of panglot; encode again into a new folder.")
+    facts = validated(StoreFacts, found, path, fix="delete the store and encode again")
+    if facts.dtype not in DTYPES or not 0 < min(facts.rows, facts.dimension, facts.shard_size) < 2**40:
         raise PanglotError(f"{path}: is of another version of panglot; encode again into a new folder.")
     return facts
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sentence_transformers import SentenceTransformer
+from typing_extensions import TypedDict
 
 from panglot.data import Benchmark
 from panglot.encoders import model_sha256, passage_prompt, query_prompt
@@ -31,11 +32,63 @@ from panglot.evaluation.aggregate import (
     figures_of,
     values_of,
 )
-from panglot.files import open_bytes, write_json, written_whole
+from panglot.files import write_json, written_whole
+from panglot.parse import Count, Number, read_form, validated
+
+
+class Source(TypedDict):
+    """A set that a model was trained on."""
+
+    name: str
+    languages: list[str]
+
+
+class Training(TypedDict):
+    """What is read of a ``run.json``."""
+
+    data: NotRequired[list[Source]]
+
+
+class _Model(TypedDict):
+    name: str
+    sha256: str | None
+    prompts: NotRequired[dict[str, str] | None]
+    max_length: NotRequired[Count | None]
+    training: NotRequired[Training | None]
+    precision: NotRequired[str]
+    centring: NotRequired[dict[str, Any] | None]
+
+
+class _Benchmark(TypedDict):
+    name: str
+    sha256: str
+    languages: list[str]
+    queries: Count
+    passages: Count
+    candidate_text: str
+
+
+Figures = dict[str, Number | None]
+
+
+class ResultsFile(TypedDict):
+    """The form of a results file; see ``docs/reference/results-file.md``."""
+
+    schema: int
+    seed: NotRequired[Count]
+    model: _Model
+    benchmark: _Benchmark
+    settings: dict[str, Figures | None]
+    bias: dict[str, Number | dict[str, Any] | None]
+    by_language: dict[str, dict[str, Figures | Number | None]]
+    matrix: dict[str, dict[str, Figures]]
+    per_query: NotRequired[str]
+    versions: NotRequired[dict[str, str] | None]
+
 
 SCHEMA_VERSION = 1
+FIX = "copy it again, or name a file that panglot evaluate --output wrote"
 TOLERANCE = 1e-9  # between a figure in the results and the mean of its queries, summed in another order
-PARTS = ("model", "benchmark", "settings", "bias", "by_language", "matrix")
 PACKAGES = ("torch", "transformers", "sentence-transformers", "sentencepiece", "numpy", "pyarrow")
 
 
@@ -80,10 +133,21 @@ class Evaluation:
     def save(self, path: str | Path) -> None:
         """Write ``path`` (JSON) and the per-query table beside it (same name, ``.parquet``)."""
         path = Path(path)
+        check_results_path(path)
         table_path = path.with_suffix(".parquet")
         with written_whole(table_path) as part:
             pq.write_table(_rows(self), part)
         write_json(path, {**self.results, "per_query": table_path.name})
+
+
+def check_results_path(path: Path | None) -> None:
+    """Raise ``PanglotError`` where results cannot be written under that name."""
+    if path is None:
+        return
+    if path.suffix == ".parquet":
+        raise PanglotError(f"{path}: is the name of the table beside the results; name a .json file.")
+    if path.is_dir() or path.with_suffix(".parquet").is_dir():
+        raise PanglotError(f"{path}: is a folder, or the table beside it would be; name a .json file in it.")
 
 
 def _rows(evaluation: Evaluation) -> pa.Table:
@@ -169,16 +233,14 @@ def load_results(path: str | Path) -> Evaluation:
         PanglotError: one of the two is missing or damaged, has another schema, or is of another evaluation.
     """
     path = Path(path)
-    results = _read_json(path)
+    results = read_form(path, dict[str, Any], fix=FIX)
     schema = results.get("schema")
     if schema != SCHEMA_VERSION:
         raise PanglotError(
             f"{path}: has schema {json.dumps(schema)} and this panglot reads {SCHEMA_VERSION}; "
             "evaluate the model again, or use the panglot that wrote it."
         )
-    missing = [key for key in PARTS if not isinstance(results.get(key), dict)]
-    if missing:
-        raise PanglotError(f"{path}: lacks '{missing[0]}'; name a file that panglot evaluate --output wrote.")
+    validated(ResultsFile, results, path, fix=FIX)
     table_path = path.with_name(Path(str(results.get("per_query") or path.with_suffix(".parquet"))).name)
     if not table_path.is_file():
         raise PanglotError(
@@ -220,20 +282,6 @@ def _check_belongs(path: Path, settings: dict[str, Any], table: pa.Table, table_
                     f"{table_path}: does not belong to {path.name}, whose {setting} {measure} is "
                     f"{value:.4f} and not {found:.4f}; copy both files of one evaluation."
                 )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Read one JSON object."""
-    with open_bytes(path) as file:
-        content = file.read()
-    try:
-        found = json.loads(content)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "its encoding"
-        raise PanglotError(f"{path}: is not complete JSON ({where}); copy it again.") from error
-    if not isinstance(found, dict):
-        raise PanglotError(f"{path}: is not a results file; name one that panglot evaluate --output wrote.")
-    return found
 
 
 def describe_run(seed: int = 0, command: str | None = None) -> dict[str, Any]:

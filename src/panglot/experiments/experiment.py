@@ -5,7 +5,6 @@ A question is a module with ``TITLE``, ``Grid`` (its own settings), ``plan`` (it
 """
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -34,6 +33,7 @@ from panglot.experiments.sweep import (
     sweep,
 )
 from panglot.files import write_json, written_whole
+from panglot.parse import parse_toml
 from panglot.report.blocks import Section
 from panglot.report.charts import check_installed
 from panglot.report.frames import Table, to_records
@@ -105,13 +105,11 @@ def read_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
     source = files("panglot.experiments").joinpath(f"defaults/{name}.toml") if known else path
     where = str(name) if known else str(path)
     try:
-        values = tomllib.loads(source.read_text(encoding="utf-8"))
+        values = parse_toml(source.read_bytes(), where)
     except OSError as error:
         raise PanglotError(
             f"{where}: no such file, and no experiment of that name; use one of {', '.join(NAMES)}."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PanglotError(f"{where}: is not valid TOML: {error}. Fix that line.") from error
     of_recipe = {}
     for key, value in (overrides or {}).items():
         part, _, setting = key.partition(".")

@@ -1,6 +1,5 @@
 """What do more training languages and larger batches buy, and what do they cost?"""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -24,6 +23,7 @@ from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.noise_scale import gradient_products, noise_scale
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target, digest, key_of, languages_of, sources_of
 from panglot.files import write_json
+from panglot.parse import read_form
 from panglot.report.blocks import Section
 from panglot.report.compare_tables import figure_table, legend, measure_title, with_panels
 from panglot.report.frames import Table, numbers, texts
@@ -412,7 +412,7 @@ def measure_batches(experiment: Experiment, grid: Grid, data: Data, folder: Path
         path = folder / "prepared" / f"{kind}-{digest(key)}.json"
         if not path.exists():
             write_json(path, {"key": key, "found": make(recipe)})
-        return json.loads(path.read_text(encoding="utf-8"))["found"]
+        return read_form(path, dict[str, Any], fix="remove it")["found"]
 
     found: dict[str, Any] = {"fills": {str(size): _fills(sources, size) for size in recipes}}
     if grid.cost_pairs:

@@ -34,6 +34,7 @@ from panglot.evaluation import (
     tidy,
 )
 from panglot.files import sha256, sha256_of, write_json
+from panglot.parse import read_form
 from panglot.search.bm25 import BM25, bm25_evaluation
 from panglot.training import StepReport, TrainingConfig
 from panglot.training.checkpoints import last_checkpoint
@@ -422,7 +423,7 @@ def _model(
     recipe, trust = run.recipe, run.recipe.model.trust_remote_code
     folder, trained = place / "model", place / "trained.json"
     if trained.exists() and (folder / "modules.json").exists():  # stopped while it was measured
-        return load_encoder(str(folder), trust_remote_code=trust), json.loads(trained.read_text("utf-8"))
+        return load_encoder(str(folder), trust_remote_code=trust), read_form(trained, dict[str, Any])
     model = load_encoder(recipe.model.name, trust_remote_code=trust)
     if not run.trained:
         return model, None

@@ -1,12 +1,12 @@
 """What a report is written from: runs on one benchmark with intervals, groups, tests and failures."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from typing_extensions import TypedDict
 
 from panglot.errors import PanglotError
 from panglot.evaluation.bootstrap import RESAMPLES, intervals
@@ -20,10 +20,31 @@ from panglot.evaluation.compare import (
 from panglot.evaluation.groups import group_figures
 from panglot.evaluation.results import Evaluation
 from panglot.evaluation.significance import FLIPS
-from panglot.files import open_bytes
+from panglot.parse import Count, Number, read_form
 
-LISTED = {"rank": int, "score": (int, float), "id": str, "language": str, "text": str, "relevance": int}
-FAILURE = {"query_id": str, "query_language": str, "query": str, "pool": str, "measure": str}
+
+class Listed(TypedDict):
+    """A passage in the list of a query that failed."""
+
+    rank: Count
+    score: Number
+    id: str
+    language: str
+    text: str
+    relevance: int
+
+
+class Failure(TypedDict):
+    """A query that failed, as ``panglot inspect --json`` has it."""
+
+    query_id: str
+    query_language: str
+    query: str
+    pool: str
+    measure: str
+    value: Number
+    answer: Listed
+    above: list[Listed]
 
 
 @dataclass(frozen=True)
@@ -158,31 +179,8 @@ def read_failures(path: Path) -> list[dict[str, Any]]:
     Raises:
         PanglotError: something else is in the file.
     """
-    with open_bytes(path) as file:
-        content = file.read()
-    try:
-        found = json.loads(content)
-    except (UnicodeDecodeError, json.JSONDecodeError):
-        found = None
-    if not isinstance(found, list) or not all(_is_failure(failure) for failure in found):
-        raise PanglotError(
-            f"{path}: is not a list of failures; "
-            f"write it with 'panglot inspect RESULTS --json > {path.name}'."
-        )
-    return found
-
-
-def _is_failure(found: Any) -> bool:
-    return (
-        _has(found, FAILURE)
-        and isinstance(found.get("value"), (int, float))
-        and isinstance(found.get("above"), list)
-        and all(_has(listed, LISTED) for listed in [found.get("answer"), *found["above"]])
-    )
-
-
-def _has(found: Any, fields: Mapping[str, Any]) -> bool:
-    return isinstance(found, dict) and all(isinstance(found.get(key), kind) for key, kind in fields.items())
+    fix = f"write it with 'panglot inspect RESULTS --json > {path.name}'"
+    return [dict(failure) for failure in read_form(path, list[Failure], fix=fix)]
 
 
 def _by_run(

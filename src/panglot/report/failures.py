@@ -1,5 +1,6 @@
 """The worst queries on a terminal: each with its answer and what ranked above it."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from rich import box
@@ -13,6 +14,7 @@ from panglot.languages import language_name
 LONGEST = 240  # characters of a text that are shown
 # texts keep their own direction, whatever stands around them (Unicode's first strong isolate)
 ISOLATE, END = "\u2068", "\u2069"
+MARKS = re.compile("[\u2066-\u2069]")  # of the text itself, which would end the isolation
 
 
 def failures_view(failures: Sequence[Failure]) -> Group:
@@ -36,7 +38,7 @@ class _Shown:
     """A text, cut if it is long, with each line isolated: so right-to-left scripts stay in their place."""
 
     def __init__(self, text: str, style: str = "") -> None:
-        line = " ".join(text.split())
+        line = " ".join(MARKS.sub("", text).split())
         self.text = line if len(line) <= LONGEST else line[: LONGEST - 1].rstrip() + "…"
         self.style = style
 

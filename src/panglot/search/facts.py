@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
 from sentence_transformers import SentenceTransformer
 
 from panglot.encoders import (
@@ -17,6 +16,7 @@ from panglot.encoders import (
     query_prompt,
 )
 from panglot.errors import PanglotError
+from panglot.parse import validated
 from panglot.search.documents.document import short_digest
 
 SCHEMA = 1
@@ -57,14 +57,10 @@ class IndexFacts:
 
 def facts_from_json(value: dict[str, Any], place: str) -> IndexFacts:
     """Read what an engine kept."""
-    try:
-        if value["schema"] != SCHEMA:
-            raise ValueError("its schema is another")
-        rest = {name: inner for name, inner in value.items() if name not in ("schema", "languages")}
-        facts = IndexFacts(**rest, languages=tuple(value["languages"]))
-        return TypeAdapter(IndexFacts).validate_python(asdict(facts))  # of the right types
-    except (ValueError, TypeError, KeyError) as error:
-        raise PanglotError(f"{place}: is an index of another version of panglot; make it again.") from error
+    rest = {name: inner for name, inner in value.items() if name != "schema"}
+    if value.get("schema") != SCHEMA:
+        raise PanglotError(f"{place}: is an index of another version of panglot; make it again.")
+    return validated(IndexFacts, rest, place, fix="delete the index and make it again")
 
 
 def facts_of(

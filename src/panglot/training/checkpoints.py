@@ -13,7 +13,9 @@ from filelock import FileLock, Timeout
 from sentence_transformers import SentenceTransformer
 
 from panglot.errors import PanglotError
+from panglot.evaluation.results import Training
 from panglot.files import explained, flush, is_whole, readable_as_usual, write_json
+from panglot.parse import read_form, read_json, validated
 from panglot.training.config import TrainingPart
 from panglot.training.distributed import decided_by_first
 
@@ -77,7 +79,7 @@ def prepare_folder(folder: Path, run: dict[str, Any], resume: bool) -> Path | No
     if resume:
         if not run_path.exists():
             raise PanglotError(f"{folder}: holds no run to resume; leave --resume out to begin one.")
-        begun = json.loads(run_path.read_text(encoding="utf-8"))
+        begun = read_form(run_path, dict[str, Any])
         if different := _difference(begun, run):
             raise PanglotError(
                 f"{folder}: cannot resume, for {different}; "
@@ -117,7 +119,7 @@ def last_step(checkpoint: Path | None, how: TrainingPart) -> int:
     """Return the step that ends a run: of the checkpoint if patience ran out there, else of the budget."""
     if checkpoint is None or not how.patience:
         return how.steps
-    state = json.loads((checkpoint / STATE_FILE).read_text(encoding="utf-8"))
+    state = read_json(checkpoint / STATE_FILE)  # whole, as the manifest says
     counted = state["stateful_callbacks"]["EarlyStoppingCallback"]["attributes"]
     ran_out = counted["early_stopping_patience_counter"] >= how.patience
     return int(state["global_step"]) if ran_out else how.steps
@@ -158,7 +160,9 @@ def training_of(model_folder: str | Path) -> dict[str, Any] | None:
     path = Path(model_folder) / RUN_FILE
     if not path.exists():
         return None
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    found = read_form(path, dict[str, Any])
+    validated(Training, found, path, fix="copy it again, or remove it")
+    return found
 
 
 def _difference(begun: dict[str, Any], now: dict[str, Any], name: str = "") -> str | None:

@@ -3,7 +3,6 @@
 import difflib
 import math
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -17,6 +16,7 @@ from panglot.data.pairs_files.hub import is_hub_source
 from panglot.data.pairs_files.read import SAMPLE
 from panglot.encoders import EMBEDDED, computes_bfloat16, known_names
 from panglot.errors import PanglotError
+from panglot.parse import parse_toml, read_toml, what_is_wrong
 from panglot.training.held_out import BEST, check_metric
 from panglot.training.optimizer import EmbeddingUpdate
 
@@ -43,7 +43,6 @@ TESTED: dict[str, dict[str, Any]] = {
     },
 }
 Settings = TypeVar("Settings", bound=BaseModel)
-TRIED = re.compile(r"(constrained-)?(str|int|float)|list\[.*\]")  # types of a union: pydantic names them too
 
 
 class Part(BaseModel):
@@ -243,12 +242,9 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
     """
     values: dict[str, Any] = {}
     if path is not None:
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise PanglotError(f"{path}: no such recipe; check the path.") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise PanglotError(f"{path}: is not valid TOML: {error}.") from error
+        if not path.is_file():
+            raise PanglotError(f"{path}: no such recipe; check the path.")
+        values = read_toml(path)
         values = renamed(values)
         data = values.get("data")
         if isinstance(data, dict) and isinstance(data.get("pairs"), list):
@@ -326,18 +322,9 @@ def checked(form: type[Settings], values: Mapping[str, Any], where: str = "") ->
     try:
         return form.model_validate(values)
     except ValidationError as error:
-        first = max(  # what is nearest to what is wrong; an unknown name may be why another is missing
-            error.errors(), key=lambda found: (len(found["loc"]), found["type"] == "extra_forbidden")
-        )
-        place = [str(part) for part in first["loc"] if not TRIED.fullmatch(str(part))]
-        name, message = ".".join(place), first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
+        kind, name, wrong = what_is_wrong(error)
+        if kind == "extra_forbidden":
             wrong = f"Unknown setting {name}.{_meant(name, _names(form))}"
-        elif first["type"] == "missing":
-            wrong = f"The setting '{name}' is missing."
-        else:
-            given = f" (given: {first['input']!r})" if name else ""
-            wrong = f"{name} is wrong: {message}{given}." if name else f"{message}."
         raise PanglotError(f"{where}: {wrong}" if where else wrong) from error
 
 
@@ -363,6 +350,6 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals:
         raise PanglotError(f"'{text}' sets nothing; write NAME=VALUE, such as batches.alpha=0.3.")
     try:
-        return name.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        return name.strip(), parse_toml(f"value = {value}", name)["value"]
+    except PanglotError:
         return name.strip(), value.strip()

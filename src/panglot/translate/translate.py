@@ -22,6 +22,7 @@ from panglot.data.pairs_files.write import check_pairs_path, pairs_writer
 from panglot.errors import PanglotError
 from panglot.files import write_json, written_whole
 from panglot.languages import script
+from panglot.parse import read_form
 from panglot.translate.checks import Bounds, problem_of
 from panglot.translate.models import Direction, Translator
 from panglot.translate.part_file import PartFile
@@ -155,13 +156,7 @@ def read_note(pairs: Path) -> dict[str, Any] | None:
     path = beside(pairs, "translation.json")
     if pairs.is_dir() or not path.exists():
         return None
-    try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise PanglotError(f"{path}: cannot be read as JSON ({error}). Fix it or move it away.") from error
-    if not isinstance(note, dict):
-        raise PanglotError(f"{path}: is not a JSON object. Fix it or move it away.")
-    return note
+    return read_form(path, dict[str, Any], fix="fix it or move it away")
 
 
 def _check(fields: Sequence[str], beams: int, max_tokens: int, token_budget: int) -> None:

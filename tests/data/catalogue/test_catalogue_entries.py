@@ -125,7 +125,7 @@ def test_a_family_becomes_entries() -> None:
         ('reader = "beir"', 'rader = "beir"', "unexpected keyword argument 'rader'"),
         ("url = ", "link = ", "a file has an unknown key"),
         ("url = ", "hub = ", "a file needs 'url', or 'hub' and 'path'"),
-        ('title = "Toy {set}"', "title = ", "is broken TOML"),
+        ('title = "Toy {set}"', "title = ", "is not valid TOML"),
         ("size = { en = 1 }", 'unpack = "rar"', "'rar' is none of zip, tar"),
         ('what = "A toy."', 'what = "A toy."\nsettings = ["all"]', "'all' is not a setting"),
     ],

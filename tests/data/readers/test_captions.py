@@ -86,7 +86,7 @@ def test_bad_images_are_named(tmp_path: Path) -> None:
         ([{"image/id": "x", "en": {}}], "line 1: has no 'image/key'"),
         (
             [IMAGES[0], {"image/key": "x", "en": {"caption": "one"}}],
-            "line 2: the captions in 'en' are no list",
+            "line 2, captions in 'en': its content is wrong",
         ),
     ]:
         path.write_text(lines(rows), encoding="utf-8")

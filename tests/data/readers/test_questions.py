@@ -143,10 +143,10 @@ def test_bad_squad_is_named(tmp_path: Path) -> None:
     options: dict[str, Any] = {"name": "mine", "language": "sw", "files": {"test": "mine.json"}}
     for content, message in [
         (squad([OWLS, OWLS]), "mine.json: question id '11' occurs twice"),
-        (squad([{"context": "-"}]), r"mine.json: is not in SQuAD's form \('qas'\)"),
-        (squad([{"context": " ", "qas": []}]), "an empty text"),
+        (squad([{"context": "-"}]), r"mine.json: 'data.0.paragraphs.0.qas' is missing"),
+        (squad([{"context": " ", "qas": []}]), "paragraphs.0.context is wrong"),
         ('{"data": [\n}', "mine.json, line 2: is broken JSON"),
-        ("[]", "is not in SQuAD's form"),
+        ("[]", "mine.json: its content is wrong"),
     ]:
         path.write_text(content)
         with pytest.raises(PanglotError, match=message):

@@ -96,7 +96,7 @@ def test_writing_again_replaces_figures(results: dict[str, Any], tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("---\na: [1\n---\n", "the front matter is not YAML"),
+        ("---\na: [1\n---\n", "README.md, line .: is not valid YAML"),
         ("---\na: 1\n", "its front matter has no end"),
         ("---\n- a\n---\n", "not a list of names and values"),
         ("---\nmodel-index:\n- results: 3\n---\n", "is not in the hub's form"),

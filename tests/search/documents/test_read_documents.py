@@ -89,13 +89,13 @@ def test_a_folder_of_texts(tmp_path: Path) -> None:
     assert found[2].metadata == {"path": "sub/a.md"}
 
 
-NESTED: Any = json.loads("[" * 400 + "]" * 400)
+NESTED: Any = json.loads("[" * 40 + "]" * 40)
 
 
 def test_metadata_are_what_every_engine_keeps(tmp_path: Path) -> None:
-    row = {"id": "1", "text": "a", "n": 2**70, "f": 1e999, "\ud800": "\udfff", "m": [True, None, 2**63 - 1]}
+    row = {"id": "1", "text": "a", "n": 2**70, "f": 1e999, "m": [True, None, 2**63 - 1]}
     found = one(jsonl(tmp_path / "d.jsonl", row))
-    assert found.metadata == {"n": str(2**70), "f": "inf", "?": "?", "m": [True, None, 2**63 - 1]}
+    assert found.metadata == {"n": str(2**70), "f": "inf", "m": [True, None, 2**63 - 1]}
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_metadata_are_what_every_engine_keeps(tmp_path: Path) -> None:
         ([{"id": "1", "text": " "}], "line 1: 'text' is empty"),
         ([{"id": "1", "text": 5}], "line 1: 'text' or its title is not a text"),
         ([{"id": "1", "text": "a", "language": "xx"}], "line 1: 'xx' is not a language code"),
-        ([{"id": "a\ud800", "text": "a"}], "line 1: its id holds half a character"),
-        ([{"id": "1", "text": "a", "language": "\udfff"}], "line 1: '.*' is not a language code"),
+        ([{"id": "a\ud800", "text": "a"}], "line 1: holds half a character"),
+        ([{"id": "1", "text": "a", "m": "\udfff"}], "line 1: holds half a character"),
         ([{"id": "x" * 300, "text": "a"}], "line 1: its id is empty or longer than 256 bytes"),
         (
             [{"id": "1", "text": "a"}, {"id": "2"}],

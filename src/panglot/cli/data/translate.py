@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
-from panglot.errors import PanglotError
 
 
 def translate(
@@ -66,8 +65,6 @@ def translate(
     from panglot.translate.plan import plan
     from panglot.translate.translate import read_note
 
-    if output.resolve() == pairs.resolve():
-        raise PanglotError(f"{output}: --output is the file of pairs. Choose another --output.")
     chosen = load_source(pairs)
     targets = [name.strip() for name in to.split(",") if name.strip()]
     rows = sum(len(job.rows) for job in plan(chosen, targets, source))

@@ -1,6 +1,5 @@
 """Entries of the catalogue: facts about one data set, read from one TOML file each."""
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -9,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from panglot.errors import PanglotError
+from panglot.parse import parse_toml
 
 Kind = Literal["benchmark", "pairs"]
 Access = Literal["open", "terms", "request"]
@@ -149,10 +149,7 @@ def read_entries(text: str, name: str) -> list[Entry]:
     to its files. ``{set}``, and any other key in braces that is not a fact of an entry, is replaced by its
     text.
     """
-    try:
-        shared = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise PanglotError(f"catalogue entry {name}: is broken TOML ({error}).") from error
+    shared = parse_toml(text, f"catalogue entry {name}")
     sets = shared.pop("sets", None)
     if sets is None:
         return [_entry(shared, name, None)]

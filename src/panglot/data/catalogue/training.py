@@ -19,7 +19,8 @@ from panglot.data.catalogue.load import TRAINING, reader_of
 from panglot.data.pairs import ParallelPairs, load_pairs
 from panglot.data.pairs_files.read import BATCH, SCHEMA
 from panglot.errors import PanglotError
-from panglot.files import cache_folder, identity, open_bytes, sha256_of, written_whole
+from panglot.files import cache_folder, decoded, identity, lines_of, sha256_of, written_whole
+from panglot.parse import parse_json
 
 Row = dict[str, Any]
 VERSION = 1
@@ -157,15 +158,8 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    number = 0
-    try:
-        with open_bytes(path) as file:
-            for number, line in enumerate(file, 1):
-                yield number, line.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise PanglotError(f"{path}, line {number}: is not UTF-8; fetch the file again.") from error
-    except (EOFError, OSError) as error:
-        raise PanglotError(f"{path}: is damaged or cut short ({error}); fetch it again.") from error
+    for number, line in decoded(lines_of(path), str(path)):
+        yield number, line.rstrip("\r\n")
 
 
 def _labelled(path: Path) -> Iterator[tuple[str, str]]:
@@ -178,10 +172,7 @@ def _labelled(path: Path) -> Iterator[tuple[str, str]]:
 
 def _objects(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, Row]]:
     for number, line in _lines(path):
-        try:
-            value = json.loads(line)
-        except ValueError as error:
-            raise PanglotError(f"{path}, line {number}: is broken JSON; fetch the file again.") from error
+        value = parse_json(line, path, number, fix="fetch the file again")
         if not isinstance(value, dict) or (lacks := [key for key in needed if key not in value]):
             what = lacks[0] if isinstance(value, dict) else needed[0]
             raise PanglotError(f"{path}, line {number}: has no '{what}'; fetch the official file.")

@@ -149,6 +149,7 @@ def _take(entry: Entry, wanted: Sequence[File], source: Path, stage: Path) -> No
         raise PanglotError(
             f"{source}: is not a folder; name the folder that holds the official files with --from."
         )
+    _check_plain(source)
     shutil.rmtree(stage, ignore_errors=True)
     packed = [file for file in wanted if file.url is not None and (source / _file_name(file)).is_file()]
     if packed and len(packed) == len(wanted):
@@ -171,6 +172,17 @@ def _take(entry: Entry, wanted: Sequence[File], source: Path, stage: Path) -> No
     with explained(stage):
         shutil.copytree(place, stage)
         write_json(stage / NOTE, {file.label: {**_facts(file), "sha256": None} for file in wanted})
+
+
+def _check_plain(source: Path) -> None:
+    """Refuse links out of the folder, whose files nobody meant to copy, and pipes and devices."""
+    inside = source.resolve()
+    for path in source.rglob("*"):
+        outside = not path.resolve().is_relative_to(inside)
+        leads_out = path.is_symlink() and (path.is_dir() or outside)
+        if leads_out or not (path.is_file() or path.is_dir()):
+            what = "a link that leads out of the folder" if leads_out else "no plain file"
+            raise PanglotError(f"{path}: is {what}; put the file itself there, or remove it.")
 
 
 def _install(stage: Path, target: Path, *, whole: bool) -> None:

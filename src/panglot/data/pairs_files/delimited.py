@@ -1,7 +1,8 @@
 """CSV and TSV: any delimiter, quotation marks, byte-order marks; messages name the line."""
 
 import csv
-import sys
+import io
+import zlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -13,7 +14,7 @@ from panglot.data.index import IntArray
 from panglot.data.pairs_files.columns import Columns, find_layout
 from panglot.data.pairs_files.mapped import rows_of_columns
 from panglot.errors import PanglotError
-from panglot.files import open_bytes
+from panglot.files import ROW_VARIABLE, decoded, largest_row, lines_of, open_bytes
 
 SAMPLE = 1 << 20  # bytes that the delimiter and the use of quotation marks are told by
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -62,21 +63,32 @@ def header_of(path: Path, cells: list[str]) -> list[str]:
 def records(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Give each record and the line on which it starts; blank lines are passed over."""
     delimiter, quoted = _dialect(path)
-    csv.field_size_limit(sys.maxsize)  # passages may be longer than its 131,072 characters
+    largest = largest_row()
+    csv.field_size_limit(largest)  # passages may be longer than its 131,072 characters
+    size = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal size
+        for line in _text_lines(path):
+            size += len(line)
+            if size > largest:
+                raise csv.Error(f"the row is longer than {largest >> 20} MB")
+            yield line
+
     reader = csv.reader(
-        _text_lines(path),
+        lines(),
         delimiter=delimiter,
         quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
         strict=quoted,
     )
     while True:
-        start = reader.line_num + 1
+        start, size = reader.line_num + 1, 0
         try:
             cells = next(reader, None)
         except csv.Error as error:
             raise PanglotError(
                 f'{path}, line {start}: its quotation marks do not close ({error}); write "" for one '
-                "inside a quoted cell, or save the file as JSONL."
+                f"inside a quoted cell, save the file as JSONL, or set {ROW_VARIABLE}."
             ) from error
         if cells is None:
             return
@@ -84,50 +96,31 @@ def records(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield start, cells
 
 
-def _text_lines(path: Path, limit: int | None = None) -> Iterator[str]:
-    """Give the lines as text; with a limit, those of its first so many bytes."""
+def _text_lines(path: Path) -> Iterator[str]:
     with open_bytes(path) as file:
-        first = file.read(3)
-        file.close()
-    if first[:2] in UTF16:
-        yield from _utf16_lines(path)
+        utf16 = file.read(2) in UTF16
+    if not utf16:
+        yield from (line for _, line in decoded(lines_of(path), str(path)))
         return
-    read = 0
-    with open_bytes(path) as file:
-        number = 0
-        while True:
-            number += 1
-            try:
-                line = next(file, None)
-            except (EOFError, OSError) as error:
-                raise PanglotError(
-                    f"{path}, line {number}: the compressed file is damaged or cut short; fetch it again."
-                ) from error
-            if line is None or (limit is not None and read > limit):
-                return
-            read += len(line)
-            try:
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise PanglotError(
-                    f"{path}, line {number}: is not UTF-8; save the file as UTF-8 "
-                    "(spreadsheets call it 'CSV UTF-8')."
-                ) from error
-
-
-def _utf16_lines(path: Path) -> Iterator[str]:
-    import io
-
+    largest = largest_row()
     with open_bytes(path) as file, io.TextIOWrapper(file, encoding="utf-16", newline="") as text:
         try:
-            yield from text
-        except UnicodeError as error:
+            while line := text.readline(largest):
+                if len(line) == largest:
+                    raise PanglotError(f"{path}: a line is too long; split it, or set {ROW_VARIABLE}.")
+                yield line
+        except (EOFError, OSError, zlib.error, UnicodeError) as error:
             raise PanglotError(f"{path}: is broken UTF-16; save the file as UTF-8.") from error
 
 
 def _dialect(path: Path) -> tuple[str, bool]:
     """Tell the delimiter, and whether quotation marks quote."""
-    sample = list(_text_lines(path, SAMPLE))
+    sample, size = [], 0
+    for line in _text_lines(path):
+        sample.append(line)
+        size += len(line)
+        if size > SAMPLE:
+            break
     head = sample[0] if sample else ""
     tabs = any(name in (".tsv", ".tab") for name in path.suffixes)
     delimiter = "\t" if tabs else max(",;\t|", key=_outside_quotes(head).count)

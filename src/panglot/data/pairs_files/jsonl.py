@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +14,9 @@ from panglot.data.pairs_files.columns import Columns, find_layout
 from panglot.data.pairs_files.mapped import SCHEMA, rows_of_columns
 from panglot.errors import PanglotError
 from panglot.files import lines_of
+from panglot.parse import parse_json
 
 REQUIRED = ("item_id", "language", "query", "passage")
-Batch = TypeVar("Batch")
 
 
 def read_jsonl(path: Path, columns: Columns | None, size: int) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
@@ -27,13 +27,13 @@ def read_jsonl(path: Path, columns: Columns | None, size: int) -> Iterator[tuple
     """
     if not columns and _in_own_fields(path):
         for rows, first in _rows(path, size, _checked_row):
-            batch = _as_batch(path, rows, first, _own_batch)
+            batch = pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
             yield batch, np.arange(first, first + batch.num_rows)
         return
     names: dict[str, None] = {}
     done = 0
     for rows, first in _rows(path, size, _object):
-        table = _as_batch(path, rows, first, _table)
+        table = _table(rows)
         names |= dict.fromkeys(table.column_names)
         layout = find_layout(list(names), columns, str(path))
         lines = np.arange(first, first + len(rows))
@@ -41,17 +41,13 @@ def read_jsonl(path: Path, columns: Columns | None, size: int) -> Iterator[tuple
         done += len(rows)
 
 
-def _own_batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
-
-
 def _in_own_fields(path: Path) -> bool:
     line = next(lines_of(path), None)
     if line is None:
         return True
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
+        row = parse_json(line, path, 1)
+    except PanglotError:
         return True  # the fast way says what is wrong
     if not isinstance(row, dict) or any(isinstance(row.get(name), str) for name in ("query", "passage")):
         return True
@@ -71,32 +67,11 @@ def _rows(
         yield [check(path, number, parse_object(path, number, line)) for number, line in part], part[0][0]
 
 
-def _as_batch(
-    path: Path, rows: list[dict[str, Any]], first: int, make: Callable[[list[dict[str, Any]]], Batch]
-) -> Batch:
-    """Turn rows into a batch; ``first`` is the line of the first one."""
-    try:
-        return make(rows)
-    except UnicodeEncodeError as error:
-        if len(rows) > 1:
-            for position, row in enumerate(rows):
-                _as_batch(path, [row], first + position, make)
-        raise PanglotError(
-            f"{path}, line {first}: holds half a character (a lone surrogate, \\ud800 to \\udfff); "
-            "mend the text."
-        ) from error
-
-
 def parse_object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     """Return one JSON line."""
-    try:
-        value = json.loads(line)
-    except UnicodeDecodeError as error:
-        raise PanglotError(f"{path}, line {number}: is not UTF-8; save the file as UTF-8.") from error
-    except (ValueError, RecursionError) as error:
-        reason = getattr(error, "msg", error)
-        what = "is empty; remove it" if not line.strip() else f"is broken JSON ({reason}). Fix it"
-        raise PanglotError(f"{path}, line {number}: {what}.") from error
+    if not line.strip():
+        raise PanglotError(f"{path}, line {number}: is empty; remove it.")
+    value = parse_json(line, path, number)
     if not isinstance(value, dict):
         raise PanglotError(f"{path}, line {number}: is not a JSON object; write {{...}} with {REQUIRED}.")
     return value
@@ -144,8 +119,6 @@ def _table(rows: list[dict[str, Any]]) -> pa.Table:
         values = [row.get(name) for row in rows]
         try:
             arrays.append(pa.array(values))
-        except UnicodeEncodeError:
-            raise
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
             # of mixed types: whatever a text is wanted for must be one
             arrays.append(pa.array([_as_text(value) for value in values]))

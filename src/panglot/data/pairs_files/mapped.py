@@ -1,6 +1,5 @@
 """Batches of a file's own columns, turned into rows of parallel pairs: one per item and language."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -12,6 +11,7 @@ from panglot.data.index import IntArray
 from panglot.data.pairs_files.columns import Layout
 from panglot.errors import PanglotError
 from panglot.languages import check_language, is_language, language_code
+from panglot.parse import parse_json
 
 Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
 SCHEMA = pa.schema(
@@ -135,8 +135,8 @@ def _lists(values: Sequence[Any], where: str) -> pa.Array:
         texts: Any = [value]
         if isinstance(value, str) and value.startswith("["):
             try:
-                texts = json.loads(value)
-            except ValueError:
+                texts = parse_json(value, where)
+            except PanglotError:
                 texts = [value]
         if not all(isinstance(text, str) for text in texts):
             raise PanglotError(f"{where}: 'negatives' is neither a text nor a list of texts ({value!r}).")

@@ -7,7 +7,7 @@ from random import Random
 import regex
 
 from panglot.errors import PanglotError
-from panglot.files import open_bytes
+from panglot.files import decoded, lines_of
 from panglot.languages import check_language
 
 Lexicon = Mapping[str, Mapping[str, list[str]]]  # by query language, by word in lower case: translations
@@ -42,14 +42,8 @@ def read_lexicon(path: str | Path) -> Lexicon:
 
 
 def _pairs(file: Path) -> Iterator[tuple[str, str]]:
-    with open_bytes(file) as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-            except UnicodeDecodeError as error:
-                raise PanglotError(f"{file}, line {number}: is not UTF-8; save the file as UTF-8.") from error
-            if not text:
-                continue
+    for number, line in decoded(lines_of(file), str(file)):
+        if text := line.strip():
             parts = [part.strip() for part in (text.split("\t") if "\t" in text else text.split())]
             if len(parts) != 2 or not all(parts):
                 raise PanglotError(

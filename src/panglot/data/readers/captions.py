@@ -24,6 +24,7 @@ from panglot.data.readers.text_files import (
 )
 from panglot.errors import PanglotError
 from panglot.languages import is_language
+from panglot.parse import validated
 
 
 def read_xm3600(
@@ -59,7 +60,8 @@ def read_xm3600(
             raise PanglotError(f"{path}, line {number}: image '{image}' occurs twice; fetch the file again.")
         seen.add(image)
         for language in chosen:
-            captions = row.get(language, {"caption": []}).get("caption")
+            of_language = row.get(language, {"caption": []})
+            captions = of_language.get("caption") if isinstance(of_language, dict) else None
             _add(parallel, image, language, captions, f"{path}, line {number}", every_caption)
     return counterparts(parallel, name, checksum([path]), "caption")
 
@@ -110,9 +112,8 @@ def read_xflickrco(
 def _add(
     parallel: ParallelTexts, image: str, language: str, captions: object, where: str, every_caption: bool
 ) -> None:
-    if not isinstance(captions, list) or not all(isinstance(caption, str) for caption in captions):
-        raise PanglotError(f"{where}: the captions in '{language}' are no list of texts; fetch it again.")
+    texts = validated(list[str], captions, f"{where}, captions in '{language}'", fix="fetch the file again")
     # a few images of xFlickrCO have an empty caption: there is none
-    for position, caption in enumerate([caption for caption in captions if caption.strip()]):
+    for position, caption in enumerate([caption for caption in texts if caption.strip()]):
         is_query = every_caption or position == 0
         parallel.add(f"{language}:{image}:{position}", image, language, caption, is_query)

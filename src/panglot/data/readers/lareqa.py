@@ -4,15 +4,17 @@ Roy et al. 2020, arXiv 2004.05484.
 """
 
 import hashlib
-import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from panglot.data.benchmark import Benchmark, Texts
 from panglot.errors import PanglotError
 from panglot.languages import is_language
+from panglot.parse import Count, NotBlank, read_form
 
 CandidateText = Literal["sentence", "sentence+context"]
 
@@ -77,25 +79,41 @@ def read_lareqa(folder: str | Path, name: str, candidate_text: CandidateText = "
     )
 
 
-def _paragraphs(path: Path) -> list[dict[str, Any]]:
-    try:
-        articles = json.loads(path.read_text(encoding="utf-8"))["data"]
-        paragraphs: list[dict[str, Any]] = [p for article in articles for p in article["paragraphs"]]
-        for paragraph in paragraphs:
-            if len(paragraph["sentences"]) != len(paragraph["sentence_breaks"]):
-                raise KeyError("sentence_breaks")
-            _ = paragraph["context"]
-            for question in paragraph["qas"]:
-                _ = question["id"], question["question"]
-                _sentence_at(paragraph["sentence_breaks"], question["answers"][0]["answer_start"])
-    except json.JSONDecodeError as error:
-        raise PanglotError(f"{path}, line {error.lineno}: is broken JSON; fetch the file again.") from error
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise PanglotError(
-            f"{path}: is not in LAReQA's form ({error}); it needs paragraphs with "
-            "context, sentences, sentence_breaks and qas."
-        ) from error
-    return paragraphs
+class _Answer(TypedDict):
+    answer_start: Count
+
+
+class _Question(TypedDict):
+    id: NotBlank
+    question: str
+    answers: Annotated[list[_Answer], Field(min_length=1)]
+
+
+class _Paragraph(TypedDict):
+    context: str
+    sentences: list[str]
+    sentence_breaks: list[Annotated[list[Count], Field(min_length=2, max_length=2)]]
+    qas: list[_Question]
+
+
+class _Article(TypedDict):
+    paragraphs: list[_Paragraph]
+
+
+class _Lareqa(TypedDict):
+    data: list[_Article]
+
+
+def _paragraphs(path: Path) -> list[_Paragraph]:
+    articles = read_form(path, _Lareqa)["data"]
+    found = [paragraph for article in articles for paragraph in article["paragraphs"]]
+    for number, paragraph in enumerate(found, 1):
+        if len(paragraph["sentences"]) != len(paragraph["sentence_breaks"]):
+            raise PanglotError(
+                f"{path}: paragraph {number} has {len(paragraph['sentences'])} sentences and "
+                f"{len(paragraph['sentence_breaks'])} sentence_breaks; fetch the file again."
+            )
+    return found
 
 
 def _sentence_at(breaks: list[list[int]], position: int) -> int:

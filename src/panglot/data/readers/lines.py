@@ -1,70 +1,73 @@
 """Lines of official files: UTF-8 text, JSON objects and Parquet rows, each with its number for messages."""
 
-import json
+import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from panglot.errors import PanglotError
-from panglot.files import lines_of
+from panglot.files import decoded, lines_in, open_bytes
+from panglot.parse import parse_json
 
-BOM = b"\xef\xbb\xbf"
 NumberedObject = tuple[int, dict[str, Any]]
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+@contextmanager
+def opened(path: Path, member: str | None = None) -> Iterator[IO[bytes]]:
+    """Open a plain or compressed file, or a member of a zip archive, for reading its bytes."""
+    if member is None:
+        with open_bytes(path) as file:
+            yield file
+        return
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as packed:
+            yield packed
+    except KeyError as error:
+        raise PanglotError(f"{path}: has no {member} in it; fetch the archive again.") from error
+    # an encrypted member is a RuntimeError, an unknown compression a NotImplementedError, which is one
+    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
+        raise PanglotError(f"{path}: is a broken zip archive ({error}); fetch it again.") from error
+
+
+def text_lines(path: Path, member: str | None = None) -> list[str]:
+    """Return the lines of a UTF-8 file without their ends; only ``\\n`` and ``\\r\\n`` end a line."""
+    with opened(path, member) as file:
+        lines = decoded(lines_in(file, str(path)), str(path))
+        return [line.removesuffix("\n").removesuffix("\r") for _, line in lines]
+
+
+def numbered_lines(path: Path, member: str | None = None) -> Iterator[tuple[int, str]]:
     """Yield the lines of a text file (plain, .gz, .zst) that are not blank, with their numbers from 1.
 
-    Line ends of both kinds and a byte order mark are taken off.
+    Line ends of both kinds and a byte order mark are taken off. ``member`` names a file in a zip archive.
 
     Raises:
         PanglotError: the file is missing, empty, damaged, cut short or not UTF-8.
     """
     empty = True
-    for number, line in enumerate(lines_of(path), 1):
-        text = _decoded(path, number, line.removeprefix(BOM) if number == 1 else line).rstrip("\r\n")
-        if text and not text.isspace():
-            empty = False
-            yield number, text
+    where = str(path) if member is None else f"{path} ({member})"
+    with opened(path, member) as file:
+        for number, line in decoded(lines_in(file, where), where):
+            text = line.rstrip("\r\n")
+            if text and not text.isspace():
+                empty = False
+                yield number, text
     if empty:
         raise PanglotError(f"{path}: is empty; fetch the file again.")
 
 
-def _decoded(path: Path, number: int, line: bytes) -> str:
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise PanglotError(f"{path}, line {number}: is not UTF-8; save the file as UTF-8.") from error
-
-
-def json_lines(path: Path) -> Iterator[NumberedObject]:
-    """Yield the objects of a JSON Lines file (plain, .gz, .zst) with their line numbers."""
-    for number, line in numbered_lines(path):
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            reason = getattr(error, "msg", error)
-            raise PanglotError(
-                f"{path}, line {number}: is broken JSON ({reason}); fetch the file again."
-            ) from error
+def json_lines(path: Path, member: str | None = None) -> Iterator[NumberedObject]:
+    """Yield the objects of a JSON Lines file (plain, .gz, .zst, or in a zip) with their line numbers."""
+    where = str(path) if member is None else f"{path} ({member})"
+    for number, line in numbered_lines(path, member):
+        value = parse_json(line, where, number, fix="fetch the file again")
         if not isinstance(value, dict):
-            raise PanglotError(f"{path}, line {number}: is not a JSON object; each line needs {{...}}.")
-        if "\\u" in line:
-            _check_surrogates(path, number, value)
+            raise PanglotError(f"{where}, line {number}: is not a JSON object; each line needs {{...}}.")
         yield number, value
-
-
-def _check_surrogates(path: Path, number: int, value: dict[str, Any]) -> None:
-    try:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise PanglotError(
-            f"{path}, line {number}: holds half a character (a lone surrogate, \\ud800 to \\udfff); "
-            "mend the text."
-        ) from error
 
 
 def parquet_rows(

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from panglot.data.benchmark import Benchmark, Texts
+from panglot.data.readers.lines import text_lines
 from panglot.data.readers.parallel import ParallelTexts, checksum, counterparts
-from panglot.data.readers.text_files import chosen_languages, chosen_split, json_file, text_lines
+from panglot.data.readers.text_files import chosen_languages, chosen_split
 from panglot.errors import PanglotError
 from panglot.languages import is_language
+from panglot.parse import NotBlank, read_form
 
 Task = Literal["utterance", "intent"]
 SPLITS = ("test", "dev", "train")
@@ -144,24 +147,26 @@ def _official(path: Path, language: str) -> list[Utterance]:
     return found
 
 
+class _Forms(TypedDict):
+    slot_intent: dict[str, str]
+
+
+class _Entry(TypedDict):
+    id: str | int
+    question: dict[str, NotBlank]
+    mr: _Forms
+
+
 def _xsemplr(path: Path) -> list[Utterance]:
-    content = json_file(path)
-    if not isinstance(content, list):
-        raise PanglotError(f"{path}: is not in XSemPLR's form; it needs a list of requests.")
     found = []
-    for number, entry in enumerate(content, 1):
-        try:
-            forms = entry["mr"]["slot_intent"]
-            for language, text in entry["question"].items():
-                intent = forms[language].split()[0].removeprefix("[")
-                if not text.strip() or not intent.startswith("IN:"):
-                    raise ValueError("an empty text, or a form without an intent")
-                found.append(Utterance(str(entry["id"]), language, intent, text))
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise PanglotError(
-                f"{path}, entry {number}: is not in XSemPLR's form ({error}); it needs id, question and "
-                "mr.slot_intent with a text a language."
-            ) from error
+    for number, entry in enumerate(read_form(path, list[_Entry])):
+        for language, text in entry["question"].items():
+            intent = entry["mr"]["slot_intent"].get(language, "").split(" ")[0].removeprefix("[")
+            if not intent.startswith("IN:"):
+                raise PanglotError(
+                    f"{path}: {number}.mr.slot_intent.{language} has no intent; fetch the file again."
+                )
+            found.append(Utterance(str(entry["id"]), language, intent, text))
     return found
 
 

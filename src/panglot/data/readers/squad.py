@@ -7,14 +7,16 @@ Two forms: SQuAD's JSON (``data[].paragraphs[].context`` and ``qas[]``), and one
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NotRequired, get_args
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from panglot.data.benchmark import Benchmark, Texts
 from panglot.data.readers.parallel import checksum
-from panglot.data.readers.text_files import chosen_languages, chosen_split, json_file, json_objects
+from panglot.data.readers.text_files import chosen_languages, chosen_split, json_objects
 from panglot.errors import PanglotError
+from panglot.parse import NotBlank, read_form, validated
 
 CandidateText = Literal["passage", "title+passage"]
 # official files by split; the first is the default. A member of an archive is behind '!'
@@ -117,39 +119,51 @@ def read_cmrc2018(folder: str | Path, *, name: str = "cmrc2018", **options: Any)
     return read_squad(folder, name=name, language="zh", files=CMRC2018, **options)
 
 
+class _Asked(TypedDict):
+    id: str | int
+    question: NotBlank
+    is_impossible: NotRequired[bool]
+
+
+class _Paragraph(TypedDict):
+    context: NotBlank
+    qas: list[_Asked]
+
+
+class _Article(TypedDict):
+    title: NotRequired[str | None]
+    paragraphs: list[_Paragraph]
+
+
+class _Squad(TypedDict):
+    data: list[_Article]
+
+
 def _from_squad(path: Path) -> Iterator[_Question]:
-    content = json_file(path)
-    try:
-        for article in content["data"]:
-            for paragraph in article["paragraphs"]:
-                context = _text(paragraph["context"])
-                title = str(article.get("title") or "")
-                yield _Question("", "", title, context)
-                for question in paragraph["qas"]:
-                    if not question.get("is_impossible"):
-                        text = _text(question["question"])
-                        yield _Question(str(question["id"]), text, title, context)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PanglotError(
-            f"{path}: is not in SQuAD's form ({error}); it needs data, paragraphs, context and qas with id "
-            "and question."
-        ) from error
+    for article in read_form(path, _Squad)["data"]:
+        for paragraph in article["paragraphs"]:
+            title, context = article.get("title") or "", paragraph["context"].strip()
+            yield _Question("", "", title, context)
+            for question in paragraph["qas"]:
+                if not question.get("is_impossible"):
+                    yield _Question(str(question["id"]), question["question"].strip(), title, context)
+
+
+class _Line(TypedDict):
+    question_id: NotRequired[str | int]
+    id: NotRequired[str | int]
+    title: NotRequired[str | None]
+    context: NotBlank
+    question: NotBlank
 
 
 def _from_lines(path: Path, member: str | None) -> Iterator[_Question]:
     for number, row in json_objects(path, member):
         where = f"{path}, line {number}" if member is None else f"{path} ({member}), line {number}"
-        try:
-            label = row["question_id"] if "question_id" in row else row["id"]
-            context, text = _text(row["context"]), _text(row["question"])
-        except (KeyError, ValueError) as error:
-            raise PanglotError(
-                f"{where}: is not in SQuAD's form ({error}); it needs question_id, context and question."
-            ) from error
-        yield _Question(str(label), text, str(row.get("title") or ""), context)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("an empty text")
-    return value.strip()
+        line = validated(_Line, row, where, fix="fetch the file again")
+        label = line.get("question_id", line.get("id"))
+        if label is None:
+            raise PanglotError(f"{where}: 'question_id' is missing; fetch the file again.")
+        yield _Question(
+            str(label), line["question"].strip(), line.get("title") or "", line["context"].strip()
+        )

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from panglot.data.readers.codes import bcp47, codes_of
+from panglot.data.readers.lines import text_lines
 from panglot.data.readers.parallel import bitext, checksum
-from panglot.data.readers.text_files import chosen_languages, chosen_split, text_lines
+from panglot.data.readers.text_files import chosen_languages, chosen_split
 from panglot.data.suite import Suite
 from panglot.errors import PanglotError
 

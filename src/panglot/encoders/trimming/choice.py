@@ -24,7 +24,8 @@ from panglot.encoders.trimming.tokenizer import (
     unknown_id,
 )
 from panglot.errors import PanglotError
-from panglot.files import open_bytes
+from panglot.files import decoded
+from panglot.files import lines_of as read_lines
 from panglot.languages import script
 
 SHARED = frozenset({"Latn", "Zyyy", "Zinh"})  # Latin names are in any text; digits and marks have no script
@@ -71,7 +72,7 @@ def vocabulary_of(model: SentenceTransformer) -> Vocabulary:
             f"A model that reads text with {type(tokenizer or module).__name__} cannot be trimmed. "
             "Use a transformer with a fast tokenizer (a tokenizer.json)."
         )
-    state = json.loads(backend.to_str())
+    state: State = json.loads(backend.to_str())
     if state["model"]["type"] not in KINDS:
         raise PanglotError(
             f"a tokenizer of the kind {state['model']['type']} cannot be trimmed; only {KINDS}."
@@ -134,11 +135,7 @@ def count_pieces(vocabulary: Vocabulary, texts: Iterable[list[str]]) -> IntArray
 
 def lines_of(path: Path) -> list[str]:
     """Return the texts of a plain text file (or .gz, .zst), a text a line; blank lines are left out."""
-    with open_bytes(path) as file:
-        try:
-            return [line for line in file.read().decode("utf-8").splitlines() if line.strip()]
-        except UnicodeDecodeError as error:
-            raise PanglotError(f"{path}: is not UTF-8; save the file as UTF-8.") from error
+    return [line.strip("\r\n") for _, line in decoded(read_lines(path), str(path)) if line.strip()]
 
 
 def scripts_of(languages: Sequence[str]) -> frozenset[str]:

@@ -10,6 +10,7 @@ from huggingface_hub.repocard_data import eval_results_to_model_index, model_ind
 
 from panglot.errors import PanglotError
 from panglot.files import written_whole
+from panglot.parse import parse_yaml
 from panglot.report.tables import SETTING_NAMES
 
 FENCE = "---"
@@ -135,12 +136,7 @@ def _split(text: str, card: Path) -> tuple[list[str], str, str]:
 
 def _known(head: Sequence[str], card: Path) -> tuple[str | None, list[EvalResult]]:
     """Return the name and the results that the front matter holds already."""
-    try:
-        found = yaml.safe_load("\n".join(head)) or {}
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 2}" if mark is not None else "front matter"
-        raise PanglotError(f"{card}: {where}: the front matter is not YAML. Fix it.") from error
+    found = parse_yaml("\n".join(head), card, first=2) or {}
     if not isinstance(found, dict):
         raise PanglotError(f"{card}: the front matter is not a list of names and values. Fix it.")
     if not found.get(KEY):

@@ -4,17 +4,17 @@ Markdown is read by ``markdown-it-py`` (CommonMark, with GitHub's tables), HTML 
 standard's own algorithm). Both need time that grows with the length of a text, whatever it contains.
 """
 
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import regex
-import yaml
 from justhtml import JustHTML
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from panglot.errors import PanglotError
+from panglot.parse import parse_toml, parse_yaml
 from panglot.search.documents.document import Section
 
 
@@ -379,26 +379,16 @@ def _front_matter(text: str) -> tuple[dict[str, Any], str]:
     place = 0
     for line in rest[:FRONT_MATTER].splitlines(keepends=True) if ends else ():
         if line.rstrip() in ends:
-            found = (_yaml if ends[0] == "---" else _toml)(rest[:place])
+            try:
+                head = rest[:place], "front matter"
+                found = parse_yaml(*head, texts=True) if ends[0] == "---" else parse_toml(*head)
+            except PanglotError:
+                break
             if not isinstance(found, dict) or not found:
                 break
             return {str(key).casefold(): value for key, value in found.items()}, rest[place + len(line) :]
         place += len(line)
     return {}, text
-
-
-def _yaml(text: str) -> Any:
-    try:
-        return yaml.BaseLoader(text).get_single_data()  # every value is a text
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return None
-
-
-def _toml(text: str) -> Any:
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _without(title: str, sections: Sequence[Section]) -> tuple[Section, ...]:

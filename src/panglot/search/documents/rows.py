@@ -1,6 +1,5 @@
 """Rows of JSONL, CSV, TSV and Parquet, read into documents."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
@@ -15,6 +14,7 @@ from panglot.data.pairs_files.jsonl import parse_object
 from panglot.data.pairs_files.read import read_rows
 from panglot.errors import PanglotError
 from panglot.files import as_shown, lines_of
+from panglot.parse import parse_json
 from panglot.search.documents.document import Document, Section, short_digest
 
 TEXT = ("text", "passage", "contents", "content", "body")
@@ -78,10 +78,6 @@ def _document(where: str, row: Mapping[str, Any], source: str) -> Document:
         raise PanglotError(f"{where}: '{text_name}' or its title is not a text; put it in quotation marks.")
     if not text.strip():
         raise PanglotError(f"{where}: '{text_name}' is empty; fill it in or remove the line.")
-    try:
-        (text + title).encode()
-    except UnicodeEncodeError as error:
-        raise PanglotError(f"{where}: holds half a character (a lone surrogate); mend the text.") from error
     found = _first(row, ID)
     identity = short_digest(title, text) if found in (None, "") else str(found)
     language = _first(row, LANGUAGE) or None
@@ -156,8 +152,8 @@ def _delimited(path: Path) -> Iterator[Row]:
 
 def _object(cell: str) -> Any:
     try:
-        return json.loads(cell)
-    except (ValueError, RecursionError):
+        return parse_json(cell, "metadata")
+    except PanglotError:
         return cell
 
 

@@ -11,17 +11,19 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from filelock import FileLock, Timeout
+from pydantic import BaseModel, Field
 
 from panglot.data import IntArray
 from panglot.encoders import FloatArray
 from panglot.errors import PanglotError
 from panglot.files import explained, sha256, write_json, written_whole
+from panglot.parse import parse_json, read_form, validated
 from panglot.search.bm25 import Bm25Pool, bm25_tokens, query_tokens
 from panglot.search.documents.document import Passage
 from panglot.search.engines.columns import TEXTS, VECTOR, passage_of, passage_table, table_vectors
@@ -34,8 +36,18 @@ SEGMENTS = 32  # more are made one
 QUERIES = 64  # scored at a time
 TRIES = 20
 WAIT = 60.0  # seconds that a writer waits for another
-DAMAGED = "is damaged; delete the index and make it again"
+REMAKE = "delete the index and make it again"
+DAMAGED = f"is damaged; {REMAKE}"
 Flags = npt.NDArray[np.bool_]
+
+
+class _About(NamedTuple):
+    gone: list[str]
+    whole: bool
+
+
+class _Manifest(BaseModel):
+    segments: dict[Annotated[str, Field(pattern=r"^\d{8,}\.arrow$")], str | None]
 
 
 class _Segment:
@@ -52,11 +64,14 @@ class _Segment:
             table = pa.ipc.open_file(memory).read_all()
             if checksum is None:
                 table.validate(full=True)
-            about = json.loads((table.schema.metadata or {}).get(b"panglot", b"{}"))
-        except (pa.ArrowInvalid, ValueError) as error:
+        except (pa.ArrowException, ValueError, OSError) as error:
             raise PanglotError(f"{path}: {DAMAGED}.") from error
-        self.gone: list[str] = about["gone"]
-        self.whole: bool = about["whole"]
+        about = parse_json((table.schema.metadata or {}).get(b"panglot", b"{}"), path, fix=REMAKE)
+        self.gone, self.whole = validated(_About, about, path, fix=REMAKE)
+        kinds = {name: table.schema.field(name).type for name in table.column_names}
+        sound = all(kinds.get(name) == pa.string() for name in TEXTS)
+        if not sound or not pa.types.is_fixed_size_list(kinds.get(VECTOR, pa.null())):
+            raise PanglotError(f"{path}: {DAMAGED}.")
         self.texts = table.select(list(TEXTS))
         self.vectors = table_vectors(table.column(VECTOR)) if len(table) else np.empty((0, 1), np.float32)
         self.ids: list[str] = table.column("id").to_pylist()
@@ -100,10 +115,7 @@ class ExactEngine:
         path = self.folder / FACTS
         if not path.exists():
             return None
-        try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError, RecursionError) as error:
-            raise PanglotError(f"{path}: {DAMAGED}.") from error
+        return read_form(path, dict[str, Any], fix=REMAKE)
 
     def write_facts(self, facts: Facts) -> None:
         """Write ``index.json``, and make the folder."""
@@ -273,10 +285,7 @@ class ExactEngine:
         folder = self.folder / EXACT
         path = folder / MANIFEST
         if path.exists():
-            try:
-                return cast(dict[str, str | None], dict(json.loads(path.read_text("utf-8"))["segments"]))
-            except (ValueError, TypeError, KeyError, RecursionError) as error:
-                raise PanglotError(f"{path}: {DAMAGED}.") from error
+            return read_form(path, _Manifest, fix=REMAKE).segments
         if not folder.exists() and (self.folder / FACTS).exists():
             raise PanglotError(f"{folder}: is gone; the index {DAMAGED}.")
         found = sorted(folder.glob("*.arrow"))

@@ -1,0 +1,118 @@
+"""What holds for every command: its values are checked, and every failure is one sentence."""
+
+import contextlib
+import itertools
+import math
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from panglot.cli import show
+from panglot.errors import PanglotError
+from panglot.files import said_of
+
+DEBUG = "PANGLOT_DEBUG"
+OUTPUTS = ("output", "assets", "runs", "export", "card")  # options that are written to
+LARGEST = 2**31 - 1  # of a whole number in an option
+REPORT = (
+    "This is an error in panglot; please report it with what 'panglot --debug ...' shows, "
+    "where you got panglot from (see CONTRIBUTING.md)."
+)
+NO_MEMORY = "not enough memory; use smaller batches, a smaller model or fewer texts."
+
+
+class CheckedCommand(TyperCommand):
+    """A command whose values are of the kinds that a command line cannot check for each option alone."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse options without a value: ``Path("")`` would be the current folder."""
+        for before, word in itertools.pairwise(["", *args]):
+            name = before if not word else word.removesuffix("=")
+            if name.startswith("--") and (not word or word.endswith("=")) and "=" not in name:
+                raise PanglotError(f"{name}: is empty; give it a value.")
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Check the values, then run the command."""
+        options = {param.name: max(param.opts, key=len) for param in self.params}
+        for name, given in ctx.params.items():
+            for value in given if isinstance(given, list | tuple) else [given]:
+                _check_value(options.get(name, name), value)
+        named = {name: path for name in OUTPUTS if isinstance(path := ctx.params.get(name), Path)}
+        inputs = [
+            value
+            for name, given in ctx.params.items()
+            for value in (given if isinstance(given, list | tuple) else [given])
+            if name not in named and isinstance(value, str | Path)
+        ]
+        for name, path in named.items():
+            _check_output(options[name], path, inputs)
+        return super().invoke(ctx)
+
+
+def _check_value(name: str, value: object) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise PanglotError(f"{name}: {value} is not a finite number; use another.")
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise PanglotError(f"{name}: the number is too large; use one up to {LARGEST}.")
+    if name == "--seed" and isinstance(value, int) and value < 0:
+        raise PanglotError(f"{name}: {value} is negative; use 0 or more.")
+    if isinstance(value, str | Path) and "\0" in str(value):
+        raise PanglotError(f"{name}: has a null character in it; remove it.")
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        raise PanglotError(f"{name}: '{value}' is not UTF-8; write it in UTF-8, or rename the file.")
+
+
+def _check_output(name: str, path: Path, inputs: list[str | Path]) -> None:
+    """Refuse an output below a file, and one that is the file that is read."""
+    there = next((parent for parent in path.parents if parent.exists()), None)
+    if there is not None and not there.is_dir():
+        raise PanglotError(f"{name}: {there} is a file, not a folder; choose another place.")
+    for other in inputs if path.is_file() else []:
+        with contextlib.suppress(OSError, ValueError):
+            if path.samefile(other):
+                raise PanglotError(f"{name}: {path} is read by this command; choose another {name}.")
+
+
+def check_commands(app: typer.Typer) -> None:
+    """Let every command of an application, and of those in it, check its values."""
+    for command in app.registered_commands:
+        command.cls = CheckedCommand
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            check_commands(group.typer_instance)
+
+
+@contextlib.contextmanager
+def one_sentence() -> Iterator[None]:
+    """End the process with one sentence and an exit code where something fails: 2 for bad input, 1 for a bug.
+
+    ``PANGLOT_DEBUG=1`` shows the traceback, too.
+    """
+    try:
+        yield
+    except PanglotError as error:
+        sentence, code = str(error), 2
+    except KeyboardInterrupt:
+        sentence, code = "interrupted.", 130
+    except BrokenPipeError:
+        sentence, code = "", 1  # the reader of a pipe has gone, and there is nobody to tell
+    except OSError as error:
+        sentence, code = said_of(error), 2
+    except Exception as error:
+        short_of_memory = isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+        what = f"{type(error).__name__}: {str(error).strip().split(chr(10))[0]}"
+        sentence, code = (NO_MEMORY, 2) if short_of_memory else (f"{what[:300]}. {REPORT}", 1)
+    else:
+        return
+    if os.environ.get(DEBUG, "0") not in ("", "0"):
+        traceback.print_exc()
+    if sentence:
+        show.complain(sentence)
+    sys.exit(code)
