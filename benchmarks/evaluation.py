@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
 
-from panglot.data import Benchmark, Texts, load_benchmark
-from panglot.encoders import FloatArray, encode, load_encoder
+from panglot.data import Benchmark, FloatArray, Texts, load_benchmark
+from panglot.encoders import encode, load_encoder
 from panglot.evaluation import evaluate_embeddings
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from panglot.encoders import FloatArray
+from panglot.data import FloatArray
 from panglot.search.documents import Passage
 from panglot.search.engines import ENGINES, open_engine
 from panglot.search.facts import IndexFacts

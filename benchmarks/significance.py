@@ -23,7 +23,7 @@ import pyarrow as pa
 from scipy import stats
 
 from panglot.evaluation import ALL, Evaluation
-from panglot.evaluation.compare import compare_results
+from panglot.evaluation.comparison import compare_results
 
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
 ITEMS, RESAMPLES, FLIPS = 1190, 1000, 10_000

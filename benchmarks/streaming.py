@@ -26,9 +26,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from panglot.data import Benchmark, IntArray, Texts
+from panglot.data import Benchmark, FloatArray, IntArray, Texts
 from panglot.data.text_column import TextColumn
-from panglot.encoders import FloatArray
 from panglot.encoders.store import DTYPES, StoreFacts, map_shard, open_store, scale_path, shard_path
 from panglot.encoders.store_write import begin_store, pack
 from panglot.evaluation import exact_ranks

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from panglot.evaluation import Comparison as Comparison
     from panglot.evaluation import Evaluation as Evaluation
     from panglot.evaluation import compare_results
-    from panglot.evaluation import evaluate as evaluate
     from panglot.evaluation import load_results as load_results
+    from panglot.evaluation.run import evaluate as evaluate
     from panglot.search import mine_negatives as mine_negatives
     from panglot.training import TrainingConfig as TrainingConfig
     from panglot.training import train as train

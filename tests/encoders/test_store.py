@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sentence_transformers import SentenceTransformer
 
-from panglot.encoders import FloatArray, encode
+from panglot.data import FloatArray
+from panglot.encoders import encode
 from panglot.encoders import store as store_module
 from panglot.encoders.store import OPEN, Store, StoreFacts, open_store, scale_path, shard_path
 from panglot.encoders.store_write import (

@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from panglot.data import Benchmark
-from panglot.encoders import FloatArray
+from panglot.data import Benchmark, FloatArray
 
 RandomBenchmark = Callable[..., tuple[Benchmark, FloatArray, FloatArray]]
 

@@ -38,7 +38,7 @@ def embeddings() -> Floats:
 
 @pytest.fixture
 def encoded(monkeypatch: pytest.MonkeyPatch, embeddings: Floats) -> None:
-    module = import_module("panglot.evaluation.evaluate")  # the package's name for it is the function's
+    module = import_module("panglot.evaluation.run")  # the package's name for it is the function's
     monkeypatch.setattr(module, "encode", lambda *_, **__: embeddings)
 
 

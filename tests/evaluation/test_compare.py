@@ -13,7 +13,7 @@ from scipy import stats
 from panglot.errors import PanglotError
 from panglot.evaluation import ALL, Evaluation, compare, compare_results, tidy
 from panglot.evaluation.aggregate import DISTANCE, STANDARD, align, all_cells, by_language
-from panglot.evaluation.compare import correct, reverse, run_names
+from panglot.evaluation.comparison import correct, reverse, run_names
 from panglot.evaluation.groups import language_kinds, named_languages, pair_groups, pair_kinds, query_groups
 
 LANGUAGES = ("de", "en", "sw")

@@ -19,8 +19,8 @@ from panglot.evaluation import (
     evaluate_embeddings,
     load_results,
 )
-from panglot.evaluation.evaluate import embed_benchmark
 from panglot.evaluation.results import describe_benchmark
+from panglot.evaluation.run import embed_benchmark
 from panglot.evaluation.suite import evaluate_suite, evaluate_suite_embeddings
 
 GERMAN = bitext(

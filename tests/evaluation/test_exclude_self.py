@@ -7,8 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panglot.data import Benchmark, Texts
-from panglot.encoders import FloatArray
+from panglot.data import Benchmark, FloatArray, Texts
 from panglot.evaluation.exclude_self import ranks_without_left_out
 from panglot.evaluation.ranks import Ranks, exact_ranks
 

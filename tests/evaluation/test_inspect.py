@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from panglot.data import Benchmark, sample_benchmark
-from panglot.encoders import FloatArray
+from panglot.data import Benchmark, FloatArray, sample_benchmark
 from panglot.errors import PanglotError
 from panglot.evaluation import evaluate, exact_ranks, per_query
 from panglot.evaluation.inspect import (

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from panglot.data import Benchmark
-from panglot.encoders import FloatArray
+from panglot.data import Benchmark, FloatArray
 from panglot.evaluation import Ranks, exact_ranks
 from panglot.evaluation.scores import COLUMNS
 

@@ -14,7 +14,7 @@ from panglot.encoders import encode
 from panglot.encoders.store import open_store
 from panglot.errors import PanglotError
 from panglot.evaluation import evaluate
-from panglot.evaluation.evaluate import embed_queries
+from panglot.evaluation.run import embed_queries
 from panglot.evaluation.stores import corpus_facts, encode_passages, load_reader, store_facts
 
 MakeBenchmark = Callable[..., Benchmark]

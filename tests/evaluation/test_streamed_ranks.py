@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panglot.data import Benchmark
-from panglot.encoders import FloatArray
+from panglot.data import Benchmark, FloatArray
 from panglot.encoders.store import Store, StoreFacts, open_store, scale_path, shard_path
 from panglot.encoders.store_write import begin_store, pack
 from panglot.errors import PanglotError

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panglot.data import Benchmark
-from panglot.encoders import FloatArray
+from panglot.data import Benchmark, FloatArray
 from panglot.evaluation.top import SPARE, top_passages
 from panglot.evaluation.trec import write_runs
 

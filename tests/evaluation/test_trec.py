@@ -4,8 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from panglot.data import Benchmark
-from panglot.encoders import FloatArray
+from panglot.data import Benchmark, FloatArray
 from panglot.errors import PanglotError
 from panglot.evaluation import write_runs
 

@@ -8,8 +8,8 @@ import pytest
 import pytrec_eval
 from sentence_transformers import SentenceTransformer
 
-from panglot.data import Benchmark, load_benchmark
-from panglot.encoders import FloatArray, encode
+from panglot.data import Benchmark, FloatArray, load_benchmark
+from panglot.encoders import encode
 from panglot.evaluation import ALL, Evaluation, evaluate_embeddings
 
 Data = tuple[Benchmark, FloatArray, FloatArray]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from panglot import PanglotError
-from panglot.training import Lora, config, known_settings, parse_override, read_recipe
+from panglot import PanglotError, encoders
+from panglot.training import Lora, known_settings, parse_override, read_recipe
 from panglot.training.config import TrainingPart
 
 RECIPE = """
@@ -83,7 +83,7 @@ def test_what_nobody_says_is_as_tested_for_the_model(recipe: Path, tmp_path: Pat
 def test_bfloat16_is_a_tested_setting_where_the_machine_is_fast_at_it(
     monkeypatch: pytest.MonkeyPatch, fast: bool
 ) -> None:
-    monkeypatch.setattr(config, "computes_bfloat16", lambda: fast)
+    monkeypatch.setattr(encoders, "computes_bfloat16", lambda: fast)
     assert read_recipe(None, {}).training.bf16 is fast
     assert read_recipe(None, {"training.bf16": True}).training.bf16
 

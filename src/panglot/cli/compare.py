@@ -34,7 +34,7 @@ def compare(
 
       panglot compare zero-shot.json hybrid.json --measure nDCG@10
     """
-    from panglot.evaluation.compare import check_drawing, compare_results, run_names
+    from panglot.evaluation.comparison import check_drawing, compare_results, run_names
     from panglot.evaluation.results import load_results
     from panglot.report.compare_tables import (
         change_by_language_table,

@@ -247,7 +247,7 @@ def _benchmark(
     from panglot.encoders import load_encoder
     from panglot.encoders.store import open_store
     from panglot.evaluation import evaluate as run_evaluation
-    from panglot.evaluation.evaluate import embed_queries
+    from panglot.evaluation.run import embed_queries
     from panglot.training import training_of
 
     kinds = parse_kinds(perturb) if perturb else []

@@ -56,7 +56,7 @@ def report(
 
       panglot report zero-shot.json hybrid.json --output report.html --assets figures --reference paper
     """
-    from panglot.evaluation.compare import check_drawing
+    from panglot.evaluation.comparison import check_drawing
     from panglot.evaluation.results import load_results
     from panglot.report import gather, read_failures, reference_for, write_report
     from panglot.report.charts import check_installed

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 IntArray = npt.NDArray[np.integer]
+FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from sentence_transformers import SentenceTransformer
 
-from panglot.data import Benchmark, IntArray, ParallelPairs
-from panglot.encoders.encode import FloatArray, encode
+from panglot.data import Benchmark, FloatArray, IntArray, ParallelPairs
+from panglot.encoders.encoding import encode
 from panglot.encoders.load import model_sha256, passage_prompt, query_prompt
 from panglot.errors import PanglotError
 from panglot.files import written_whole

@@ -21,10 +21,9 @@ from panglot.encoders.deberta import restore_character_map
 from panglot.encoders.embedded import EMBEDDED, ORIGINAL, embedded_checkpoint
 from panglot.encoders.embedded import PROMPTS as E5_PROMPTS
 from panglot.encoders.laser import Laser2, release_file
+from panglot.encoders.names import base_models, last_part
 from panglot.encoders.onnx import OnnxTransformer
 from panglot.errors import PanglotError
-from panglot.files import read_whole
-from panglot.parse import LARGEST_SETTINGS, parse_yaml
 
 SHORTEST = 8  # tokens: a text keeps some of its own between the special ones
 RAW_PROMPTS = {"query": "Query: ", "document": "Passage: "}
@@ -111,19 +110,6 @@ def model_sha256(model: SentenceTransformer) -> str:
     return digest.hexdigest()
 
 
-def known_names(name: str) -> list[str]:
-    """Return the end of a model's name, and of those that its card names as its base, in lower case.
-
-    Nothing is fetched: only the card in a folder is read.
-    """
-    card = Path(name) / "README.md"
-    return [_last(name), *map(_last, _base_models(str(card) if card.is_file() else None))]
-
-
-def _last(name: str) -> str:
-    return name.rstrip("/").rsplit("/", 1)[-1].lower()
-
-
 def describe_prompts(model: SentenceTransformer) -> str:
     """Say in one line which prompts a model puts before texts."""
     query, passage = query_prompt(model), passage_prompt(model)
@@ -194,15 +180,14 @@ def _load(
         limit = _length_limit(model)  # RoBERTa's tokenizers may allow two tokens more than it has positions
         if limit is not None and (model.max_seq_length or limit + 1) > limit:
             model.max_seq_length = limit
-    bases = _base_models(find("README.md"))
+    bases = base_models(find("README.md"))
     if modules is not None and not any(
         model.prompts.values()
     ):  # sentence-transformers saves missing ones as empty
-        model.prompts |= _known_prompts(model, [_last(name), *map(_last, bases)])
+        model.prompts |= _known_prompts(model, [last_part(name), *map(last_part, bases)])
     if path.exists():  # of a model of the hub, sentence-transformers knows the name
-        known = (
-            [f"intfloat/{_last(name)}"] if any(re.fullmatch(e5, _last(name)) for e5 in KNOWN_PROMPTS) else []
-        )
+        last = last_part(name)
+        known = [f"intfloat/{last}"] if any(re.fullmatch(e5, last) for e5 in KNOWN_PROMPTS) else []
         model.model_card_data.base_model = next(iter([*bases, *known]), None)
     return model
 
@@ -288,19 +273,6 @@ def _known_prompts(model: SentenceTransformer, names: Sequence[str]) -> dict[str
     modules = tuple(type(module).__name__ for module in model)
     small = shape == E5_SMALL and modules == E5_SMALL_MODULES and model.max_seq_length == E5_SMALL_LENGTH
     return E5_PROMPTS if small else {}
-
-
-def _base_models(card: str | None) -> list[str]:
-    """Return the ``base_model`` of a model card: one name, several, or none."""
-    if card is None:
-        return []
-    text = read_whole(Path(card), LARGEST_SETTINGS).decode("utf-8", "replace")
-    try:  # a card that cannot be read names nothing
-        head = parse_yaml(text.split("\n---")[0].removeprefix("---"), card) if text.startswith("---") else {}
-    except PanglotError:
-        return []
-    base = head.get("base_model") if isinstance(head, dict) else None
-    return [str(one) for one in (base if isinstance(base, list) else [base] if base else [])]
 
 
 def _hub_answers(name: str, revision: str | None) -> bool:

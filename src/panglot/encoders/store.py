@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from panglot.data import IntArray
-from panglot.encoders.encode import FloatArray
+from panglot.data import FloatArray, IntArray
 from panglot.errors import PanglotError
 from panglot.parse import read_form, validated
 

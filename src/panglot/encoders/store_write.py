@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from sentence_transformers import SentenceTransformer
 
-from panglot.encoders.encode import FloatArray, encode
+from panglot.data import FloatArray
+from panglot.encoders.encoding import encode
 from panglot.encoders.load import model_sha256, passage_prompt
 from panglot.encoders.store import (
     DTYPES,

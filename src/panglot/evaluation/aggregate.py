@@ -8,7 +8,7 @@ those of every other group of languages.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,9 @@ import pyarrow as pa
 from panglot.data import Benchmark, IntArray
 from panglot.errors import PanglotError
 from panglot.evaluation.measures import DEFAULT_MEASURES, make_ranking, measure, rank_distance
-from panglot.evaluation.ranks import Ranks
+
+if TYPE_CHECKING:
+    from panglot.evaluation.ranks import Ranks
 
 ARROW = "→"  # between query and passage language; language codes hold hyphens
 ALL = "*"  # the pool of all languages, among language codes
@@ -30,7 +32,7 @@ Mask = npt.NDArray[np.bool_]
 Grouping = Callable[[pd.DataFrame], Mapping[str, Mask]]  # of the frame of cells: masks ``(C,)`` by name
 
 
-def per_query(benchmark: Benchmark, ranks: Ranks, measures: Sequence[str] = DEFAULT_MEASURES) -> pa.Table:
+def per_query(benchmark: Benchmark, ranks: "Ranks", measures: Sequence[str] = DEFAULT_MEASURES) -> pa.Table:
     """Return one row per query and pool that holds a relevant passage for it.
 
     Columns: query_id, item, query_language, pool (a language, or ``*`` for all), relevant (how many),

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from panglot.data import IntArray
-from panglot.encoders import FloatArray
+from panglot.data import FloatArray, IntArray
 
 CHUNK = 128  # columns counted together: only chunks with something near a limit are looked at again
 CACHED = 1 << 18  # scores counted together, so that they stay in the processor's cache

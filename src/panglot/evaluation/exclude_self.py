@@ -6,8 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from panglot.data import Benchmark
-from panglot.encoders import FloatArray
+from panglot.data import Benchmark, FloatArray
 from panglot.evaluation.ranks import Ranks, exact_ranks
 from panglot.evaluation.scores import Vectors
 

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 from sentence_transformers import SentenceTransformer
 
-from panglot.data import Benchmark, IntArray
-from panglot.encoders import FloatArray, encode, model_sha256, passage_prompt, query_prompt
+from panglot.data import Benchmark, FloatArray, IntArray
+from panglot.encoders import encode, model_sha256, passage_prompt, query_prompt
 from panglot.encoders.language_means import centre_benchmark, corpus_means
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import ALL
-from panglot.evaluation.evaluate import embed_benchmark
+from panglot.evaluation.run import embed_benchmark
 from panglot.evaluation.scores import Vectors, gathered_scores, tie_order
 from panglot.evaluation.top import top_of_pool
 

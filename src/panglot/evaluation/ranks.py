@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from panglot.data import Benchmark, IntArray
-from panglot.encoders import FloatArray, Store
+from panglot.data import Benchmark, FloatArray, IntArray
+from panglot.encoders import Store
 from panglot.errors import PanglotError
 from panglot.evaluation.counting import CHUNK, Pairs, count_above
 from panglot.evaluation.scores import (

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NotRequired
+from typing import TYPE_CHECKING, Any, NotRequired
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from sentence_transformers import SentenceTransformer
 from typing_extensions import TypedDict
 
+from panglot import encoders
 from panglot.data import Benchmark
-from panglot.encoders import model_sha256, passage_prompt, query_prompt
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import (
     ALL,
@@ -85,6 +84,9 @@ class ResultsFile(TypedDict):
     per_query: NotRequired[str]
     versions: NotRequired[dict[str, str] | None]
 
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 SCHEMA_VERSION = 1
 FIX = "copy it again, or name a file that panglot evaluate --output wrote"
@@ -307,12 +309,14 @@ def versions() -> dict[str, str]:
     return found
 
 
-def describe_model(model: SentenceTransformer, name: str, training: dict[str, Any] | None) -> dict[str, Any]:
+def describe_model(
+    model: "SentenceTransformer", name: str, training: dict[str, Any] | None
+) -> dict[str, Any]:
     """Return a model's name, checksum, prompts, maximum length and how it was trained."""
     return {
         "name": name,
-        "sha256": model_sha256(model),
-        "prompts": {"query": query_prompt(model), "passage": passage_prompt(model)},
+        "sha256": encoders.model_sha256(model),
+        "prompts": {"query": encoders.query_prompt(model), "passage": encoders.passage_prompt(model)},
         "max_length": model.max_seq_length,
         "training": training,
     }

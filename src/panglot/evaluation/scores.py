@@ -12,8 +12,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from panglot.data import Benchmark, IntArray
-from panglot.encoders import FloatArray
+from panglot.data import Benchmark, FloatArray, IntArray
 from panglot.encoders.store import Store
 
 Vectors = FloatArray | Store  # both have a length, and rows by slice or by an array of integers

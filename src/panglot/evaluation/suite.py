@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 from sentence_transformers import SentenceTransformer
 
+from panglot.data import FloatArray
 from panglot.data.suite import Suite, merge
-from panglot.encoders import FloatArray
 from panglot.encoders.language_means import Centre, centre_benchmark, check_centre, chosen_means
 from panglot.evaluation.aggregate import ALL, per_query, summarise
-from panglot.evaluation.evaluate import Progress, embed_benchmark
 from panglot.evaluation.exclude_self import ranks_without_left_out
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
 from panglot.evaluation.results import Evaluation, describe_benchmark, describe_model, describe_run
+from panglot.evaluation.run import Progress, embed_benchmark
 from panglot.evaluation.trec import DEPTH, check_ids, write_runs
 
 Embeddings = tuple[FloatArray, FloatArray]

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from panglot.data import Benchmark, IntArray
-from panglot.encoders import FloatArray
+from panglot.data import Benchmark, FloatArray, IntArray
 from panglot.evaluation.scores import (
     COLUMNS,
     SMALLEST,

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from panglot.data import Benchmark, IntArray
-from panglot.encoders import FloatArray
+from panglot.data import Benchmark, FloatArray, IntArray
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import ALL
 from panglot.evaluation.scores import (

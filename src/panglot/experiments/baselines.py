@@ -18,7 +18,7 @@ from panglot.encoders import EMBEDDED
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import DISTANCE, all_cells
-from panglot.evaluation.compare import ALPHA, reverse
+from panglot.evaluation.comparison import ALPHA, reverse
 from panglot.evaluation.significance import FLIPS
 from panglot.experiments.display import dots, picture, seed_tables
 from panglot.experiments.experiment import Experiment, Findings

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from panglot.evaluation.aggregate import Aligned, Grouping, all_cells, by_language
-from panglot.evaluation.compare import power_notes
+from panglot.evaluation.comparison import power_notes
 from panglot.report.blocks import Picture
 from panglot.report.charts import Chart, colour_of, data_of, finished, shape_of
 from panglot.report.colours import RUNS

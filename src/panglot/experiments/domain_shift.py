@@ -19,7 +19,7 @@ from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import DISTANCE, Aligned, Array, align
 from panglot.evaluation.bootstrap import Draws, bounds, draw
-from panglot.evaluation.compare import ALPHA, correct
+from panglot.evaluation.comparison import ALPHA, correct
 from panglot.experiments.display import WHOLE, as_differences, comparison_tables, dots, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of

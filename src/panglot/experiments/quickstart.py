@@ -6,16 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from panglot.data import Benchmark, sample_benchmark, sample_pairs
-from panglot.encoders import (
-    EMBEDDED,
-    FloatArray,
-    computes_bfloat16,
-    encode,
-    load_encoder,
-    passage_prompt,
-    query_prompt,
-)
+from panglot.data import Benchmark, FloatArray, sample_benchmark, sample_pairs
+from panglot.encoders import EMBEDDED, computes_bfloat16, encode, load_encoder, passage_prompt, query_prompt
 from panglot.evaluation import Evaluation, evaluate
 from panglot.evaluation.ranks import Ranks, exact_ranks
 from panglot.training import StepReport, train, training_of

@@ -14,7 +14,7 @@ from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import DISTANCE, Aligned, Grouping
 from panglot.evaluation.bootstrap import bounds, draw, interval
-from panglot.evaluation.compare import FIGURE, correct
+from panglot.evaluation.comparison import FIGURE, correct
 from panglot.evaluation.groups import named_languages, pair_groups, pair_kinds
 from panglot.experiments.display import WHOLE, as_differences, comparison_tables, dots, picture
 from panglot.experiments.experiment import Experiment, Findings

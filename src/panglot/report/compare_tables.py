@@ -8,7 +8,7 @@ import pandas as pd
 
 from panglot.evaluation import Comparison
 from panglot.evaluation.aggregate import ARROW, DISTANCE
-from panglot.evaluation.compare import ALPHA
+from panglot.evaluation.comparison import ALPHA
 from panglot.languages import language_name
 from panglot.report.blocks import number
 from panglot.report.frames import Table, texts, wide

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from panglot.errors import PanglotError
 from panglot.evaluation.bootstrap import RESAMPLES, intervals
-from panglot.evaluation.compare import (
+from panglot.evaluation.comparison import (
     ALPHA,
     check_comparable,
     check_measure,

@@ -1,8 +1,7 @@
 """Search: put a trained encoder to work."""
 
-from panglot.search.bm25 import bm25_evaluation
-from panglot.search.exact import Hit, search
-from panglot.search.mine import mine_negatives
-from panglot.search.mined import Mined
+import lazy_loader
 
-__all__ = ["Hit", "Mined", "bm25_evaluation", "mine_negatives", "search"]
+# the public names stand in __init__.pyi; each is imported on first use, so that a command that needs no
+# model, or whose input is wrong, does not wait for torch
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from panglot.data import Benchmark, IntArray
-from panglot.encoders import FloatArray
+from panglot.data import Benchmark, FloatArray, IntArray
 from panglot.errors import PanglotError
 from panglot.evaluation import Ranks, per_query, summarise
 from panglot.evaluation.bias.readings import TOP

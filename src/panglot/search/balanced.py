@@ -11,8 +11,7 @@ from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
-from panglot.data import IntArray
-from panglot.encoders import FloatArray
+from panglot.data import FloatArray, IntArray
 from panglot.errors import PanglotError
 
 Id = TypeVar("Id", bound=Hashable)

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 import regex
 
-from panglot.data import Benchmark, IntArray
-from panglot.encoders import FloatArray
+from panglot.data import Benchmark, FloatArray, IntArray
 from panglot.errors import PanglotError
 from panglot.evaluation import (
     DEFAULT_MEASURES,

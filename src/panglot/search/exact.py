@@ -1,12 +1,17 @@
 """Exact search: the best passages of a pool that fits in memory, whatever their language."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sentence_transformers import SentenceTransformer
 
-from panglot.data import Texts
-from panglot.encoders import FloatArray, encode, query_prompt
+from panglot import encoders
+from panglot.data import FloatArray, Texts
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,6 @@ def search(
         vectors: ``(P, d)`` their unit vectors.
         limit: how many at most.
     """
-    scores = vectors @ encode(model, [query], query_prompt(model))[0]
+    scores = vectors @ encoders.encode(model, [query], encoders.query_prompt(model))[0]
     best = np.argsort(-scores, kind="stable")[:limit]
     return [Hit(int(row), float(scores[row]), passages.texts[row]) for row in best]

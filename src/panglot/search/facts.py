@@ -1,23 +1,21 @@
 """What an index remembers of the model that made it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sentence_transformers import SentenceTransformer
-
-from panglot.encoders import (
-    LanguageMeans,
-    holds_language_means,
-    load_language_means,
-    model_sha256,
-    passage_prompt,
-    query_prompt,
-)
+from panglot import encoders
 from panglot.errors import PanglotError
 from panglot.parse import validated
 from panglot.search.documents.document import short_digest
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from panglot.encoders import LanguageMeans
 
 SCHEMA = 1
 
@@ -50,7 +48,7 @@ class IndexFacts:
         """Return what an engine keeps."""
         return {"schema": SCHEMA, **asdict(self), "languages": list(self.languages)}
 
-    def with_languages(self, codes: Sequence[str]) -> "IndexFacts":
+    def with_languages(self, codes: Sequence[str]) -> IndexFacts:
         """Return the facts with more languages."""
         return replace(self, languages=tuple(sorted({*self.languages, *codes})))
 
@@ -72,8 +70,8 @@ def facts_of(
     limit = model.max_seq_length
     return IndexFacts(
         name=name,
-        sha256=model_sha256(model),
-        prompts={"query": query_prompt(model), "passage": passage_prompt(model)},
+        sha256=encoders.model_sha256(model),
+        prompts={"query": encoders.query_prompt(model), "passage": encoders.passage_prompt(model)},
         max_length=None if limit is None else int(limit),
         dimension=dimension,
         centring=None if means is None else means_digest(means),
@@ -91,9 +89,9 @@ def means_digest(means: LanguageMeans) -> str:
 
 def own_means(name: str) -> LanguageMeans:
     """Return the language means in a model's folder."""
-    if not holds_language_means(Path(name)):
+    if not encoders.holds_language_means(Path(name)):
         raise PanglotError(f"'{name}' has no language means; compute them with panglot centre.")
-    return load_language_means(name)
+    return encoders.load_language_means(name)
 
 
 def check_same(facts: IndexFacts, other: IndexFacts, place: str) -> None:

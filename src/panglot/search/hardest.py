@@ -5,8 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from panglot.data import IntArray
-from panglot.encoders import FloatArray
+from panglot.data import FloatArray, IntArray
 
 # queries and candidates scored at a time: on a processor what its cache holds, on a GPU some 2 GiB
 BLOCKS = {"cpu": (512, 2048), "cuda": (4096, 16384)}

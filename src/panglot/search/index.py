@@ -1,15 +1,18 @@
 """An index: documents in, updated and taken out by id; nothing that is in it is encoded again."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sentence_transformers import SentenceTransformer
 
-from panglot.encoders import FloatArray, LanguageMeans, centre, check_means, encode
+from panglot import encoders
+from panglot.data import FloatArray
 from panglot.errors import PanglotError
 from panglot.search.documents import Document, Passage, passages_of
 from panglot.search.documents.document import is_text
@@ -17,6 +20,11 @@ from panglot.search.documents.split import length_limit, token_counter
 from panglot.search.engines import Engine, Kept, open_engine
 from panglot.search.engines.engine import NONE_THERE
 from panglot.search.facts import IndexFacts, check_same, facts_from_json, facts_of
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from panglot.encoders import LanguageMeans
 
 PART = 1024  # documents looked at a time: what is lost, at most, when the process is stopped
 MOST = 4096  # passages encoded and written at a time
@@ -103,7 +111,7 @@ def make_index(
         PanglotError: the index holds vectors of another model, or made in another way.
     """
     if means is not None:
-        check_means(means, model)
+        encoders.check_means(means, model)
     opened = open_engine(place, engine)
     found = opened.facts()
     if found is None:
@@ -243,7 +251,7 @@ def _vectors(
     known = index.engine.vectors(sorted(moved)) if moved else {}
     fresh = [row for row, passage in enumerate(passages) if passage.id not in known]
     vectors = np.empty((len(passages), index.facts.dimension), np.float32)
-    encoded = encode(
+    encoded = encoders.encode(
         model,
         [passages[k].encoded for k in fresh],
         index.facts.prompts["passage"],
@@ -253,7 +261,7 @@ def _vectors(
     if means is not None and fresh:
         codes = sorted({passages[k].language for k in fresh})
         languages = np.array([codes.index(passages[k].language) for k in fresh], np.int64)
-        encoded = centre(encoded, languages, codes, means.passage)
+        encoded = encoders.centre(encoded, languages, codes, means.passage)
     if not np.isfinite(encoded).all():
         raise PanglotError("the model gives vectors that are not finite; check that its training went well.")
     vectors[fresh] = encoded

@@ -1,13 +1,15 @@
 """Questions to an index: dense, hybrid, filtered, balanced."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sentence_transformers import SentenceTransformer
 
-from panglot.encoders import FloatArray, LanguageMeans, centre, encode
+from panglot import encoders
+from panglot.data import FloatArray
 from panglot.errors import PanglotError
 from panglot.languages import chosen_languages, primary_language
 from panglot.search.balanced import SAMPLE, calibrated, chance_scores, check_balance, in_turns
@@ -17,6 +19,11 @@ from panglot.search.engines import Filter, Found
 from panglot.search.facts import check_same, facts_of
 from panglot.search.fusion import reciprocal_ranks
 from panglot.search.index import Index
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from panglot.encoders import LanguageMeans
 
 DEPTH = 100  # passages of each list that is fused
 MOST = 1000  # results
@@ -77,14 +84,14 @@ def embed_questions(
     """
     if not all(is_text(question) for question in questions):
         raise PanglotError("a question holds half a character (a lone surrogate); write it otherwise.")
-    vectors = encode(model, questions, index.facts.prompts["query"])
+    vectors = encoders.encode(model, questions, index.facts.prompts["query"])
     if index.facts.centring is None:
         return vectors
     if means is None:
         raise PanglotError(f"{index.place}: is centred; give the language means that it was made with.")
     of_question = list(languages) if languages else detect_languages(questions)
     codes = sorted(set(of_question))
-    return centre(vectors, np.array([codes.index(code) for code in of_question]), codes, means.query)
+    return encoders.centre(vectors, np.array([codes.index(code) for code in of_question]), codes, means.query)
 
 
 def search_index(

@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 import torch
 from sentence_transformers import SentenceTransformer
 
-from panglot.data import IntArray, ParallelPairs
+from panglot.data import FloatArray, IntArray, ParallelPairs
 from panglot.data.equality import SLICE, canonical, connected, fingerprints_of
-from panglot.encoders import FloatArray, encode, passage_prompt, query_prompt
+from panglot.encoders import encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
 from panglot.search.hardest import BLOCKS, REASONS, hardest
 from panglot.search.mined import Mined, table_rows

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panglot.encoders import FloatArray
+from panglot.data import FloatArray
 from panglot.search.engines import Filter
 from panglot.search.index import Index
 

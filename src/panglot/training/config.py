@@ -1,5 +1,6 @@
 """The settings of a training run: one class for ``train``, a recipe (TOML) and the command line."""
 
+import copy
 import difflib
 import math
 import re
@@ -9,17 +10,22 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from panglot import encoders
 from panglot.batches import Strategy
 from panglot.data.catalogue.training import is_training_set
 from panglot.data.pairs_files.columns import check_columns
 from panglot.data.pairs_files.hub import is_hub_source
 from panglot.data.pairs_files.read import SAMPLE
-from panglot.encoders import EMBEDDED, computes_bfloat16, known_names
+from panglot.encoders.embedded import EMBEDDED
+from panglot.encoders.names import known_names
 from panglot.errors import PanglotError
+from panglot.evaluation.measures import parse_measure
 from panglot.parse import parse_toml, read_toml, what_is_wrong
-from panglot.training.held_out import BEST, check_metric
-from panglot.training.optimizer import EmbeddingUpdate
 
+BEST = "AP"  # the mean over the three settings
+SETTINGS = ("monolingual", "crosslingual", "multilingual")
+RANK_DISTANCE = "rank_distance"
+EmbeddingUpdate = Literal["sparse", "frozen", "dense"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -253,6 +259,9 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
     named = (
         overrides.get("model.name") or (model.get("name") if isinstance(model, dict) else None) or EMBEDDED
     )
+    _lay_over(
+        copy.deepcopy(values), overrides, str(path or "")
+    )  # what is wrong is said before torch is loaded
     tested = {
         key: value
         for key, value in known_settings(str(named)).items()
@@ -268,7 +277,7 @@ def known_settings(model: str) -> dict[str, Any]:
     """
     for family, settings in TESTED.items():
         if any(re.fullmatch(family, name) for name in known_names(model)):
-            return {k: v for k, v in settings.items() if k != "training.bf16" or computes_bfloat16()}
+            return {k: v for k, v in settings.items() if k != "training.bf16" or encoders.computes_bfloat16()}
     return {}
 
 
@@ -353,3 +362,17 @@ def parse_override(text: str) -> tuple[str, Any]:
         return name.strip(), parse_toml(f"value = {value}", name)["value"]
     except PanglotError:
         return name.strip(), value.strip()
+
+
+def check_metric(metric: str) -> str | None:
+    """Return the measure in ``AP``, ``nDCG@10``, ``multilingual_R@100``...; None for ``rank_distance``.
+
+    Raises:
+        PanglotError: it is no such figure.
+    """
+    if metric == RANK_DISTANCE:
+        return None
+    setting, underscore, rest = metric.partition("_")
+    name = rest if underscore and setting in SETTINGS else metric
+    parse_measure(name)
+    return name

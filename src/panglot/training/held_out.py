@@ -8,12 +8,10 @@ from sentence_transformers import SentenceTransformer
 from panglot.data import ParallelPairs, benchmark_from_pairs
 from panglot.encoders import cut_at, encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
-from panglot.evaluation import exact_ranks, parse_measure, per_query, summarise
+from panglot.evaluation import exact_ranks, per_query, summarise
+from panglot.training.config import BEST, RANK_DISTANCE, SETTINGS, check_metric
 
 Measure = Callable[[SentenceTransformer], dict[str, float]]
-BEST = "AP"  # the mean over the three settings
-SETTINGS = ("monolingual", "crosslingual", "multilingual")
-RANK_DISTANCE = "rank_distance"
 
 
 def held_out_measure(
@@ -64,22 +62,3 @@ def held_out_measure(
         return means
 
     return measure
-
-
-def check_metric(metric: str) -> str | None:
-    """Return the measure in ``AP``, ``nDCG@10``, ``multilingual_R@100``...; None for ``rank_distance``.
-
-    Raises:
-        PanglotError: it is no such figure.
-    """
-    if metric == RANK_DISTANCE:
-        return None
-    setting, underscore, rest = metric.partition("_")
-    name = rest if underscore and setting in SETTINGS else metric
-    parse_measure(name)
-    return name
-
-
-def less_is_better(metric: str) -> bool:
-    """Say whether a smaller figure is the better one."""
-    return metric == RANK_DISTANCE

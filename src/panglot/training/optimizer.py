@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
-EmbeddingUpdate = Literal["sparse", "frozen", "dense"]
+from panglot.training.config import EmbeddingUpdate
 
 
 class LazyAdamW(torch.optim.AdamW):

@@ -1,24 +1,24 @@
 """Run a recipe: load what it names, train one model or one a language."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sentence_transformers import SentenceTransformer
-
+from panglot import encoders, training
 from panglot.batches import make_sampler
 from panglot.data import ParallelPairs, load_pairs, pairs_from_benchmark, read_lareqa
 from panglot.data.catalogue.training import is_training_set, training_pairs
 from panglot.data.pairs_files.hub import is_hub_source
-from panglot.encoders import (
-    describe_prompts,
-    holds_language_means,
-    load_encoder,
-    means_of_pairs,
-    save_language_means,
-)
 from panglot.errors import PanglotError
 from panglot.languages import check_languages, matches, matching
-from panglot.training import StepReport, Training, TrainingConfig, is_first, override, train
+from panglot.training.config import TrainingConfig, override
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from panglot.training import StepReport, Training
 
 
 def load_source(source: str | Path, columns: Mapping[str, str] | None = None) -> ParallelPairs:
@@ -84,9 +84,9 @@ def run_recipe(
 
 def _load(recipe: TrainingConfig, note: Callable[[str], None] | None) -> SentenceTransformer:
     """Load the encoder, and say which prompts it puts before texts."""
-    model = load_encoder(recipe.model.name, trust_remote_code=recipe.model.trust_remote_code)
+    model = encoders.load_encoder(recipe.model.name, trust_remote_code=recipe.model.trust_remote_code)
     if note is not None:
-        note(f"{recipe.model.name}: {describe_prompts(model)}")
+        note(f"{recipe.model.name}: {encoders.describe_prompts(model)}")
     return model
 
 
@@ -138,7 +138,7 @@ def _able(
 
 def _lacks_means(recipe: TrainingConfig, folder: Path) -> bool:
     """Say whether a finished model still needs the means of its languages."""
-    return recipe.model.centre and is_first() and not holds_language_means(folder)
+    return recipe.model.centre and training.is_first() and not encoders.holds_language_means(folder)
 
 
 def train_recipe(
@@ -155,10 +155,11 @@ def train_recipe(
 ) -> Training:
     """Train a loaded model as a recipe says, on loaded pairs; see ``panglot.training.train``."""
     if resume and (output / "modules.json").exists() and _lacks_means(recipe, output):
-        trained = load_encoder(str(output), trust_remote_code=recipe.model.trust_remote_code)
-        save_language_means(output, means_of_pairs(trained, sources))  # what a killed run had left to do
-        return Training(recipe.training.steps, {}, [], finished=True)
-    outcome = train(
+        trained = encoders.load_encoder(str(output), trust_remote_code=recipe.model.trust_remote_code)
+        # what a killed run had left to do
+        encoders.save_language_means(output, encoders.means_of_pairs(trained, sources))
+        return training.Training(recipe.training.steps, {}, [], finished=True)
+    outcome = training.train(
         model,
         sources,
         output,
@@ -169,6 +170,6 @@ def train_recipe(
         tell=tell,
         note=note,
     )
-    if recipe.model.centre and outcome.finished and is_first():
-        save_language_means(output, means_of_pairs(model, sources))
+    if recipe.model.centre and outcome.finished and training.is_first():
+        encoders.save_language_means(output, encoders.means_of_pairs(model, sources))
     return outcome

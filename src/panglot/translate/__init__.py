@@ -1,17 +1,5 @@
 """Machine translation: pairs made parallel with any translation model that transformers loads."""
 
-from panglot.translate.checks import Bounds, problem_of
-from panglot.translate.models import Translator, load_translator
-from panglot.translate.texts import translate_texts
-from panglot.translate.translate import FIELDS, Translation, translate_pairs
+import lazy_loader
 
-__all__ = [
-    "FIELDS",
-    "Bounds",
-    "Translation",
-    "Translator",
-    "load_translator",
-    "problem_of",
-    "translate_pairs",
-    "translate_texts",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

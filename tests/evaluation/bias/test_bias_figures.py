@@ -6,8 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from panglot.data import Benchmark
-from panglot.encoders import FloatArray
+from panglot.data import Benchmark, FloatArray
 from panglot.evaluation import exact_ranks, per_query
 from panglot.evaluation.bias import READINGS, bias_figures, with_columns
 

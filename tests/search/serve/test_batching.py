@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from panglot.encoders import FloatArray
+from panglot.data import FloatArray
 from panglot.search.serve.batching import EncodingQueue, QueueFullError
 
 

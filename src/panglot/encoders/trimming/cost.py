@@ -9,7 +9,7 @@ import numpy as np
 from sentence_transformers import SentenceTransformer
 
 from panglot.data import IntArray, ParallelPairs, sample_benchmark
-from panglot.encoders.encode import encode
+from panglot.encoders.encoding import encode
 from panglot.encoders.load import passage_prompt, query_prompt
 from panglot.encoders.trimming.choice import Vocabulary, rows_of, texts_of
 

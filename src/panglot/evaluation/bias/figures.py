@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from panglot.data import Benchmark, IntArray
-from panglot.encoders import FloatArray
+from panglot.data import Benchmark, FloatArray, IntArray
 from panglot.evaluation.aggregate import ALL
 from panglot.evaluation.bias.peer import kruskal_wallis, peer
 from panglot.evaluation.bias.preference import own_language_preference

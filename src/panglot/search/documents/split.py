@@ -1,16 +1,20 @@
 """Documents cut into passages: whole sentences, as many as fit into so many tokens."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import regex
-from sentence_transformers import SentenceTransformer
 
-from panglot.encoders import passage_prompt
-from panglot.encoders.encode import token_lengths
+from panglot import encoders
 from panglot.errors import PanglotError
 from panglot.search.documents.detect import UNKNOWN, detect_languages
 from panglot.search.documents.document import Document, Passage, Section
 from panglot.translate.segments import Segment, cut
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 LENGTH = 256  # tokens
 SHORTEST = 16
@@ -40,7 +44,8 @@ def length_limit(model: SentenceTransformer, length: int | None) -> int:
         PanglotError: fewer than 16.
     """
     most = model.max_seq_length
-    prompt = sum(token_counter(model)([passage_prompt(model)])) if passage_prompt(model) else 0
+    before = encoders.passage_prompt(model)
+    prompt = sum(token_counter(model)([before])) if before else 0
     room = LENGTH if most is None else int(most) - prompt - 2  # two for the marks at the ends
     wanted = min(LENGTH, room) if length is None else length
     if wanted < SHORTEST or wanted > max(room, SHORTEST):
@@ -173,7 +178,7 @@ def _joined(segments: Sequence[Segment]) -> str:
 def _uncut(model: SentenceTransformer, text: str) -> int:
     """Count the tokens of a text with a tokenizer that cuts: part by part."""
     limit = int(model.max_seq_length or 0)
-    whole = int(token_lengths(model, [text])[0])
+    whole = int(encoders.token_lengths(model, [text])[0])
     if whole < limit or len(text) < 2:
         return whole
     middle = len(text) // 2

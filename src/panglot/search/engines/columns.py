@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from panglot.encoders import FloatArray
+from panglot.data import FloatArray
 from panglot.search.documents.document import Passage
 
 TEXTS = ("id", "document", "language", "title", "text", "source", "metadata")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import regex
 
-from panglot.encoders import FloatArray
+from panglot.data import FloatArray
 from panglot.search.documents.document import Passage, short_digest
 
 Facts = dict[str, Any]

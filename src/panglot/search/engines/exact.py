@@ -19,8 +19,7 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, Field
 
-from panglot.data import IntArray
-from panglot.encoders import FloatArray
+from panglot.data import FloatArray, IntArray
 from panglot.errors import PanglotError
 from panglot.files import explained, sha256, write_json, written_whole
 from panglot.parse import parse_json, read_form, validated

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 from filelock import FileLock, Timeout
 
-from panglot.encoders import FloatArray
+from panglot.data import FloatArray
 from panglot.errors import PanglotError
 from panglot.files import explained
 from panglot.search.bm25 import K1, B, bm25_tokens, query_tokens

@@ -15,7 +15,8 @@ from fastapi.security import HTTPBearer
 from sentence_transformers import SentenceTransformer
 from starlette.responses import HTMLResponse
 
-from panglot.encoders import FloatArray, encode, passage_prompt, query_prompt
+from panglot.data import FloatArray
+from panglot.encoders import encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
 from panglot.languages import is_language, language_code, language_name, matching
 from panglot.search.look_up import Result

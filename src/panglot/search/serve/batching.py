@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from panglot.encoders import FloatArray
-from panglot.encoders.encode import TOKEN_BUDGET
+from panglot.data import FloatArray
+from panglot.encoders.encoding import TOKEN_BUDGET
 
 PATIENCE = 0.004  # seconds that the first text of a batch waits for company
 WAITING = 1024  # requests that wait at most; the next one is told to come back

@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
-from panglot.data import Texts
+from panglot.data import FloatArray, Texts
 from panglot.data.sample import sample_benchmark
-from panglot.encoders import EMBEDDED, FloatArray, LanguageMeans, centre, load_encoder
+from panglot.encoders import EMBEDDED, LanguageMeans, centre, load_encoder
 from panglot.encoders.export import exported_from
 from panglot.errors import PanglotError
 from panglot.search.documents import detect_languages

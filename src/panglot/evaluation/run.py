@@ -7,14 +7,9 @@ from typing import Any
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
-from panglot.data import Benchmark, load_benchmark
+from panglot.data import Benchmark, FloatArray, load_benchmark
 from panglot.data.perturb import Lexicon
-from panglot.encoders import (
-    FloatArray,
-    encode,
-    passage_prompt,
-    query_prompt,
-)
+from panglot.encoders import encode, passage_prompt, query_prompt
 from panglot.encoders.language_means import Centre, centre_benchmark, check_centre, chosen_means
 from panglot.encoders.store import Store
 from panglot.errors import PanglotError

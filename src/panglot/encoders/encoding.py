@@ -4,15 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
 
-from panglot.data import IntArray
+from panglot.data import FloatArray, IntArray
 from panglot.encoders.precision import bfloat16
 
-FloatArray = npt.NDArray[np.float32]
 TOKEN_BUDGET = 4096
 SLICE = 4096  # texts tokenised at a time to learn their lengths
 

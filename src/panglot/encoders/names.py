@@ -1,0 +1,34 @@
+"""What a model's name and card say; nothing here imports torch, so that wrong input is refused at once."""
+
+from pathlib import Path
+
+from panglot.errors import PanglotError
+from panglot.files import read_whole
+from panglot.parse import LARGEST_SETTINGS, parse_yaml
+
+
+def known_names(name: str) -> list[str]:
+    """Return the end of a model's name, and of those that its card names as its base, in lower case.
+
+    Nothing is fetched: only the card in a folder is read.
+    """
+    card = Path(name) / "README.md"
+    return [last_part(name), *map(last_part, base_models(str(card) if card.is_file() else None))]
+
+
+def last_part(name: str) -> str:
+    """Return the last part of a path or hub id, in lower case."""
+    return name.rstrip("/").rsplit("/", 1)[-1].lower()
+
+
+def base_models(card: str | None) -> list[str]:
+    """Return the ``base_model`` of a model card: one name, several, or none."""
+    if card is None:
+        return []
+    text = read_whole(Path(card), LARGEST_SETTINGS).decode("utf-8", "replace")
+    try:  # a card that cannot be read names nothing
+        head = parse_yaml(text.split("\n---")[0].removeprefix("---"), card) if text.startswith("---") else {}
+    except PanglotError:
+        return []
+    base = head.get("base_model") if isinstance(head, dict) else None
+    return [str(one) for one in (base if isinstance(base, list) else [base] if base else [])]

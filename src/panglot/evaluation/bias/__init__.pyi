@@ -1,0 +1,13 @@
+from .figures import bias_figures as bias_figures
+from .figures import with_columns as with_columns
+from .peer import kruskal_wallis as kruskal_wallis
+from .peer import peer as peer
+from .preference import Preference as Preference
+from .preference import own_language_preference as own_language_preference
+from .readings import READINGS as READINGS
+from .readings import Reading as Reading
+from .shares import exposure as exposure
+from .shares import relevant_shares as relevant_shares
+from .shares import target_exposure as target_exposure
+from .shares import top_shares as top_shares
+from .shares import total_variation as total_variation
