@@ -52,7 +52,7 @@ def centre(
 
       panglot centre runs/hybrid --pairs pairs.jsonl.gz
     """
-    from panglot.encoders import centring_notes, load_encoder, save_language_means
+    from panglot import encoders
     from panglot.training.recipes import load_source
 
     if not pairs:
@@ -62,10 +62,12 @@ def centre(
             f"'{model}' is not a folder, so the means cannot be written into it. Name a folder with --output."
         )
     sources = [load_source(path) for path in pairs]
-    encoder = load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
+    encoder = encoders.load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
     means = _means(encoder, sources, texts)
-    place = save_language_means(output or model, means)
-    for sentence in centring_notes(means.passage, means.passage.languages, "queries and of passages"):
+    place = encoders.save_language_means(output or model, means)
+    for sentence in encoders.centring_notes(
+        means.passage, means.passage.languages, "queries and of passages"
+    ):
         show.note(sentence)
     counts = {
         "query": means.query.counts(means.query.languages),
@@ -88,15 +90,15 @@ def means_for(
         encoder: the model.
         languages: those of the benchmark; only pairs in these languages are encoded.
     """
-    from panglot.encoders import holds_language_means, load_language_means
+    from panglot import encoders
     from panglot.training.recipes import load_source
 
     if choice == "corpus":
         return "corpus"
     if choice == "model":
-        return load_language_means(name)
-    if holds_language_means(choice):
-        return load_language_means(choice)
+        return encoders.load_language_means(name)
+    if encoders.holds_language_means(choice):
+        return encoders.load_language_means(choice)
     if not Path(choice).exists():
         raise PanglotError(
             f"--centre {choice}: there is no such file. Use corpus, model, or a file of pairs or means."
@@ -109,7 +111,7 @@ def means_for(
 
 
 def _means(encoder: "SentenceTransformer", sources: Sequence["ParallelPairs"], texts: int) -> "LanguageMeans":
-    from panglot.encoders import count_texts, means_of_pairs
+    from panglot import encoders
 
-    with show.bar("computing language means", count_texts(sources, texts)) as advance:
-        return means_of_pairs(encoder, sources, texts, progress=advance)
+    with show.bar("computing language means", encoders.count_texts(sources, texts)) as advance:
+        return encoders.means_of_pairs(encoder, sources, texts, progress=advance)

@@ -68,8 +68,8 @@ def encode(
 
       panglot encode runs/hybrid --benchmark miracl --output stores/hybrid --dtype int8 --part 3/16
     """
+    from panglot import encoders
     from panglot.data import load_benchmark
-    from panglot.encoders import load_encoder
     from panglot.encoders.store import read_facts
     from panglot.encoders.store_write import missing_shards, parse_part
     from panglot.evaluation.stores import encode_passages, load_reader, store_facts
@@ -78,7 +78,7 @@ def encode(
     chosen = load_benchmark(benchmark, data, candidate_text)
     if languages:
         chosen = chosen.restrict(languages.split(","))
-    load = partial(load_encoder, model, max_length=max_length, trust_remote_code=trust_remote_code)
+    load = partial(encoders.load_encoder, model, max_length=max_length, trust_remote_code=trust_remote_code)
     encoder = load()
     facts = store_facts(encoder, chosen, name=model, dtype=dtype, shard_size=shard_size, bf16=bf16)
     spans = [facts.span(shard) for shard in missing_shards(output, facts, chosen_part)]

@@ -208,11 +208,11 @@ def _suite(
     centre: str | None,
     **settings: Any,
 ) -> "Evaluation":
-    from panglot.encoders import load_encoder
+    from panglot import encoders
     from panglot.evaluation import evaluate_suite
     from panglot.training import training_of
 
-    encoder = load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
+    encoder = encoders.load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
     means = None if centre is None else means_for(centre, model, encoder, chosen.languages)
     texts = sum(len(part.queries) + len(part.passages) for part in chosen.parts)
     with show.bar("encoding", texts) as advance:
@@ -243,8 +243,8 @@ def _benchmark(
     bf16: bool,
     **settings: Any,
 ) -> "Evaluation":
+    from panglot import encoders
     from panglot.data.perturb import parse_kinds, read_lexicon
-    from panglot.encoders import load_encoder
     from panglot.encoders.store import open_store
     from panglot.evaluation import evaluate as run_evaluation
     from panglot.evaluation.run import embed_queries
@@ -253,7 +253,7 @@ def _benchmark(
     kinds = parse_kinds(perturb) if perturb else []
     words = read_lexicon(lexicon) if lexicon else None
     opened = open_store(store) if store else None
-    encoder = load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
+    encoder = encoders.load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
     means = None if centre is None else means_for(centre, model, encoder, chosen.languages)
     texts = len(chosen.queries) * (1 + len(kinds)) + (0 if opened else len(chosen.passages))
     with show.bar("encoding", texts) as advance:

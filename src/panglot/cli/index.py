@@ -136,7 +136,7 @@ def _add(
     settings: dict[str, Any],
     loading: dict[str, Any],
 ) -> "tuple[Index, Changes]":
-    from panglot.encoders import load_encoder
+    from panglot import encoders
     from panglot.languages import check_languages
     from panglot.search.documents import read_documents
     from panglot.search.facts import own_means
@@ -156,7 +156,7 @@ def _add(
     name = model or (facts.name if facts is not None else "multilingual-e5-small")
     if facts is not None and loading["max_length"] is None:
         loading["max_length"] = facts.max_length
-    encoder = load_encoder(name, **loading)
+    encoder = encoders.load_encoder(name, **loading)
     means = own_means(name) if centre or (facts is not None and facts.centring) else None
     opened = make_index(place, encoder, name, means=means, **settings)
     documents = read_documents(inputs, language=language, skipped=[])

@@ -51,8 +51,8 @@ def inspect(
 
       panglot inspect results.json --model runs/hybrid --data lareqa/xquad-r --pairs th-all,en-de
     """
+    from panglot import encoders
     from panglot.data import load_benchmark
-    from panglot.encoders import load_encoder
     from panglot.evaluation.inspect import (
         as_json,
         check_same,
@@ -74,7 +74,7 @@ def inspect(
     )
     if missing := set(chosen.languages) - set(of_run["benchmark"]["languages"]):
         chosen = chosen.restrict([code for code in chosen.languages if code not in missing])
-    encoder = load_encoder(
+    encoder = encoders.load_encoder(
         model or of_run["model"]["name"],
         max_length=max_length or of_run["model"]["max_length"],
         trust_remote_code=trust_remote_code,

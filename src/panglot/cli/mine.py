@@ -89,7 +89,7 @@ def mine(
 
       panglot mine --model runs/hybrid --pairs pairs.jsonl.gz --output mined.jsonl.gz
     """
-    from panglot.encoders import load_encoder
+    from panglot import encoders
     from panglot.search.mine import mine_negatives
     from panglot.training.recipes import load_source
 
@@ -98,7 +98,7 @@ def mine(
         raise PanglotError("--corpus needs --within-language, because its texts have no translations.")
     sources = [load_source(path) for path in pairs]
     texts = _texts(corpus or [])
-    encoder = load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
+    encoder = encoders.load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
     figures: list[dict[str, Any]] = []
     for source, place in zip(sources, places, strict=True):
         further = sum(len(texts.get(language, [])) for language in source.languages)

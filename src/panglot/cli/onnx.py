@@ -31,12 +31,12 @@ def onnx(
 
       panglot export onnx runs/hybrid --output runs/hybrid-onnx
     """
-    from panglot.encoders import load_encoder
+    from panglot import encoders
     from panglot.encoders.export import export_onnx
 
-    encoder = load_encoder(model, device="cpu", trust_remote_code=trust_remote_code)
+    encoder = encoders.load_encoder(model, device="cpu", trust_remote_code=trust_remote_code)
     export_onnx(encoder, output, int8=int8)
-    facts = _compare(encoder, load_encoder(str(output), device="cpu"))
+    facts = _compare(encoder, encoders.load_encoder(str(output), device="cpu"))
     if json:
         show.print_json({"output": str(output), "precision": "int8" if int8 else "float32", **facts})
         return
@@ -54,18 +54,18 @@ def _compare(before: Any, after: Any) -> dict[str, float]:
     """Compare embeddings of 48 questions of the sample, and the median time of one of the first 12."""
     from statistics import median
 
+    from panglot import encoders
     from panglot.data.sample import sample_benchmark
-    from panglot.encoders import encode, query_prompt
 
     texts = sample_benchmark().queries.texts[::6]
-    prompt = query_prompt(before)
-    cosines = (encode(before, texts, prompt) * encode(after, texts, prompt)).sum(axis=1)
+    prompt = encoders.query_prompt(before)
+    cosines = (encoders.encode(before, texts, prompt) * encoders.encode(after, texts, prompt)).sum(axis=1)
     seconds: dict[str, float] = {}
     for name, model in (("ms_before", before), ("ms_after", after)):
         times = []
         for text in texts[:12]:
             start = time.perf_counter()
-            encode(model, [text], prompt)
+            encoders.encode(model, [text], prompt)
             times.append(time.perf_counter() - start)
         seconds[name] = 1000 * median(times)
     return {"cosine_mean": float(cosines.mean()), "cosine_lowest": float(cosines.min()), **seconds}

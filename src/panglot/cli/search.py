@@ -48,7 +48,7 @@ def search(
 
       panglot search "Mfumuko wa bei" --index my-index --languages en,de --hybrid --where year=2021
     """
-    from panglot.encoders import load_encoder
+    from panglot import encoders
     from panglot.search.facts import own_means
     from panglot.search.index import open_index
     from panglot.search.look_up import check_model, embed_questions, search_index, snippet
@@ -59,7 +59,9 @@ def search(
     opened = open_index(index)
     opened.engine.release()
     name = model or opened.facts.name
-    encoder = load_encoder(name, max_length=opened.facts.max_length, trust_remote_code=trust_remote_code)
+    encoder = encoders.load_encoder(
+        name, max_length=opened.facts.max_length, trust_remote_code=trust_remote_code
+    )
     means = own_means(name) if opened.facts.centring else None
     check_model(opened, encoder, means)
     vectors = embed_questions(opened, encoder, [question], means=means)

@@ -48,6 +48,11 @@ def serve(
       panglot serve --index my-index --host 0.0.0.0 --api-key-file keys.txt
     """
     check_extra()
+    from panglot.data.pairs_files.read import SAMPLE
+    from panglot.search.index import open_index
+
+    if index != SAMPLE:
+        open_index(index).engine.release()  # a wrong place is refused before torch is loaded
     from panglot.search.serve import Limits, create_app, open_searcher, read_keys
     from panglot.search.serve.limits import LOOPBACK
     from panglot.search.serve.run import address, is_loopback, notes, open_socket

@@ -1,5 +1,6 @@
 """``panglot train``."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -173,14 +174,17 @@ def _run(
 @contextmanager
 def _one_voice() -> Iterator[bool]:
     """Yield whether this process prints for all of torchrun's, and let one process print an error."""
-    from panglot.training.distributed import first_to_report, is_first, leave
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of libraries, about each other
+        if "RANK" not in os.environ:  # one process alone: a mistake is answered without loading torch
+            yield True
+            return
+        from panglot.training.distributed import first_to_report, is_first, leave
+
         try:
             yield is_first()
         except PanglotError as error:
             if first_to_report(str(error)):
                 raise
             raise typer.Exit(2) from error
-    leave()
+        leave()

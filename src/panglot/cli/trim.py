@@ -56,14 +56,14 @@ def trim(
 
       panglot trim intfloat/multilingual-e5-small --languages en,th --output e5-en-th
     """
-    from panglot.encoders import load_encoder
+    from panglot import encoders
     from panglot.encoders.trimming import lines_of, trim_encoder
     from panglot.training import training_of
     from panglot.training.recipes import load_source
 
     training = training_of(model)
     facts = trim_encoder(
-        load_encoder(model, trust_remote_code=trust_remote_code),
+        encoders.load_encoder(model, trust_remote_code=trust_remote_code),
         output,
         pairs=[load_source(path) for path in pairs or ()],
         languages=languages.split(",") if languages else None,

@@ -21,7 +21,7 @@ from panglot.encoders.deberta import restore_character_map
 from panglot.encoders.embedded import EMBEDDED, ORIGINAL, embedded_checkpoint
 from panglot.encoders.embedded import PROMPTS as E5_PROMPTS
 from panglot.encoders.laser import Laser2, release_file
-from panglot.encoders.names import base_models, last_part
+from panglot.encoders.names import base_models, check_name, last_part
 from panglot.encoders.onnx import OnnxTransformer
 from panglot.errors import PanglotError
 
@@ -147,12 +147,7 @@ def _load(
     name: str, device: str | None, revision: str | None, trust: bool, dtype: torch.dtype
 ) -> SentenceTransformer:
     path = Path(name)
-    in_a_folder = path.parent != Path() and path.parent.is_dir()  # runs/seed-0, where runs exists
-    if not path.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~")) or in_a_folder):
-        raise PanglotError(
-            f"'{name}' is not a model: there is no such folder. "
-            f"Name a checkpoint's folder, a hub id (organisation/model) or {EMBEDDED}."
-        )
+    check_name(name)
     try:
         local = path.exists() or not _hub_answers(name, revision)
         find = partial(load_file_path, name, revision=revision, local_files_only=local)

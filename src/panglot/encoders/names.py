@@ -6,6 +6,25 @@ from panglot.errors import PanglotError
 from panglot.files import read_whole
 from panglot.parse import LARGEST_SETTINGS, parse_yaml
 
+from panglot.encoders.embedded import EMBEDDED
+from panglot.errors import PanglotError
+
+
+def check_name(name: str) -> None:
+    """Refuse what is neither the embedded encoder, nor a folder or file, nor can be a hub id.
+
+    Raises:
+        PanglotError: it is no model.
+    """
+    path = Path(name)
+    in_a_folder = path.parent != Path() and path.parent.is_dir()  # runs/seed-0, where runs exists
+    looks_like_a_path = name.count("/") != 1 or name.startswith((".", "/", "~")) or in_a_folder
+    if name != EMBEDDED and looks_like_a_path and not path.exists():
+        raise PanglotError(
+            f"'{name}' is not a model: there is no such folder. "
+            f"Name a checkpoint's folder, a hub id (organisation/model) or {EMBEDDED}."
+        )
+
 
 def known_names(name: str) -> list[str]:
     """Return the end of a model's name, and of those that its card names as its base, in lower case.

@@ -103,11 +103,11 @@ def _unseen(text: str) -> "Unseen":
 def _token_settings(model: str | None, trust_remote_code: bool) -> dict[str, Any]:
     if model is None:
         return {}
-    from panglot.encoders import load_encoder, token_lengths
+    from panglot import encoders
 
-    encoder = load_encoder(model, trust_remote_code=trust_remote_code)
+    encoder = encoders.load_encoder(model, trust_remote_code=trust_remote_code)
     return {
-        "tokens": lambda texts: token_lengths(encoder, texts),
+        "tokens": lambda texts: encoders.token_lengths(encoder, texts),
         "limit": encoder.max_seq_length,
         "model": model,
     }
