@@ -22,7 +22,7 @@ main()
         ("train --pairs missing.jsonl --output run", "missing.jsonl"),
         ("train --model ./missing --pairs sample --output run", "./missing"),
         ("evaluate ./missing", "./missing"),
-        ("evaluate ./missing --benchmark smaple", "smaple"),
+        ("evaluate multilingual-e5-small --benchmark smaple", "smaple"),
         ("evaluate multilingual-e5-small --measures nDGC@10", "nDGC@10"),
         ("compare missing.json other.json", "missing.json"),
         ("report missing.json --output page.html", "missing.json"),
@@ -30,6 +30,9 @@ main()
         ("index --index new --input missing-folder", "missing-folder"),
         ("search question --index missing", "missing"),
         ("serve --index missing", "missing"),
+        ("encode ./missing --output store", "./missing"),
+        ("centre ./missing --pairs sample --output means", "./missing"),
+        ("average ./missing ./other --output mean", "./missing"),
     ],
 )
 def test_a_mistake_is_answered_without_torch(command: str, said: str, tmp_path: Path) -> None:

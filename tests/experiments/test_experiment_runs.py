@@ -29,7 +29,8 @@ from panglot.experiments.sweep import (
     results_of,
     sources_of,
 )
-from panglot.search.bm25 import BM25, bm25_evaluation
+from panglot.search.baseline import bm25_evaluation
+from panglot.search.bm25 import BM25
 from panglot.training import StepReport, TrainingConfig, override
 from panglot.training.recipes import train_recipe
 

@@ -15,7 +15,8 @@ from panglot.data.readers.lareqa import read_lareqa
 from panglot.data.readers.parallel import ParallelTexts, counterparts
 from panglot.errors import PanglotError
 from panglot.evaluation import ALL, per_query
-from panglot.search.bm25 import Bm25Pool, bm25_evaluation, bm25_ranks, bm25_tokens, bm25_work, query_tokens
+from panglot.search.baseline import bm25_evaluation, bm25_ranks, bm25_work
+from panglot.search.bm25 import Bm25Pool, bm25_tokens, query_tokens
 
 MakeBenchmark = Callable[..., Benchmark]
 TOKENS = {

@@ -188,7 +188,7 @@ def _refuse(options: Mapping[str, object], why: str) -> None:
 
 def _bm25(chosen: "Benchmark | Suite", measures: list[str]) -> "Evaluation":
     from panglot.data.suite import Suite
-    from panglot.search.bm25 import bm25_evaluation, bm25_work
+    from panglot.search.baseline import bm25_evaluation, bm25_work
 
     if isinstance(chosen, Suite):
         raise PanglotError(

@@ -44,6 +44,8 @@ class CheckedCommand(TyperCommand):
         for name, given in ctx.params.items():
             for value in given if isinstance(given, list | tuple) else [given]:
                 _check_value(options.get(name, name), value)
+                if value is not None:
+                    _check_named(name, str(value), several=isinstance(given, list | tuple))
         named = {name: path for name in OUTPUTS if isinstance(path := ctx.params.get(name), Path)}
         inputs = [
             value
@@ -67,6 +69,20 @@ def _check_value(name: str, value: object) -> None:
         raise PanglotError(f"{name}: has a null character in it; remove it.")
     if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
         raise PanglotError(f"{name}: '{value}' is not UTF-8; write it in UTF-8, or rename the file.")
+
+
+def _check_named(name: str, value: str, *, several: bool) -> None:
+    """Refuse a model, file of pairs or benchmark that is not there, before anything large is imported."""
+    from panglot.data.catalogue.entry import entry_named
+    from panglot.data.catalogue.training import check_source
+    from panglot.encoders.names import check_name
+
+    if name in ("model", "models") and value != "bm25":
+        check_name(value)
+    elif name == "pairs" and several:
+        check_source(value)
+    elif name == "benchmark":
+        entry_named(value)
 
 
 def _check_output(name: str, path: Path, inputs: list[str | Path]) -> None:

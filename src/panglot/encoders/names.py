@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
+from panglot.encoders.embedded import EMBEDDED
 from panglot.errors import PanglotError
 from panglot.files import read_whole
 from panglot.parse import LARGEST_SETTINGS, parse_yaml
-
-from panglot.encoders.embedded import EMBEDDED
-from panglot.errors import PanglotError
 
 
 def check_name(name: str) -> None:

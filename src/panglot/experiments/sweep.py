@@ -35,7 +35,8 @@ from panglot.evaluation import (
 )
 from panglot.files import sha256, sha256_of, write_json
 from panglot.parse import read_form
-from panglot.search.bm25 import BM25, bm25_evaluation
+from panglot.search.baseline import bm25_evaluation
+from panglot.search.bm25 import BM25
 from panglot.training import StepReport, TrainingConfig
 from panglot.training.checkpoints import last_checkpoint
 from panglot.training.recipes import load_source, select_languages, train_recipe

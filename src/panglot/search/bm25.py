@@ -1,37 +1,18 @@
-"""BM25, the baseline without a neural network, measured in the same settings and written to the same file.
+"""BM25: words of any language, and the scores of a pool.
 
-Robertson and Zaragoza 2009 in Lucene's variant, by the library ``bm25s`` (Lù 2024, arXiv 2407.03618). Each
-pool is an index of its own, as it would be in use: how rare a word is and how long passages are is counted
-in the pool that is searched.
+Robertson and Zaragoza 2009 in Lucene's variant, by the library ``bm25s`` (Lù 2024, arXiv 2407.03618).
 """
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from importlib.metadata import version
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import regex
 
-from panglot.data import Benchmark, FloatArray, IntArray
-from panglot.errors import PanglotError
-from panglot.evaluation import (
-    DEFAULT_MEASURES,
-    Evaluation,
-    Ranks,
-    describe_run,
-    intervals,
-    per_query,
-    summarise,
-)
-from panglot.evaluation.exclude_self import without_left_out
-from panglot.evaluation.groups import group_figures
-from panglot.evaluation.measures import parse_measure
-from panglot.evaluation.results import describe_benchmark
-from panglot.evaluation.scores import language_order, tie_order
+from panglot.data import FloatArray
 from panglot.languages import matching
 
 BM25 = "bm25"
@@ -113,124 +94,3 @@ class Bm25Pool:
         if not known:
             return np.zeros(self.size, np.float32)
         return np.asarray(self._index.get_scores_from_ids(known), np.float32)
-
-
-def bm25_ranks(
-    benchmark: Benchmark, *, k1: float = K1, b: float = B, progress: Callable[[int], None] | None = None
-) -> Ranks:
-    """Rank every relevant passage of a benchmark, in the pool of its language and in that of all.
-
-    Every passage of a pool is scored, so pools should have at most some millions of passages. Ties go by
-    passage id, descending, as in trec_eval; all passages that share no token with a query tie at 0.
-
-    Args:
-        benchmark: with Q queries and P passages.
-        k1: how slowly a word's repetitions lose weight.
-        b: how much long passages are held back, from 0 to 1.
-        progress: called with the number of texts just tokenised, then of queries just ranked in a pool.
-    """
-    if k1 < 0 or not 0 <= b <= 1:
-        raise PanglotError(f"k1 is {k1} and b is {b}; use a k1 of 0 or more and a b from 0 to 1.")
-    tell = progress or (lambda count: None)
-    relevant = np.flatnonzero(benchmark.gains > 0)
-    relevant = relevant[np.argsort(benchmark.judged_query[relevant], kind="stable")]
-    query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
-    texts = _tokens(benchmark.passages.titled(), benchmark.passages.languages, benchmark)
-    tell(len(texts))
-    rows = np.unique(query)
-    asked = _tokens(
-        [benchmark.queries.texts[row] for row in rows], benchmark.queries.languages[rows], benchmark
-    )
-    wanted = dict(zip(rows.tolist(), asked, strict=True))
-    tell(len(benchmark.queries))
-    place = tie_order(benchmark.passages.ids)
-    by_language, bounds = language_order(benchmark)
-    in_language = np.zeros(len(query), np.int64)
-    in_all = np.zeros(len(query), np.int64)
-    pools = [by_language[start:end] for start, end in pairwise(bounds)]
-    every = [(np.arange(len(texts)), in_all)] if len(pools) > 1 else []
-    for rows, ranks in [*((rows, in_language) for rows in pools), *every]:
-        column = np.full(len(texts), -1)
-        column[rows] = np.arange(len(rows))
-        chosen = np.flatnonzero(column[passage] >= 0)
-        if len(chosen):
-            pool = Bm25Pool([texts[row] for row in rows], k1, b)
-            for judged in _by_query(query, chosen):
-                scores = pool.scores(wanted[int(query[judged[0]])])
-                ranks[judged] = _ranks(scores, place[rows], column[passage[judged]])
-                tell(1)
-    return Ranks(query, passage, benchmark.gains[relevant], in_language, in_all if every else in_language)
-
-
-def bm25_evaluation(
-    benchmark: Benchmark,
-    *,
-    measures: Sequence[str] = DEFAULT_MEASURES,
-    k1: float = K1,
-    b: float = B,
-    progress: Callable[[int], None] | None = None,
-) -> Evaluation:
-    """Measure BM25 monolingually, cross-lingually and in one multilingual pool; see ``evaluation.evaluate``.
-
-    Args:
-        benchmark: what to measure on.
-        measures: ``AP``, ``nDCG@k``, ``R@k``, ``RR@k``, ``Success@k``.
-        k1: see ``bm25_ranks``.
-        b: see ``bm25_ranks``.
-        progress: see ``bm25_ranks``; ``bm25_work`` says what it adds up to.
-
-    Passages judged below 0 are left out of their query's pool; see ``evaluation.left_out``.
-
-    Raises:
-        PanglotError: an unknown measure, or parameters out of bounds.
-    """
-    for measure in measures:
-        parse_measure(measure)
-    ranks = without_left_out(benchmark, partial(bm25_ranks, k1=k1, b=b, progress=progress))
-    table = per_query(benchmark, ranks, measures)
-    results = {
-        **describe_run(),
-        "model": {
-            "name": BM25,
-            "sha256": None,
-            "prompts": {"query": "", "passage": ""},
-            "max_length": None,
-            "training": None,
-            "precision": "float32",
-            "centring": None,
-            "bm25": {"method": "lucene", "k1": k1, "b": b, "tokens": TOKENS, "bm25s": version("bm25s")},
-        },
-        "benchmark": describe_benchmark(benchmark),
-        **summarise(benchmark, table, measures),
-    }
-    results["intervals"] = intervals(table, measures, passages=len(benchmark.passages))
-    results["groups"] = group_figures(results, table)
-    return Evaluation(results, table)
-
-
-def bm25_work(benchmark: Benchmark) -> int:
-    """Return what the progress of ``bm25_evaluation`` adds up to."""
-    relevant = benchmark.gains != 0
-    query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
-    cells = len(np.unique(query * len(benchmark.languages) + benchmark.passages.languages[passage]))
-    every = len(np.unique(query)) if len(benchmark.languages) > 1 else 0
-    return len(benchmark.passages) + len(benchmark.queries) + cells + every
-
-
-def _tokens(texts: Sequence[str], languages: IntArray, benchmark: Benchmark) -> list[list[str]]:
-    codes = benchmark.languages
-    return [bm25_tokens(text, codes[at]) for text, at in zip(texts, languages.tolist(), strict=True)]
-
-
-def _by_query(query: IntArray, chosen: IntArray) -> Iterator[IntArray]:
-    """Cut judgements, sorted by query, into those of one query each."""
-    yield from np.split(chosen, np.flatnonzero(np.diff(query[chosen])) + 1)
-
-
-def _ranks(scores: FloatArray, place: IntArray, columns: IntArray) -> IntArray:
-    """Count what scores higher than each of some columns, or ties with it and is before it."""
-    above = [
-        int((scores > scores[at]).sum() + ((scores == scores[at]) & (place < place[at])).sum())
-        for at in columns
-    ]
-    return np.array(above, np.int64) + 1

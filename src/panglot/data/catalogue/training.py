@@ -17,7 +17,8 @@ from panglot.data.catalogue.entry import catalogue, entry_named
 from panglot.data.catalogue.find import find_data
 from panglot.data.catalogue.load import TRAINING, reader_of
 from panglot.data.pairs import ParallelPairs, load_pairs
-from panglot.data.pairs_files.read import BATCH, SCHEMA
+from panglot.data.pairs_files.hub import is_hub_source
+from panglot.data.pairs_files.read import BATCH, SAMPLE, SCHEMA
 from panglot.errors import PanglotError
 from panglot.files import cache_folder, decoded, identity, lines_of, sha256_of, written_whole
 from panglot.parse import parse_json
@@ -39,6 +40,16 @@ def is_training_set(name: str) -> bool:
     """Say whether a name is that of a training set of the catalogue."""
     entry = catalogue().get(name)
     return entry is not None and entry.reader in TRAINING
+
+
+def check_source(source: str) -> None:
+    """Refuse a source of pairs that is no file, folder, training set, data set of the hub, or the sample.
+
+    Raises:
+        PanglotError: there is no such file.
+    """
+    if not (is_hub_source(source) or source == SAMPLE or is_training_set(source) or Path(source).exists()):
+        raise PanglotError(f"{source}: no such file; check the path.")
 
 
 def training_pairs(
