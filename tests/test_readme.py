@@ -1,14 +1,12 @@
 """What the README shows works: its commands, its Python, its links."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+import warm
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -17,19 +15,6 @@ SERVES = "panglot serve"  # runs until it is stopped; tests/search/serve has tes
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-
-
-def run(command: list[str], folder: Path) -> str:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr}"
-    return done.stdout
 
 
 @pytest.fixture
@@ -52,7 +37,9 @@ def test_the_commands_run_one_after_the_other(clone: Path) -> None:
         if not line.startswith(SERVES):
             # two steps instead of the README's, which take a minute
             command = shlex.split(line.replace("--steps 15", "--steps 2"))
-            assert run([sys.executable, "-m", "panglot", *command[1:]], clone)
+            code, printed, said = warm.run(command[1:], folder=clone)
+            assert printed, line
+            assert code == 0, said
     for name in ("zero-shot.json", "hybrid.json", "hybrid/model.safetensors"):
         assert (clone / "runs" / name).exists()
 
@@ -61,7 +48,8 @@ def test_the_commands_run_one_after_the_other(clone: Path) -> None:
 def test_the_lines_of_python_run(clone: Path) -> None:
     (code,) = blocks("python")
     assert "steps=15" in code
-    printed = run([sys.executable, "-c", code.replace("steps=15", "steps=2")], clone)
+    ended, printed, said = warm.run([], code=code.replace("steps=15", "steps=2"), folder=clone)
+    assert ended == 0, said
     assert "rank_distance" in printed
     assert (clone / "runs" / "python.json").exists()
 

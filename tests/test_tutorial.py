@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import warm
 
 from panglot.cli import main
 
@@ -40,21 +41,19 @@ def run(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 def answered(command: list[str], request: str | None) -> bytes:
     """Start a server on a free port, send it a request, and stop it."""
-    given = [sys.executable, "-m", *command, "--port", "0", "--json"]
-    with subprocess.Popen(given, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            printed = ""
-            while not printed.rstrip().endswith("}"):
-                line = server.stdout.readline()
-                assert line, shlex.join(command)
-                printed += line
-            address = json.loads(printed)["address"]
-            path = "health" if request is None else request.removeprefix("localhost:8000/")
-            with urllib.request.urlopen(address + path, timeout=60) as answer:
-                return bytes(answer.read())
-        finally:
-            server.terminate()
+    server = warm.start([*command[1:], "--port", "0", "--json"])
+    try:
+        printed = ""
+        while not printed.rstrip().endswith("}"):
+            line = server.stdout.readline()
+            assert line, shlex.join(command)
+            printed += line
+        address = json.loads(printed)["address"]
+        path = "health" if request is None else request.removeprefix("localhost:8000/")
+        with urllib.request.urlopen(address + path, timeout=60) as answer:
+            return bytes(answer.read())
+    finally:
+        server.terminate()
 
 
 def requested(following: str) -> str | None:

@@ -2,14 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 
 from panglot import load_encoder
 from panglot.data import sample
@@ -18,7 +17,6 @@ from panglot.training.checkpoints import last_checkpoint
 
 pytestmark = pytest.mark.slow
 Runner = Callable[..., Any]
-COMMAND = [sys.executable, "-c", "from panglot.cli import main; main()"]
 
 
 @pytest.fixture
@@ -28,16 +26,13 @@ def given(tiny_checkpoint: Path) -> list[str]:
 
 
 @pytest.fixture
-def started(given: list[str], tmp_path: Path) -> "subprocess.Popen[str]":
+def started(given: list[str], tmp_path: Path) -> warm.Process:
     """A command that has written its first checkpoint."""
-    process = subprocess.Popen(
-        [*COMMAND, *given, "--output", str(tmp_path / "run")],
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
-        stderr=subprocess.PIPE,
-        text=True,
+    process = warm.start(
+        [*given, "--output", str(tmp_path / "run")], env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     )
     while last_checkpoint(tmp_path / "run") is None:
-        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     return process
 
@@ -51,7 +46,7 @@ def resumed_and_whole(panglot: Runner, given: list[str], folder: Path) -> tuple[
 
 
 def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
-    started: "subprocess.Popen[str]", panglot: Runner, given: list[str], tmp_path: Path
+    started: warm.Process, panglot: Runner, given: list[str], tmp_path: Path
 ) -> None:
     started.kill()
     started.communicate()
@@ -61,11 +56,11 @@ def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
 
 
 def test_ctrl_c_saves_and_exits_with_130(
-    started: "subprocess.Popen[str]", panglot: Runner, given: list[str], tmp_path: Path
+    started: warm.Process, panglot: Runner, given: list[str], tmp_path: Path
 ) -> None:
     started.send_signal(signal.SIGINT)
     _, said = started.communicate()
-    assert started.returncode == 130
+    assert started.wait() == 130
     checkpoint = last_checkpoint(tmp_path / "run")
     assert checkpoint is not None
     step = checkpoint.name.removeprefix("checkpoint-")

@@ -2,13 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 
 from panglot import load_encoder, sample_benchmark
 from panglot.encoders import model_sha256
@@ -21,10 +20,9 @@ STAGES = ("zero-shot", "mixed", "hybrid")
 def quickstart(tmp_path_factory: pytest.TempPathFactory, small_checkpoint: Path) -> tuple[Path, str]:
     """The folder of a quickstart, and what it printed."""
     folder = tmp_path_factory.mktemp("quickstart")
-    command = [sys.executable, "-m", "panglot", "quickstart", "--model", str(small_checkpoint)]
-    done = subprocess.run([*command, "--output", str(folder)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout
+    code, printed, said = warm.run(["quickstart", "--model", str(small_checkpoint), "--output", str(folder)])
+    assert code == 0, said
+    return folder, printed
 
 
 def results(folder: Path, name: str) -> Any:

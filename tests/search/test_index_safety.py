@@ -1,10 +1,7 @@
 """Killed, full, at once: nothing that was written is lost."""
 
 import errno
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import warm
 from sentence_transformers import SentenceTransformer
 
 from panglot import PanglotError
@@ -40,11 +38,8 @@ print("done", flush=True)
 """
 
 
-def start(checkpoint: Path, place: Path, engine: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", SLOW_INDEXER, str(checkpoint), str(place), engine]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"}
-    )
+def start(checkpoint: Path, place: Path, engine: str) -> warm.Process:
+    return warm.start([str(checkpoint), str(place), engine], code=SLOW_INDEXER)
 
 
 def documents(count: int) -> list[Document]:
@@ -59,7 +54,6 @@ def test_killed_in_the_midst_it_goes_on_and_nothing_is_lost(
     if engine == "milvus":
         pytest.importorskip("milvus_lite")
     process = start(tiny_checkpoint, tmp_path / "index", engine)
-    assert process.stdout is not None
     for _ in range(3):
         assert process.stdout.readline() == "part\n"
     process.send_signal(signal.SIGKILL)
@@ -87,7 +81,6 @@ def test_another_process_searches_while_one_indexes(
     if engine == "milvus":
         pytest.importorskip("milvus_lite")
     process = start(tiny_checkpoint, tmp_path / "index", engine)
-    assert process.stdout is not None
     assert process.stdout.readline() == "part\n"
     counts: list[int] = []
     while process.poll() is None:
@@ -99,7 +92,7 @@ def test_another_process_searches_while_one_indexes(
         assert len(found) == 3
         time.sleep(0.1)
     assert process.stdout.read().endswith("done\n")
-    assert process.returncode == 0
+    assert process.wait() == 0
     assert counts == sorted(counts)
     index = open_index(tmp_path / "index")
     assert index.engine.count() == 80

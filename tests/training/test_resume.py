@@ -3,14 +3,13 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import warm
 from sentence_transformers import SentenceTransformer
 
 from panglot import PanglotError, load_encoder, sample_pairs, train
@@ -282,8 +281,7 @@ def test_a_second_training_in_one_folder_is_refused_with_the_process_of_the_firs
     run: Runner, crashed: Path, tmp_path: Path
 ) -> None:
     for folder, resume in ((tmp_path / "new", False), (crashed, True)):
-        first = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
-        assert first.stdout is not None
+        first = warm.start([str(folder)], code=HOLD)
         assert first.stdout.readline() == "held\n"
         with pytest.raises(PanglotError, match=f"process {first.pid} is training in this folder"):
             run(folder, resume=resume)

@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -16,19 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 from fastapi import FastAPI
 
 from panglot.errors import PanglotError
 from panglot.search.serve import Limits, read_keys
 from panglot.search.serve.run import address, make_server, notes, open_socket
-
-PROGRAM = """
-import sys, typer
-from panglot.cli.serve import serve
-app = typer.Typer()
-app.command()(serve)
-app()
-"""
 
 
 @contextmanager
@@ -171,22 +162,20 @@ def test_files_of_keys(tmp_path: Path) -> None:
 def test_a_killed_server_starts_again_at_once() -> None:
     port = 0
     for sign in (signal.SIGKILL, signal.SIGINT):
-        command = [sys.executable, "-c", PROGRAM, "--json", "--port", str(port)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            try:
-                assert process.stdout is not None and process.stderr is not None
-                said = ""
-                while "}" not in said:
-                    line = process.stdout.readline()
-                    assert line, process.stderr.read()
-                    said += line
-                place = json.loads(said)["address"]
-                assert place.startswith("http://127.0.0.1:")
-                port = int(place.rsplit(":", 1)[1].strip("/"))
-                with urllib.request.urlopen(f"{place}search?q=plants&k=3", timeout=120) as answer:
-                    assert len(json.load(answer)["results"][0]["hits"]) == 3
-                process.send_signal(sign)
-                process.wait(60)
-            finally:
-                process.kill()
-            assert "Traceback" not in process.stderr.read()
+        process = warm.start(["serve", "--json", "--port", str(port)])
+        try:
+            said = ""
+            while "}" not in said:
+                line = process.stdout.readline()
+                assert line, process.communicate()
+                said += line
+            place = json.loads(said)["address"]
+            assert place.startswith("http://127.0.0.1:")
+            port = int(place.rsplit(":", 1)[1].strip("/"))
+            with urllib.request.urlopen(f"{place}search?q=plants&k=3", timeout=120) as answer:
+                assert len(json.load(answer)["results"][0]["hits"]) == 3
+            process.send_signal(sign)
+            process.wait(60)
+        finally:
+            process.kill()
+        assert "Traceback" not in process.communicate()[1]
