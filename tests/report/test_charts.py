@@ -147,7 +147,7 @@ def test_a_frontier_is_drawn_with_its_points_named() -> None:
 
 
 def test_a_heat_map_shows_every_text_in_its_colour_and_escapes_names() -> None:
-    shown = pd.DataFrame({"": ["a&b", "<i>"], "a&b": ["12", "99 ▲"], "<i>": ["−5", ""]})
+    shown = pd.DataFrame({"": ["a&b", "<i>"], "a&b": ["12 [3, 14]", "99 [1, 120] ▲"], "<i>": ["−5", ""]})
     fills = pd.DataFrame([[0, -100], [100, np.nan]])
     spec = heatmap(Table("t", 'title "<x>" نموذج', shown, shown, fills=fills))
     assert {"12", "−5", "99 ▲", "a&b", "<i>", 'title "<x>" نموذج'} <= set(texts_of(spec))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from panglot.errors import PanglotError
-from panglot.report.tables import Table
+from panglot.report.tables import Table, cell_of
 
 Spec = dict[str, Any]
 Chart = Any  # one of Altair's, which has a class for each way of putting charts together
@@ -185,20 +185,23 @@ def pareto(rows: pd.DataFrame, title: str) -> Spec:
 
 
 def heatmap(table: Table) -> Spec:
-    """Draw a table with ``fills``: its texts in cells of their colours."""
+    """Draw a table with ``fills``: its figures without intervals, in cells of their colours."""
     import altair as alt
+
+    def label(text: str) -> str:
+        return f"{cell_of(text).text} {cell_of(text).mark}".strip()
 
     assert table.fills is not None
     columns = list(table.shown)[1:]
     rows = [
-        {"query": row[0], "passages": column, "label": text, "fill": None if np.isnan(fill) else fill}
+        {"query": row[0], "passages": column, "label": label(text), "fill": None if np.isnan(fill) else fill}
         for row, of_row in zip(table.rows(), table.fills.to_numpy(float), strict=True)
         for column, text, fill in zip(columns, row[1:], of_row, strict=True)
     ]
-    top = alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False)
+    top, left = (alt.Axis(orient=o, labelAngle=0, domain=False, ticks=False) for o in ("top", "left"))
     base = alt.Chart(alt.Data(values=rows)).encode(  # type: ignore[no-untyped-call]
         x=alt.X("passages:N", sort=columns, title="language of the passages", axis=top),
-        y=alt.Y("query:N", sort=list(table.shown.iloc[:, 0]), title="language of the query"),
+        y=alt.Y("query:N", sort=list(table.shown.iloc[:, 0]), title="language of the query", axis=left),
     )
     colours = alt.Scale(domain=[-100, 0, 100], range=[ORANGE, LIGHT, BLUE], interpolate="rgb")
     cells = base.mark_rect(stroke=LIGHT).encode(color=alt.Color("fill:Q", scale=colours, legend=None))
