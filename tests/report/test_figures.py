@@ -163,8 +163,9 @@ def test_perturbed_queries_are_shown_by_setting_and_by_language() -> None:
 
 
 def test_heat_maps_have_colours_between_nothing_and_the_ends() -> None:
-    rows = pd.DataFrame({"group": ["de→de", "de→sw", "sw→de"], "value": [0.5, -0.25, 2.0], "measure": "AP"})
+    rows = pd.DataFrame({"group": ["de→sw", "de→de", "sw→de"], "value": [-0.25, 0.5, 2.0], "measure": "AP"})
     table = heat_table("name", "title", rows, (0.0, 1.0), form="+.0f")
+    assert list(table.shown) == ["", "de", "sw"]  # in the order of the rows
     assert table.shown.to_numpy().tolist() == [["de", "+50", "−25"], ["sw", "+200", ""]]
     assert table.fills is not None
     np.testing.assert_array_equal(table.fills, [[50, -25], [100, NAN]])

@@ -23,6 +23,7 @@ MEANINGS = {
 INTERVALS = "Brackets hold 95 % intervals of a bootstrap over items."
 ENDS = ["difference_low", "difference_high"]
 ACROSS = "Rows: language of the query; columns: language of the passages."
+LANGUAGE = {"name": "query language"}
 KEYS = ["family", "group", "setting", "measure"]
 
 
@@ -75,6 +76,11 @@ def language_title(code: str) -> str:
     return f"{language_name(code)} ({code})"
 
 
+def with_languages(found: pd.DataFrame, codes: str = "group") -> pd.DataFrame:
+    """Add ``name``: the title of the language whose code is in a column."""
+    return found.assign(name=found[codes].map(language_title))
+
+
 def with_panels(found: pd.DataFrame) -> pd.DataFrame:
     """Add ``panel``: the title of a figure's setting, or rank distance; rows go in that order."""
     order = {**SETTING_NAMES, DISTANCE: "rank distance"}
@@ -114,13 +120,14 @@ def figure_table(
     *,
     value: str = "value",
     form: str = ".4f",
+    distance: str = ",.0f",
     column: str = "panel",
     note: str = "",
     folded: bool = False,
 ) -> Table:
-    """Show compared figures: rows by some columns, and settings (or another column's values) across."""
+    """Show figures: rows by some columns, and settings (or another column's values) across."""
     rows = with_panels(rows)
-    shown = wide(with_texts(rows, value, form), list(heads), column).rename(columns=heads)
+    shown = wide(with_texts(rows, value, form, distance), list(heads), column).rename(columns=heads)
     return Table(name, title, shown, rows.drop(columns="panel"), len(heads), note, folded)
 
 
@@ -129,33 +136,30 @@ def figure_table(
 
 def settings_table(results: Mapping[str, Any]) -> Table:
     """Show all measures of one results file, a row for each of the three settings."""
-    benchmark, found = results["benchmark"], figures_of(results)
-    rows = with_texts(found[found["family"] == "settings"].drop(columns=["low", "high"]), distance=",.1f")
-    named = rows.assign(
-        setting=rows["setting"].map(SETTING_NAMES), measure=rows["measure"].map(measure_title)
-    )
+    benchmark, found = results["benchmark"], figures_of(results).drop(columns=["low", "high"])
+    rows = found[found["family"] == "settings"]
+    rows = rows.assign(row=rows["setting"].map(SETTING_NAMES), title=rows["measure"].map(measure_title))
     title = (
         f"{results['model']['name']} on {benchmark['name']}: {benchmark['queries']:,} queries, "
         f"{benchmark['passages']:,} passages, {len(benchmark['languages'])} languages"
     )
-    return Table("settings", title, wide(named, ["setting"], "measure"), rows)
+    return figure_table("settings", title, rows, {"row": "setting"}, column="title", distance=",.1f")
 
 
 def languages_table(results: Mapping[str, Any], measure: str) -> Table:
     """Show one measure in each setting, and rank distance, by query language."""
     found = figures_of(results).drop(columns=["low", "high"])
-    chosen = (found["family"] == "by_language") & found["measure"].isin([measure, DISTANCE])
-    rows = with_panels(with_texts(found[chosen], distance=",.1f"))
-    shown = wide(rows.assign(language=rows["group"].map(language_title)), ["language"], "panel")
-    title = f"{measure_title(measure)} by query language"
-    return Table("languages", title, shown.rename(columns={"language": "query language"}), rows)
+    rows = found[(found["family"] == "by_language") & found["measure"].isin([measure, DISTANCE])]
+    title, rows = f"{measure_title(measure)} by query language", with_languages(rows)
+    return figure_table("languages", title, rows, LANGUAGE, distance=",.1f")
 
 
 def matrix_table(results: Mapping[str, Any], measure: str) -> Table:
     """Show one measure, times 100, for every query language (rows) and pool language (columns)."""
     found = figures_of(results).drop(columns=["low", "high"])
     rows = found[(found["family"] == "matrix") & (found["measure"] == measure)]
-    return heat_table("matrix", f"{measure_title(measure)} × 100", rows, (0, 1))
+    title = f"{measure_title(measure)} × 100: query language (down), passage language (across)"
+    return heat_table("matrix", title, rows, (0, 1))
 
 
 def perturbed_tables(perturbed: Mapping[str, Any], measure: str) -> Iterator[Table]:
@@ -218,9 +222,10 @@ def heat_table(
     zero, full = ends
     fill = (100 * (rows[value] - zero) / (full - zero or 1)).clip(-100, 100).round()
     rows = rows.assign(query=pairs[0], pool=pairs[1], text=texts(rows, value, form, times=100), fill=fill)
-    shown = wide(rows, ["query"], "pool").rename(columns={"query": ""})
-    fills = rows.pivot(index="query", columns="pool", values="fill")
-    fills = fills.reindex(index=list(shown[""]), columns=list(shown)[1:]).astype(float)
+    shown, fills = wide(rows, ["query"], "pool"), rows.pivot(index="query", columns="pool", values="fill")
+    columns = [code for code in dict.fromkeys([*pairs[0], *pairs[1]]) if code in shown]  # as the rows
+    fills = fills.reindex(index=list(shown["query"]), columns=columns).astype(float)
+    shown = shown[["query", *columns]].rename(columns={"query": ""})
     data = rows.drop(columns=["text", "fill", "group"])
     return Table(name, title, shown, data, note=note, fills=fills)
 
@@ -304,11 +309,10 @@ def comparison_table(compared: Comparison) -> Table:
 
 def change_by_language_table(compared: Comparison, run: str) -> Table:
     """Show what a run gains and loses against the baseline, by query language."""
-    rows = with_texts(_of(compared, run, "by_language").drop(columns=ENDS), "difference", ".3f")
-    named = with_panels(rows.assign(language=rows["group"].map(language_title)))
-    shown = wide(named, ["language"], "panel").rename(columns={"language": "query language"})
+    rows = with_languages(_of(compared, run, "by_language").drop(columns=ENDS))
     title = f"{run} minus {compared.baseline}: {measure_title(compared.measure)} by query language"
-    return Table("languages", title, shown, rows.drop(columns="text"), note=f"{_marks(compared)}.")
+    form: Any = {"value": "difference", "form": ".3f", "note": f"{_marks(compared)}."}
+    return figure_table("languages", title, rows, LANGUAGE, **form)
 
 
 def change_matrix_tables(compared: Comparison, runs: Iterable[str] | None = None) -> Iterator[Table]:

@@ -17,6 +17,7 @@ from panglot.report.contents import AGAINST, Contents
 from panglot.report.figures import (
     ACROSS,
     INTERVALS,
+    LANGUAGE,
     MEANINGS,
     SETTING_NAMES,
     change_matrix_tables,
@@ -28,6 +29,7 @@ from panglot.report.figures import (
     legend,
     marks,
     measure_title,
+    with_languages,
     with_panels,
     with_texts,
 )
@@ -93,7 +95,7 @@ def _summary(contents: Contents) -> Iterator[Block]:
     )
     rows = with_panels(contents.rows("by_language", contents.measure))
     one = len(contents.runs) == 1
-    rows = rows.assign(name=rows["group"].map(language_title), series=rows["panel" if one else "run"])
+    rows = with_languages(rows).assign(series=rows["panel" if one else "run"])
     title = f"{measure_title(contents.measure)} by query language"
     names = [language_title(code) for code in languages]
     options: Any = {"width": WIDTH} if one else {"width": 340}
@@ -159,8 +161,7 @@ def _settings(contents: Contents, reference: Reference | None) -> Iterator[Block
     rows = contents.rows("by_language", measure, DISTANCE)
     order = {code: k for k, code in enumerate(contents.benchmark["languages"])}
     rows = rows.sort_values("group", key=lambda codes: codes.map(order), kind="stable")
-    rows = rows.assign(language=rows["group"].map(language_title))
-    heads = _heads(contents, language="query language")
+    heads, rows = _heads(contents, **LANGUAGE), with_languages(rows)
     title = f"{measure_title(measure)} by query language"
     options["note"] = options["note"].replace("over settings", "over languages and settings")
     yield figure_table("languages", title, rows, heads, folded=True, **options)
@@ -237,7 +238,7 @@ def _distance_blocks(contents: Contents) -> Iterator[Block]:
     of_language = spread.groupby(["query_language", "series"], sort=False)["distance"]
     frame = of_language.quantile(list(QUANTILES)).unstack().rename(columns=QUANTILES).reset_index()
     names = [language_title(code) for code in contents.benchmark["languages"]]
-    frame = frame.assign(name=frame["query_language"].map(language_title), panel="")
+    frame = with_languages(frame, "query_language").assign(panel="")
     frame = frame.sort_values("name", key=lambda given: given.map(names.index), kind="stable")
     title = "Rank distance by query language: median, quartiles, 5 % and 95 %"
     spec = dots(frame, title, value=axis, names=names, scale="distance", width=WIDTH)
@@ -261,7 +262,7 @@ def _share_blocks(contents: Contents) -> Iterator[Block]:
     )
     rows = pd.concat([means, fair]).assign(value=lambda f: 100 * f["share"], panel="")
     names = [language_title(code) for code in contents.benchmark["languages"]]
-    rows = rows.assign(name=rows["passage_language"].map(language_title))
+    rows = with_languages(rows, "passage_language")
     title = f"Share of languages in the first {TOP} passages and in the relevant ones, %"
     spec = dots(rows, title, value="%", names=names, width=WIDTH)
     yield Picture("shares", title, BELOW, spec)
