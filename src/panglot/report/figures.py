@@ -107,7 +107,7 @@ def legend(baseline: str, over: str, alpha: float = 0.05) -> str:
     return f"{INTERVALS} {marks(baseline, alpha, over)}."
 
 
-def marks(baseline: str, alpha: float, over: str = "the table") -> str:
+def marks(baseline: str, alpha: float, over: str) -> str:
     """Say what arrows mean."""
     return f"▲ ▼: significantly above or below {baseline}, p < {alpha:g} after Holm's correction over {over}"
 
@@ -302,7 +302,7 @@ def comparison_table(compared: Comparison) -> Table:
             "d": ["" if pd.isna(d) else number(d, "+.2f") for d in rows["effect"]],
         }
     )
-    note = f"{_marks(compared)}; d: difference in standard deviations of items."
+    note = f"{_marks(compared, 'the table')}; d: difference in standard deviations of items."
     title = f"{measure} on {benchmark}; baseline: {compared.baseline}"
     return Table("comparison", title, shown, rows.drop(columns="panel"), 2, note)
 
@@ -311,7 +311,11 @@ def change_by_language_table(compared: Comparison, run: str) -> Table:
     """Show what a run gains and loses against the baseline, by query language."""
     rows = with_languages(_of(compared, run, "by_language").drop(columns=ENDS))
     title = f"{run} minus {compared.baseline}: {measure_title(compared.measure)} by query language"
-    form: Any = {"value": "difference", "form": ".3f", "note": f"{_marks(compared)}."}
+    form: Any = {
+        "value": "difference",
+        "form": ".3f",
+        "note": f"{_marks(compared, 'all runs, languages and settings')}.",
+    }
     return figure_table("languages", title, rows, LANGUAGE, **form)
 
 
@@ -324,7 +328,7 @@ def change_matrix_tables(compared: Comparison, runs: Iterable[str] | None = None
         for run in compared.runs
     }
     title = f"Change of {measure_title(compared.measure)} × 100 from {compared.baseline}"
-    note = f"{ACROSS} Blue: gains, orange: losses. {_marks(compared)}."
+    note = f"{ACROSS} Blue: gains, orange: losses. {_marks(compared, 'all runs and pairs')}."
     yield from heat_tables("change", title, frames, signed=True, note=note, value="difference", form="+.0f")
 
 
@@ -333,8 +337,8 @@ def _of(compared: Comparison, run: str, family: str) -> pd.DataFrame:
     return figures[(figures["run"] == run) & (figures["family"] == family)]
 
 
-def _marks(compared: Comparison) -> str:
-    return marks(compared.baseline, compared.method["alpha"])
+def _marks(compared: Comparison, over: str) -> str:
+    return marks(compared.baseline, compared.method["alpha"], over)
 
 
 def _p(p: float) -> str:

@@ -12,6 +12,7 @@ from panglot.evaluation.aggregate import ALL, DISTANCE, values_of
 from panglot.evaluation.bias import READINGS
 from panglot.evaluation.bias.readings import TOP
 from panglot.evaluation.compare import ALPHA
+from panglot.evaluation.groups import language_kinds, training_languages
 from panglot.report.charts import check_installed, curves, dots
 from panglot.report.contents import AGAINST, Contents
 from panglot.report.figures import (
@@ -56,6 +57,9 @@ KINDS = {
     "relation": "Distance of the two languages",
 }
 QUANTILES = {0.05: "low", 0.25: "inner_low", 0.5: "value", 0.75: "inner_high", 0.95: "high"}
+RELEVANT = "relevant passages"
+# what else columns beside those of runs are called
+TAKEN = ("figure", "fair", "without bias", "name", "passage language", RELEVANT)
 BELOW = "A table below has the numbers."
 WIDTH = 380  # pixels of a chart that has half of a page
 POINTS = 101  # of a curve
@@ -172,6 +176,11 @@ def _heads(contents: Contents, **first: str) -> dict[str, str]:
     return {**first, **({"run": "model"} if len(contents.runs) > 1 else {})}
 
 
+def _named(runs: pd.Series) -> pd.Series:
+    """Return names of runs as titles of columns, which differ from the other columns."""
+    return runs.where(~runs.isin(TAKEN), runs + " (model)")
+
+
 def _reference(contents: Contents, reference: Reference) -> Table:
     """Show the runs above published figures on the same benchmark."""
     own = contents.rows("settings", "AP", DISTANCE)[["run", "setting", "measure", "value"]]
@@ -204,9 +213,10 @@ def _bias(contents: Contents) -> Iterator[Block]:
     order = list(dict.fromkeys(rows["measure"]))
     rows = rows.assign(
         figure=[READINGS[name].title for name in rows["measure"]],
+        column=_named(rows["run"]),
         fair=[READINGS[name].fair for name in rows["measure"]],
     )
-    shown = wide(with_texts(rows, form=".3f"), ["figure"], "run")
+    shown = wide(with_texts(rows, form=".3f"), ["figure"], "column")
     fair = rows.drop_duplicates("measure")["fair"]
     shown["without bias"] = numbers(pd.DataFrame({"fair": fair}), {"fair": "g"})["fair"].to_list()
     yield Table("bias", "In the pool of all languages", shown, rows, note=INTERVALS)
@@ -252,44 +262,40 @@ def _distance_blocks(contents: Contents) -> Iterator[Block]:
 
 def _share_blocks(contents: Contents) -> Iterator[Block]:
     """Draw the share of each language among the first passages against its share of the relevant ones."""
-    frames = [excess_rows(run.results).assign(series=run.name) for run in contents.runs]
-    found = pd.concat(frames)
+    found = pd.concat([excess_rows(run.results).assign(series=run.name) for run in contents.runs])
+    found = found.assign(series=_named(found["series"]))
     if not len(found):
         return
     means = found.groupby(["series", "passage_language"], sort=False)[["share", "fair"]].mean().reset_index()
-    fair = means.drop_duplicates("passage_language").assign(
-        series="relevant passages", share=lambda f: f["fair"]
-    )
+    fair = means.drop_duplicates("passage_language").assign(series=RELEVANT, share=lambda f: f["fair"])
     rows = pd.concat([means, fair]).assign(value=lambda f: 100 * f["share"], panel="")
     names = [language_title(code) for code in contents.benchmark["languages"]]
     rows = with_languages(rows, "passage_language")
     title = f"Share of languages in the first {TOP} passages and in the relevant ones, %"
     spec = dots(rows, title, value="%", names=names, width=WIDTH)
     yield Picture("shares", title, BELOW, spec)
-    text = numbers(rows, {"value": ".1f"}).rename(columns={"value": "text"})
+    text = numbers(rows.assign(text=rows["value"]), {"text": ".1f"})
     shown = wide(text, ["name"], "series").rename(columns={"name": "passage language"})
     data = rows.drop(columns=["panel", "value", "fair"])
     yield Table("shares", "Shares of languages, %", shown, data, folded=True)
 
 
 def _groups(contents: Contents) -> Iterator[Block]:
-    measures, unknown = (
-        (contents.measure, DISTANCE),
-        contents.runs[0].results.get("groups", {}).get("unknown", {}),
-    )
+    kinds = language_kinds(training_languages(contents.runs[0].results))
     heads = _heads(contents, group="group")
     for part in ("languages", "pairs"):
         for kind, title in KINDS.items():
-            rows = contents.rows(f"{part} {kind}", *measures)
+            rows = contents.rows(f"{part} {kind}", contents.measure, DISTANCE)
             if rows["group"].nunique() < 2:
                 continue
-            lacking = unknown.get(kind, []) if part == "languages" else []
+            known = kinds.get(kind) if part == "languages" else None
+            lacking = [code for code in contents.benchmark["languages"] if known and known(code) is None]
             notes = ["Joshi et al. 2020: from 0, hardly any data, to 5, most."] if kind == "resource" else []
             notes += [f"In no group, since it is not known: {', '.join(lacking)}."] if lacking else []
             title = title if part == "languages" else f"Pairs of languages: {title[0].lower()}{title[1:]}"
             note = " ".join([INTERVALS, *notes])
-            rows = rows.assign(order=pd.Categorical(rows["group"], list(dict.fromkeys(rows["group"]))))
-            rows = rows.sort_values("order", kind="stable").drop(columns="order")
+            order = list(dict.fromkeys(rows["group"]))
+            rows = rows.sort_values("group", key=lambda names: names.map(order.index), kind="stable")
             name = f"{'groups' if part == 'languages' else part}-{kind}"
             yield figure_table(name, title, rows, heads, form=".3f", note=note, folded=True)
 
