@@ -10,7 +10,7 @@ from panglot.data import Benchmark, sample_benchmark
 from panglot.evaluation import Evaluation, describe_run
 from panglot.evaluation.aggregate import per_query, summarise
 from panglot.evaluation.bias import bias_figures, with_columns
-from panglot.evaluation.inspect import as_json, inspect_failures, worst_queries
+from panglot.evaluation.inspect import inspect_failures, worst_queries
 from panglot.evaluation.ranks import exact_ranks
 from panglot.evaluation.results import describe_benchmark
 
@@ -40,7 +40,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         worst = worst_queries(benchmark, evaluation.per_query, "AP", None, 1)
         listed = inspect_failures(benchmark, worst, queries[[w.row for w in worst]], passages, "AP", 3)
         found.evaluations.append(evaluation)
-        found.failures.append(as_json(listed))
+        found.failures.append(list(listed))
         found.paths.append(folder / f"run-{k}.json")
         evaluation.save(found.paths[-1])
     return found

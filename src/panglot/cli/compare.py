@@ -36,12 +36,8 @@ def compare(
     """
     from panglot.evaluation.comparison import check_drawing, compare_results, run_names
     from panglot.evaluation.results import load_results
-    from panglot.report.compare_tables import (
-        change_by_language_table,
-        change_matrix_table,
-        comparison_table,
-    )
-    from panglot.report.frames import to_rich
+    from panglot.report.figures import change_by_language_table, change_matrix_tables, comparison_table
+    from panglot.report.tables import to_rich
 
     check_drawing(resamples, flips, alpha)
     evaluations = [load_results(path) for path in results]
@@ -63,8 +59,8 @@ def compare(
         if run == compared.baseline:
             continue
         show.table(to_rich(change_by_language_table(compared, run)))
-        matrix = change_matrix_table(compared, run)
-        if 1 < len(matrix.shown) <= WIDEST:
-            show.table(to_rich(matrix))
+        for matrix in change_matrix_tables(compared, [run]):
+            if 1 < len(matrix.shown) <= WIDEST:
+                show.table(to_rich(matrix))
     for sentence in compared.notes:
         show.note(sentence)

@@ -190,7 +190,7 @@ def _run(
     """List the runs, or finish them and print the tables."""
     from panglot.experiments import run_experiment
     from panglot.experiments.experiment import plan_runs, unfinished
-    from panglot.report.frames import to_rich
+    from panglot.report.tables import to_rich
 
     folder = runs or output / "runs"
     if dry_run:

@@ -81,7 +81,7 @@ def _check_named(name: str, value: str, *, several: bool) -> None:
         check_name(value)
     elif name == "pairs" and several:
         check_source(value)
-    elif name == "benchmark":
+    elif name == "benchmark" and not several:  # several are NAME or NAME=FOLDER
         entry_named(value)
 
 

@@ -42,15 +42,16 @@ def report(
     json: Annotated[
         bool,
         typer.Option(
-            "--json", help="Print only JSON: the summary, the comparison and the names of the files."
+            "--json",
+            help="Print only JSON: the figures of the settings, the comparison and the names of the files.",
         ),
     ] = False,
 ) -> None:
     """Write a report on one or more results files: one HTML file for a browser, a phone, or print.
 
-    The report has a summary, the three settings with intervals and tests, heatmaps of language pairs and of
-    their differences, language bias, groups of languages, the worst queries, and the commands and versions to
-    repeat it.
+    The report has the three settings with intervals and tests, heatmaps of over-represented languages, of
+    language pairs and of their differences, language bias, groups of languages, the worst queries, and the
+    commands and versions to repeat it.
 
     Example:
 
@@ -60,7 +61,8 @@ def report(
     from panglot.evaluation.results import load_results
     from panglot.report import gather, read_failures, reference_for, write_report
     from panglot.report.charts import check_installed
-    from panglot.report.words import summary
+    from panglot.report.figures import comparison_table, settings_table
+    from panglot.report.tables import to_records, to_rich
 
     check_installed()
     check_drawing(resamples, flips, alpha)
@@ -82,13 +84,16 @@ def report(
             progress=advance,
         )
     written = write_report(contents, output, assets=assets, reference=beside, title=title)
-    sentences = summary(contents)
     if json:
         files = [str(path) for path in written]
-        show.print_json({"summary": sentences, "compared": contents.compared, "files": files})
+        compared = contents.compared.to_dict() if contents.compared else None
+        summary = to_records(contents.rows("settings").dropna(axis="columns", how="all"))
+        show.print_json({"summary": summary, "compared": compared, "files": files})
         return
-    for sentence in sentences:
-        show.out.print(sentence, highlight=False, markup=False)
+    if contents.compared is None:
+        show.table(to_rich(settings_table(evaluations[0].results)))
+    else:
+        show.table(to_rich(comparison_table(contents.compared)))
     show.tell(f"wrote the report to {output}")
     if assets is not None:
         show.tell(f"wrote charts and tables to {assets} ({len(written) - 1} files)")

@@ -1,21 +1,25 @@
 """Failure analysis: the worst queries of each language pair, and what ranked above their answer."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from sentence_transformers import SentenceTransformer
 
+from panglot import encoders
 from panglot.data import Benchmark, FloatArray, IntArray
-from panglot.encoders import encode, model_sha256, passage_prompt, query_prompt
 from panglot.encoders.language_means import centre_benchmark, corpus_means
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import ALL
 from panglot.evaluation.run import embed_benchmark
 from panglot.evaluation.scores import Vectors, gathered_scores, tie_order
 from panglot.evaluation.top import top_of_pool
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 Pair = tuple[str, str]  # query language, and the pool: a language, or ``*`` for all
 
@@ -223,7 +227,7 @@ def check_same(results: Mapping[str, Any], model: SentenceTransformer, benchmark
             f"the results are of another {found['name']} than the data given; name the data "
             "(and options) that was evaluated."
         )
-    if results["model"]["sha256"] != model_sha256(model):
+    if results["model"]["sha256"] != encoders.model_sha256(model):
         raise PanglotError(
             f"the results are of other weights of {results['model']['name']}; "
             "name the model that was evaluated, or evaluate this one."
@@ -256,6 +260,8 @@ def embed_for(
         return queries[rows], passages
     texts = [benchmark.queries.texts[row] for row in rows.tolist()]
     return (
-        encode(model, texts, query_prompt(model), bf16=bf16, progress=progress),
-        encode(model, benchmark.passages.titled(), passage_prompt(model), bf16=bf16, progress=progress),
+        encoders.encode(model, texts, encoders.query_prompt(model), bf16=bf16, progress=progress),
+        encoders.encode(
+            model, benchmark.passages.titled(), encoders.passage_prompt(model), bf16=bf16, progress=progress
+        ),
     )

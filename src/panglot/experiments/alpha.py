@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from panglot.evaluation import compare
-from panglot.experiments.display import WHOLE, as_differences, comparison_tables, curves, picture
+from panglot.experiments.display import WHOLE, as_differences, comparison_tables, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target
-from panglot.report.blocks import Section
-from panglot.report.compare_tables import measure_title, with_panels
+from panglot.report.charts import curves
+from panglot.report.figures import measure_title, with_panels
+from panglot.report.page import Section
 from panglot.training.config import Part
 
 TITLE = "Which share of monolingual batches is best?"

@@ -20,13 +20,13 @@ from panglot.evaluation import compare
 from panglot.evaluation.aggregate import DISTANCE, all_cells
 from panglot.evaluation.comparison import ALPHA, reverse
 from panglot.evaluation.significance import FLIPS
-from panglot.experiments.display import dots, picture, seed_tables
+from panglot.experiments.display import picture, seed_tables
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of
-from panglot.report.blocks import Section
-from panglot.report.compare_tables import figure_table, legend, measure_title, with_panels
-from panglot.report.frames import Table, numbers
-from panglot.report.tables import SETTING_NAMES
+from panglot.report.charts import dots
+from panglot.report.figures import SETTING_NAMES, figure_table, legend, measure_title, with_panels
+from panglot.report.page import Section
+from panglot.report.tables import Table, numbers
 from panglot.search.bm25 import BM25
 from panglot.training import TrainingConfig, override
 from panglot.training.config import Part

@@ -20,13 +20,13 @@ from panglot.evaluation import compare
 from panglot.evaluation.aggregate import DISTANCE, Aligned, Array, align
 from panglot.evaluation.bootstrap import Draws, bounds, draw
 from panglot.evaluation.comparison import ALPHA, correct
-from panglot.experiments.display import WHOLE, as_differences, comparison_tables, dots, picture
+from panglot.experiments.display import WHOLE, as_differences, comparison_tables, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of
-from panglot.report.blocks import Section
-from panglot.report.compare_tables import INTERVALS, measure_title
-from panglot.report.frames import Table, texts
-from panglot.report.tables import SETTING_NAMES
+from panglot.report.charts import dots
+from panglot.report.figures import INTERVALS, SETTING_NAMES, measure_title
+from panglot.report.page import Section
+from panglot.report.tables import Table, texts
 from panglot.training.config import Part
 
 TITLE = "One model for all languages, or one a language: which keeps more outside its domain?"
@@ -49,7 +49,7 @@ SHOWN = {
 NOTE = (
     f"{INTERVALS} Drop: inside minus outside, and its share of what is inside. Gain: over the zero-shot "
     "encoder; kept: the share of it that is left outside. More than agnostic: how much more drops than for "
-    f"the agnostic model; ▲ less and ▼ more, p < {ALPHA} by the normal distribution after Holm's "
+    f"the agnostic model; ▼ (better) and ▲ (worse): p < {ALPHA} by the normal distribution after Holm's "
     "correction over the table."
 )
 
@@ -309,5 +309,5 @@ def _table(name: str, title: str, lost: pd.DataFrame, folded: bool = False) -> T
     shown = lost[heads].copy()
     for column, (heading, form) in SHOWN.items():
         rows = lost if column == "further" else lost.drop(columns="verdict")
-        shown[heading] = texts(rows, column, form)
+        shown[heading] = texts(rows, column, form, less_is_better=True)
     return Table(name, title, shown, lost, len(heads), NOTE, folded)

@@ -32,14 +32,11 @@ from panglot.experiments.sweep import (
     sources_of,
     sweep,
 )
-from panglot.files import write_json, written_whole
+from panglot.files import write_json
 from panglot.parse import parse_toml
-from panglot.report.blocks import Section
 from panglot.report.charts import check_installed
-from panglot.report.frames import Table, to_records
-from panglot.report.html import page
-from panglot.report.markdown import markdown
-from panglot.report.write import write_assets
+from panglot.report.page import Section, markdown, page, write_assets, write_page
+from panglot.report.tables import Table, to_records
 from panglot.training import TrainingConfig, override
 from panglot.training.config import Part, checked, renamed
 
@@ -251,8 +248,7 @@ def _write(sections: Sequence[Section], findings: Findings, output: Path) -> Ans
     }
     assets = write_assets(sections, output)
     for name, text in texts.items():
-        with written_whole(output / name) as part:
-            part.write_text(text, encoding="utf-8")
+        write_page(output / name, text)
     write_json(output / "summary.json", summary)
     return Answer(sections, summary, [*(output / name for name in (*texts, "summary.json")), *assets])
 
@@ -283,7 +279,7 @@ def _summary(sections: Sequence[Section], findings: Findings) -> dict[str, Any]:
             for run in runs
         ],
         "tables": {
-            block.name: {"title": block.title, "rows": to_records(block)}
+            block.name: {"title": block.title, "rows": to_records(block.data)}
             for section in sections
             for block in section.blocks
             if isinstance(block, Table)

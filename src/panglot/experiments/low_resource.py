@@ -10,13 +10,14 @@ from panglot.evaluation import compare
 from panglot.evaluation.aggregate import ALL, Aligned, Grouping
 from panglot.evaluation.bootstrap import Draws, draw, interval
 from panglot.evaluation.groups import language_kinds, pair_groups, pair_kinds, query_groups
-from panglot.experiments.display import WHOLE, as_differences, comparison_tables, dots, picture
+from panglot.experiments.display import WHOLE, as_differences, comparison_tables, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target, languages_of
 from panglot.languages import resource_class
-from panglot.report.blocks import Section
-from panglot.report.compare_tables import INTERVALS, figure_table, legend, measure_title, with_panels
-from panglot.report.frames import Table, texts
+from panglot.report.charts import dots
+from panglot.report.figures import INTERVALS, figure_table, legend, measure_title, with_panels
+from panglot.report.page import Block, Section
+from panglot.report.tables import Table, texts
 from panglot.training.config import Part
 
 TITLE = "Does hybrid training help low-resource languages?"
@@ -101,7 +102,7 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
         name = f"low-resource-{benchmark}"
         title = f"{measure_title(measure)} on {benchmark}"
         found = compare(aligned, WHOLE, HYBRID)
-        blocks: list[object] = [*comparison_tables(name, f"{title} by strategy", found, aligned, HYBRID)]
+        blocks: list[Block] = [*comparison_tables(name, f"{title} by strategy", found, aligned, HYBRID)]
         one = Aligned(aligned.cells, aligned.columns, {measure: aligned.values[measure]})
         drawn = draw(one, groups)
         others = [run for run in one.runs if run != HYBRID]

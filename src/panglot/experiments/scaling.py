@@ -18,15 +18,16 @@ from panglot.errors import PanglotError
 from panglot.evaluation import ALL, compare
 from panglot.evaluation.aggregate import DISTANCE, Aligned, Grouping, all_cells
 from panglot.experiments.cost import machine, measure_cost
-from panglot.experiments.display import WHOLE, comparison_tables, curves, pareto, picture
+from panglot.experiments.display import WHOLE, comparison_tables, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.noise_scale import gradient_products, noise_scale
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target, digest, key_of, languages_of, sources_of
 from panglot.files import write_json
 from panglot.parse import read_form
-from panglot.report.blocks import Section
-from panglot.report.compare_tables import figure_table, legend, measure_title, with_panels
-from panglot.report.frames import Table, numbers, texts
+from panglot.report.charts import curves, pareto
+from panglot.report.figures import figure_table, legend, measure_title, with_panels
+from panglot.report.page import Section
+from panglot.report.tables import Table, numbers, texts
 from panglot.training import TrainingConfig, override
 from panglot.training.config import Part
 from panglot.training.recipes import select_languages, train_recipe
@@ -251,7 +252,7 @@ def _curve(name: str, title: str, found: pd.DataFrame, budgets: Mapping[str, Map
     trained = rows.assign(x=counts, series=rows["budget"]).dropna(subset="x")
     level = rows[(rows["run"] == ZERO_SHOT) & (rows["budget"] == STEPS)].assign(series=ZERO_SHOT)
     ends = [level.assign(x=end(trained["x"])) for end in (min, max)]
-    spec = curves(pd.concat([trained, *ends]), title, x="training languages (logarithmic)", logarithmic=True)
+    spec = curves(pd.concat([trained, *ends]), title, x="training languages (logarithmic)", scale="log")
     return picture(f"{name}-curve", title, spec)
 
 

@@ -9,11 +9,12 @@ from panglot.batches import KINDS
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import align
-from panglot.experiments.display import WHOLE, comparison_tables, dots, picture
+from panglot.experiments.display import WHOLE, comparison_tables, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target
-from panglot.report.blocks import Section
-from panglot.report.compare_tables import figure_table, legend, measure_title, with_panels
+from panglot.report.charts import dots
+from panglot.report.figures import figure_table, legend, measure_title, with_panels
+from panglot.report.page import Block, Section
 from panglot.training.config import Part
 
 TITLE = "Batch strategies under one budget"
@@ -71,7 +72,7 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
         settings = with_panels(found[found["family"] == "settings"])
         drawn = settings.assign(name=settings["run"], series="")
         spec = dots(drawn, title, value="", names=aligned.runs)
-        blocks: list[object] = [picture(f"strategies-{benchmark}", title, spec)]
+        blocks: list[Block] = [picture(f"strategies-{benchmark}", title, spec)]
         blocks += comparison_tables(f"strategies-{benchmark}", title, found, aligned, baseline)
         if references:
             pairs = [(one, other) for one in references for other in aligned.runs if other != one]

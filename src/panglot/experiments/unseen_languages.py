@@ -16,20 +16,21 @@ from panglot.evaluation.aggregate import DISTANCE, Aligned, Grouping
 from panglot.evaluation.bootstrap import bounds, draw, interval
 from panglot.evaluation.comparison import FIGURE, correct
 from panglot.evaluation.groups import named_languages, pair_groups, pair_kinds
-from panglot.experiments.display import WHOLE, as_differences, comparison_tables, dots, picture
+from panglot.experiments.display import WHOLE, as_differences, comparison_tables, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of, languages_of
 from panglot.languages import branch, family, writing
-from panglot.report.blocks import Section
-from panglot.report.compare_tables import INTERVALS, figure_table, measure_title, with_panels, with_texts
-from panglot.report.frames import Table, texts, wide
+from panglot.report.charts import dots
+from panglot.report.figures import INTERVALS, figure_table, measure_title, with_panels, with_texts
+from panglot.report.page import Block, Section
+from panglot.report.tables import Table, texts, wide
 from panglot.training.config import Part
 
 TITLE = "How far does each strategy reach languages that are left out of training?"
 NOTHING = "nothing left out"
 NOTE = (
-    "Gain: over the zero-shot encoder; ▲ better, ▼ worse than it. Kept: % of the gain with all languages, "
-    "empty where the interval of that gain holds zero; ▲ better, ▼ worse than with all languages. "
+    "Gain: over the zero-shot encoder. Kept: % of the gain with all languages, empty where the interval of "
+    "that gain holds zero. ▲ ▼: significantly above or below zero-shot, or the gain with all languages. "
     f"{INTERVALS} p < 0.05 after Holm's correction over all sets, strategies and settings."
 )
 
@@ -138,7 +139,7 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
         sets = _sets(grid, seen, sorted(set(aligned.cells.frame["query_language"])))
         title, name = f"{measure_title(measure)} on {benchmark}", f"unseen-{benchmark}"
         tables = comparison_tables(name, title, compare(aligned, WHOLE, ZERO_SHOT), aligned, ZERO_SHOT)
-        blocks: list[object] = [*tables]
+        blocks: list[Block] = [*tables]
         if sets:
             parts = [_compared(aligned, one, sets[0], grid.strategies) for one in sets]
             found = correct(pd.concat(parts, ignore_index=True), ["kind", "family"])
@@ -205,7 +206,7 @@ def _compared(
     return found.join(shares)
 
 
-def _shown(name: str, benchmark: str, found: pd.DataFrame) -> Iterator[object]:
+def _shown(name: str, benchmark: str, found: pd.DataFrame) -> Iterator[Block]:
     """Give a plot of the gains of left-out languages, and tables of gains and of what is kept of them."""
     gains = found[found["kind"].isin(["gain", "full gain"]) & (found["group"] == "left out")]
     rows = with_panels(as_differences(gains))
@@ -233,7 +234,7 @@ def _shown(name: str, benchmark: str, found: pd.DataFrame) -> Iterator[object]:
                 f"Left-out languages on {benchmark}: {title}",
                 {"left_out": "left out", "strategy": ""},
             )
-            note = f"{INTERVALS} ▲ better and ▼ worse, p < 0.05 after Holm's correction over the table."
+            note = f"{INTERVALS} ▲ ▼: significant, p < 0.05 after Holm's correction over the table."
             form: Any = {"value": "difference", "form": ".3f"}
             yield figure_table(f"{name}-{part}", heading, rows, heads, **form, note=note, folded=True)
 
@@ -242,7 +243,9 @@ def _table(name: str, title: str, found: pd.DataFrame, folded: bool) -> Table:
     """Show gains and what is kept of them, a row a set and strategy."""
     found = with_panels(found)
     gains, changes = found[found["kind"] == "gain"], found[found["kind"] == "change"]
-    kept = changes.assign(text=texts(changes, "kept", ".0f", 100), panel=changes["panel"] + ", kept %")
+    kept = changes.assign(
+        text=texts(changes, "kept", ".0f", 100, less_is_better=False), panel=changes["panel"] + ", kept %"
+    )
     order = [panel for name in dict.fromkeys(gains["panel"]) for panel in (name, f"{name}, kept %")]
     heads = ["left_out", *(["group"] if gains["group"].nunique() > 1 else []), "strategy"]
     shown = wide(pd.concat([with_texts(gains, "difference", ".3f"), kept]), heads, "panel")

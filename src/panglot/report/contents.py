@@ -1,50 +1,27 @@
-"""What a report is written from: runs on one benchmark with intervals, groups, tests and failures."""
+"""What a report is made of: runs on one benchmark, their figures with intervals, tests and failures."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import langcodes
+import pandas as pd
 import pyarrow as pa
-from typing_extensions import TypedDict
 
 from panglot.errors import PanglotError
-from panglot.evaluation.bootstrap import RESAMPLES, intervals
-from panglot.evaluation.comparison import (
-    ALPHA,
-    check_comparable,
-    check_measure,
-    compare_results,
-    run_names,
-)
+from panglot.evaluation import Comparison
+from panglot.evaluation.aggregate import DISTANCE, SETTINGS
+from panglot.evaluation.bootstrap import RESAMPLES, SHARE, intervals
+from panglot.evaluation.comparison import ALPHA, check_comparable, check_measure, compare_results, run_names
 from panglot.evaluation.groups import group_figures
+from panglot.evaluation.inspect import Failure
 from panglot.evaluation.results import Evaluation
 from panglot.evaluation.significance import FLIPS
-from panglot.parse import Count, Number, read_form
+from panglot.report.failures import failures_by_run
+from panglot.report.figures import KEYS, figures_of
 
-
-class Listed(TypedDict):
-    """A passage in the list of a query that failed."""
-
-    rank: Count
-    score: Number
-    id: str
-    language: str
-    text: str
-    relevance: int
-
-
-class Failure(TypedDict):
-    """A query that failed, as ``panglot inspect --json`` has it."""
-
-    query_id: str
-    query_language: str
-    query: str
-    pool: str
-    measure: str
-    value: Number
-    answer: Listed
-    above: list[Listed]
+AGAINST = ["baseline", "difference", "difference_low", "difference_high", "effect", "p_holm", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -55,35 +32,32 @@ class Run:
         name: what the report calls it.
         results: as the results file has them.
         table: its ``per_query`` table.
-        bounds: of its figures; see ``confidence.intervals``.
-        groups: see ``groups.group_figures``.
-        failures: its worst queries, as ``panglot inspect --json`` gives them.
+        failures: its worst queries.
     """
 
     name: str
     results: Mapping[str, Any]
     table: pa.Table
-    bounds: Mapping[str, Any]
-    groups: Mapping[str, Any]
-    failures: Sequence[Mapping[str, Any]] = ()
+    failures: Sequence[Failure] = ()
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything that a report says something about.
+    """All that a report shows.
 
     Attributes:
         runs: one or more, on one benchmark.
         measure: the one that tests and matrices are of.
-        measures: all that every run has.
-        compared: the runs against a baseline; None for a single run. See ``evaluation.compare``.
+        figures: rows of ``figures.figures_of`` for each ``run``, of all measures that every run has, and
+            those of groups of languages; with columns of the comparison where there is one.
+        compared: the runs against a baseline; None for a single run.
         settings: resamples, seed and so on, to repeat the report.
     """
 
     runs: Sequence[Run]
     measure: str
-    measures: Sequence[str]
-    compared: Mapping[str, Any] | None
+    figures: pd.DataFrame
+    compared: Comparison | None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -92,17 +66,17 @@ class Contents:
         found: Mapping[str, Any] = self.runs[0].results["benchmark"]
         return found
 
-    @property
-    def languages(self) -> list[str]:
-        """The benchmark's languages."""
-        return list(self.benchmark["languages"])
+    def rows(self, family: str, *measures: str) -> pd.DataFrame:
+        """Return the figures of a family, of some measures or all."""
+        found = self.figures[self.figures["family"] == family]
+        return found[found["measure"].isin(measures)] if measures else found
 
 
 def gather(
     evaluations: Sequence[Evaluation],
     *,
     paths: Sequence[Path] | None = None,
-    failures: Sequence[Sequence[Mapping[str, Any]]] = (),
+    failures: Sequence[Sequence[Failure]] = (),
     measure: str | None = None,
     baseline: int = 0,
     resamples: int = RESAMPLES,
@@ -111,7 +85,7 @@ def gather(
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Contents:
-    """Work out all that a report needs.
+    """Work out all that a report needs. Intervals that the results hold are not computed again.
 
     Args:
         evaluations: one or more on the same benchmark.
@@ -137,79 +111,52 @@ def gather(
     chosen = check_measure(evaluations, measure)
     names = run_names(evaluations, paths)
     settings = {"resamples": resamples, "flips": flips, "alpha": alpha, "seed": seed}
-    held = [e.measures for e in evaluations]
-    shared = [name for name in held[0] if all(name in names_ for names_ in held)]
-    given = _by_run(evaluations, failures)
-    runs = []
+    shared = [name for name in evaluations[0].measures if all(name in e.measures for e in evaluations)]
+    runs, frames = [], []
+    given = failures_by_run(evaluations, failures)
     for evaluation, name, own in zip(evaluations, names, given, strict=True):
-        results, table = evaluation.results, evaluation.per_query
-        size = results["benchmark"]["passages"]
-        runs.append(
-            Run(
-                name=name,
-                results=results,
-                table=table,
-                bounds=intervals(table, shared, passages=size, resamples=resamples, seed=seed),
-                groups=group_figures(results, table, resamples=resamples, seed=seed),
-                failures=own,
-            )
-        )
+        runs.append(Run(name, evaluation.results, evaluation.per_query, own))
+        frames.append(_figures(evaluation, shared, resamples, seed).assign(run=name))
         if progress is not None:
             progress(1)
-    compared = None
+    figures, compared = pd.concat(frames, ignore_index=True), None
     if len(runs) > 1:
-        compared = compare_results(
-            *evaluations,
-            names=names,
-            measure=chosen,
-            baseline=baseline,
-            resamples=resamples,
-            flips=flips,
-            alpha=alpha,
-            seed=seed,
-        ).to_dict()
+        drawn: Any = {"resamples": resamples, "flips": flips, "alpha": alpha, "seed": seed}
+        compared = compare_results(*evaluations, names=names, measure=chosen, baseline=baseline, **drawn)
+        figures = figures.merge(compared.figures[["run", *KEYS, *AGAINST]], how="left", on=["run", *KEYS])
     if progress is not None:
         progress(1)
-    return Contents(runs, chosen, shared, compared, settings)
+    return Contents(runs, chosen, figures, compared, settings)
 
 
-def read_failures(path: Path) -> list[dict[str, Any]]:
-    """Read what ``panglot inspect --json`` printed.
+def _figures(evaluation: Evaluation, measures: Sequence[str], resamples: int, seed: int) -> pd.DataFrame:
+    """Return the figures of one run with those of groups; stored intervals are used if drawn the same way."""
+    results, table = evaluation.results, evaluation.per_query
+    stored, groups = results.get("intervals") or {}, results.get("groups")
+    wanted = {"share": SHARE, "resamples": resamples, "seed": seed}
+    if any(stored.get(name) != value for name, value in wanted.items()) or groups is None:
+        size = results["benchmark"]["passages"]
+        stored = intervals(table, evaluation.measures, passages=size, resamples=resamples, seed=seed)
+        groups = group_figures(results, table, resamples=resamples, seed=seed)
+    rows: list[dict[str, Any]] = []
 
-    Raises:
-        PanglotError: something else is in the file.
-    """
-    fix = f"write it with 'panglot inspect RESULTS --json > {path.name}'"
-    return [dict(failure) for failure in read_form(path, list[Failure], fix=fix)]
+    def add(family: str, group: str, setting: str, found: Mapping[str, Any] | None) -> None:
+        rows.extend(
+            {"family": family, "group": group, "setting": setting, "measure": name, **figure}
+            for name, figure in (found or {}).items()
+            if figure
+        )
 
-
-def _by_run(
-    evaluations: Sequence[Evaluation], failures: Sequence[Sequence[Mapping[str, Any]]]
-) -> list[list[Mapping[str, Any]]]:
-    """Give each list of failures to the run whose per-query figures it has."""
-    given: list[list[Mapping[str, Any]]] = [[] for _ in evaluations]
-    for listed in failures:
-        fitting = [k for k, evaluation in enumerate(evaluations) if _fits(listed, evaluation.per_query)]
-        if not fitting:
-            raise PanglotError(
-                "the figures of the worst queries are not those of any of the results; "
-                "inspect the same results files."
-            )
-        given[next((k for k in fitting if not given[k]), fitting[0])].extend(listed)
-    return given
-
-
-def _fits(failures: Sequence[Mapping[str, Any]], table: pa.Table) -> bool:
-    """Say whether each failure has the figure that the table has for its query and pool."""
-    measures = {failure["measure"] for failure in failures}
-    if not measures.issubset(table.column_names):
-        return False
-    ids = pa.array({failure["query_id"] for failure in failures}, pa.string())
-    few = table.filter(pa.compute.is_in(table.column("query_id"), value_set=ids))
-    keys = list(zip(few.column("query_id").to_pylist(), few.column("pool").to_pylist(), strict=True))
-    figures = {measure: dict(zip(keys, few.column(measure).to_pylist(), strict=True)) for measure in measures}
-    for failure in failures:
-        value = figures[failure["measure"]].get((failure["query_id"], failure["pool"]))
-        if value is None or abs(value - failure["value"]) > 1e-6:
-            return False
-    return True
+    for kind, of_kind in groups["languages"].items():
+        for group, found in of_kind.items():
+            title = langcodes.Language.make(script=group).script_name() if kind == "script" else group
+            title = f"{title}: {', '.join(found['languages'])}"
+            for setting in SETTINGS:
+                add(f"languages {kind}", title, setting, found["settings"].get(setting))
+            add(f"languages {kind}", title, "multilingual", {DISTANCE: found[DISTANCE]})
+    for kind, of_kind in groups["pairs"].items():
+        for group, found in of_kind.items():
+            add(f"pairs {kind}", f"{group}: {found['pairs']:,} pairs", "crosslingual", found["crosslingual"])
+    figures = pd.concat([figures_of(results, stored), pd.DataFrame(rows)], ignore_index=True)
+    kept = figures["measure"].isin([*measures, DISTANCE]) | (figures["family"] == "bias")
+    return figures[kept]

@@ -1,35 +1,53 @@
 """The sections of a report, in the order of reading."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-import langcodes
+import numpy as np
+import pandas as pd
 
+from panglot.evaluation.aggregate import ALL, DISTANCE, values_of
 from panglot.evaluation.bias import READINGS
-from panglot.languages import language_name
-from panglot.report.blocks import EMPTY, Block, Cell, Facts, Failures, Grid, Section, Sentences, figure
-from panglot.report.compare_tables import comparison_in_words
-from panglot.report.contents import Contents, Run
-from panglot.report.grids import (
-    DISTANCE,
-    bias_grid,
-    differences_grid,
-    language_grid,
-    measures_grid,
-    reference_grid,
-    settings_grid,
+from panglot.evaluation.bias.readings import TOP
+from panglot.evaluation.comparison import ALPHA
+from panglot.evaluation.groups import language_kinds, training_languages
+from panglot.report.charts import check_installed, curves, dots
+from panglot.report.contents import AGAINST, Contents
+from panglot.report.figures import (
+    ACROSS,
+    INTERVALS,
+    LANGUAGE,
+    MEANINGS,
+    SETTING_NAMES,
+    change_matrix_tables,
+    comparison_table,
+    excess_rows,
+    figure_table,
+    heat_tables,
+    language_title,
+    legend,
+    marks,
+    measure_title,
+    with_languages,
+    with_panels,
+    with_texts,
 )
-from panglot.report.heat import change_grid, matrix_grids, share_grids
-from panglot.report.pictures import (
-    change_picture,
-    distance_picture,
-    matrix_picture,
-    share_picture,
-    spread_picture,
+from panglot.report.page import (
+    Block,
+    Card,
+    Cards,
+    Facts,
+    Failures,
+    Picture,
+    Section,
+    page,
+    write_assets,
+    write_page,
 )
-from panglot.report.reference import Reference
-from panglot.report.words import SETTINGS, summary
+from panglot.report.published import Reference
+from panglot.report.tables import Table, cell_of, numbers, wide
 
 KINDS = {
     "training": "Seen or unseen in training",
@@ -38,17 +56,24 @@ KINDS = {
     "resource": "Resource class",
     "relation": "Distance of the two languages",
 }
+QUANTILES = {0.05: "low", 0.25: "inner_low", 0.5: "value", 0.75: "inner_high", 0.95: "high"}
+RELEVANT = "relevant passages"
+# what else columns beside those of runs are called
+TAKEN = ("figure", "fair", "without bias", "name", "passage language", RELEVANT)
+BELOW = "A table below has the numbers."
+WIDTH = 380  # pixels of a chart that has half of a page
+POINTS = 101  # of a curve
 
 
 def sections(contents: Contents, reference: Reference | None = None) -> list[Section]:
     """Return all sections that the runs have something for."""
+    settings, matrices = list(_settings(contents, reference)), list(_matrices(contents))
+    if len(contents.runs) == 1:  # a single heat map has room beside the tables
+        settings, matrices = [*settings[:1], *matrices, *settings[1:]], []
     found = [
-        Section("summary", "Summary", [Sentences(summary(contents), listed=True)]),
-        Section("settings", "The three settings", list(_settings(contents, reference))),
-        Section("languages", "By query language", [language_grid(contents)]),
-        Section("matrix", "Query language by passage language", list(_matrices(contents))),
-        Section("distance", "Rank distance", list(_distances(contents))),
-        Section("shares", "Languages at the top of the list", list(_shares(contents))),
+        Section("summary", "Summary", list(_summary(contents))),
+        Section("settings", "Settings and languages", settings),
+        Section("matrix", "Query language by passage language", matrices),
         Section("bias", "Language bias", list(_bias(contents))),
         Section("groups", "Groups of languages", list(_groups(contents))),
         Section("failures", "Worst queries", list(_failures(contents))),
@@ -57,124 +82,222 @@ def sections(contents: Contents, reference: Reference | None = None) -> list[Sec
     return [section for section in found if section.blocks]
 
 
-def _settings(contents: Contents, reference: Reference | None) -> Iterator[Block]:
-    yield settings_grid(contents)
+def _summary(contents: Contents) -> Iterator[Block]:
+    yield _cards(contents)
+    languages = contents.benchmark["languages"]
+    if len(languages) < 2:
+        return
+    yield from heat_tables(
+        "excess",
+        f"Languages over-represented in the top {TOP}",
+        {run.name: excess_rows(run.results) for run in contents.runs},
+        signed=True,
+        less_is_blue=True,
+        form="+.0f",
+        note=f"Share of the first {TOP} passages minus share of the relevant ones, in points. Orange: too "
+        f"many, blue: too few. {ACROSS}",
+    )
+    rows = with_panels(contents.rows("by_language", contents.measure))
+    one = len(contents.runs) == 1
+    rows = with_languages(rows).assign(series=rows["panel" if one else "run"])
+    title = f"{measure_title(contents.measure)} by query language"
+    names = [language_title(code) for code in languages]
+    options: Any = {"width": WIDTH} if one else {"width": 340}
+    spec = dots(rows.assign(panel="") if one else rows, title, value="", names=names, **options)
+    yield Picture("by-language", title, BELOW, spec)
+
+
+def _cards(contents: Contents) -> Cards:
+    """Show the measure in the three settings, each figure with a bar of its interval on a shared scale."""
+    rows = with_panels(with_texts(contents.rows("settings", contents.measure, DISTANCE), form=".3f"))
+    shown, distances = (rows[(rows["measure"] == DISTANCE) == d] for d in (False, True))
+    low = np.floor(10 * shown[["value", "low"]].min().min()) / 10
+    high = max(np.ceil(10 * shown[["value", "high"]].max().max()) / 10, low + 0.1)
+    order = [run.name for run in contents.runs]
+    cards = []
+    for setting, of_setting in shown.groupby("setting", sort=False):
+        lines = [
+            {
+                "run": row["run"],
+                "number": order.index(row["run"]) + 1,
+                "cell": cell_of(row["text"]),
+                "places": [100 * (row[end] - low) / (high - low) for end in ("low", "value", "high")],
+            }
+            for row in of_setting.to_dict("records")
+        ]
+        note = ""
+        if setting == "multilingual" and len(distances):
+            parts = zip(distances["run"], map(cell_of, distances["text"]), strict=True)
+            several = len(order) > 1
+            note = "Rank distance: " + ", ".join(
+                f"{run} {cell.text} {cell.mark}".strip()
+                if several
+                else f"{cell.text} ({cell.ends.replace(', ', ' to ')})"
+                for run, cell in parts
+            )
+        cards.append(Card(SETTING_NAMES[setting], MEANINGS[setting], lines, note))
+    items = len(contents.runs[0].table.column("item").unique())
+    note = f"{measure_title(contents.measure)} with 95 % intervals of a bootstrap over {items:,} items."
     if contents.compared is not None:
-        yield differences_grid(contents)
-        yield Sentences([*comparison_in_words(contents.compared), *contents.compared["notes"]])
-    if len(contents.measures) > 1:
-        yield measures_grid(contents)
+        marked = marks(contents.compared.baseline, contents.compared.method["alpha"], "settings")
+        note = " ".join([note, f"{marked}.", *(f"Note: {text}" for text in contents.compared.notes)])
+    few = " With so few items, small differences stay within chance." if items < 100 else ""
+    return Cards(cards, (f"{low:.1f}", f"{high:.1f}"), f"{note}{few}")
+
+
+def _settings(contents: Contents, reference: Reference | None) -> Iterator[Block]:
+    measure, alpha = contents.measure, contents.settings.get("alpha", ALPHA)
+    options: Any = {"form": ".3f", "note": INTERVALS}
+    rows = contents.rows("settings")
+    rows = with_panels(rows[rows["measure"] != DISTANCE].drop(columns="verdict", errors="ignore"))
+    rows = rows.assign(setting_title=rows["panel"], title=rows["measure"].map(measure_title))
+    heads = _heads(contents, setting_title="setting")
+    measures = figure_table("measures", "All measures", rows, heads, column="title", **options)
+    if contents.compared is not None:
+        yield comparison_table(contents.compared)
+        options["note"] = legend(contents.compared.baseline, "settings", alpha)
     if reference is not None:
-        yield reference_grid(contents, reference)
+        yield _reference(contents, reference)
+    yield measures
+    title = f"{measure_title(measure)} in each setting"
+    rows = contents.rows("settings", measure, DISTANCE)
+    yield figure_table("settings", title, rows, {"run": "model"}, folded=True, **options)
+    rows = contents.rows("by_language", measure, DISTANCE)
+    order = {code: k for k, code in enumerate(contents.benchmark["languages"])}
+    rows = rows.sort_values("group", key=lambda codes: codes.map(order), kind="stable")
+    heads, rows = _heads(contents, **LANGUAGE), with_languages(rows)
+    title = f"{measure_title(measure)} by query language"
+    options["note"] = options["note"].replace("over settings", "over languages and settings")
+    yield figure_table("languages", title, rows, heads, folded=True, **options)
+
+
+def _heads(contents: Contents, **first: str) -> dict[str, str]:
+    """Return columns that name a row: a first one, and the run where there are several."""
+    return {**first, **({"run": "model"} if len(contents.runs) > 1 else {})}
+
+
+def _named(runs: pd.Series) -> pd.Series:
+    """Return names of runs as titles of columns, which differ from the other columns."""
+    return runs.where(~runs.isin(TAKEN), runs + " (model)")
+
+
+def _reference(contents: Contents, reference: Reference) -> Table:
+    """Show the runs above published figures on the same benchmark."""
+    own = contents.rows("settings", "AP", DISTANCE)[["run", "setting", "measure", "value"]]
+    rows = pd.concat([own.rename(columns={"run": "model"}).assign(source="this report"), reference.figures])
+    rows = with_panels(rows)
+    shown = wide(with_texts(rows, form=".3f", distance=",.1f"), ["model", "source"], "panel")
+    note = " ".join([*(f"{short}: {full}." for short, full in reference.sources.items()), reference.note])
+    title = "Beside published figures (mAP)"
+    return Table("reference", title, shown.rename(columns={"source": "from"}), rows, 2, note)
 
 
 def _matrices(contents: Contents) -> Iterator[Block]:
-    if len(contents.languages) < 2:
+    if len(contents.benchmark["languages"]) < 2:
         return
-    yield from matrix_grids(contents)
-    yield from (matrix_picture(contents, run) for run in contents.runs)
+    rows = contents.rows("matrix", contents.measure)
+    rows = rows.drop(columns=[name for name in AGAINST if name in rows])
+    frames = {run.name: rows[rows["run"] == run.name] for run in contents.runs}
+    title = f"{measure_title(contents.measure)} × 100"
+    yield from heat_tables("matrix", title, frames, signed=False, note=ACROSS)
     if contents.compared is not None:
-        for name in contents.compared["runs"]:
-            if name != contents.compared["baseline"]:
-                yield change_grid(contents.compared, name)
-                yield change_picture(contents.compared, name)
-
-
-def _distances(contents: Contents) -> Iterator[Block]:
-    known = [run for run in contents.runs if run.results["bias"].get(DISTANCE) is not None]
-    if known:
-        yield distance_picture(contents, known)
-        picture, grid = spread_picture(contents, known)
-        yield picture
-        yield grid
-
-
-def _shares(contents: Contents) -> Iterator[Block]:
-    known = [run for run in contents.runs if top_shares(run)]
-    if known:
-        picture, grid = share_picture(contents, known)
-        yield picture
-        yield grid
-        yield from share_grids(contents, known)
-
-
-def top_shares(run: Run) -> Mapping[str, Any] | None:
-    """Return a run's shares of languages in the top of the list, where its results have them."""
-    for name, found in run.results["bias"].items():
-        if name.startswith("top_shares@"):
-            shares: Mapping[str, Any] = found
-            return shares
-    return None
+        yield from change_matrix_tables(contents.compared)
 
 
 def _bias(contents: Contents) -> Iterator[Block]:
-    grid = bias_grid(contents)
-    if not grid.rows:
+    rows = contents.rows("bias")
+    rows = rows[rows["measure"].isin(READINGS)]
+    rows = rows.sort_values("measure", key=lambda names: names.map(list(READINGS).index), kind="stable")
+    if not len(rows):
         return
-    yield grid
-    shown = {row[0].text for row in grid.rows}
-    readings = {r.title: f"{r.sentence} Source: {r.source}." for r in READINGS.values() if r.title in shown}
-    yield Facts("How to read them", readings, {})
+    order = list(dict.fromkeys(rows["measure"]))
+    rows = rows.assign(
+        figure=[READINGS[name].title for name in rows["measure"]],
+        column=_named(rows["run"]),
+        fair=[READINGS[name].fair for name in rows["measure"]],
+    )
+    shown = wide(with_texts(rows, form=".3f"), ["figure"], "column")
+    fair = rows.drop_duplicates("measure")["fair"]
+    shown["without bias"] = numbers(pd.DataFrame({"fair": fair}), {"fair": "g"})["fair"].to_list()
+    yield Table("bias", "In the pool of all languages", shown, rows, note=INTERVALS)
+    yield from _distance_blocks(contents)
+    yield from _share_blocks(contents)
+    readings = {READINGS[n].title: f"{READINGS[n].sentence} Source: {READINGS[n].source}." for n in order}
+    yield Facts("How to read these figures", readings)
+
+
+def _distance_blocks(contents: Contents) -> Iterator[Block]:
+    """Draw the rank distances of each run's queries: a cumulative curve, and quantiles by query language."""
+    frames = []
+    for run in contents.runs:
+        frame = run.table.select(["query_language", "pool"]).to_pandas()
+        frame = frame.assign(distance=values_of(run.table, DISTANCE), series=run.name)
+        frames.append(frame[frame["pool"] == ALL].dropna())
+    spread = pd.concat(frames)
+    if not len(spread):
+        return
+    axis = "rank distance (logarithmic)"
+    grouped = spread.groupby("series", sort=False)["distance"]
+    reached = grouped.quantile(np.linspace(0, 1, POINTS)).rename("x").rename_axis(["series", "value"])
+    reached = reached.reset_index().groupby(["series", "x"], sort=False)["value"].max().reset_index()
+    reached = reached.assign(value=100 * reached["value"], panel="")
+    title = "Share of queries within a rank distance"
+    spec = curves(reached, title, x=axis, y="% of queries", scale="distance", width=WIDTH)
+    halves = ", ".join(f"{value:,.0f} with {run}" for run, value in grouped.median().items())
+    yield Picture("rank-distance", title, f"Half of the queries: at most {halves}.", spec)
+    of_language = spread.groupby(["query_language", "series"], sort=False)["distance"]
+    frame = of_language.quantile(list(QUANTILES)).unstack().rename(columns=QUANTILES).reset_index()
+    names = [language_title(code) for code in contents.benchmark["languages"]]
+    frame = with_languages(frame, "query_language").assign(panel="")
+    frame = frame.sort_values("name", key=lambda given: given.map(names.index), kind="stable")
+    title = "Rank distance by query language: median, quartiles, 5 % and 95 %"
+    spec = dots(frame, title, value=axis, names=names, scale="distance", width=WIDTH)
+    yield Picture("rank-distance-by-language", title, BELOW, spec)
+    columns = {name: f"{100 * share:.0f} %" for share, name in QUANTILES.items()}
+    shown = numbers(frame[["name", "series", *columns]], dict.fromkeys(columns, ",.0f"))
+    shown = shown.rename(columns={"name": "query language", "series": "model", **columns})
+    data = frame.drop(columns="panel")
+    yield Table("rank-distance-quantiles", "Quantiles of rank distance", shown, data, 2, folded=True)
+
+
+def _share_blocks(contents: Contents) -> Iterator[Block]:
+    """Draw the share of each language among the first passages against its share of the relevant ones."""
+    found = pd.concat([excess_rows(run.results).assign(series=run.name) for run in contents.runs])
+    found = found.assign(series=_named(found["series"]))
+    if not len(found):
+        return
+    means = found.groupby(["series", "passage_language"], sort=False)[["share", "fair"]].mean().reset_index()
+    fair = means.drop_duplicates("passage_language").assign(series=RELEVANT, share=lambda f: f["fair"])
+    rows = pd.concat([means, fair]).assign(value=lambda f: 100 * f["share"], panel="")
+    names = [language_title(code) for code in contents.benchmark["languages"]]
+    rows = with_languages(rows, "passage_language")
+    title = f"Share of languages in the first {TOP} passages and in the relevant ones, %"
+    spec = dots(rows, title, value="%", names=names, width=WIDTH)
+    yield Picture("shares", title, BELOW, spec)
+    text = numbers(rows.assign(text=rows["value"]), {"text": ".1f"})
+    shown = wide(text, ["name"], "series").rename(columns={"name": "passage language"})
+    data = rows.drop(columns=["panel", "value", "fair"])
+    yield Table("shares", "Shares of languages, %", shown, data, folded=True)
 
 
 def _groups(contents: Contents) -> Iterator[Block]:
-    for kind, title in KINDS.items():
-        rows = [
-            [
-                Cell(_group_name(kind, group, found["languages"])),
-                Cell(run.name),
-                *_group_cells(contents, found),
-            ]
-            for group in _names(contents, "languages", kind)
-            for run in contents.runs
-            if (found := run.groups["languages"].get(kind, {}).get(group))
-        ]
-        if len({row[0].text for row in rows}) > 1:
-            columns = ["group", "model", *SETTINGS.values(), "rank distance"]
-            yield Grid(f"groups-{kind}", title, columns, rows, 2, _group_note(contents, kind))
-    for kind, title in KINDS.items():
-        rows = [
-            [Cell(f"{group}: {found['pairs']:,} pairs"), Cell(run.name), _crosslingual(contents, found)]
-            for group in _names(contents, "pairs", kind)
-            for run in contents.runs
-            if (found := run.groups["pairs"].get(kind, {}).get(group))
-        ]
-        if len({row[0].text for row in rows}) > 1:
-            columns = ["group", "model", SETTINGS["crosslingual"]]
-            yield Grid(
-                f"pairs-{kind}", f"Pairs of languages: {title[0].lower()}{title[1:]}", columns, rows, 2
-            )
-
-
-def _group_name(kind: str, group: str, languages: Sequence[str]) -> str:
-    if kind == "script":
-        group = langcodes.Language.make(script=group).script_name()
-    return f"{group}: {', '.join(languages)}"
-
-
-def _names(contents: Contents, part: str, kind: str) -> list[str]:
-    return list(dict.fromkeys(name for run in contents.runs for name in run.groups[part].get(kind, {})))
-
-
-def _group_cells(contents: Contents, found: Mapping[str, Any]) -> list[Cell]:
-    figures = [(found["settings"].get(setting) or {}).get(contents.measure) for setting in SETTINGS]
-    return [*map(_with_ends, figures), _with_ends(found[DISTANCE], ",.0f")]
-
-
-def _crosslingual(contents: Contents, found: Mapping[str, Any]) -> Cell:
-    return _with_ends(found["crosslingual"].get(contents.measure))
-
-
-def _with_ends(found: Mapping[str, float] | None, form: str = ".3f") -> Cell:
-    return EMPTY if found is None else figure(found["value"], (found["low"], found["high"]), form)
-
-
-def _group_note(contents: Contents, kind: str) -> str:
-    unknown = contents.runs[0].groups["unknown"].get(kind, [])
-    notes = [f"In no group, since it is not known: {', '.join(unknown)}."] if unknown else []
-    if kind == "resource":
-        notes.insert(0, "Joshi et al. 2020: from 0, hardly any data, to 5, most.")
-    return " ".join(notes)
+    kinds = language_kinds(training_languages(contents.runs[0].results))
+    heads = _heads(contents, group="group")
+    for part in ("languages", "pairs"):
+        for kind, title in KINDS.items():
+            rows = contents.rows(f"{part} {kind}", contents.measure, DISTANCE)
+            if rows["group"].nunique() < 2:
+                continue
+            known = kinds.get(kind) if part == "languages" else None
+            lacking = [code for code in contents.benchmark["languages"] if known and known(code) is None]
+            notes = ["Joshi et al. 2020: from 0, hardly any data, to 5, most."] if kind == "resource" else []
+            notes += [f"In no group, since it is not known: {', '.join(lacking)}."] if lacking else []
+            title = title if part == "languages" else f"Pairs of languages: {title[0].lower()}{title[1:]}"
+            note = " ".join([INTERVALS, *notes])
+            order = list(dict.fromkeys(rows["group"]))
+            rows = rows.sort_values("group", key=lambda names: names.map(order.index), kind="stable")
+            name = f"{'groups' if part == 'languages' else part}-{kind}"
+            yield figure_table(name, title, rows, heads, form=".3f", note=note, folded=True)
 
 
 def _failures(contents: Contents) -> Iterator[Block]:
@@ -184,43 +307,56 @@ def _failures(contents: Contents) -> Iterator[Block]:
 
 
 def _facts(contents: Contents) -> Iterator[Block]:
-    benchmark = contents.benchmark
-    facts = {
-        "benchmark": str(benchmark["name"]),
-        "sha256 of its texts and judgements": str(benchmark["sha256"]),
-        "queries": f"{benchmark['queries']:,}",
-        "passages": f"{benchmark['passages']:,}",
-        "candidates": str(benchmark["candidate_text"]),
-        "languages": ", ".join(f"{language_name(code)} ({code})" for code in contents.languages),
-        **{f"{name} (of this report)": f"{value:g}" for name, value in contents.settings.items()},
-    }
-    yield Facts("Benchmark and method", facts, {})
+    yield Facts("Benchmark and method", _plain({**contents.benchmark, **contents.settings}))
     for run in contents.runs:
-        yield _run_facts(run)
+        made = {name: run.results.get(name) for name in ("command", "created", "panglot", "seed", "versions")}
+        yield Facts(run.name, _plain({**made, **run.results["model"]}))
 
 
-def _run_facts(run: Run) -> Facts:
-    results, model = run.results, run.results["model"]
-    facts = {
-        "command": str(results.get("command", "")),
-        "made": f"{results.get('created', '')}, panglot {results.get('panglot', '')}",
-        "seed": str(results.get("seed", "")),
-        "model": str(model["name"]),
-        "sha256 of its weights": str(model.get("sha256", "")),
-        "precision": str(model.get("precision", "")),
-        "longest text, tokens": str(model.get("max_length", "")),
-        **{f"prompt of a {kind}": json.dumps(text, ensure_ascii=False) for kind, text in _prompts(model)},
-        "versions": ", ".join(f"{name} {number}" for name, number in (results.get("versions") or {}).items()),
-    }
-    in_full = {
-        title: json.dumps(model[key], ensure_ascii=False, indent=2)
-        for key, title in (("training", "how it was trained"), ("centring", "how it was centred"))
-        if model.get(key)
-    }
-    return Facts(
-        run.name, {name: value for name, value in facts.items() if value not in ("", "None")}, in_full
+def _plain(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is there as text: names with values as JSON."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, list):
+            return ", ".join(map(text, value))
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+    return {name: text(value) for name, value in values.items() if value not in (None, "", {}, [])}
+
+
+def write_report(
+    contents: Contents,
+    output: str | Path,
+    *,
+    assets: str | Path | None = None,
+    reference: Reference | None = None,
+    title: str | None = None,
+) -> list[Path]:
+    """Write a report as one HTML page, and what is in it as files of their own.
+
+    Args:
+        contents: see ``contents.gather``.
+        output: the page.
+        assets: a folder for each chart and heat map as SVG and PNG, and each table as CSV, LaTeX and
+            Markdown.
+        reference: published figures to show beside; see ``reference_for``.
+        title: of the page.
+
+    Returns:
+        the files written, the page first.
+
+    Raises:
+        PanglotError: what draws is not installed, or a file cannot be written.
+    """
+    check_installed()
+    found, benchmark = sections(contents, reference), contents.benchmark
+    names = [run.name for run in contents.runs]
+    languages = len(benchmark["languages"])
+    subtitle = (
+        f"{benchmark['queries']:,} queries, {benchmark['passages']:,} passages, "
+        f"{languages} language{'' if languages == 1 else 's'}"
+        + (f"; {len(names)} models" if len(names) > 1 else "")
     )
-
-
-def _prompts(model: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(kind, text) for kind, text in (model.get("prompts") or {}).items() if text]
+    heading = title or f"{', '.join(names)} on {benchmark['name']}"
+    write_page(Path(output), page(heading, subtitle, found, names))
+    return [Path(output), *(write_assets(found, Path(assets)) if assets is not None else [])]

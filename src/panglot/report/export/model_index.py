@@ -11,7 +11,7 @@ from huggingface_hub.repocard_data import eval_results_to_model_index, model_ind
 from panglot.errors import PanglotError
 from panglot.files import written_whole
 from panglot.parse import parse_yaml
-from panglot.report.tables import SETTING_NAMES
+from panglot.report.figures import SETTING_NAMES
 
 FENCE = "---"
 KEY = "model-index"

@@ -1,1 +1,0 @@
-"""The page's template and style, as data of the package."""

@@ -1,0 +1,68 @@
+"""Figures of Elmahdy, Lin and Ahmad (2024) and of LAReQA (Roy et al. 2020), as data of the package."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+
+from panglot.data.catalogue import entry_named
+from panglot.errors import PanglotError
+from panglot.languages import language_name
+
+SOURCES = {
+    "Elmahdy et al.": "Elmahdy, Lin, Ahmad (2024), Synergistic Approach for Simultaneous Optimization of "
+    "Monolingual, Cross-lingual, and Multilingual Information Retrieval, arXiv 2408.10536",
+    "Roy et al.": "Roy et al. (2020), LAReQA, arXiv 2004.05484; fine-tuned mBERT, mAP in the pool of all "
+    "languages",
+}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Published figures on one benchmark.
+
+    Attributes:
+        figures: a row each: ``model``, ``source``, ``setting``, ``measure`` (AP or rank distance), ``value``.
+        sources: in full, by the short form that rows have.
+        note: what to keep in mind.
+    """
+
+    figures: pd.DataFrame
+    sources: Mapping[str, str]
+    note: str
+
+
+def reference_for(benchmark: Mapping[str, Any]) -> Reference:
+    """Return what is published on a benchmark: means over its languages.
+
+    Args:
+        benchmark: as a results file describes it.
+
+    Raises:
+        PanglotError: nothing is published on it, or on other languages or candidates.
+    """
+    with files("panglot.report").joinpath("published.csv").open(encoding="utf-8") as file:
+        figures = pd.read_csv(file)
+    name = str(benchmark["name"])
+    found = figures[figures["benchmark"] == name].drop(columns="benchmark").reset_index(drop=True)
+    if not len(found):
+        raise PanglotError(
+            f"the paper has no figures on '{name}'; leave --reference out (it has xquad-r and mlqa-r)."
+        )
+    languages = sorted(entry_named(name).languages)
+    if sorted(benchmark["languages"]) != languages:
+        names = ", ".join(map(language_name, languages))
+        raise PanglotError(
+            f"the paper's figures on {name} are of all its languages ({names}), so that pools differ; "
+            "evaluate without --languages, or leave --reference out."
+        )
+    if benchmark["candidate_text"] != "sentence":
+        raise PanglotError(
+            f"the paper ranks sentences and these results are of '{benchmark['candidate_text']}'; leave "
+            "--reference out."
+        )
+    sources = {short: SOURCES[short] for short in dict.fromkeys(found["source"])}
+    note = "Trained on other data, with other batches and budgets: no comparison like for like."
+    return Reference(found, sources, note)
