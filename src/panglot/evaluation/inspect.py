@@ -1,25 +1,22 @@
 """Failure analysis: the worst queries of each language pair, and what ranked above their answer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from sentence_transformers import SentenceTransformer
 
-from panglot import encoders
 from panglot.data import Benchmark, FloatArray, IntArray
+from panglot.encoders import encode, model_sha256, passage_prompt, query_prompt
 from panglot.encoders.language_means import centre_benchmark, corpus_means
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import ALL
+from panglot.evaluation.results import Failure, Listed
 from panglot.evaluation.run import embed_benchmark
 from panglot.evaluation.scores import Vectors, gathered_scores, tie_order
 from panglot.evaluation.top import top_of_pool
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 Pair = tuple[str, str]  # query language, and the pool: a language, or ``*`` for all
 
@@ -32,32 +29,6 @@ class Worst:
     pool: str
     value: float
     best_rank: int
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A passage in a ranking; ``relevance`` is its judged gain, 0 where nobody judged it."""
-
-    rank: int
-    score: float
-    id: str
-    language: str
-    text: str
-    relevance: int
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A query, its best-ranked relevant passage, and the first of those that rank above it."""
-
-    query_id: str
-    query_language: str
-    query: str
-    pool: str
-    measure: str
-    value: float
-    answer: Listed
-    above: tuple[Listed, ...]
 
 
 def parse_pairs(names: str, benchmark: Benchmark) -> list[Pair]:
@@ -227,7 +198,7 @@ def check_same(results: Mapping[str, Any], model: SentenceTransformer, benchmark
             f"the results are of another {found['name']} than the data given; name the data "
             "(and options) that was evaluated."
         )
-    if results["model"]["sha256"] != encoders.model_sha256(model):
+    if results["model"]["sha256"] != model_sha256(model):
         raise PanglotError(
             f"the results are of other weights of {results['model']['name']}; "
             "name the model that was evaluated, or evaluate this one."
@@ -260,8 +231,6 @@ def embed_for(
         return queries[rows], passages
     texts = [benchmark.queries.texts[row] for row in rows.tolist()]
     return (
-        encoders.encode(model, texts, encoders.query_prompt(model), bf16=bf16, progress=progress),
-        encoders.encode(
-            model, benchmark.passages.titled(), encoders.passage_prompt(model), bf16=bf16, progress=progress
-        ),
+        encode(model, texts, query_prompt(model), bf16=bf16, progress=progress),
+        encode(model, benchmark.passages.titled(), passage_prompt(model), bf16=bf16, progress=progress),
     )

@@ -102,6 +102,32 @@ COLUMNS = (
 )
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A passage in a ranking; ``relevance`` is its judged gain, 0 where nobody judged it."""
+
+    rank: int
+    score: float
+    id: str
+    language: str
+    text: str
+    relevance: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A query, its best-ranked relevant passage, and the first of those that rank above it."""
+
+    query_id: str
+    query_language: str
+    query: str
+    pool: str
+    measure: str
+    value: float
+    answer: Listed
+    above: tuple[Listed, ...]
+
+
 @dataclass(frozen=True, repr=False)
 class Evaluation:
     """What an evaluation found.

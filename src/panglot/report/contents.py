@@ -15,8 +15,7 @@ from panglot.evaluation.aggregate import DISTANCE, SETTINGS
 from panglot.evaluation.bootstrap import RESAMPLES, SHARE, intervals
 from panglot.evaluation.comparison import ALPHA, check_comparable, check_measure, compare_results, run_names
 from panglot.evaluation.groups import group_figures
-from panglot.evaluation.inspect import Failure
-from panglot.evaluation.results import Evaluation
+from panglot.evaluation.results import Evaluation, Failure
 from panglot.evaluation.significance import FLIPS
 from panglot.report.failures import failures_by_run
 from panglot.report.figures import KEYS, figures_of

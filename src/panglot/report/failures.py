@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from panglot.errors import PanglotError
-from panglot.evaluation.inspect import Failure, Listed
-from panglot.evaluation.results import Evaluation
+from panglot.evaluation.results import Evaluation, Failure, Listed
 from panglot.languages import language_name
 from panglot.parse import read_form
 

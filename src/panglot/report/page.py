@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from unicodedata import bidirectional
 from urllib.parse import quote
 
-from panglot.evaluation.inspect import Failure
+from panglot.evaluation.results import Failure
 from panglot.files import written_whole
 from panglot.languages import is_language
 from panglot.report.charts import RUNS, heatmap, inline_svg, png, svg
