@@ -180,7 +180,7 @@ MISTAKES = {
     "--pairs none.jsonl --output out.jsonl": "none.jsonl: no such file; check the path.",
     "--pairs train.jsonl --output out.csv": "out.csv: names no kind of pairs file; use .jsonl, .jsonl.gz",
     "--pairs train.jsonl --output .": "names no kind of pairs file",
-    "--pairs train.jsonl --output train.jsonl": "train.jsonl is read by this command; choose another --output",
+    "--pairs train.jsonl --output train.jsonl": "train.jsonl is read by this command",
     "--pairs train.jsonl --pairs copy/train.jsonl --output out": "two sources have the name 'train.jsonl'",
     "--pairs train.jsonl --pairs copy/other.jsonl --output copy": "--output is a file of --pairs",
     "--pairs train.jsonl --output out.jsonl --negatives 0": "0 negatives a row are asked for",
