@@ -11,12 +11,13 @@ import re
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 from zipfile import BadZipFile
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from panglot.errors import PanglotError
 
@@ -25,12 +26,7 @@ ROW_VARIABLE = "PANGLOT_MAX_ROW_MB"
 
 def open_bytes(path: Path) -> BinaryIO:
     """Open a plain, ``.gz`` or ``.zst`` file for reading its uncompressed bytes."""
-    if not path.exists():
-        raise PanglotError(f"{path}: no such file; check the path.")
-    if path.is_dir():
-        raise PanglotError(f"{path}: is a folder; name a file in it.")
-    if not path.is_file():  # it would be read twice, or wait for ever
-        raise PanglotError(f"{path}: is a pipe or a device; write it into a file first.")
+    check_file(path)
     try:
         if path.suffix == ".gz":
             return cast(BinaryIO, gzip.open(path, "rb"))
@@ -40,6 +36,37 @@ def open_bytes(path: Path) -> BinaryIO:
         return path.open("rb")
     except PermissionError as error:
         raise PanglotError(f"{path}: not allowed to read it; check its permissions.") from error
+
+
+def check_file(path: Path) -> None:
+    """Raise ``PanglotError`` unless a path is a file that can be read from its start again and again."""
+    if not path.exists():
+        raise PanglotError(f"{path}: no such file; check the path.")
+    if path.is_dir():
+        raise PanglotError(f"{path}: is a folder; name a file in it.")
+    if not path.is_file():  # it would be read twice, or wait for ever
+        raise PanglotError(f"{path}: is a pipe or a device; write it into a file first.")
+
+
+@contextlib.contextmanager
+def parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file; what Arrow says of it while it is read is one clear sentence."""
+    check_file(path)
+    try:
+        with path.open("rb") as file:  # Arrow itself opens names in UTF-8 only
+            yield pq.ParquetFile(file)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise PanglotError(f"{path}: is not a whole Parquet file ({reason}); fetch it again.") from error
+
+
+def parquet_batches(
+    file: pq.ParquetFile, size: int, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of some columns, whose texts are UTF-8."""
+    for batch in file.iter_batches(size, columns=columns):
+        batch.validate(full=True)
+        yield batch
 
 
 def read_whole(path: Path, largest: int | None = None) -> bytes:
@@ -264,6 +291,7 @@ def sampled_sha256(path: Path) -> str:
 
 def identity(path: Path) -> list[str | int]:
     """Return what a file is known by in the cache: its place on the disk, its size, times and content."""
+    check_file(path)
     found = path.stat()
     return [str(path.resolve()), found.st_ino, found.st_size, found.st_mtime_ns, sampled_sha256(path)]
 

@@ -15,7 +15,7 @@ from typer.core import TyperCommand
 
 from panglot.cli import show
 from panglot.errors import PanglotError
-from panglot.files import said_of
+from panglot.files import as_shown, said_of
 
 DEBUG = "PANGLOT_DEBUG"
 OUTPUTS = ("output", "assets", "runs", "export", "card")  # options that are written to
@@ -86,7 +86,9 @@ def _check_named(name: str, value: str, *, several: bool) -> None:
 
 
 def _check_output(name: str, path: Path, inputs: list[str | Path]) -> None:
-    """Refuse an output below a file, and one that is the file that is read."""
+    """Refuse an output below a file, one that is the file that is read, and a name that is not UTF-8."""
+    if as_shown(path) != str(path):
+        raise PanglotError(f"{name}: {as_shown(path)} is not UTF-8; choose another name.")
     there = next((parent for parent in path.parents if parent.exists()), None)
     if there is not None and not there.is_dir():
         raise PanglotError(f"{name}: {there} is a file, not a folder; choose another place.")

@@ -24,6 +24,7 @@ from panglot.encoders.laser import Laser2, release_file
 from panglot.encoders.names import base_models, check_name, last_part
 from panglot.encoders.onnx import OnnxTransformer
 from panglot.errors import PanglotError
+from panglot.files import check_file
 
 SHORTEST = 8  # tokens: a text keeps some of its own between the special ones
 RAW_PROMPTS = {"query": "Query: ", "document": "Passage: "}
@@ -148,6 +149,9 @@ def _load(
 ) -> SentenceTransformer:
     path = Path(name)
     check_name(name)
+    for file in (*path.glob("*"), *path.glob("*/*")) if path.is_dir() else ():
+        if file.exists() and not file.is_dir():
+            check_file(file)  # the libraries would wait for a pipe for ever
     try:
         local = path.exists() or not _hub_answers(name, revision)
         find = partial(load_file_path, name, revision=revision, local_files_only=local)
@@ -166,6 +170,7 @@ def _load(
         restore_character_map(getattr(model, "tokenizer", None), find)
         _drop_unused_pooler(model)
         _check_weights(model, name)
+        _try(model)
     except PanglotError:
         raise
     except Exception as error:  # the hub, the tokenizer and the weights each raise their own
@@ -239,6 +244,19 @@ def _check_weights(model: SentenceTransformer, name: str) -> None:
             f"'{name}' lacks {len(lacking)} of the model's {len(weights)} weights "
             f"(the first is {lacking[0]}). Fetch or save the whole checkpoint again."
         )
+
+
+def _try(model: SentenceTransformer) -> None:
+    """Encode a word: whether the configs of a model fit its weights shows only then."""
+    features = {
+        key: value.to(model.device) if isinstance(value, torch.Tensor) else value
+        for key, value in model.preprocess(["a"]).items()
+    }
+    with torch.no_grad():
+        vectors = model(features)["sentence_embedding"]
+    size = model.get_embedding_dimension() or vectors.shape[-1]
+    if vectors.shape != (1, size) or not bool(torch.isfinite(vectors).all()):
+        raise ValueError("its modules do not fit together, or its vectors are not finite")
 
 
 def _explain(name: str, error: Exception, trust: bool) -> str:

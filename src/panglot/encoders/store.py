@@ -17,6 +17,7 @@ import torch
 
 from panglot.data import FloatArray, IntArray
 from panglot.errors import PanglotError
+from panglot.files import check_file
 from panglot.parse import read_form, validated
 
 Dtype = Literal["float32", "float16", "int8"]
@@ -188,6 +189,7 @@ def map_shard(folder: Path, facts: StoreFacts, shard: int) -> tuple[npt.NDArray[
 
 
 def _load(path: Path, dtype: str, shape: tuple[int, ...], *, mapped: bool) -> npt.NDArray[Any]:
+    check_file(path)
     try:
         # copy-on-write: nothing is ever written, but torch wants arrays that could be
         found = np.load(path, mmap_mode="c" if mapped else None, allow_pickle=False)

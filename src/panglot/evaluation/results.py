@@ -31,7 +31,7 @@ from panglot.evaluation.aggregate import (
     figures_of,
     values_of,
 )
-from panglot.files import write_json, written_whole
+from panglot.files import parquet, write_json, written_whole
 from panglot.parse import Count, Number, read_form, validated
 
 
@@ -274,17 +274,24 @@ def load_results(path: str | Path) -> Evaluation:
         raise PanglotError(
             f"{path}: the figures of its queries, {table_path.name}, are not beside it; copy both files."
         )
-    try:
-        table = pq.read_table(table_path)
-    except (pa.ArrowException, OSError) as error:
-        raise PanglotError(f"{table_path}: is not a whole Parquet file; copy it again.") from error
+    with parquet(table_path) as file:
+        table = file.read()
+        table.validate(full=True)
     plain, perturbed = _apart(table)
     found = Evaluation({key: value for key, value in results.items() if key != "per_query"}, plain, perturbed)
     for column in (*ROW_COLUMNS, *found.measures):
         if column not in table.column_names:
             raise PanglotError(f"{table_path}: has no column '{column}'; it is not the table of {path.name}.")
+        kind = table.schema.field(column).type
+        is_fitting = pa.types.is_string if column in KEYS.values() else _is_number
+        if not is_fitting(kind) or not len(table):
+            raise PanglotError(f"{table_path}: '{column}' is empty or of {kind}; copy both files again.")
     _check_belongs(path, results["settings"], plain, table_path)
     return found
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _apart(table: pa.Table) -> tuple[pa.Table, pa.Table | None]:

@@ -33,7 +33,7 @@ from panglot.experiments.sweep import (
     sweep,
 )
 from panglot.files import write_json
-from panglot.parse import parse_toml
+from panglot.parse import parse_toml, read_toml
 from panglot.report.charts import check_installed
 from panglot.report.page import Section, markdown, page, write_assets, write_page
 from panglot.report.tables import Table, to_records
@@ -99,14 +99,14 @@ def read_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
     """
     path = Path(name)
     known = str(name) in NAMES
-    source = files("panglot.experiments").joinpath(f"defaults/{name}.toml") if known else path
-    where = str(name) if known else str(path)
-    try:
-        values = parse_toml(source.read_bytes(), where)
-    except OSError as error:
+    if not known and not path.exists():
         raise PanglotError(
-            f"{where}: no such file, and no experiment of that name; use one of {', '.join(NAMES)}."
-        ) from error
+            f"{path}: no such file, and no experiment of that name; use one of {', '.join(NAMES)}."
+        )
+    defaults = files("panglot.experiments") / "defaults"
+    values = (
+        parse_toml(defaults.joinpath(f"{name}.toml").read_bytes(), str(name)) if known else read_toml(path)
+    )
     of_recipe = {}
     for key, value in (overrides or {}).items():
         part, _, setting = key.partition(".")
@@ -120,10 +120,10 @@ def read_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
             of_recipe[key.removeprefix("recipe.")] = value
     if isinstance(recipe := values.get("recipe"), dict):
         values["recipe"] = renamed(recipe)
-    found = checked(Experiment, values, where)
+    found = checked(Experiment, values, str(name))
     parse_measure(found.measure)
     if found.question not in NAMES:
-        raise PanglotError(f"{where}: unknown question '{found.question}'; use one of {', '.join(NAMES)}.")
+        raise PanglotError(f"{name}: unknown question '{found.question}'; use one of {', '.join(NAMES)}.")
     return found.model_copy(update={"recipe": override(found.recipe, of_recipe)})
 
 

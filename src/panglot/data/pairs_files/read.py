@@ -23,10 +23,10 @@ from panglot.data.pairs_files.parquet import read_parquet
 from panglot.errors import PanglotError
 from panglot.files import (
     cache_folder,
+    check_file,
     explained,
     identity,
     noted,
-    open_bytes,
     sampled_sha256,
     sha256,
     sha256_of,
@@ -100,8 +100,7 @@ def _read_rows(source: str | Path, columns: Columns | None) -> Iterator[tuple[pa
         raise PanglotError(
             f"{path}: not a known kind of pairs file; use .jsonl, .csv, .tsv (also .gz, .zst) or .parquet."
         )
-    if not path.exists() or path.is_dir():
-        open_bytes(path)  # says what is wrong with the path
+    check_file(path)
     yield from reader(path, columns, BATCH)
 
 
@@ -128,8 +127,7 @@ def _place(source: str | Path, columns: Columns | None) -> Path:
         key.append(open_hub_source(source)._fingerprint)
     else:
         path = Path(source)
-        if not path.exists() or path.is_dir():
-            open_bytes(path)  # says what is wrong with the path
+        check_file(path)
         name = path.name
         key[2:] = identity(path)
     digest = sha256_of(json.dumps(key))

@@ -46,8 +46,9 @@ def read_lareqa(folder: str | Path, name: str, candidate_text: CandidateText = "
     answers: dict[str, list[int]] = {}
     for code, path in enumerate(files):
         language = path.stem
+        paragraphs = _paragraphs(path)
         digest.update(path.name.encode() + path.read_bytes())
-        for number, paragraph in enumerate(_paragraphs(path)):
+        for number, paragraph in enumerate(paragraphs):
             breaks = paragraph["sentence_breaks"]
             first = len(passage_ids)
             for position, sentence in enumerate(paragraph["sentences"]):

@@ -6,11 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from panglot.errors import PanglotError
-from panglot.files import decoded, lines_in, open_bytes
+from panglot.files import decoded, lines_in, open_bytes, parquet, parquet_batches
 from panglot.parse import parse_json
 
 NumberedObject = tuple[int, dict[str, Any]]
@@ -74,18 +71,15 @@ def parquet_rows(
     path: Path, columns: Sequence[str], optional: Sequence[str] = ()
 ) -> Iterator[NumberedObject]:
     """Yield some columns of a Parquet file row by row, with row numbers from 1."""
-    try:
-        file = pq.ParquetFile(path)
+    number = 0
+    with parquet(path) as file:
         names = file.schema_arrow.names
         if missing := [name for name in columns if name not in names]:
             raise PanglotError(f"{path}: has no column '{missing[0]}'; it has {', '.join(names)}.")
-        number = 0
-        for batch in file.iter_batches(4_096, columns=[n for n in (*columns, *optional) if n in names]):
+        for batch in parquet_batches(file, 4_096, [n for n in (*columns, *optional) if n in names]):
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
-    except (pa.ArrowInvalid, OSError) as error:
-        raise PanglotError(f"{path}: is not a whole Parquet file ({error}); fetch it again.") from error
     if not number:
         raise PanglotError(f"{path}: is empty; fetch the file again.")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from panglot.data.pairs_files.hub import is_hub_source
 from panglot.data.pairs_files.read import READERS
 from panglot.errors import PanglotError
-from panglot.files import as_shown, open_bytes, read_whole
+from panglot.files import as_shown, check_file, read_whole
 from panglot.languages import check_language, language_code
 from panglot.search.documents.document import Document, is_text, short_digest
 from panglot.search.documents.markup import declared_charset, parse_html, parse_markdown, parse_text
@@ -99,8 +99,7 @@ def _read(source: str | Path, skipped: list[str] | None) -> Iterator[Document]:
     elif kind in READERS:
         yield from _checked(row_documents(path, kind))
     else:
-        if not path.exists():
-            open_bytes(path)  # says what is wrong with the path
+        check_file(path)
         raise PanglotError(
             f"{path}: no known kind of file; use a folder, .txt, .md, .html, .jsonl, .csv, .tsv or .parquet."
         )

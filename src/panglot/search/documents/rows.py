@@ -6,14 +6,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from panglot.data.pairs_files.delimited import header_of, records
 from panglot.data.pairs_files.jsonl import parse_object
 from panglot.data.pairs_files.read import read_rows
 from panglot.errors import PanglotError
-from panglot.files import as_shown, lines_of
+from panglot.files import as_shown, lines_of, parquet, parquet_batches
 from panglot.parse import parse_json
 from panglot.search.documents.document import Document, Section, short_digest
 
@@ -158,12 +155,9 @@ def _object(cell: str) -> Any:
 
 
 def _parquet(path: Path) -> Iterator[Row]:
-    try:
-        file = pq.ParquetFile(path.open("rb"))  # Arrow itself opens names in UTF-8 only
-        number = 0
-        for batch in file.iter_batches(BATCH):
+    number = 0
+    with parquet(path) as file:
+        for batch in parquet_batches(file, BATCH):
             for row in batch.to_pylist():
                 number += 1
                 yield f"{path}, row {number}", row
-    except (pa.ArrowInvalid, OSError) as error:
-        raise PanglotError(f"{path}: is not a readable Parquet file ({error}).") from error
