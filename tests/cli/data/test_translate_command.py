@@ -90,7 +90,6 @@ def test_a_person_is_told_what_was_left_out(run: Any, pairs: Path, tmp_path: Pat
 
 def test_mistakes_are_told_before_a_model_is_loaded(run: Any, pairs: Path, tmp_path: Path) -> None:
     for given, sentence in [
-        (("--to", "de", "--output", pairs), "--output is the file of pairs"),
         (("--to", "en", "--output", tmp_path / "o.jsonl"), "every item has en already"),
         (("--to", "de", "--from", "fr", "--output", tmp_path / "o.jsonl"), "has no language 'fr'"),
     ]:
