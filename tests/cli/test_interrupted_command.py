@@ -22,7 +22,7 @@ Runner = Callable[..., Any]
 @pytest.fixture
 def given(tiny_checkpoint: Path) -> list[str]:
     source = ["--pairs", str(sample.FOLDER / "train.jsonl"), "--model", str(tiny_checkpoint)]
-    return ["train", *source, "--batch-size", "8", "--steps", "80", "--save-every", "4"]
+    return ["train", *source, "--batch-size", "8", "--steps", "40", "--save-every", "4"]
 
 
 @pytest.fixture
