@@ -160,6 +160,12 @@ def test_a_suite_is_measured_part_by_part(panglot: Runner, tiny_checkpoint: Path
     assert found["settings"]["monolingual"] is None
     centred = panglot(*given, "--centre", "corpus", "--json").results
     assert centred["model"]["centring"]["sources"][0]["name"] == "tatoeba"
-    refused = panglot(*given, "--perturb", "typos")
-    assert refused.code == 2
-    assert "'tatoeba' is a suite of pools, so --perturb has no effect" in refused.err
+    changed = panglot(*given, "--perturb", "lower-case", "--json").results
+    assert changed["perturbed"]["lower-case"]["settings"]["crosslingual"]["before"] == pytest.approx(
+        changed["settings"]["crosslingual"][changed["perturbed"]["lower-case"]["measure"]]
+    )
+    store = tmp_path / "store"
+    assert panglot("encode", tiny_checkpoint, *given[2:], "--output", store, "--dtype", "float32").code == 0
+    stored = panglot(*given, "--store", store, "--json").results
+    assert stored["settings"]["crosslingual"] == pytest.approx(found["settings"]["crosslingual"], abs=1e-6)
+    assert panglot("evaluate", "bm25", *given[2:], "--json").results["parts"]["de-en"]["queries"] == 4

@@ -21,7 +21,7 @@ from panglot.evaluation import (
 )
 from panglot.evaluation.results import describe_benchmark
 from panglot.evaluation.run import embed_benchmark
-from panglot.evaluation.suite import evaluate_suite, evaluate_suite_embeddings
+from panglot.search.baseline import bm25_evaluation
 
 GERMAN = bitext(
     "de-en", ("de", "en"), (["Brot", "Mond", "Biene"], ["bread", "moon", "bee"]), np.array([0, 1, 2])
@@ -34,7 +34,7 @@ VECTORS = np.stack([BREAD, BEE, BEE, BREAD, MOON, BEE, BREAD, MOON, BREAD, MOON]
 
 
 def test_the_matrix_holds_each_part_in_both_directions() -> None:
-    results = evaluate_suite_embeddings(PAIRS, VECTORS, VECTORS, ["Success@1"]).results
+    results = evaluate_embeddings(PAIRS, VECTORS, VECTORS, ["Success@1"]).results
     # de to en: bread and bee find theirs, the moon (a bee in de) does not. en to de: bread finds its own; the
     # bee two equal ones, of which de:2, its own, comes first by id; to the moon all are equally far: not de:1
     matrix = results["matrix"]["Success@1"]
@@ -52,7 +52,7 @@ def test_the_matrix_holds_each_part_in_both_directions() -> None:
 
 
 def test_groups_and_parts_are_reported_by_themselves() -> None:
-    results = evaluate_suite_embeddings(PAIRS, VECTORS, VECTORS, ["Success@1"]).results
+    results = evaluate_embeddings(PAIRS, VECTORS, VECTORS, ["Success@1"]).results
     groups = {name: group["settings"]["crosslingual"] for name, group in results["part_groups"].items()}
     assert groups == {
         "one": {"Success@1": 1.0},
@@ -72,7 +72,7 @@ def test_groups_and_parts_are_reported_by_themselves() -> None:
 
 
 def test_the_table_names_the_part_of_each_row() -> None:
-    table = evaluate_suite_embeddings(PAIRS, VECTORS, VECTORS, ["Success@1"]).per_query
+    table = evaluate_embeddings(PAIRS, VECTORS, VECTORS, ["Success@1"]).per_query
     rows = [(row["part"], row["query_id"], row["pool"]) for row in table.to_pylist()]
     expected = [("de-en", f"de:{k}", "en") for k in range(3)] + [("de-en", f"en:{k}", "de") for k in range(3)]
     expected += [("es-en", f"en:{k}", "es") for k in range(2)] + [
@@ -101,7 +101,7 @@ PASSAGES = np.stack([BREAD, MOON, BEE])
 
 def test_parts_of_one_language_count_the_same_whatever_their_size(forums: Suite) -> None:
     """As BEIR averages CQADupStack: over its forums, not over their queries."""
-    results = evaluate_suite_embeddings(forums, QUERIES, PASSAGES, ["Success@1"]).results
+    results = evaluate_embeddings(forums, QUERIES, PASSAGES, ["Success@1"]).results
     assert results["settings"] == {
         "monolingual": {"Success@1": pytest.approx((1 / 3 + 1) / 2)},
         "crosslingual": None,
@@ -111,7 +111,7 @@ def test_parts_of_one_language_count_the_same_whatever_their_size(forums: Suite)
 
 def test_parts_of_one_language_are_read_again_and_compared(forums: Suite, tmp_path: Path) -> None:
     found = {
-        name: evaluate_suite_embeddings(forums, queries, PASSAGES, ["Success@1"])
+        name: evaluate_embeddings(forums, queries, PASSAGES, ["Success@1"])
         for name, queries in {"one": QUERIES, "all": np.stack([BREAD, BREAD, MOON, BEE])}.items()
     }
     read = []
@@ -139,7 +139,7 @@ def test_a_suite_of_one_part_has_the_figures_of_that_part(make_benchmark: Callab
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     passages /= np.linalg.norm(passages, axis=1, keepdims=True)
     alone = evaluate_embeddings(part, queries, passages).results
-    found = evaluate_suite_embeddings(Suite("one", (part,)), queries, passages).results
+    found = evaluate_embeddings(Suite("one", (part,)), queries, passages).results
     for key in ("settings", "by_language", "matrix"):
         assert found[key] == alone[key]
     assert found["bias"]["rank_distance"] == alone["bias"]["rank_distance"]
@@ -147,7 +147,7 @@ def test_a_suite_of_one_part_has_the_figures_of_that_part(make_benchmark: Callab
 
 def test_an_encoder_is_measured_on_every_part(encoder: SentenceTransformer, tmp_path: Path) -> None:
     finished: list[int] = []
-    evaluation = evaluate_suite(
+    evaluation = evaluate(
         encoder, PAIRS, name="mine", runs=tmp_path / "runs", progress=finished.append, seed=3
     )
     results = evaluation.results
@@ -167,12 +167,36 @@ def test_a_suite_is_centred_with_the_means_of_all_its_parts(encoder: SentenceTra
     both = Suite("both", (GERMAN, SPANISH), ("monolingual", "crosslingual"))
     merged = merge(both)
     notes: list[str] = []
-    found = evaluate_suite(encoder, both, centre="corpus", note=notes.append).results
+    found = evaluate(encoder, both, centre="corpus", note=notes.append).results
     queries, passages = embed_benchmark(encoder, merged)
     means = corpus_means(encoder, merged, queries, passages)
-    expected = evaluate_suite_embeddings(both, *centre_benchmark(merged, queries, passages, means)).results
+    expected = evaluate_embeddings(both, *centre_benchmark(merged, queries, passages, means)).results
     assert found["settings"] == expected["settings"]
     assert found["matrix"] == expected["matrix"]
     assert found["model"]["centring"]["means"] == "corpus"
     assert found["model"]["centring"]["texts"]["query"]["en"] == 5
     assert any("en" in sentence for sentence in notes)  # fewer than ten texts
+
+
+def test_a_suite_has_intervals_groups_and_changed_queries(encoder: SentenceTransformer) -> None:
+    found = evaluate(encoder, PAIRS, measures=["Success@1"], perturb=["lower-case"])
+    figure = found.results["intervals"]["settings"]["crosslingual"]["Success@1"]
+    value = found.results["settings"]["crosslingual"]["Success@1"]
+    assert figure[0] <= value <= figure[1]
+    families = found.results["groups"]["languages"]["family"].values()
+    assert sorted(code for family in families for code in family["languages"]) == ["de", "en", "es"]
+    # only Brot, Mond and Biene change; the Spanish and English words are in lower case
+    drops = found.results["perturbed"]["lower-case"]
+    assert drops["by_language"]["es"]["changed"] == drops["by_language"]["en"]["changed"] == 0
+    assert drops["by_language"]["de"]["changed"] == 1
+    assert drops["by_language"]["es"]["crosslingual"]["change"] == 0
+    assert found.perturbed is not None
+    assert set(found.perturbed["part"].to_pylist()) == {"de-en", "es-en"}
+
+
+def test_bm25_ranks_each_part_in_its_own_pool() -> None:
+    both = Suite("both", (GERMAN, SPANISH), ("monolingual", "crosslingual"))
+    found = bm25_evaluation(both, measures=["Success@1"]).results
+    for part in both.parts:
+        alone = bm25_evaluation(part, measures=["Success@1"]).results["settings"]
+        assert found["parts"][part.name]["settings"]["crosslingual"] == alone["crosslingual"]

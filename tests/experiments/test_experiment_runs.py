@@ -353,29 +353,6 @@ def test_nothing_held_out_is_said(data: Data) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "measured", "message"),
-    [
-        ({"model.name": BM25}, Target("two"), "'two' is a suite of pools, which BM25 does not rank"),
-        ({}, Target("two", perturb=("typos",)), "'two' is a suite of pools; it cannot be perturbed"),
-    ],
-)
-def test_what_a_suite_cannot_do_is_said_before_training(
-    make_run: MakeRun,
-    data: Data,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    settings: dict[str, Any],
-    measured: Target,
-    message: str,
-) -> None:
-    part = sample_benchmark().restrict(["en"])
-    monkeypatch.setattr(sweep_module, "benchmark_of", lambda *_: Suite("two", (part,)))
-    run = make_run("hybrid", settings, targets=(measured,))
-    with pytest.raises(PanglotError, match=message):
-        check_run(run, data, tmp_path)
-
-
-@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"data.languages": ["en", "fr"]}, "no source has a pair in 'fr'"),

@@ -69,15 +69,15 @@ def encode(
       panglot encode runs/hybrid --benchmark miracl --output stores/hybrid --dtype int8 --part 3/16
     """
     from panglot import encoders
-    from panglot.data import load_benchmark
+    from panglot.data import load_data
+    from panglot.data.suite import as_benchmark
     from panglot.encoders.store import read_facts
     from panglot.encoders.store_write import missing_shards, parse_part
     from panglot.evaluation.stores import encode_passages, load_reader, store_facts
 
     chosen_part = parse_part(part)
-    chosen = load_benchmark(benchmark, data, candidate_text)
-    if languages:
-        chosen = chosen.restrict(languages.split(","))
+    codes = languages.split(",") if languages else None
+    chosen = as_benchmark(load_data(benchmark, data, candidate_text, codes))
     load = partial(encoders.load_encoder, model, max_length=max_length, trust_remote_code=trust_remote_code)
     encoder = load()
     facts = store_facts(encoder, chosen, name=model, dtype=dtype, shard_size=shard_size, bf16=bf16)

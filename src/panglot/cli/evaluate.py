@@ -11,8 +11,7 @@ from panglot.cli.centre import means_for
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
-    from panglot.data import Benchmark
-    from panglot.data.suite import Suite
+    from panglot.data import Benchmark, Suite
     from panglot.evaluation import Evaluation
 
 WIDEST = 20  # languages whose matrix fits a terminal; the results file has any number
@@ -109,7 +108,6 @@ def evaluate(
       panglot evaluate runs/hybrid --benchmark xquad-r --perturb typos,no-diacritics
     """
     from panglot.data.catalogue import entry_named, load_data
-    from panglot.data.suite import Suite
     from panglot.evaluation import DEFAULT_MEASURES, parse_measure
     from panglot.evaluation.results import check_results_path
 
@@ -137,22 +135,8 @@ def evaluate(
     if model == BM25:
         _refuse(whole, "BM25 has no vectors")
         evaluation = _bm25(chosen, names)
-    elif isinstance(chosen, Suite):
-        able = ("--centre", "--max-length", "--bf16", "--runs")
-        _refuse({k: v for k, v in whole.items() if k not in able}, f"'{benchmark}' is a suite of pools")
-        evaluation = _suite(
-            model,
-            chosen,
-            names,
-            max_length,
-            trust_remote_code,
-            centre=centre,
-            bf16=bf16,
-            runs=runs,
-            run_depth=run_depth or None,
-        )
     else:
-        evaluation = _benchmark(
+        evaluation = _model(
             model,
             chosen,
             names,
@@ -187,51 +171,15 @@ def _refuse(options: Mapping[str, object], why: str) -> None:
 
 
 def _bm25(chosen: "Benchmark | Suite", measures: list[str]) -> "Evaluation":
-    from panglot.data.suite import Suite
     from panglot.search.baseline import bm25_evaluation, bm25_work
 
-    if isinstance(chosen, Suite):
-        raise PanglotError(
-            f"'{chosen.name}' is a suite of several pools, which BM25 cannot rank. Use a model."
-        )
     with show.bar("ranking", bm25_work(chosen)) as advance:
         return bm25_evaluation(chosen, measures=measures, progress=advance)
 
 
-def _suite(
+def _model(
     model: str,
-    chosen: "Suite",
-    measures: list[str],
-    max_length: int | None,
-    trust_remote_code: bool,
-    *,
-    centre: str | None,
-    **settings: Any,
-) -> "Evaluation":
-    from panglot import encoders
-    from panglot.evaluation import evaluate_suite
-    from panglot.training import training_of
-
-    encoder = encoders.load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
-    means = None if centre is None else means_for(centre, model, encoder, chosen.languages)
-    texts = sum(len(part.queries) + len(part.passages) for part in chosen.parts)
-    with show.bar("encoding", texts) as advance:
-        return evaluate_suite(
-            encoder,
-            chosen,
-            name=model,
-            measures=measures,
-            training=training_of(model),
-            centre=means,
-            progress=advance,
-            note=show.note,
-            **settings,
-        )
-
-
-def _benchmark(
-    model: str,
-    chosen: "Benchmark",
+    chosen: "Benchmark | Suite",
     measures: list[str],
     max_length: int | None,
     trust_remote_code: bool,
@@ -245,6 +193,7 @@ def _benchmark(
 ) -> "Evaluation":
     from panglot import encoders
     from panglot.data.perturb import parse_kinds, read_lexicon
+    from panglot.data.suite import as_benchmark
     from panglot.encoders.store import open_store
     from panglot.evaluation import evaluate as run_evaluation
     from panglot.evaluation.run import embed_queries
@@ -255,11 +204,12 @@ def _benchmark(
     opened = open_store(store) if store else None
     encoder = encoders.load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
     means = None if centre is None else means_for(centre, model, encoder, chosen.languages)
-    texts = len(chosen.queries) * (1 + len(kinds)) + (0 if opened else len(chosen.passages))
+    whole = as_benchmark(chosen)
+    texts = len(whole.queries) * (1 + len(kinds)) + (0 if opened else len(whole.passages))
     with show.bar("encoding", texts) as advance:
         given = None
         if opened is not None:
-            given = embed_queries(encoder, chosen, bf16=bf16, progress=advance), opened
+            given = embed_queries(encoder, whole, bf16=bf16, progress=advance), opened
         return run_evaluation(
             encoder,
             chosen,

@@ -61,6 +61,11 @@ class Suite:
         return replace(self, parts=kept, groups=whole)
 
 
+def as_benchmark(chosen: Benchmark | Suite) -> Benchmark:
+    """Return a benchmark itself, and a suite merged into one."""
+    return merge(chosen) if isinstance(chosen, Suite) else chosen
+
+
 def merge(suite: Suite) -> Benchmark:
     """Put the texts and judgements of all parts into one benchmark, part after part.
 

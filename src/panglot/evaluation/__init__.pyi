@@ -18,5 +18,5 @@ from .robustness import perturbed_drops as perturbed_drops
 from .run import embed_benchmark as embed_benchmark
 from .run import evaluate as evaluate
 from .run import evaluate_embeddings as evaluate_embeddings
-from .suite import evaluate_suite as evaluate_suite
+from .run import evaluate_ranks as evaluate_ranks
 from .trec import write_runs as write_runs

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from sentence_transformers import SentenceTransformer
 
-from panglot.data import Benchmark
+from panglot.data import Benchmark, FloatArray
 from panglot.data.perturb import Lexicon, perturb, share_changed
 from panglot.encoders import LanguageMeans, centre, encode, query_prompt
 from panglot.errors import PanglotError
@@ -19,19 +19,16 @@ from panglot.evaluation.aggregate import (
     cell_means,
     cells_of,
     figures_of,
-    per_query,
     values_of,
 )
 from panglot.evaluation.bootstrap import RESAMPLES, bounds, resample
-from panglot.evaluation.exclude_self import ranks_without_left_out
 from panglot.evaluation.results import PERTURBATION
-from panglot.evaluation.scores import Vectors
 
 
 def perturbed_figures(
     model: SentenceTransformer,
     benchmark: Benchmark,
-    passages: Vectors,
+    table_of: Callable[[FloatArray], pa.Table],
     table: pa.Table,
     kinds: Sequence[str],
     measure: str,
@@ -47,11 +44,11 @@ def perturbed_figures(
     Args:
         model: the encoder.
         benchmark: as it is.
-        passages: ``(P, d)`` vectors of its passages, centred if ``means`` are given.
+        table_of: gives the ``per_query`` table of other queries ``(Q, d)`` against the same passages.
         table: the ``per_query`` table of the queries as they are.
         kinds: of change; see ``panglot.data.perturb.KINDS``.
         measure: a column of the table.
-        means: what was taken away from queries and passages.
+        means: what was taken away from queries and passages, and is from the changed queries.
         lexicon: word pairs, for code-switching.
         seed: of the changes.
         bf16: encode in bfloat16.
@@ -66,7 +63,7 @@ def perturbed_figures(
         queries = encode(model, changed.queries.texts, query_prompt(model), bf16=bf16, progress=progress)
         if means is not None:
             queries = centre(queries, changed.queries.languages, changed.languages, means.query)
-        after = per_query(changed, ranks_without_left_out(changed, queries, passages), [measure])
+        after = table_of(queries)
         found[kind] = perturbed_drops(table, after, measure, share_changed(benchmark, changed))
         rows.append(after.add_column(0, PERTURBATION, pa.array([kind] * len(after), pa.string())))
     return found, pa.concat_tables(rows)

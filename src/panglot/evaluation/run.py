@@ -1,14 +1,16 @@
-"""Evaluate an encoder on a benchmark, in every setting at once."""
+"""Evaluate an encoder on a benchmark or a suite, in every setting at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from sentence_transformers import SentenceTransformer
 
-from panglot.data import Benchmark, FloatArray, load_benchmark
+from panglot.data import Benchmark, FloatArray, load_data
 from panglot.data.perturb import Lexicon
+from panglot.data.suite import Suite, as_benchmark
 from panglot.encoders import encode, passage_prompt, query_prompt
 from panglot.encoders.language_means import Centre, centre_benchmark, check_centre, chosen_means
 from panglot.encoders.store import Store
@@ -19,10 +21,12 @@ from panglot.evaluation.bootstrap import intervals
 from panglot.evaluation.exclude_self import ranks_without_left_out
 from panglot.evaluation.groups import group_figures
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
+from panglot.evaluation.ranks import Ranks
 from panglot.evaluation.results import Evaluation, describe_benchmark, describe_model, describe_run
 from panglot.evaluation.robustness import perturbed_figures
 from panglot.evaluation.scores import Vectors
 from panglot.evaluation.stores import check_store
+from panglot.evaluation.suite import suite_figures, suite_table
 from panglot.evaluation.trec import DEPTH, check_ids, write_runs
 
 Progress = Callable[[int], None]
@@ -31,7 +35,7 @@ SOME = 1000  # passages that are looked at
 
 def evaluate(
     model: SentenceTransformer,
-    benchmark: Benchmark | str,
+    benchmark: Benchmark | Suite | str,
     *,
     name: str = "model",
     measures: Sequence[str] = DEFAULT_MEASURES,
@@ -53,41 +57,46 @@ def evaluate(
 
     Args:
         model: any sentence-transformers encoder; its own prompts are used.
-        benchmark: what to measure on: a benchmark, or the name of one whose data is at hand.
+        benchmark: what to measure on: a benchmark, a suite of several, or the name of one whose data is at
+            hand. Each part of a suite is ranked in its own pool.
         name: what the results call the model.
         measures: ``AP``, ``nDCG@k``, ``R@k``, ``RR@k``, ``Success@k``.
         training: how the model was trained, for the results file.
         seed: noted in the results; only ``perturb`` draws something.
-        runs: a folder for TREC runs and qrels.
+        runs: a folder for TREC runs and qrels; each part of a suite has a folder in it.
         run_depth: passages per list in the runs; None for all.
         centre: take the mean embedding of its language away from each text and normalise again: means of
             the benchmark's own texts (``corpus``; judgements are not looked at), or others of this model.
         bf16: encode in bfloat16 (or: the given embeddings were).
-        embeddings: the model's own, of the benchmark's queries and passages, where they are at hand. The
-            passages may be a store on disk: the pool is then read once, block by block. Not with ``centre``.
+        embeddings: the model's own, of the benchmark's queries and passages (of ``merge(suite)``), where they
+            are at hand. The passages may be a store on disk: the pool is then read once, block by block. Not
+            with ``centre``.
         perturb: kinds of change (``panglot.data.perturb.KINDS``): the queries are also measured so changed,
             by the first measure.
         lexicon: word pairs, for the kind ``code-switch``.
         progress: called with the number of texts just encoded; each kind of change encodes the queries again.
         note: called with sentences that a person should read.
 
+    Returns:
+        what ``assembled`` says; ``perturbed`` holds rows where ``perturb`` is given.
+
     Raises:
         PanglotError: an unknown measure, kind of change or kind of centring, means or a store of another
             model, a store of other passages, or an id that runs cannot hold.
     """
-    if isinstance(benchmark, str):
-        benchmark = load_benchmark(benchmark)
+    chosen = load_data(benchmark) if isinstance(benchmark, str) else benchmark
+    whole = as_benchmark(chosen)
     for measure in measures:
         parse_measure(measure)
-    if runs is not None:
-        check_ids(benchmark)
+    for part in parts_of(chosen) if runs is not None else ():
+        check_ids(part)
     check_centre(centre, model)
-    queries, passages = embeddings or embed_benchmark(model, benchmark, bf16=bf16, progress=progress)
+    queries, passages = embeddings or embed_benchmark(model, whole, bf16=bf16, progress=progress)
     _check_ranking(passages)
     described = describe_model(model, name, training)
     described |= {"precision": "bfloat16" if bf16 else "float32", "centring": None}
     if isinstance(passages, Store):
-        check_store(passages, model, benchmark)
+        check_store(passages, model, whole)
         described["store"] = passages.facts.dtype
     means = None
     if centre is not None:
@@ -96,35 +105,56 @@ def evaluate(
                 "embeddings in a store cannot be centred; leave the store or the centring out."
             )
         given = np.asarray(passages)
-        means, described["centring"] = chosen_means(centre, model, benchmark, queries, given, note)
-        queries, passages = centre_benchmark(benchmark, queries, given, means)
-    if runs is not None:
-        write_runs(runs, benchmark, queries, passages, run_depth)
-    evaluation = evaluate_embeddings(benchmark, queries, passages, measures)
+        means, described["centring"] = chosen_means(centre, model, whole, queries, given, note)
+        queries, passages = centre_benchmark(whole, queries, given, means)
+    for part, its_queries, its_passages in _by_part(chosen, queries, passages) if runs is not None else ():
+        write_runs(Path(runs or "", *_folder(chosen, part)), part, its_queries, its_passages, run_depth)
+    evaluation = assembled(chosen, evaluate_embeddings(chosen, queries, passages, measures), described, seed)
+    if not perturb:
+        return evaluation
+
+    def table_of(changed: FloatArray) -> pa.Table:
+        ranks = [ranks_without_left_out(part, q, p) for part, q, p in _by_part(chosen, changed, passages)]
+        return evaluate_ranks(chosen, ranks, [measures[0]]).per_query
+
+    drops, perturbed = perturbed_figures(
+        model,
+        whole,
+        table_of,
+        evaluation.per_query,
+        perturb,
+        measures[0],
+        means=means,
+        lexicon=lexicon,
+        seed=seed,
+        bf16=bf16,
+        progress=progress,
+    )
+    return Evaluation({**evaluation.results, "perturbed": drops}, evaluation.per_query, perturbed)
+
+
+def assembled(
+    chosen: Benchmark | Suite, evaluation: Evaluation, model: dict[str, Any], seed: int = 0
+) -> Evaluation:
+    """Complete the figures of an evaluation with what was measured, and with intervals and groups.
+
+    Args:
+        chosen: what was measured on.
+        evaluation: its figures and its per-query table.
+        model: the model's name, checksum, prompts, ...
+        seed: noted in the results.
+    """
+    whole = as_benchmark(chosen)
     results = {
         **describe_run(seed),
-        "model": described,
-        "benchmark": describe_benchmark(benchmark),
+        "model": model,
+        "benchmark": describe_benchmark(whole),
         **evaluation.results,
     }
-    results["intervals"] = intervals(evaluation.per_query, measures, passages=len(benchmark.passages))
-    results["groups"] = group_figures(results, evaluation.per_query)
-    perturbed = None
-    if perturb:
-        results["perturbed"], perturbed = perturbed_figures(
-            model,
-            benchmark,
-            passages,
-            evaluation.per_query,
-            perturb,
-            measures[0],
-            means=means,
-            lexicon=lexicon,
-            seed=seed,
-            bf16=bf16,
-            progress=progress,
-        )
-    return Evaluation(results, evaluation.per_query, perturbed)
+    table = evaluation.per_query
+    results["intervals"] = intervals(table, evaluation.measures, passages=len(whole.passages))
+    results["groups"] = group_figures(results, table)
+    return Evaluation(results, table)
 
 
 def _check_ranking(passages: Vectors) -> None:
@@ -161,20 +191,57 @@ def embed_queries(
     return encode(model, benchmark.queries.texts, query_prompt(model), bf16=bf16, progress=progress)
 
 
+def parts_of(chosen: Benchmark | Suite) -> tuple[Benchmark, ...]:
+    """Return the benchmarks whose queries are ranked in pools of their own."""
+    return chosen.parts if isinstance(chosen, Suite) else (chosen,)
+
+
+def _folder(chosen: Benchmark | Suite, part: Benchmark) -> tuple[str, ...]:
+    return (part.name,) if isinstance(chosen, Suite) else ()
+
+
+def _by_part(
+    chosen: Benchmark | Suite, queries: FloatArray, passages: Vectors
+) -> Iterator[tuple[Benchmark, FloatArray, Vectors]]:
+    """Give each part with the vectors of its queries and passages."""
+    if isinstance(chosen, Benchmark):
+        yield chosen, queries, passages
+        return
+    q = p = 0
+    for part in chosen.parts:
+        yield part, queries[q : q + len(part.queries)], passages[p : p + len(part.passages)]
+        q, p = q + len(part.queries), p + len(part.passages)
+
+
 def evaluate_embeddings(
-    benchmark: Benchmark,
+    chosen: Benchmark | Suite,
     queries: FloatArray,
     passages: Vectors,
     measures: Sequence[str] = DEFAULT_MEASURES,
 ) -> Evaluation:
-    """Measure unit vectors of a benchmark's queries ``(Q, d)`` and passages ``(P, d)``, or a store of these.
+    """Measure unit vectors of the queries ``(Q, d)`` and passages ``(P, d)``, or a store of these.
 
-    The results hold ``settings``, ``bias``, ``by_language`` and ``matrix`` only.
+    Those of a suite are in the order of ``merge(suite)``. The results hold ``settings``, ``bias``,
+    ``by_language`` and ``matrix``, and of a suite ``parts`` and ``part_groups``.
     """
-    ranks = ranks_without_left_out(benchmark, queries, passages)
-    table = per_query(benchmark, ranks, measures)
-    figures = summarise(benchmark, table, measures)
-    bias, columns = bias_figures(benchmark, queries, passages, ranks)
+    ranks = [ranks_without_left_out(part, q, p) for part, q, p in _by_part(chosen, queries, passages)]
+    found = evaluate_ranks(chosen, ranks, measures)
+    if isinstance(chosen, Suite):
+        return found
+    bias, columns = bias_figures(chosen, queries, passages, ranks[0])
+    table = found.per_query
     if columns:
         table = with_columns(table.drop_columns("rank_distance"), columns)
-    return Evaluation({**figures, "bias": bias}, table)
+    return Evaluation({**found.results, "bias": bias}, table)
+
+
+def evaluate_ranks(
+    chosen: Benchmark | Suite, ranks: Sequence[Ranks], measures: Sequence[str] = DEFAULT_MEASURES
+) -> Evaluation:
+    """Average the ranks of each part's relevant passages, however they were found."""
+    parts = parts_of(chosen)
+    tables = [per_query(part, of_part, measures) for part, of_part in zip(parts, ranks, strict=True)]
+    if isinstance(chosen, Suite):
+        tables = [suite_table(chosen, part, table) for part, table in zip(parts, tables, strict=True)]
+        return Evaluation(suite_figures(chosen, tables, measures), pa.concat_tables(tables))
+    return Evaluation(summarise(chosen, tables[0], measures), tables[0])

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
-from panglot.data import Benchmark, IntArray, load_benchmark
+from panglot.data import Benchmark, IntArray, load_data
+from panglot.data.suite import as_benchmark
 from panglot.encoders.load import model_sha256, passage_prompt
 from panglot.encoders.store import Store, StoreFacts
 from panglot.encoders.store_write import (
@@ -73,8 +74,8 @@ def load_reader(
     name: str, data: Path | None = None, candidate_text: str | None = None, languages: str | None = None
 ) -> Read:
     """Load a benchmark by name and return what gives the texts of its passages (in another process)."""
-    benchmark = load_benchmark(name, data, candidate_text)
-    return reader_of(benchmark.restrict(languages.split(",")) if languages else benchmark)
+    chosen = load_data(name, data, candidate_text, languages.split(",") if languages else None)
+    return reader_of(as_benchmark(chosen))
 
 
 def reader_of(benchmark: Benchmark) -> Read:

@@ -12,7 +12,6 @@ from huggingface_hub import HfApi, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError
 from pydantic import BeforeValidator, Field
 
-from panglot.data import Suite
 from panglot.data.catalogue import entry_named
 from panglot.encoders import EMBEDDED
 from panglot.errors import PanglotError
@@ -22,7 +21,7 @@ from panglot.evaluation.comparison import ALPHA, reverse
 from panglot.evaluation.significance import FLIPS
 from panglot.experiments.display import picture, seed_tables
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of
+from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target
 from panglot.report.charts import dots
 from panglot.report.figures import SETTING_NAMES, figure_table, legend, measure_title, with_panels
 from panglot.report.page import Section
@@ -88,7 +87,7 @@ class Grid(Part):
 
     Attributes:
         encoders: the lines of the leaderboard.
-        bm25: a line more; it does not rank suites (Tatoeba).
+        bm25: a line more.
         baseline: the line that marks compare with; None: the first.
         languages: tuned on these only; None: all that the pairs have.
         measures: by benchmark, where it is not the experiment's.
@@ -118,8 +117,7 @@ def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
         if ZERO_SHOT in encoder.runs
     ]
     if grid.bm25:
-        ranked = [t for t in targets if not isinstance(benchmark_of(data, t.name, t.languages), Suite)]
-        found.append(Run(BM25_TITLE, override(recipe, {"model.name": BM25}), tuple(ranked), trained=False))
+        found.append(Run(BM25_TITLE, override(recipe, {"model.name": BM25}), targets, trained=False))
     for title, encoder in kept.items():
         if HYBRID in encoder.runs:
             found += experiment.seeded(_tuned(title), targets, {**shared, **encoder.settings(recipe)})

@@ -22,6 +22,7 @@ from sentence_transformers import SentenceTransformer
 from panglot.batches import make_sampler
 from panglot.data import Benchmark, ParallelPairs, Suite, benchmark_from_pairs, merge
 from panglot.data.catalogue import load_data
+from panglot.data.suite import as_benchmark
 from panglot.encoders import load_encoder
 from panglot.errors import PanglotError
 from panglot.evaluation import (
@@ -29,7 +30,6 @@ from panglot.evaluation import (
     Evaluation,
     embed_benchmark,
     evaluate,
-    evaluate_suite,
     load_results,
     tidy,
 )
@@ -346,11 +346,7 @@ def read_table(runs: Sequence[Run], data: Data, folder: Path, measures: Sequence
 def check_run(run: Run, data: Data, folder: Path) -> None:
     """Refuse, before anything is trained, a run that could not be trained or measured."""
     for target in missing_targets(run, data, folder):
-        if isinstance(benchmark_of(data, target.name, target.languages), Suite):
-            if run.recipe.model.name == BM25:
-                raise PanglotError(f"'{target.name}' is a suite of pools, which BM25 does not rank.")
-            if target.perturb:
-                raise PanglotError(f"'{target.name}' is a suite of pools; it cannot be perturbed.")
+        benchmark_of(data, target.name, target.languages)
     if run.trained:
         how = run.recipe.batches
         sources = _chosen_sources(run, data)
@@ -377,7 +373,6 @@ def finish(run: Run, data: Data, folder: Path, tell: Callable[[StepReport], None
         if run.recipe.model.name == BM25:
             for target in targets:
                 benchmark = benchmark_of(data, target.name, target.languages)
-                assert isinstance(benchmark, Benchmark)  # which check_run saw to
                 bm25_evaluation(benchmark, measures=data.measures).save(results_of(run, target, data, folder))
             return True
         found = _model(run, data, place, tell) if targets else None
@@ -399,21 +394,17 @@ def _measure(
     """Measure a model and save the results; texts of one benchmark are encoded once."""
     loaded = [benchmark_of(data, target.name, target.languages) for target in targets]
     for benchmark in {id(one): one for one in loaded}.values():
-        whole = merge(benchmark) if isinstance(benchmark, Suite) else benchmark
         shared: dict[str, Any] = {
             "name": run.title,
             "measures": data.measures,
             "training": training,
             "seed": run.recipe.training.seed,
             "bf16": data.bf16,
-            "embeddings": embed_benchmark(model, whole, bf16=data.bf16),
+            "embeddings": embed_benchmark(model, as_benchmark(benchmark), bf16=data.bf16),
         }
         for target in (t for t, one in zip(targets, loaded, strict=True) if one is benchmark):
             shared["centre"] = "corpus" if target.centred else None
-            if isinstance(benchmark, Suite):
-                found = evaluate_suite(model, benchmark, **shared)
-            else:
-                found = evaluate(model, benchmark, perturb=target.perturb, **shared)
+            found = evaluate(model, benchmark, perturb=target.perturb, **shared)
             found.save(results_of(run, target, data, folder))
 
 

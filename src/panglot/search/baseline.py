@@ -12,20 +12,12 @@ from itertools import pairwise
 import numpy as np
 
 from panglot.data import Benchmark, FloatArray, IntArray
+from panglot.data.suite import Suite
 from panglot.errors import PanglotError
-from panglot.evaluation import (
-    DEFAULT_MEASURES,
-    Evaluation,
-    Ranks,
-    describe_run,
-    intervals,
-    per_query,
-    summarise,
-)
+from panglot.evaluation import DEFAULT_MEASURES, Evaluation, Ranks
 from panglot.evaluation.exclude_self import without_left_out
-from panglot.evaluation.groups import group_figures
 from panglot.evaluation.measures import parse_measure
-from panglot.evaluation.results import describe_benchmark
+from panglot.evaluation.run import assembled, evaluate_ranks, parts_of
 from panglot.evaluation.scores import language_order, tie_order
 from panglot.search.bm25 import BM25, K1, TOKENS, B, Bm25Pool, bm25_tokens
 
@@ -78,7 +70,7 @@ def bm25_ranks(
 
 
 def bm25_evaluation(
-    benchmark: Benchmark,
+    chosen: Benchmark | Suite,
     *,
     measures: Sequence[str] = DEFAULT_MEASURES,
     k1: float = K1,
@@ -88,43 +80,40 @@ def bm25_evaluation(
     """Measure BM25 monolingually, cross-lingually and in one multilingual pool; see ``evaluation.evaluate``.
 
     Args:
-        benchmark: what to measure on.
+        chosen: what to measure on.
         measures: ``AP``, ``nDCG@k``, ``R@k``, ``RR@k``, ``Success@k``.
         k1: see ``bm25_ranks``.
         b: see ``bm25_ranks``.
         progress: see ``bm25_ranks``; ``bm25_work`` says what it adds up to.
 
-    Passages judged below 0 are left out of their query's pool; see ``evaluation.left_out``.
+    Passages judged below 0 are left out of their query's pool; see ``evaluation.exclude_self``.
 
     Raises:
         PanglotError: an unknown measure, or parameters out of bounds.
     """
     for measure in measures:
         parse_measure(measure)
-    ranks = without_left_out(benchmark, partial(bm25_ranks, k1=k1, b=b, progress=progress))
-    table = per_query(benchmark, ranks, measures)
-    results = {
-        **describe_run(),
-        "model": {
-            "name": BM25,
-            "sha256": None,
-            "prompts": {"query": "", "passage": ""},
-            "max_length": None,
-            "training": None,
-            "precision": "float32",
-            "centring": None,
-            "bm25": {"method": "lucene", "k1": k1, "b": b, "tokens": TOKENS, "bm25s": version("bm25s")},
-        },
-        "benchmark": describe_benchmark(benchmark),
-        **summarise(benchmark, table, measures),
+    ranks_of = partial(bm25_ranks, k1=k1, b=b, progress=progress)
+    ranks = [without_left_out(part, ranks_of) for part in parts_of(chosen)]
+    model = {
+        "name": BM25,
+        "sha256": None,
+        "prompts": {"query": "", "passage": ""},
+        "max_length": None,
+        "training": None,
+        "precision": "float32",
+        "centring": None,
+        "bm25": {"method": "lucene", "k1": k1, "b": b, "tokens": TOKENS, "bm25s": version("bm25s")},
     }
-    results["intervals"] = intervals(table, measures, passages=len(benchmark.passages))
-    results["groups"] = group_figures(results, table)
-    return Evaluation(results, table)
+    return assembled(chosen, evaluate_ranks(chosen, ranks, measures), model)
 
 
-def bm25_work(benchmark: Benchmark) -> int:
+def bm25_work(chosen: Benchmark | Suite) -> int:
     """Return what the progress of ``bm25_evaluation`` adds up to."""
+    return sum(map(_work, parts_of(chosen)))
+
+
+def _work(benchmark: Benchmark) -> int:
     relevant = benchmark.gains != 0
     query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
     cells = len(np.unique(query * len(benchmark.languages) + benchmark.passages.languages[passage]))
