@@ -267,7 +267,7 @@ def _try(model: SentenceTransformer, name: str) -> None:
     validated(_Config, {**said, "dimension": model.get_embedding_dimension()}, f"'{name}'")
     features = {
         key: value.to(model.device) if isinstance(value, torch.Tensor) else value
-        for key, value in model.preprocess(["a"]).items()
+        for key, value in model.preprocess(["a"], prompt=query_prompt(model) or None).items()
     }
     with torch.no_grad():
         vectors = model(features)["sentence_embedding"]
