@@ -19,6 +19,7 @@ from panglot.files import written_whole
 from panglot.parse import parse_json
 
 MEANS_FILE = "language_means.safetensors"
+REMAKE = "compute them again with panglot centre"
 FORMAT = 1
 
 
@@ -92,7 +93,7 @@ def load_language_means(path: str | Path) -> LanguageMeans:
         raise PanglotError(f"{path}: there are no language means; compute them with panglot centre.")
     try:
         with safe_open(path, "numpy") as file:
-            about = parse_json((file.metadata() or {}).get("panglot", "{}"), path)
+            about = parse_json((file.metadata() or {}).get("panglot", "{}"), path, fix=REMAKE)
             if about.get("format") != FORMAT:
                 raise ValueError(f"its format is {about.get('format')}, not {FORMAT}")
             return LanguageMeans(
@@ -104,8 +105,7 @@ def load_language_means(path: str | Path) -> LanguageMeans:
             )
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PanglotError(
-            f"{path}: is not a file of language means that can be read ({error}); "
-            "compute them again with panglot centre."
+            f"{path}: is not a file of language means that can be read ({error}); {REMAKE}."
         ) from error
 
 

@@ -6,16 +6,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
+from pydantic import Field
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize
 from sentence_transformers.util import load_file_path
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
+from typing_extensions import TypedDict
 
 from panglot.encoders.deberta import restore_character_map
 from panglot.encoders.embedded import EMBEDDED, ORIGINAL, embedded_checkpoint
@@ -25,6 +28,7 @@ from panglot.encoders.names import base_models, check_name, last_part
 from panglot.encoders.onnx import OnnxTransformer
 from panglot.errors import PanglotError
 from panglot.files import check_file
+from panglot.parse import validated
 
 SHORTEST = 8  # tokens: a text keeps some of its own between the special ones
 RAW_PROMPTS = {"query": "Query: ", "document": "Passage: "}
@@ -149,9 +153,7 @@ def _load(
 ) -> SentenceTransformer:
     path = Path(name)
     check_name(name)
-    for file in (*path.glob("*"), *path.glob("*/*")) if path.is_dir() else ():
-        if file.exists() and not file.is_dir():
-            check_file(file)  # the libraries would wait for a pipe for ever
+    _check_files(path)
     try:
         local = path.exists() or not _hub_answers(name, revision)
         find = partial(load_file_path, name, revision=revision, local_files_only=local)
@@ -170,7 +172,7 @@ def _load(
         restore_character_map(getattr(model, "tokenizer", None), find)
         _drop_unused_pooler(model)
         _check_weights(model, name)
-        _try(model)
+        _try(model, name)
     except PanglotError:
         raise
     except Exception as error:  # the hub, the tokenizer and the weights each raise their own
@@ -246,16 +248,31 @@ def _check_weights(model: SentenceTransformer, name: str) -> None:
         )
 
 
-def _try(model: SentenceTransformer) -> None:
+def _check_files(folder: Path) -> None:
+    """Refuse pipes and devices in a model's folder, which the libraries would read for ever."""
+    for file in (*folder.glob("*"), *folder.glob("*/*")) if folder.is_dir() else ():
+        if file.exists() and not file.is_dir():
+            check_file(file)
+
+
+class _Config(TypedDict):
+    prompts: dict[str, str | None]
+    max_seq_length: Annotated[int, Field(ge=1)] | None
+    dimension: Annotated[int, Field(ge=1)] | None
+
+
+def _try(model: SentenceTransformer, name: str) -> None:
     """Encode a word: whether the configs of a model fit its weights shows only then."""
+    said = {"prompts": model.prompts, "max_seq_length": model.max_seq_length}
+    validated(_Config, {**said, "dimension": model.get_embedding_dimension()}, f"'{name}'")
     features = {
         key: value.to(model.device) if isinstance(value, torch.Tensor) else value
-        for key, value in model.preprocess(["a"]).items()
+        for key, value in model.preprocess(["a"], prompt=query_prompt(model) or None).items()
     }
     with torch.no_grad():
         vectors = model(features)["sentence_embedding"]
-    size = model.get_embedding_dimension() or vectors.shape[-1]
-    if vectors.shape != (1, size) or not bool(torch.isfinite(vectors).all()):
+    size = model.get_embedding_dimension()
+    if size not in (None, vectors.shape[-1]) or not bool(torch.isfinite(vectors).all()):
         raise ValueError("its modules do not fit together, or its vectors are not finite")
 
 

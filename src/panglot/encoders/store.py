@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 import torch
+from typing_extensions import TypedDict
 
 from panglot.data import FloatArray, IntArray
 from panglot.errors import PanglotError
@@ -26,6 +27,24 @@ SCHEMA = 1
 FACTS = "store.json"
 OPEN = 2  # shards mapped at a time, so that memory stays flat
 STEPS = 127  # of an int8, either side of 0
+
+
+class _Model(TypedDict):
+    name: str
+    sha256: str
+    prompt: str
+    max_length: int | None
+    precision: str
+
+
+class _Corpus(TypedDict):
+    name: str
+    sha256: str
+
+
+class _Described(TypedDict):
+    model: _Model
+    corpus: _Corpus
 
 
 @dataclass(frozen=True)
@@ -162,6 +181,7 @@ def read_facts(folder: Path) -> StoreFacts:
     found = read_form(path, dict[str, Any], fix="delete the store and encode again")
     if found.pop("schema", None) != SCHEMA:
         raise PanglotError(f"{path}: is of another version of panglot; encode again into a new folder.")
+    validated(_Described, found, path, fix="delete the store and encode again")
     facts = validated(StoreFacts, found, path, fix="delete the store and encode again")
     if facts.dtype not in DTYPES or not 0 < min(facts.rows, facts.dimension, facts.shard_size) < 2**40:
         raise PanglotError(f"{path}: is of another version of panglot; encode again into a new folder.")
@@ -189,7 +209,8 @@ def map_shard(folder: Path, facts: StoreFacts, shard: int) -> tuple[npt.NDArray[
 
 
 def _load(path: Path, dtype: str, shape: tuple[int, ...], *, mapped: bool) -> npt.NDArray[Any]:
-    check_file(path)
+    if path.exists():
+        check_file(path)
     try:
         # copy-on-write: nothing is ever written, but torch wants arrays that could be
         found = np.load(path, mmap_mode="c" if mapped else None, allow_pickle=False)

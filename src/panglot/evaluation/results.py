@@ -70,6 +70,22 @@ class _Benchmark(TypedDict):
 Figures = dict[str, Number | None]
 
 
+class _OfLanguage(TypedDict):
+    monolingual: NotRequired[Figures | None]
+    crosslingual: NotRequired[Figures | None]
+    multilingual: NotRequired[Figures | None]
+    rank_distance: NotRequired[Number | None]
+
+
+class _Grids(TypedDict):
+    share: dict[str, Figures]
+    fair: dict[str, Figures]
+
+
+class _Shares(_Grids):
+    exposure: NotRequired[_Grids]
+
+
 class ResultsFile(TypedDict):
     """The form of a results file; see ``docs/reference/results-file.md``."""
 
@@ -79,7 +95,7 @@ class ResultsFile(TypedDict):
     benchmark: _Benchmark
     settings: dict[str, Figures | None]
     bias: dict[str, Number | dict[str, Any] | None]
-    by_language: dict[str, dict[str, Figures | Number | None]]
+    by_language: dict[str, _OfLanguage]
     matrix: dict[str, dict[str, Figures]]
     per_query: NotRequired[str]
     versions: NotRequired[dict[str, str] | None]
@@ -269,6 +285,9 @@ def load_results(path: str | Path) -> Evaluation:
             "evaluate the model again, or use the panglot that wrote it."
         )
     validated(ResultsFile, results, path, fix=FIX)
+    shares = {name: found for name, found in results["bias"].items() if name.startswith("top_shares@")}
+    validated(dict[str, _Shares], shares, path, fix=FIX)
+    validated(dict[str, Figures], results["bias"].get("by_language", {}), path, fix=FIX)
     table_path = path.with_name(Path(str(results.get("per_query") or path.with_suffix(".parquet"))).name)
     if not table_path.is_file():
         raise PanglotError(

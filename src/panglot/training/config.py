@@ -334,6 +334,8 @@ def checked(form: type[Settings], values: Mapping[str, Any], where: str = "") ->
         kind, name, wrong = what_is_wrong(error)
         if kind == "extra_forbidden":
             wrong = f"Unknown setting {name}.{_meant(name, _names(form))}"
+        else:
+            wrong = f"The setting {wrong}." if kind == "missing" else f"{wrong}."
         raise PanglotError(f"{where}: {wrong}" if where else wrong) from error
 
 
