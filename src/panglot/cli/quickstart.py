@@ -48,8 +48,7 @@ def quickstart(
             raise PanglotError(
                 f"{output}: the folder holds an earlier quickstart. Replace it with --overwrite."
             )
-    with show.training_progress() as tell:
-        stages = run(output, model=model, say=show.say, tell=tell)
+    stages = run(output, model=model, say=show.say)
     if json:
         show.print_json({stage.name: stage.evaluation.results for stage in stages})
         return

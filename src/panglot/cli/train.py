@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -154,8 +154,7 @@ def _run(
         if tested := known_settings(checked.model.name):
             known = ", ".join(f"{name} {value}" for name, value in tested.items())
             show.say(f"settings tested for this model (options and recipes override them): {known}")
-    with show.training_progress() if first else nullcontext() as tell:
-        outcomes = run_recipe(checked, output, resume=resume, tell=tell, note=show.note if first else None)
+    outcomes = run_recipe(checked, output, resume=resume, note=show.note if first else None)
     if json and first:
         show.print_json({str(folder): vars(outcome) for folder, outcome in outcomes.items()})
     for folder, outcome in outcomes.items():

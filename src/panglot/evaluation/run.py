@@ -28,6 +28,7 @@ from panglot.evaluation.scores import Vectors
 from panglot.evaluation.stores import check_store
 from panglot.evaluation.suite import suite_figures, suite_table
 from panglot.evaluation.trec import DEPTH, check_ids, write_runs
+from panglot.progress import Shown, shown
 
 Progress = Callable[[int], None]
 SOME = 1000  # passages that are looked at
@@ -48,7 +49,7 @@ def evaluate(
     embeddings: tuple[FloatArray, Vectors] | None = None,
     perturb: Sequence[str] = (),
     lexicon: Lexicon | None = None,
-    progress: Progress | None = None,
+    progress: Shown = None,
     note: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Measure an encoder monolingually, cross-lingually and in one multilingual pool.
@@ -75,6 +76,7 @@ def evaluate(
             by the first measure.
         lexicon: word pairs, for the kind ``code-switch``.
         progress: called with the number of texts just encoded; each kind of change encodes the queries again.
+            By default, standard error shows how far it is; False shows nothing.
         note: called with sentences that a person should read.
 
     Returns:
@@ -91,46 +93,51 @@ def evaluate(
     for part in parts_of(chosen) if runs is not None else ():
         check_ids(part)
     check_centre(centre, model)
-    queries, passages = embeddings or embed_benchmark(model, whole, bf16=bf16, progress=progress)
-    _check_ranking(passages)
-    described = describe_model(model, name, training)
-    described |= {"precision": "bfloat16" if bf16 else "float32", "centring": None}
-    if isinstance(passages, Store):
-        check_store(passages, model, whole)
-        described["store"] = passages.facts.dtype
-    means = None
-    if centre is not None:
+    texts = len(whole.queries) * len(perturb)
+    if embeddings is None:
+        texts += len(whole.queries) + len(whole.passages)
+    with shown(progress, "encoding", texts) as advance:
+        queries, passages = embeddings or embed_benchmark(model, whole, bf16=bf16, progress=advance)
+        _check_ranking(passages)
+        described = describe_model(model, name, training)
+        described |= {"precision": "bfloat16" if bf16 else "float32", "centring": None}
         if isinstance(passages, Store):
-            raise PanglotError(
-                "embeddings in a store cannot be centred; leave the store or the centring out."
-            )
-        given = np.asarray(passages)
-        means, described["centring"] = chosen_means(centre, model, whole, queries, given, note)
-        queries, passages = centre_benchmark(whole, queries, given, means)
-    for part, its_queries, its_passages in _by_part(chosen, queries, passages) if runs is not None else ():
-        write_runs(Path(runs or "", *_folder(chosen, part)), part, its_queries, its_passages, run_depth)
-    evaluation = assembled(chosen, evaluate_embeddings(chosen, queries, passages, measures), described, seed)
-    if not perturb:
-        return evaluation
+            check_store(passages, model, whole)
+            described["store"] = passages.facts.dtype
+        means = None
+        if centre is not None:
+            if isinstance(passages, Store):
+                raise PanglotError(
+                    "embeddings in a store cannot be centred; leave the store or the centring out."
+                )
+            given = np.asarray(passages)
+            means, described["centring"] = chosen_means(centre, model, whole, queries, given, note)
+            queries, passages = centre_benchmark(whole, queries, given, means)
+        if runs is not None:
+            _write_runs(Path(runs), chosen, queries, passages, run_depth)
+        figures = evaluate_embeddings(chosen, queries, passages, measures)
+        evaluation = assembled(chosen, figures, described, seed)
+        if not perturb:
+            return evaluation
 
-    def table_of(changed: FloatArray) -> pa.Table:
-        ranks = [ranks_without_left_out(part, q, p) for part, q, p in _by_part(chosen, changed, passages)]
-        return evaluate_ranks(chosen, ranks, [measures[0]]).per_query
+        def table_of(changed: FloatArray) -> pa.Table:
+            ranks = [ranks_without_left_out(part, q, p) for part, q, p in _by_part(chosen, changed, passages)]
+            return evaluate_ranks(chosen, ranks, [measures[0]]).per_query
 
-    drops, perturbed = perturbed_figures(
-        model,
-        whole,
-        table_of,
-        evaluation.per_query,
-        perturb,
-        measures[0],
-        means=means,
-        lexicon=lexicon,
-        seed=seed,
-        bf16=bf16,
-        progress=progress,
-    )
-    return Evaluation({**evaluation.results, "perturbed": drops}, evaluation.per_query, perturbed)
+        drops, perturbed = perturbed_figures(
+            model,
+            whole,
+            table_of,
+            evaluation.per_query,
+            perturb,
+            measures[0],
+            means=means,
+            lexicon=lexicon,
+            seed=seed,
+            bf16=bf16,
+            progress=advance,
+        )
+        return Evaluation({**evaluation.results, "perturbed": drops}, evaluation.per_query, perturbed)
 
 
 def assembled(
@@ -196,8 +203,13 @@ def parts_of(chosen: Benchmark | Suite) -> tuple[Benchmark, ...]:
     return chosen.parts if isinstance(chosen, Suite) else (chosen,)
 
 
-def _folder(chosen: Benchmark | Suite, part: Benchmark) -> tuple[str, ...]:
-    return (part.name,) if isinstance(chosen, Suite) else ()
+def _write_runs(
+    folder: Path, chosen: Benchmark | Suite, queries: FloatArray, passages: Vectors, depth: int | None
+) -> None:
+    """Write TREC runs; each part of a suite gets a folder."""
+    for part, its_queries, its_passages in _by_part(chosen, queries, passages):
+        place = folder / part.name if isinstance(chosen, Suite) else folder
+        write_runs(place, part, its_queries, its_passages, depth)
 
 
 def _by_part(

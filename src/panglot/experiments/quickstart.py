@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,7 +11,8 @@ from panglot.data import Benchmark, FloatArray, sample_benchmark, sample_pairs
 from panglot.encoders import EMBEDDED, computes_bfloat16, encode, load_encoder, passage_prompt, query_prompt
 from panglot.evaluation import Evaluation, evaluate
 from panglot.evaluation.ranks import Ranks, exact_ranks
-from panglot.training import StepReport, train, training_of
+from panglot.training import train, training_of
+from panglot.training.callbacks import Tell
 
 QUESTIONS = (("es", "geography"), ("ar", "plants"), ("zh", "money"))  # a language and a topic each
 STRATEGIES = ("mixed", "hybrid")
@@ -63,7 +65,7 @@ def quickstart(
     *,
     model: str = EMBEDDED,
     say: Callable[[str], None] = print,
-    tell: Callable[[StepReport], None] | None = None,
+    tell: Tell | Literal[False] | None = None,
 ) -> list[Stage]:
     """Train an encoder on the sample with mixed and with hybrid batches; measure it before and after.
 
@@ -97,7 +99,8 @@ def quickstart(
             encode(encoder, benchmark.passages.texts, passage_prompt(encoder), bf16=fast),
         )
         trained = training_of(folder / name) if name in STRATEGIES else None
-        evaluation = evaluate(encoder, benchmark, name=name, training=trained, embeddings=vectors)
+        shared: dict[str, Any] = {"name": name, "training": trained, "embeddings": vectors}
+        evaluation = evaluate(encoder, benchmark, progress=False, **shared)
         evaluation.save(folder / f"{name}.json")
         rank = _rank_in_other_languages(benchmark, exact_ranks(benchmark, *vectors))
         answers = [_answer(benchmark, language, topic, *vectors) for language, topic in QUESTIONS]

@@ -404,7 +404,7 @@ def _measure(
         }
         for target in (t for t, one in zip(targets, loaded, strict=True) if one is benchmark):
             shared["centre"] = "corpus" if target.centred else None
-            found = evaluate(model, benchmark, perturb=target.perturb, **shared)
+            found = evaluate(model, benchmark, perturb=target.perturb, progress=False, **shared)
             found.save(results_of(run, target, data, folder))
 
 
@@ -424,7 +424,7 @@ def _model(
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
     start = time.perf_counter()
-    outcome = train_recipe(recipe, model, sources, folder, resume=resume, tell=tell)
+    outcome = train_recipe(recipe, model, sources, folder, resume=resume, tell=tell or False)
     if not outcome.finished:
         return None
     training = {

@@ -10,14 +10,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import get_reporting_integration_callbacks  # type: ignore[attr-defined]
 
 from panglot.errors import PanglotError
 from panglot.files import write_manifest
+from panglot.progress import err, say
 from panglot.training.distributed import is_first, on_any, wait_for_all
 
 TENSORBOARD = "TENSORBOARD_LOGGING_DIR"
+
+
+Tell = Callable[["StepReport"], None]
 
 
 @dataclass(frozen=True)
@@ -112,3 +117,32 @@ def tensorboard_in(folder: Path) -> Iterator[None]:
     finally:
         if not chosen:
             del os.environ[TENSORBOARD]
+
+
+@contextmanager
+def training_progress() -> Iterator[Callable[[StepReport], None]]:
+    """Show steps, loss and held-out figures: a bar on a terminal, lines in a pipe."""
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("training", total=None, figures="")
+
+        def tell_step(report: StepReport) -> None:
+            progress.update(task, completed=report.step, total=report.steps)
+            shown = {
+                name.removeprefix("eval_"): value
+                for name, value in report.figures.items()
+                if name == "loss" or (name.startswith("eval_") and name.endswith("AP"))
+            }
+            if shown:
+                line = "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
+                progress.update(task, figures=line)
+                if not err.is_terminal or "loss" not in shown:
+                    say(f"step {report.step}/{report.steps}  {line}")
+
+        yield tell_step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from panglot import encoders, training
 from panglot.batches import make_sampler
@@ -18,7 +18,8 @@ from panglot.training.config import TrainingConfig, override
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from panglot.training import StepReport, Training
+    from panglot.training import Training
+    from panglot.training.callbacks import Tell
 
 
 def load_source(source: str | Path, columns: Mapping[str, str] | None = None) -> ParallelPairs:
@@ -42,7 +43,7 @@ def run_recipe(
     output: Path,
     *,
     resume: bool = False,
-    tell: Callable[[StepReport], None] | None = None,
+    tell: Tell | Literal[False] | None = None,
     note: Callable[[str], None] | None = None,
 ) -> dict[Path, Training]:
     """Train what a recipe describes.
@@ -150,7 +151,7 @@ def train_recipe(
     held_out: Sequence[ParallelPairs] = (),
     language: str | None = None,
     resume: bool = False,
-    tell: Callable[[StepReport], None] | None = None,
+    tell: Tell | Literal[False] | None = None,
     note: Callable[[str], None] | None = None,
 ) -> Training:
     """Train a loaded model as a recipe says, on loaded pairs; see ``panglot.training.train``."""

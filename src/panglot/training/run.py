@@ -3,12 +3,12 @@
 import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
@@ -20,7 +20,7 @@ from panglot.encoders import all_finite, cut_at, load_encoder, model_sha256
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json
 from panglot.training.adapters import adapted, compiled, dropout_of, without_checkpointing_after
-from panglot.training.callbacks import StepReport, Watcher, check_tracker, tensorboard_in
+from panglot.training.callbacks import Tell, Watcher, check_tracker, tensorboard_in, training_progress
 from panglot.training.card import model_card
 from panglot.training.checkpoints import (
     last_step,
@@ -80,7 +80,7 @@ def train(
     teacher: SentenceTransformer | None = None,
     model_name: str | None = None,
     resume: bool = False,
-    tell: Callable[[StepReport], None] | None = None,
+    tell: Tell | Literal[False] | None = None,
     note: Callable[[str], None] | None = None,
     **settings: Any,
 ) -> Training:
@@ -96,7 +96,8 @@ def train(
         teacher: for ``distillation`` and ``pull``; None: the config's, else the model before training.
         model_name: what the run and the card call the model.
         resume: continue an interrupted run in ``output``; the result is that of an uninterrupted one.
-        tell: called after each step and whenever something is logged.
+        tell: called after each step and whenever something is logged. By default, standard error shows steps
+            and loss; False shows nothing.
         note: called with sentences that a person should read.
         settings: single settings over the config, by the names of ``BatchesPart`` (and ``batch_size``),
             ``LossPart`` and ``TrainingPart``: ``alpha=0.3, steps=50``. batch_size counts all processes.
@@ -140,7 +141,16 @@ def train(
             if note is not None:
                 note(sentence)
         steps = Steps(sampler, sources, model, last_step(checkpoint, how), ranks)
-        return _finish(steps, folder, config, run, guidance, held_out, arguments, checkpoint, Watcher(tell))
+        with _steps_shown(tell) as told:
+            watcher = Watcher(told)
+            return _finish(steps, folder, config, run, guidance, held_out, arguments, checkpoint, watcher)
+
+
+def _steps_shown(tell: Tell | Literal[False] | None) -> AbstractContextManager[Tell | None]:
+    """Yield one's own function, None (False, or another process speaks), or what shows the steps."""
+    if tell is None and is_first():
+        return training_progress()
+    return nullcontext(tell or None)
 
 
 def _finish(
