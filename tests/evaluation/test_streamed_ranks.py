@@ -29,7 +29,9 @@ MakeBenchmark = Callable[..., Benchmark]
 
 def kept(folder: Path, vectors: FloatArray, dtype: str, shard_size: int) -> Store:
     """A store of some vectors."""
-    facts = StoreFacts({}, {}, len(vectors), vectors.shape[1], dtype, shard_size)
+    model = {"name": "m", "sha256": "", "prompt": "", "max_length": None, "precision": "float32"}
+    corpus = {"name": "c", "sha256": ""}
+    facts = StoreFacts(model, corpus, len(vectors), vectors.shape[1], dtype, shard_size)
     begin_store(folder, facts)
     for shard in range(facts.shards):
         values, scale = pack(vectors[facts.span(shard)], dtype)
