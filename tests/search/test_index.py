@@ -221,7 +221,7 @@ def test_damaged_facts_of_an_index_are_one_sentence(
     if content.startswith("facts"):
         content = path.read_text().replace('"dimension": 3', '"dimension": "three"')
     path.write_text(content)
-    with pytest.raises(PanglotError, match="index.*index|another version"):
+    with pytest.raises(PanglotError, match=r"index.*index|another version"):
         open_index(tmp_path / "index")
 
 
