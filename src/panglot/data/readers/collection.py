@@ -128,6 +128,9 @@ def _rows(judged: Judged, passages: Texts, partial_corpus: bool) -> tuple[IntArr
     if (query < 0).any():
         raise PanglotError(_unknown(judged, query < 0, "query", "the file of queries", ""))
     unknown = passage < 0
+    if not len(unknown):
+        where = judged.qrels[0].path if judged.qrels else judged.name
+        raise PanglotError(f"{where}: has no judgement in it; fetch the file again.")
     if unknown.all():
         raise PanglotError(
             _unknown(judged, unknown, "passage", "the passages", ": are they another version's?")
