@@ -219,3 +219,18 @@ def test_no_text_of_lareqa_stands_in_two_groups(shared_data: Path, name: str, qu
     for line in pairs.table.to_pylist():
         key = line["language"], line["passage"]
         assert group_of.setdefault(key, line["passage_id"]) == line["passage_id"], key
+
+
+def test_items_that_share_a_passage_id_are_left_out_with_a_note_or_kept(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lines = [
+        row("a", "en", "The baker bakes. The cook cooks.", "p"),
+        row("b", "en", "The cook cooks.", "p"),
+        row("c", "en", "Water.", "q"),
+    ]
+    pairs = pairs_from_rows(lines, "mine")
+    assert len(benchmark_from_pairs(pairs).queries) == 2
+    assert "mine: 1 of 3 items share a passage id" in caplog.messages[0]
+    assert len(benchmark_from_pairs(pairs, every_item=True).queries) == 3
+    assert len(caplog.messages) == 1

@@ -1,5 +1,6 @@
 """The command line, a thin layer over the Python functions."""
 
+import logging
 import os
 import sys
 from importlib.metadata import version
@@ -23,6 +24,7 @@ from panglot.cli.search import search
 from panglot.cli.serve import serve
 from panglot.cli.train import train
 from panglot.cli.trim import trim
+from panglot.errors import STRICT
 
 OLD_OPTIONS = {  # old names of options, accepted in this version only
     "--evaluate-every": "--eval-steps",
@@ -71,10 +73,17 @@ def options(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error, as PANGLOT_DEBUG=1 does.")
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="Refuse an official file with rows that cannot be used, instead of a note."
+        ),
+    ] = False,
 ) -> None:
     """Set what holds for all commands."""
-    if debug:
-        os.environ[guard.DEBUG] = "1"
+    for wanted, name in ((debug, guard.DEBUG), (strict, STRICT)):
+        if wanted:
+            os.environ[name] = "1"
 
 
 def _renamed(word: str) -> str:
@@ -89,5 +98,6 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     sys.argv[1:] = [_renamed(word) for word in sys.argv[1:]]
+    logging.getLogger("panglot").addHandler(guard.Notes())
     with guard.one_sentence():
         app()

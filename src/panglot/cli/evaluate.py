@@ -55,6 +55,14 @@ def evaluate(
     candidate_text: Annotated[
         str | None, typer.Option(help="Passages of LAReQA: sentence (the default) or sentence+context.")
     ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of a field of --benchmark pairs, as FIELD=COLUMN; repeatable."),
+    ] = None,
+    every_item: Annotated[
+        bool,
+        typer.Option("--every-item", help="Keep items of --benchmark pairs that share a passage id."),
+    ] = False,
     store: Annotated[
         Path | None,
         typer.Option(help="Store of encoded passages that 'panglot encode' wrote, for large pools."),
@@ -108,6 +116,7 @@ def evaluate(
       panglot evaluate runs/hybrid --benchmark xquad-r --perturb typos,no-diacritics
     """
     from panglot.data.catalogue import entry_named, load_data
+    from panglot.data.pairs_files.columns import parse_columns
     from panglot.evaluation import DEFAULT_MEASURES, parse_measure
     from panglot.evaluation.results import check_results_path
 
@@ -122,7 +131,10 @@ def evaluate(
     if run_depth < 0:
         raise PanglotError(f"the run depth is {run_depth}; use 0 for all passages, or a number above.")
     codes = languages.split(",") if languages else None
-    chosen = load_data(benchmark, data, candidate_text, codes, split)
+    of_pairs: dict[str, Any] = {"columns": parse_columns(column)} if column else {}
+    if every_item:
+        of_pairs["every_item"] = True
+    chosen = load_data(benchmark, data, candidate_text, codes, split, **of_pairs)
     whole = {
         "--store": store,
         "--centre": centre,

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import logging
 import math
 import os
 import sys
@@ -105,6 +106,14 @@ def check_commands(app: typer.Typer) -> None:
     for group in app.registered_groups:
         if group.typer_instance is not None:
             check_commands(group.typer_instance)
+
+
+class Notes(logging.Handler):
+    """Prints what the library logs as notes."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message as a note."""
+        show.note(record.getMessage())
 
 
 @contextlib.contextmanager

@@ -88,3 +88,15 @@ def test_a_missing_field_is_named(write_files: WriteFiles) -> None:
     row = {key: value for key, value in SWAHILI[0].items() if key != "context"}
     with pytest.raises(PanglotError, match=r"en.test.json, line 1: has no 'context'"):
         read_afriqa(write_files({name: [row]}))
+
+
+def test_questions_without_a_passage_are_left_out_with_a_note(
+    write_files: WriteFiles, judgements_of: JudgementsOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Four of the nine official test files have nulls."""
+    place = "gold_passages/swa/gold_span_passages.afriqa.swa.en.test.json"
+    nulls = [{**SWAHILI[0], "title": None, "context": None, "id": "7"}, {**SWAHILI[1], "title": None}]
+    benchmark = read_afriqa(write_files({place: nulls}))
+    assert judgements_of(benchmark) == [("sw:1", "en:sw:1", 1)]
+    assert list(benchmark.passages.titled()) == ["Rain is water."]
+    assert "1 questions have no text or no passage" in caplog.messages[0]

@@ -5,16 +5,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from panglot.data import Benchmark
+from panglot.data.catalogue import catalogue
 from panglot.data.readers import pools
 from panglot.data.readers.beir import beir_judged, read_beir
 from panglot.data.suite import Suite
 from panglot.data.text_column import TextColumn
 from panglot.errors import PanglotError
+from panglot.evaluation import evaluate_embeddings
 
 Content = str | bytes | list[dict[str, Any]]
 WriteFiles = Callable[[dict[str, Content]], Path]
@@ -175,10 +179,7 @@ def test_forums_are_a_suite(write_files: WriteFiles) -> None:
         ),
         ({"qrels/test.tsv": HEADER + "q1\td1\n"}, r"test.tsv, line 2: has 2 columns; it needs query-id"),
         ({"qrels/test.tsv": HEADER + "q1 d1 1\n"}, r"test.tsv, line 2: has 1 columns; it needs query-id"),
-        (
-            {"qrels/test.tsv": HEADER + "q1\td1\t1\nq9\td1\t1\nq8\td1\t1\n"},
-            r"test.tsv, line 3: query 'q9' is not in the file of queries \(2 of 3 judgements",
-        ),
+        ({"qrels/test.tsv": HEADER + "q9\td1\t1\n"}, r"test.tsv, line 2: query 'q9' is not in the file of"),
         (
             {"qrels/test.tsv": HEADER + "q1\td1\t1\nq1\tx\t1\nq1\ty\t1\n"},
             r"test.tsv, line 3: passage 'x' is not in the passages \(2 of 3 .*partial_corpus",
@@ -233,3 +234,42 @@ def test_the_real_nfcorpus(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -
         assert benchmark.passages.titled()[0].startswith(
             "Statin Use and Breast Cancer Survival: A Nationwide"
         )
+
+
+def test_judgements_of_unknown_queries_are_left_out_with_a_note(
+    write_files: WriteFiles,
+    judgements_of: JudgementsOf,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    qrels = HEADER + "q1\td1\t1\nq9\td1\t1\nq8\td1\t1\n"
+    folder = write_files({**FILES, "qrels/test.tsv": qrels})
+    benchmark = read_beir(folder)
+    assert isinstance(benchmark, Benchmark)
+    assert judgements_of(benchmark) == [("q1", "d1", 1)]
+    (note,) = caplog.messages
+    assert "test.tsv, line 3: query 'q9' is not in the file of queries (2 of 3 judgements" in note
+    monkeypatch.setenv("PANGLOT_STRICT", "1")
+    with pytest.raises(PanglotError, match="line 3: query 'q9' is not in the file of queries"):
+        read_beir(folder)
+
+
+def test_a_passage_with_the_querys_own_id_is_no_result_for_it(write_files: WriteFiles) -> None:
+    """ArguAna: every argument is a query and a passage; an encoder finds the argument itself first."""
+    texts = [{"_id": name, "text": name} for name in ("for", "against", "other")]
+    qrels = HEADER + "for\tagainst\t1\nagainst\tfor\t1\n"
+    folder = write_files({"corpus.jsonl": texts, "queries.jsonl": texts, "qrels/test.tsv": qrels})
+    near = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], np.float32)  # "other" is as near to "against"
+    for exclude, expected in ((False, [0.0, 0.0]), (True, [1.0, 1.0])):
+        benchmark = read_beir(folder, exclude_own_id=exclude)
+        assert isinstance(benchmark, Benchmark)
+        assert list(benchmark.queries.ids) == ["for", "against"]
+        vectors = near[[list(benchmark.passages.ids).index(name) for name in ("for", "against", "other")]]
+        found = evaluate_embeddings(benchmark, near[:2], vectors, ["Success@1"]).per_query
+        assert found.filter(pc.equal(found["pool"], "en"))["Success@1"].to_pylist() == expected
+
+
+def test_the_catalogue_says_where_own_ids_are_no_results() -> None:
+    own = {name for name, entry in catalogue().items() if entry.options.get("exclude_own_id")}
+    assert own >= {"arguana", "quora", "fiqa", "fever", "msmarco", "beir-nl-arguana", "hindi-beir-fever"}
+    assert not own & {"nfcorpus", "scifact", "beir-nl-scidocs"}

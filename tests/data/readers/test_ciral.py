@@ -70,3 +70,14 @@ def test_missing_passages_are_said(write_files: WriteFiles) -> None:
         PanglotError, match=r"in ha: there is no passages-v1.0/hausa_passages.jsonl; .* here: sw"
     ):
         read_ciral(folder)
+
+
+def test_a_judgement_without_a_topic_is_left_out(
+    write_files: WriteFiles, judgements_of: JudgementsOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in the official Swahili judgements of test-b."""
+    name = "ciral-swahili/qrels/qrels.ciral-v1.0-sw-dev.tsv"
+    files = {**FILES, name: "7 Q0 NEWS#1#0 1\n99 Q0 NEWS#1#0 1\n"}
+    benchmark = read_ciral(write_files(files), languages=["sw"])
+    assert judgements_of(benchmark) == [("sw:7", "sw:NEWS#1#0", 1)]
+    assert "line 2: query 'sw:99' is not in the file of queries (1 of 2 judgements" in caplog.messages[0]

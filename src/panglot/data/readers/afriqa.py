@@ -17,7 +17,7 @@ from panglot.data.readers.lines import NumberedObject, field, json_lines, named
 from panglot.data.readers.pools import files_of
 from panglot.data.readers.text_files import chosen_languages
 from panglot.data.text_table import digest
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, leave_out
 
 LANGUAGES = {
     **{"bem": "bem", "fon": "fon", "ha": "hau", "ig": "ibo", "rw": "kin"},
@@ -100,13 +100,18 @@ Question = tuple[str, str, str, str, Passage]  # item, language, text, its trans
 
 def _questions(language: str, path: Path, pivot: str) -> Iterator[Question]:
     """Yield the questions of a file that have a passage."""
+    without = 0
     for label, (number, row) in _labelled(path):
         title, text, question, translation = (
-            field(path, number, row, key).strip()
+            "" if row.get(key, "") is None else field(path, number, row, key).strip()
             for key in ("title", "context", "question_lang", "question_translated")
         )
-        if text and question:
+        if not text or not question:
+            without += 1
+        else:
             yield f"{language}:{label}", language, question, translation, Passage(pivot, title, text)
+    if without:
+        leave_out(f"{path}: {without:,} questions have no text or no passage and are left out.")
 
 
 def _files(folder: Path, split: str) -> dict[str, tuple[Path, str]]:

@@ -30,6 +30,7 @@ def read_beir(
     split: str | None = None,
     language: str = "en",
     partial_corpus: bool = False,
+    exclude_own_id: bool = False,
 ) -> Benchmark | Suite:
     """Read a set in BEIR's form: ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/test.tsv``.
 
@@ -44,6 +45,8 @@ def read_beir(
         split: ``test`` (the default), ``dev`` or ``train``, where the set has them.
         language: of queries and passages.
         partial_corpus: leave out judgements of passages that are not there.
+        exclude_own_id: a passage that has a query's own id is not a result for it (ArguAna, whose arguments
+            are queries and passages; Quora, FiQA, FEVER, MS MARCO), as BEIR and mteb have it.
     """
     folder = Path(folder)
     if unknown := [code for code in languages or [] if code != language]:
@@ -51,7 +54,7 @@ def read_beir(
     parts = [path.parent for path in files_of(folder, "*/corpus.jsonl", "*/corpus.jsonl.gz")]
     if parts and not _found(folder, "corpus"):
         return _suite(name, [_read(part, part.name, split, language, partial_corpus) for part in parts])
-    return _read(folder, name, split, language, partial_corpus)
+    return _read(folder, name, split, language, partial_corpus, exclude_own_id)
 
 
 def _suite(name: str, parts: Sequence[Benchmark]) -> Suite:
@@ -63,14 +66,22 @@ def _suite(name: str, parts: Sequence[Benchmark]) -> Suite:
     return Suite(name, tuple(numbered), settings=("monolingual",))
 
 
-def _read(folder: Path, name: str, split: str | None, language: str, partial_corpus: bool) -> Benchmark:
+def _read(
+    folder: Path,
+    name: str,
+    split: str | None,
+    language: str,
+    partial_corpus: bool,
+    exclude_own_id: bool = False,
+) -> Benchmark:
     corpus = _found(folder, "corpus")
     if not corpus:
         raise PanglotError(
             f"{folder}: lacks the passages of {name}: there is no corpus.jsonl; fetch the set again."
         )
     judged = beir_judged(folder, name=name, split=split, language=language)
-    return make_benchmark(judged, [Pool(language, tuple(corpus), _passages, "beir")], partial_corpus)
+    pool = Pool(language, tuple(corpus), _passages, "beir")
+    return make_benchmark(judged, [pool], partial_corpus, exclude_own_id=exclude_own_id)
 
 
 def beir_judged(

@@ -14,7 +14,7 @@ from panglot.data.readers.text_files import chosen_languages
 from panglot.data.readers.trec import Qrels, read_qrels, read_topics
 from panglot.data.text_column import find, first_twice
 from panglot.data.text_table import digest
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, leave_out
 from panglot.files import sha256_of
 
 BoolArray = npt.NDArray[np.bool_]
@@ -52,13 +52,16 @@ class Judged:
         return sum(len(qrels) for qrels in self.qrels)
 
 
-def make_benchmark(judged: Judged, pools: Sequence[Pool], partial_corpus: bool = False) -> Benchmark:
+def make_benchmark(
+    judged: Judged, pools: Sequence[Pool], partial_corpus: bool = False, *, exclude_own_id: bool = False
+) -> Benchmark:
     """Join queries, judgements and pools. Queries without a judgement are left out, as TREC does.
 
     Args:
         judged: queries and judgements.
         pools: one a language; passages are in order of language.
         partial_corpus: leave out judgements of passages that the pools lack, instead of refusing them.
+        exclude_own_id: a passage that has a query's own id is that query itself and no result for it.
 
     Raises:
         PanglotError: something is wrong in a file, an id occurs twice, or a judgement's query or passage
@@ -68,6 +71,8 @@ def make_benchmark(judged: Judged, pools: Sequence[Pool], partial_corpus: bool =
     languages = sorted({pool.language for pool in pools} | {query.language for query in judged.queries})
     passages, checksum = pool_texts(pools, languages)
     query, passage, gains = _rows(judged, passages, partial_corpus)
+    if exclude_own_id:
+        query, passage, gains = _without_own(judged, passages, query, passage, gains)
     checksum = sha256_of(digest(judged.files) + checksum)
     return assemble(judged.name, languages, judged.queries, passages, query, passage, gains, checksum)
 
@@ -125,12 +130,14 @@ def _rows(judged: Judged, passages: Texts, partial_corpus: bool) -> tuple[IntArr
     wanted = [name for qrels in judged.qrels for name in qrels.passage]
     passage = find(passages.ids, wanted)
     gains = np.array([gain for qrels in judged.qrels for gain in qrels.gain], np.int64)
-    if (query < 0).any():
-        raise PanglotError(_unknown(judged, query < 0, "query", "the file of queries", ""))
-    unknown = passage < 0
+    unasked, unknown = query < 0, passage < 0
     if not len(unknown):
         where = judged.qrels[0].path if judged.qrels else judged.name
         raise PanglotError(f"{where}: has no judgement in it; fetch the file again.")
+    if unasked.all():
+        raise PanglotError(_unknown(judged, unasked, "query", "the file of queries", "; fetch it again"))
+    if unasked.any():
+        leave_out(_unknown(judged, unasked, "query", "the file of queries", ", and are left out"))
     if unknown.all():
         raise PanglotError(
             _unknown(judged, unknown, "passage", "the passages", ": are they another version's?")
@@ -138,7 +145,27 @@ def _rows(judged: Judged, passages: Texts, partial_corpus: bool) -> tuple[IntArr
     if unknown.any() and not partial_corpus:
         mend = "; fetch all of the passages' files, or take what is there with partial_corpus"
         raise PanglotError(_unknown(judged, unknown, "passage", "the passages", mend))
-    return query[~unknown], passage[~unknown], gains[~unknown]
+    kept = ~unknown & ~unasked
+    return query[kept], passage[kept], gains[kept]
+
+
+def _without_own(
+    judged: Judged, passages: Texts, query: IntArray, passage: IntArray, gains: IntArray
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Take passages that have a judged query's own id out of that query's pool, by a gain below 0."""
+    asked = np.unique(query)
+    own = find(passages.ids, [judged.queries[k].id for k in asked])
+    known = set(zip(query.tolist(), passage.tolist(), strict=True))
+    new = [
+        pair for pair in zip(asked.tolist(), own.tolist(), strict=True) if pair[1] >= 0 and pair not in known
+    ]
+    added = np.array(new, np.int64).reshape(-1, 2)
+    less = np.full(len(new), -1, np.int64)
+    return (
+        np.concatenate([query, added[:, 0]]),
+        np.concatenate([passage, added[:, 1]]),
+        np.concatenate([gains, less]),
+    )
 
 
 def _unknown(judged: Judged, unknown: BoolArray, kind: str, where: str, mend: str) -> str:
