@@ -265,6 +265,12 @@ def _try(model: SentenceTransformer, name: str) -> None:
     """Encode a word: whether the configs of a model fit its weights shows only then."""
     said = {"prompts": model.prompts, "max_seq_length": model.max_seq_length}
     validated(_Config, {**said, "dimension": model.get_embedding_dimension()}, f"'{name}'")
+    rows = getattr(getattr(getattr(model[0], "model", None), "config", None), "vocab_size", None)
+    if rows is not None:
+        names = [f"{mark}_token_id" for mark in ("unk", "pad", "cls", "sep", "bos", "eos")]
+        marks = [getattr(getattr(model, "tokenizer", None), name, None) for name in names]
+        if wrong := [number for number in marks if isinstance(number, int) and not 0 <= number < rows]:
+            raise ValueError(f"its tokenizer has a token {wrong[0]}, and the model {rows} tokens")
     features = {
         key: value.to(model.device) if isinstance(value, torch.Tensor) else value
         for key, value in model.preprocess(["a"], prompt=query_prompt(model) or None).items()

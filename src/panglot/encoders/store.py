@@ -183,7 +183,9 @@ def read_facts(folder: Path) -> StoreFacts:
         raise PanglotError(f"{path}: is of another version of panglot; encode again into a new folder.")
     validated(_Described, found, path, fix="delete the store and encode again")
     facts = validated(StoreFacts, found, path, fix="delete the store and encode again")
-    if facts.dtype not in DTYPES or not 0 < min(facts.rows, facts.dimension, facts.shard_size) < 2**40:
+    if facts.dtype not in DTYPES or not all(
+        0 < number < 2**40 for number in (facts.rows, facts.dimension, facts.shard_size)
+    ):
         raise PanglotError(f"{path}: is of another version of panglot; encode again into a new folder.")
     return facts
 

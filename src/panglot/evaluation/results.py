@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NotRequired
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from typing_extensions import TypedDict
 
 from panglot import encoders
 from panglot.data import Benchmark
@@ -31,75 +30,9 @@ from panglot.evaluation.aggregate import (
     figures_of,
     values_of,
 )
+from panglot.evaluation.forms import Figures, ResultsFile, Shares
 from panglot.files import parquet, write_json, written_whole
-from panglot.parse import Count, Number, read_form, validated
-
-
-class Source(TypedDict):
-    """A set that a model was trained on."""
-
-    name: str
-    languages: list[str]
-
-
-class Training(TypedDict):
-    """What is read of a ``run.json``."""
-
-    data: NotRequired[list[Source]]
-
-
-class _Model(TypedDict):
-    name: str
-    sha256: str | None
-    prompts: NotRequired[dict[str, str] | None]
-    max_length: NotRequired[Count | None]
-    training: NotRequired[Training | None]
-    precision: NotRequired[str]
-    centring: NotRequired[dict[str, Any] | None]
-
-
-class _Benchmark(TypedDict):
-    name: str
-    sha256: str
-    languages: list[str]
-    queries: Count
-    passages: Count
-    candidate_text: str
-
-
-Figures = dict[str, Number | None]
-
-
-class _OfLanguage(TypedDict):
-    monolingual: NotRequired[Figures | None]
-    crosslingual: NotRequired[Figures | None]
-    multilingual: NotRequired[Figures | None]
-    rank_distance: NotRequired[Number | None]
-
-
-class _Grids(TypedDict):
-    share: dict[str, Figures]
-    fair: dict[str, Figures]
-
-
-class _Shares(_Grids):
-    exposure: NotRequired[_Grids]
-
-
-class ResultsFile(TypedDict):
-    """The form of a results file; see ``docs/reference/results-file.md``."""
-
-    schema: int
-    seed: NotRequired[Count]
-    model: _Model
-    benchmark: _Benchmark
-    settings: dict[str, Figures | None]
-    bias: dict[str, Number | dict[str, Any] | None]
-    by_language: dict[str, _OfLanguage]
-    matrix: dict[str, dict[str, Figures]]
-    per_query: NotRequired[str]
-    versions: NotRequired[dict[str, str] | None]
-
+from panglot.parse import read_form, validated
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -286,7 +219,7 @@ def load_results(path: str | Path) -> Evaluation:
         )
     validated(ResultsFile, results, path, fix=FIX)
     shares = {name: found for name, found in results["bias"].items() if name.startswith("top_shares@")}
-    validated(dict[str, _Shares], shares, path, fix=FIX)
+    validated(dict[str, Shares], shares, path, fix=FIX)
     validated(dict[str, Figures], results["bias"].get("by_language", {}), path, fix=FIX)
     table_path = path.with_name(Path(str(results.get("per_query") or path.with_suffix(".parquet"))).name)
     if not table_path.is_file():
@@ -305,6 +238,7 @@ def load_results(path: str | Path) -> Evaluation:
         is_fitting = pa.types.is_string if column in KEYS.values() else _is_number
         if not is_fitting(kind) or not len(table):
             raise PanglotError(f"{table_path}: '{column}' is empty or of {kind}; copy both files again.")
+    _check_measures(path, results, found.measures)
     _check_belongs(path, results["settings"], plain, table_path)
     return found
 
@@ -321,6 +255,16 @@ def _apart(table: pa.Table) -> tuple[pa.Table, pa.Table | None]:
     perturbed = table.filter(changed)
     known = [name for name in perturbed.column_names if perturbed[name].null_count < len(perturbed)]
     return table.filter(pc.invert(changed)).drop_columns(PERTURBATION), perturbed.select(known)
+
+
+def _check_measures(path: Path, results: dict[str, Any], measures: list[str]) -> None:
+    """Refuse figures that lack a measure that the others have."""
+    parts = [*results["settings"].values(), results["matrix"]] if results["matrix"] else []
+    parts += [found.get(setting) for found in results["by_language"].values() for setting in SETTINGS]
+    grids = [results["matrix"].get(measure, {}) for measure in measures if results["matrix"]]
+    cells = [[(x, y) for x, row in grid.items() for y in row] for grid in grids]
+    if any(part and not part.keys() >= set(measures) for part in parts) or any(c != cells[0] for c in cells):
+        raise PanglotError(f"{path}: a figure is missing that others have; {FIX}.")
 
 
 def _check_belongs(path: Path, settings: dict[str, Any], table: pa.Table, table_path: Path) -> None:
