@@ -43,7 +43,8 @@ def evaluate(
     measures: Annotated[
         str | None,
         typer.Option(
-            help="AP, nDCG@k, R@k, RR@k, Success@k; separated by commas. (default: the benchmark's own)"
+            help="AP, nDCG@k, R@k, RR@k, Success@k, Complete@k; separated by commas. "
+            "(default: the benchmark's own)"
         ),
     ] = None,
     languages: Annotated[
