@@ -177,6 +177,13 @@ def test_a_batch_larger_than_the_data_is_refused_with_the_largest(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_matryoshka_dimension_beyond_the_models_is_refused(
+    tiny_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    with pytest.raises(PanglotError, match="has 64, but the model's embeddings have 32"):
+        train(tiny_encoder, sample_pairs(), tmp_path, steps=1, batch_size=8, matryoshka_dims=[32, 64])
+
+
 def test_patience_without_held_out_documents_is_refused(
     tiny_encoder: SentenceTransformer, tmp_path: Path
 ) -> None:

@@ -77,7 +77,7 @@ passages = model.encode_document(["..."])
 scores = model.similarity(queries, passages)
 ```
 
-## Training data
+{_dimensions(run["loss"])}## Training data
 
 | source | items | texts | languages | sha256 |
 |---|---|---|---|---|
@@ -95,6 +95,18 @@ scores = model.similarity(queries, passages)
 |---|---|
 {settings}
 """
+
+
+def _dimensions(loss: dict[str, Any]) -> str:
+    """Say to which dimensions embeddings can be cut; nothing where they were not trained for it."""
+    dims = sorted(loss.get("matryoshka_dims") or [], reverse=True)
+    if not dims:
+        return ""
+    listed = ", ".join(str(dim) for dim in dims)
+    return (
+        f"Embeddings were trained to be cut to {listed} dimensions (Matryoshka): "
+        f"`SentenceTransformer(..., truncate_dim={dims[-1]})`, then normalise them again.\n\n"
+    )
 
 
 def _explain(batches: dict[str, Any]) -> str:

@@ -122,6 +122,7 @@ def train(
         steps=how.steps,
     )
     _check(how, bool(held_out), model, guidance)
+    _check_dimensions(config.loss.matryoshka_dims, model)
     run = _describe(model, model_name, sources, config, guidance)
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     arguments = training_arguments(folder, how, bool(held_out))  # several processes meet here
@@ -173,7 +174,7 @@ def _finish(
         with tensorboard_in(folder / "tensorboard"):
             trainer = PairsTrainer(
                 steps=steps,
-                loss=InfoNCE(model, config.loss.temperature, guidance),
+                loss=InfoNCE(model, config.loss.temperature, guidance, config.loss.weight_of_dimension),
                 measure=measure if how.eval_steps else None,
                 embedding_learning_rate=how.embedding_learning_rate,
                 args=arguments,
@@ -290,6 +291,16 @@ def _check(how: TrainingPart, held_out: bool, model: SentenceTransformer, guidan
         )
 
 
+def _check_dimensions(dims: Sequence[int], model: SentenceTransformer) -> None:
+    """Refuse Matryoshka dimensions beyond those of the model."""
+    whole = model.get_embedding_dimension()
+    if dims and whole is not None and max(dims) > whole:
+        raise PanglotError(
+            f"matryoshka_dims has {max(dims)}, but the model's embeddings have {whole} dimensions. "
+            "Use dimensions up to that."
+        )
+
+
 def _guidance(
     config: TrainingConfig, teacher: SentenceTransformer | None, model: SentenceTransformer
 ) -> Guidance | None:
@@ -318,6 +329,9 @@ def _describe(
     """Return all that a run depends on."""
     settings = config.model_dump(include={"batches", "loss", "training"})
     settings["batches"]["language_temperature"] = str(config.batches.language_temperature)  # JSON has no inf
+    for setting in ("matryoshka_dims", "matryoshka_weights"):
+        if not settings["loss"][setting]:  # so that runs of before there were these can be resumed
+            del settings["loss"][setting]
     settings["loss"]["teacher_sha256"] = model_sha256(guidance.teacher) if guidance else None
     return {
         "panglot": version("panglot"),
