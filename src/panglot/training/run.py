@@ -16,7 +16,7 @@ from transformers import EarlyStoppingCallback
 
 from panglot.batches import Sampler
 from panglot.data import ParallelPairs
-from panglot.encoders import all_finite, cut_at, load_encoder, model_sha256
+from panglot.encoders import all_finite, cut_at, load_encoder, model_sha256, prompts_of
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json
 from panglot.training.adapters import adapted, compiled, dropout_of, without_checkpointing_after
@@ -194,7 +194,7 @@ def _finish(
         return Training(made, {}, log, finished=False)
     figures = measure(model) if measure else {}
     own_module = any(type(module).__module__.startswith("panglot.") for module in model)
-    card = model_card(run, figures, made, own_module, _base_model(model))
+    card = model_card(run, figures, made, own_module, prompts_of(model), _base_model(model))
     gather_weights(model)
     _check_finite(model, folder, how.learning_rate)
     decided_by_first(partial(_keep, model, folder, card, {"log": log, "held_out": figures}))
