@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from panglot.batches import Sampler as Sampler
+    from panglot.batches import hybrid_dataset as hybrid_dataset
     from panglot.batches import make_sampler as make_sampler
     from panglot.data import Benchmark as Benchmark
     from panglot.data import ParallelPairs as ParallelPairs
@@ -42,6 +43,7 @@ _HOMES = {
     "compare": "evaluation",
     "encode": "encoders",
     "evaluate": "evaluation",
+    "hybrid_dataset": "batches",
     "load_benchmark": "data",
     "load_encoder": "encoders",
     "load_pairs": "data",

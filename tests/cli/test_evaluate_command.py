@@ -151,6 +151,23 @@ def test_a_store_gives_the_figures_of_its_embeddings(
         assert stored["settings"][setting] == pytest.approx(figures, abs=1e-6)
 
 
+def test_truncated_embeddings_are_measured_and_the_results_say_so(
+    panglot: Runner, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    cut = panglot("evaluate", tiny_checkpoint, "--truncate-dim", "4", "--json").results
+    encoder = load_encoder(str(tiny_checkpoint), truncate_dim=4)
+    assert cut["settings"] == evaluate(encoder, sample_benchmark()).results["settings"]
+    assert cut["model"]["truncate_dim"] == 4
+    store = tmp_path / "store"
+    stored = ("encode", tiny_checkpoint, "--truncate-dim", "4", "--output", store, "--dtype", "float32")
+    assert panglot(*stored).code == 0
+    asked = ("evaluate", tiny_checkpoint, "--store", store, "--json")
+    of_store = panglot(*asked, "--truncate-dim", "4").results
+    assert of_store["settings"]["multilingual"] == pytest.approx(cut["settings"]["multilingual"], abs=1e-6)
+    whole = panglot(*asked)
+    assert whole.code == 2 and "embeddings of 4 dimensions, the model now gives 32" in whole.err
+
+
 def test_a_suite_is_measured_part_by_part(panglot: Runner, tiny_checkpoint: Path, tmp_path: Path) -> None:
     for code, lines in (("deu", "Hallo.\nEs regnet.\n"), ("eng", "Hello.\nIt rains.\n")):
         (tmp_path / f"tatoeba.deu-eng.{code}").write_text(lines, encoding="utf-8")

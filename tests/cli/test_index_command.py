@@ -66,6 +66,20 @@ def test_index_then_search_then_delete_and_export(texts: Path, tmp_path: Path) -
     assert (tmp_path / "v.ids.txt").read_text() == "1\n2\n"
 
 
+def test_an_index_remembers_to_which_dimension_vectors_are_cut(texts: Path, tmp_path: Path) -> None:
+    place, vectors = str(tmp_path / "index"), tmp_path / "vectors.npy"
+    begin = ("index", "--index", place, "--engine", "exact", "--input", str(texts))
+    run(*begin, "--truncate-dim", "64", "--export", str(vectors))
+    found = np.load(vectors)
+    assert found.shape == (3, 64)
+    assert np.abs(np.linalg.norm(found, axis=1) - 1).max() < 1e-5
+    assert run(*begin)["changes"]["unchanged"] == 3  # without the option, the index's own dimension
+    (best, *_) = run("search", "Does the cat sleep on the mat?", "--index", place)["results"]
+    assert best["id"] == "1"
+    with pytest.raises(PanglotError, match="made with the dimension 64, not 32"):
+        run(*begin, "--truncate-dim", "32")
+
+
 def test_people_read_lines(texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = str(tmp_path / "index")
     runner = CliRunner()

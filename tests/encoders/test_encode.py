@@ -1,5 +1,6 @@
 """Many texts to embeddings."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 
-from panglot import encode
+from panglot import PanglotError, encode, load_encoder
 from panglot.encoders import bfloat16, token_batches, token_lengths
 
 TEXTS = ["a barn", "two old barns by the road", "a barn", "the roof of a barn was red", "x", "x"]
@@ -35,6 +36,30 @@ def test_embeddings_equal_those_of_sentence_transformers(
 ) -> None:
     theirs = tiny_encoder.encode(TEXTS, prompt=prompt or None, normalize_embeddings=True)
     assert np.abs(encode(tiny_encoder, TEXTS, prompt) - theirs).max() < 1e-5
+
+
+def test_truncated_embeddings_are_normalised_again(
+    tiny_encoder: SentenceTransformer, tiny_checkpoint: Path
+) -> None:
+    model = load_encoder(str(tiny_checkpoint), truncate_dim=5, device="cpu")
+    whole, found = encode(tiny_encoder, TEXTS), encode(model, TEXTS)
+    assert found.shape == (len(TEXTS), 5)
+    assert np.abs(np.linalg.norm(found, axis=1) - 1).max() < 1e-6
+    assert np.abs(found - whole[:, :5] / np.linalg.norm(whole[:, :5], axis=1, keepdims=True)).max() < 1e-6
+    assert np.abs(found - model.encode(TEXTS, normalize_embeddings=True)).max() < 1e-5
+
+
+def test_a_model_saved_with_a_truncated_dimension_keeps_it(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    load_encoder(str(tiny_checkpoint), truncate_dim=5, device="cpu").save(str(tmp_path))
+    model = load_encoder(str(tmp_path), device="cpu")
+    assert model.truncate_dim == 5 and encode(model, TEXTS).shape == (len(TEXTS), 5)
+    assert encode(load_encoder(str(tmp_path), truncate_dim=32, device="cpu"), TEXTS).shape[1] == 32
+
+
+@pytest.mark.parametrize("dimension", [0, -1, 33])
+def test_a_dimension_that_the_model_lacks_is_refused(tiny_checkpoint: Path, dimension: int) -> None:
+    with pytest.raises(PanglotError, match="from 1 to 32"):
+        load_encoder(str(tiny_checkpoint), truncate_dim=dimension, device="cpu")
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

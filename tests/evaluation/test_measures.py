@@ -45,6 +45,10 @@ def test_relevant_passages_are_grouped_by_list_best_rank_first() -> None:
         ("Success@1", [1, 0, 1]),
         ("Success@3", [1, 0, 1]),
         ("Success@4", [1, 1, 1]),
+        ("Complete@1", [0, 0, 0]),
+        ("Complete@4", [0, 1, 0]),
+        ("Complete@5", [0, 1, 1]),
+        ("Complete@6", [1, 1, 1]),
         ("nDCG@1", [1, 0, 1 / 3]),
         ("nDCG@3", [(1 + 1 / 2) / (1 + 1 / LOG3 + 1 / 2), 0, (1 + 3 / LOG3) / (3 + 2 / LOG3 + 1 / 2)]),
         (
@@ -83,7 +87,21 @@ def test_no_cutoff_is_infinity() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["P@10", "ap", "nDCG@0", "nDCG@-1", "nDCG@ten", "R", "Success", "AP@", "", "nDCG@10 ", "RR@1.5"]
+    "name",
+    [
+        "P@10",
+        "ap",
+        "nDCG@0",
+        "nDCG@-1",
+        "nDCG@ten",
+        "R",
+        "Success",
+        "Complete",
+        "AP@",
+        "",
+        "nDCG@10 ",
+        "RR@1.5",
+    ],
 )
 def test_an_unknown_measure_is_named(name: str) -> None:
     with pytest.raises(PanglotError, match=f"^'{name}' is not a measure"):

@@ -182,6 +182,26 @@ def test_a_steps_rows_say_which_vectors_are_compared() -> None:
     assert float(hard) > float(expected)
 
 
+def test_matryoshka_dimensions_add_up_the_loss_of_each_with_the_same_masks() -> None:
+    vectors = unit(5, 1)
+    keys_of = torch.tensor([[0], [1], [0]])  # the first and the last pair are one item
+    features = {
+        "micro_batches": one_batch(),
+        "query_rows": torch.tensor([0, 1, 2]),
+        "passage_rows": torch.tensor([2, 3, 4]),
+        "keys": keys_of,
+        "negative_rows": torch.tensor([1]),
+        "negative_keys": torch.tensor([[7]]),
+    }
+    short = nn.functional.normalize(vectors[:, :2], dim=-1)
+    whole, cut = (
+        float(info_nce(v[[0, 1, 2]], v[[2, 3, 4]], keys_of, keys_of, 0.2, v[[1]], torch.tensor([[7]])))
+        for v in (vectors, short)
+    )
+    found = InfoNCE(Vectors(vectors), 0.2, dimensions={4: 1.0, 2: 0.5})(features)
+    assert float(found["info_nce"].detach()) == pytest.approx(whole + 0.5 * cut)
+
+
 ITEMS, LANGUAGES = 6, ("de", "en", "sw")
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Router
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.losses import MatryoshkaLoss, MultipleNegativesRankingLoss
 from torch import Tensor, nn
 
 from panglot import ParallelPairs, encode, make_sampler, sample_pairs
@@ -43,13 +43,18 @@ def gradients_of(model: nn.Module) -> dict[str, Tensor]:
 
 
 def through_micro_batches(
-    model: SentenceTransformer, pairs: ParallelPairs, budget: int, cached: bool = False, **sampler: Any
+    model: SentenceTransformer,
+    pairs: ParallelPairs,
+    budget: int,
+    cached: bool = False,
+    dimensions: Mapping[int, float] | None = None,
+    **sampler: Any,
 ) -> Backward:
     """The first step as it is trained, cut up."""
     drawn = make_sampler([pairs], **sampler)
     features = Steps(drawn, [pairs], model, steps=1, token_budget=budget)[0]
     with micro_batched(model, cached=cached):
-        loss = sum(InfoNCE(model, 1 / SCALE)(features).values(), torch.tensor(0.0))
+        loss = sum(InfoNCE(model, 1 / SCALE, dimensions=dimensions)(features).values(), torch.tensor(0.0))
         loss.backward()
     return Backward(float(loss.detach()), gradients_of(model))
 
@@ -84,7 +89,7 @@ def check_equal(found: Backward, expected: Backward, tolerance: float = 1e-5) ->
         assert (found.gradients[name] - gradient).abs().max() < tolerance, name
 
 
-BATCH = {"strategy": "crosslingual", "batch_size": 12, "seed": 3}
+BATCH: dict[str, Any] = {"strategy": "crosslingual", "batch_size": 12, "seed": 3}
 
 
 def ranking_loss(model: SentenceTransformer, pairs: ParallelPairs) -> Backward:
@@ -95,6 +100,25 @@ def ranking_loss(model: SentenceTransformer, pairs: ParallelPairs) -> Backward:
     loss = theirs.compute_loss_from_embeddings([padded(model, queries), padded(model, passages)], NO_LABELS)
     loss.backward()  # type: ignore[no-untyped-call]
     return Backward(float(loss.detach()), gradients_of(model))
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("weights", [{32: 1.0, 8: 1.0}, {8: 0.5, 32: 2.0, 3: 0.25}])
+def test_matryoshka_dimensions_give_the_loss_and_gradients_of_sentence_transformers(
+    still_encoder: SentenceTransformer, weights: dict[int, float], cached: bool
+) -> None:
+    queries, passages, _ = texts_of(sample_pairs(), **BATCH)
+    theirs = MatryoshkaLoss(
+        still_encoder,
+        MultipleNegativesRankingLoss(still_encoder, scale=SCALE),
+        matryoshka_dims=list(weights),
+        matryoshka_weights=list(weights.values()),
+    )
+    loss = theirs([still_encoder.preprocess(texts) for texts in (queries, passages)], NO_LABELS)
+    loss.backward()
+    expected = Backward(float(loss.detach()), gradients_of(still_encoder))
+    found = through_micro_batches(still_encoder, sample_pairs(), 64, cached, weights, **BATCH)
+    check_equal(found, expected, 1e-4)
 
 
 @pytest.mark.parametrize("table", ["sparse", "dense"])
@@ -160,7 +184,7 @@ def test_any_texts_and_any_budget_give_the_loss_and_gradients_of_a_slow_loop(
     cached: bool,
 ) -> None:
     pairs = rows(texts, shared=range(len(texts)))
-    sampler = {"strategy": "english", "batch_size": len(texts)}
+    sampler: dict[str, Any] = {"strategy": "english", "batch_size": len(texts)}
     expected = slow_loss(still_encoder, pairs, **sampler)
     found = through_micro_batches(still_encoder, pairs, budget, cached, **sampler)
     check_equal(found, expected, 1e-4)  # texts such as a and aa have a cosine near 1, which costs digits

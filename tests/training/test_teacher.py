@@ -107,6 +107,21 @@ def test_a_teacher_that_knows_what_the_model_knows_adds_nothing(
     assert min(terms["crosslingual"].values()) > 0.001
 
 
+def test_distillation_is_added_up_over_matryoshka_dimensions(
+    run: Runner, still_checkpoint: Path, tmp_path: Path
+) -> None:
+    how: dict[str, Any] = {"steps": 1, "strategy": "crosslingual", "distillation": 1.0, "pull": 1.0}
+    terms = {}
+    for dims in ((32,), (8,), (32, 8)):
+        name = "-".join(map(str, dims))
+        outcome, _ = run(tmp_path / name, how, checkpoint=still_checkpoint, matryoshka_dims=list(dims))
+        terms[dims] = {name: logged(outcome, name) for name in ("info_nce", "distillation", "pull")}
+    for name in ("info_nce", "distillation"):
+        assert terms[32, 8][name] == pytest.approx(terms[32,][name] + terms[8,][name], abs=2e-4)
+        assert terms[8,][name] > 0
+    assert terms[32, 8]["pull"] == terms[8,]["pull"] == terms[32,]["pull"]  # of whole embeddings
+
+
 def test_the_teacher_does_not_change_and_has_no_gradient(
     run: Runner, tiny_checkpoint: Path, tiny_encoder: SentenceTransformer, tmp_path: Path
 ) -> None:

@@ -93,6 +93,25 @@ def test_the_card_states_strategy_alpha_data_and_languages(finished: tuple[Path,
     assert f"| sample | 48 | 576 | 12 | `{digest[:16]}` |" in text
     assert "No documents were held out." in text
     assert "trust_remote_code" not in text
+    assert "Prompts: `Query: ` before each query, `Passage: ` before each passage." in text
+    assert "| training.steps | 3 |" in text and "| None |" not in text and "| [] |" not in text
+    assert "arXiv preprint arXiv:2408.10536" in text
+    assert "Matryoshka" not in text
+
+
+def test_the_card_names_the_dimensions_that_were_trained(
+    tiny_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    run(tiny_encoder, tmp_path, {"steps": 1}, matryoshka_dims=[8, 32, 16])
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "cut to 32, 16, 8 dimensions" in card and "truncate_dim=8" in card
+
+
+def test_a_model_loaded_from_a_run_is_pushed_with_the_card_of_the_run(
+    finished: tuple[Path, Training, str], tmp_path: Path
+) -> None:
+    load_encoder(str(finished[0]), device="cpu").save_pretrained(str(tmp_path))  # as push_to_hub does
+    assert (tmp_path / "README.md").read_text() == (finished[0] / "README.md").read_text()
 
 
 def test_a_finished_run_leaves_no_checkpoint(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
@@ -175,6 +194,13 @@ def test_a_batch_larger_than_the_data_is_refused_with_the_largest(
     with pytest.raises(PanglotError, match="the most is 48: choose a batch size up to that"):
         run(tiny_encoder, tmp_path, batch_size=49)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_matryoshka_dimension_beyond_the_models_is_refused(
+    tiny_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    with pytest.raises(PanglotError, match="has 64, but the model's embeddings have 32"):
+        train(tiny_encoder, sample_pairs(), tmp_path, steps=1, batch_size=8, matryoshka_dims=[32, 64])
 
 
 def test_patience_without_held_out_documents_is_refused(

@@ -1,5 +1,6 @@
 """Batches: six strategies, drawn without state."""
 
 from panglot.batches.sampler import KINDS, STRATEGIES, Batch, Kind, Sampler, Strategy, make_sampler
+from panglot.batches.stream import hybrid_dataset
 
-__all__ = ["KINDS", "STRATEGIES", "Batch", "Kind", "Sampler", "Strategy", "make_sampler"]
+__all__ = ["KINDS", "STRATEGIES", "Batch", "Kind", "Sampler", "Strategy", "hybrid_dataset", "make_sampler"]

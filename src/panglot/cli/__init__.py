@@ -18,6 +18,7 @@ from panglot.cli.index import index
 from panglot.cli.inspect import inspect
 from panglot.cli.mine import mine
 from panglot.cli.onnx import onnx
+from panglot.cli.push import push
 from panglot.cli.quickstart import quickstart
 from panglot.cli.report import report
 from panglot.cli.search import search
@@ -44,6 +45,7 @@ app.command(no_args_is_help=True, rich_help_panel=TRAIN)(mine)
 app.command(no_args_is_help=True, rich_help_panel=TRAIN)(centre)
 app.command(no_args_is_help=True, rich_help_panel=TRAIN)(trim)
 app.command(no_args_is_help=True, rich_help_panel=TRAIN)(average)
+app.command(no_args_is_help=True, rich_help_panel=TRAIN)(push)
 app.command(rich_help_panel=EVALUATE)(evaluate)
 app.command(no_args_is_help=True, rich_help_panel=EVALUATE)(compare)
 app.command(no_args_is_help=True, rich_help_panel=EVALUATE)(inspect)

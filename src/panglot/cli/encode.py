@@ -51,6 +51,13 @@ def encode(
     max_length: Annotated[
         int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
     ] = None,
+    truncate_dim: Annotated[
+        int | None,
+        typer.Option(
+            help="Cut embeddings to this many dimensions, for models trained with loss.matryoshka_dims. "
+            "(default: all)"
+        ),
+    ] = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster.")] = False,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
@@ -78,7 +85,13 @@ def encode(
     chosen_part = parse_part(part)
     codes = languages.split(",") if languages else None
     chosen = as_benchmark(load_data(benchmark, data, candidate_text, codes))
-    load = partial(encoders.load_encoder, model, max_length=max_length, trust_remote_code=trust_remote_code)
+    load = partial(
+        encoders.load_encoder,
+        model,
+        max_length=max_length,
+        truncate_dim=truncate_dim,
+        trust_remote_code=trust_remote_code,
+    )
     encoder = load()
     facts = store_facts(encoder, chosen, name=model, dtype=dtype, shard_size=shard_size, bf16=bf16)
     spans = [facts.span(shard) for shard in missing_shards(output, facts, chosen_part)]

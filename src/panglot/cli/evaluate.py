@@ -43,7 +43,8 @@ def evaluate(
     measures: Annotated[
         str | None,
         typer.Option(
-            help="AP, nDCG@k, R@k, RR@k, Success@k; separated by commas. (default: the benchmark's own)"
+            help="AP, nDCG@k, R@k, RR@k, Success@k, Complete@k; separated by commas. "
+            "(default: the benchmark's own)"
         ),
     ] = None,
     languages: Annotated[
@@ -69,6 +70,13 @@ def evaluate(
     ] = None,
     max_length: Annotated[
         int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
+    ] = None,
+    truncate_dim: Annotated[
+        int | None,
+        typer.Option(
+            help="Cut embeddings to this many dimensions, for models trained with loss.matryoshka_dims. "
+            "(default: all)"
+        ),
     ] = None,
     centre: Annotated[
         str | None,
@@ -141,8 +149,14 @@ def evaluate(
         "--perturb": perturb,
         "--lexicon": lexicon,
         "--max-length": max_length,
+        "--truncate-dim": truncate_dim,
         "--bf16": bf16,
         "--runs": runs,
+    }
+    loading: dict[str, Any] = {
+        "max_length": max_length,
+        "truncate_dim": truncate_dim,
+        "trust_remote_code": trust_remote_code,
     }
     if model == BM25:
         _refuse(whole, "BM25 has no vectors")
@@ -152,8 +166,7 @@ def evaluate(
             model,
             chosen,
             names,
-            max_length,
-            trust_remote_code,
+            loading,
             store=store,
             centre=centre,
             perturb=perturb,
@@ -193,8 +206,7 @@ def _model(
     model: str,
     chosen: "Benchmark | Suite",
     measures: list[str],
-    max_length: int | None,
-    trust_remote_code: bool,
+    loading: dict[str, Any],
     *,
     store: Path | None,
     centre: str | None,
@@ -214,7 +226,7 @@ def _model(
     kinds = parse_kinds(perturb) if perturb else []
     words = read_lexicon(lexicon) if lexicon else None
     opened = open_store(store) if store else None
-    encoder = encoders.load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
+    encoder = encoders.load_encoder(model, **loading)
     means = None if centre is None else means_for(centre, model, encoder, chosen.languages)
     whole = as_benchmark(chosen)
     texts = len(whole.queries) * (1 + len(kinds)) + (0 if opened else len(whole.passages))

@@ -70,6 +70,13 @@ def index(
     max_length: Annotated[
         int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
     ] = None,
+    truncate_dim: Annotated[
+        int | None,
+        typer.Option(
+            help="Cut embeddings to this many dimensions, for models trained with loss.matryoshka_dims. "
+            "(default: all, or the index's)"
+        ),
+    ] = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster.")] = False,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
@@ -96,7 +103,11 @@ def index(
         outcome["deleted"] = delete_documents(open_index(index), delete)
     if inputs:
         settings: dict[str, Any] = {"engine": engine, "length": length}
-        loading: dict[str, Any] = {"max_length": max_length, "trust_remote_code": trust_remote_code}
+        loading: dict[str, Any] = {
+            "max_length": max_length,
+            "truncate_dim": truncate_dim,
+            "trust_remote_code": trust_remote_code,
+        }
         opened, changes = _add(index, inputs, model, centre, language, among, bf16, settings, loading)
         outcome |= {"changes": vars(changes)}
         if not json:
@@ -154,8 +165,10 @@ def _add(
         show.note(f"{len(skipped):,} files cannot be read and are left out: {reasons}.")
     facts = existing_facts(place)
     name = model or (facts.name if facts is not None else "multilingual-e5-small")
-    if facts is not None and loading["max_length"] is None:
-        loading["max_length"] = facts.max_length
+    if facts is not None:
+        for setting in ("max_length", "truncate_dim"):
+            if loading[setting] is None:
+                loading[setting] = getattr(facts, setting)
     encoder = encoders.load_encoder(name, **loading)
     means = own_means(name) if centre or (facts is not None and facts.centring) else None
     opened = make_index(place, encoder, name, means=means, **settings)

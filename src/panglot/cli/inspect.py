@@ -77,6 +77,7 @@ def inspect(
     encoder = encoders.load_encoder(
         model or of_run["model"]["name"],
         max_length=max_length or of_run["model"]["max_length"],
+        truncate_dim=of_run["model"].get("truncate_dim"),
         trust_remote_code=trust_remote_code,
     )
     check_same(of_run, encoder, chosen)

@@ -60,7 +60,10 @@ def search(
     opened.engine.release()
     name = model or opened.facts.name
     encoder = encoders.load_encoder(
-        name, max_length=opened.facts.max_length, trust_remote_code=trust_remote_code
+        name,
+        max_length=opened.facts.max_length,
+        truncate_dim=opened.facts.truncate_dim,
+        trust_remote_code=trust_remote_code,
     )
     means = own_means(name) if opened.facts.centring else None
     check_model(opened, encoder, means)

@@ -27,7 +27,7 @@ def encode(
     """Encode texts into unit vectors.
 
     Args:
-        model: any sentence-transformers encoder.
+        model: any sentence-transformers encoder; its ``truncate_dim`` says how many numbers are kept.
         texts: n texts.
         prompt: put before each text.
         token_budget: padded tokens per batch.
@@ -48,6 +48,7 @@ def encode(
         for rows in token_batches(token_lengths(model, unique, prompt), token_budget):
             features = model.preprocess([unique[k] for k in rows], prompt=prompt or None)
             embeddings = model(batch_to_device(features, model.device))["sentence_embedding"].float()
+            embeddings = embeddings[:, : model.truncate_dim]
             out[rows] = torch.nn.functional.normalize(embeddings, dim=-1).cpu().numpy()
             if progress is not None:
                 progress(int(uses[rows].sum()))

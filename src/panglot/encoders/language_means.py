@@ -116,7 +116,7 @@ def holds_language_means(path: str | Path) -> bool:
 
 
 def check_means(means: LanguageMeans, model: SentenceTransformer) -> None:
-    """Raise a ``PanglotError`` where means belong to other weights or prompts than a model's."""
+    """Raise a ``PanglotError`` where means belong to other weights, prompts or dimensions than a model's."""
     mend = "compute them again for this model with panglot centre"
     own = model_sha256(model)
     if means.model_sha256 != own:
@@ -128,6 +128,12 @@ def check_means(means: LanguageMeans, model: SentenceTransformer) -> None:
         raise PanglotError(
             f"the language means were taken with the prompts {means.prompts}, but the model has "
             f"{prompts_of(model)}; {mend}."
+        )
+    own_dimension, dimension = model.get_embedding_dimension(), means.query.vectors.shape[1]
+    if own_dimension not in (None, dimension):
+        raise PanglotError(
+            f"the language means have {dimension} dimensions, and the model's embeddings are cut to "
+            f"{own_dimension}; leave the centring or the cut out."
         )
 
 

@@ -49,6 +49,7 @@ def load_encoder(
     name: str,
     *,
     max_length: int | None = None,
+    truncate_dim: int | None = None,
     device: str | None = None,
     revision: str | None = None,
     trust_remote_code: bool = False,
@@ -63,6 +64,8 @@ def load_encoder(
             and "Passage: ". Multilingual E5 gets the prompts of its model card, which its files leave out or
             leave empty; it is recognised by its name, by ``base_model`` in its card, or by its shape.
         max_length: cut texts at this many tokens (default: the model's own limit).
+        truncate_dim: keep this many numbers of each embedding and normalise again, as models trained with
+            ``matryoshka_dims`` allow (default: what the model's files say, else all).
         device: ``cpu``, ``cuda``, ...; default: the best there is.
         revision: of a hub model.
         trust_remote_code: let a model run code of its own. Never needed for panglot's own models.
@@ -80,6 +83,8 @@ def load_encoder(
     if max_length is not None:
         _check_length(model, max_length)
         model.max_seq_length = max_length
+    if truncate_dim is not None:
+        _truncate(model, truncate_dim)
     return model.to(dtype)
 
 
@@ -276,7 +281,7 @@ def _try(model: SentenceTransformer, name: str) -> None:
         for key, value in model.preprocess(["a"], prompt=query_prompt(model) or None).items()
     }
     with torch.no_grad():
-        vectors = model(features)["sentence_embedding"]
+        vectors = model(features)["sentence_embedding"][..., : model.truncate_dim]
     size = model.get_embedding_dimension()
     if size not in (None, vectors.shape[-1]) or not bool(torch.isfinite(vectors).all()):
         raise ValueError("its modules do not fit together, or its vectors are not finite")
@@ -329,6 +334,18 @@ def _check_length(model: SentenceTransformer, max_length: int) -> None:
     limit = _length_limit(model)
     if limit is not None and max_length > limit:
         raise PanglotError(f"the model takes at most {limit} tokens; choose a maximum length up to that.")
+
+
+def _truncate(model: SentenceTransformer, dimension: int) -> None:
+    """Let a model keep so many numbers of each embedding."""
+    model.truncate_dim = None
+    whole = model.get_embedding_dimension()
+    if dimension < 1 or (whole is not None and dimension > whole):
+        raise PanglotError(
+            f"embeddings cannot be cut to {dimension} dimensions, for the model's have {whole}; "
+            f"choose a number from 1 to {whole}."
+        )
+    model.truncate_dim = dimension
 
 
 def _length_limit(model: SentenceTransformer) -> int | None:

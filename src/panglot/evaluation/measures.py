@@ -1,7 +1,7 @@
 """Measures of a ranking, from the ranks of its relevant passages alone.
 
-Names and definitions are those of trec_eval as ir_measures spells them. Each function takes a ``Ranking``
-of many lists at once and a cut-off, and gives one value a list.
+Names and definitions are those of trec_eval as ir_measures spells them; Complete is neither's. Each function
+takes a ``Ranking`` of many lists at once and a cut-off, and gives one value a list.
 """
 
 import math
@@ -86,6 +86,11 @@ def success(ranking: Ranking, cutoff: float) -> Values:
     return np.asarray(ranking.rank[ranking.start] <= cutoff, np.float64)
 
 
+def complete(ranking: Ranking, cutoff: float) -> Values:
+    """Complete: 1 if all relevant passages stand within the cut-off, else 0 (arXiv 2604.05684)."""
+    return np.asarray(ranking.rank[ranking.start + ranking.relevant - 1] <= cutoff, np.float64)
+
+
 def rank_distance(ranking: Ranking) -> Values:
     """Rank distance: worst minus best rank of a query's relevant passages (Elmahdy et al. 2024)."""
     last = ranking.start + ranking.relevant - 1
@@ -98,7 +103,9 @@ MEASURES: dict[str, Callable[[Ranking, float], Values]] = {
     "R": recall,
     "RR": reciprocal_rank,
     "Success": success,
+    "Complete": complete,
 }
+WITH_CUTOFF = ("R", "Success", "Complete")  # 1 for every list without one
 
 
 def measure(name: str, ranking: Ranking) -> Values:
@@ -110,8 +117,9 @@ def measure(name: str, ranking: Ranking) -> Values:
 def parse_measure(name: str) -> tuple[Callable[[Ranking, float], Values], float]:
     """Split ``nDCG@10`` into its function and its cut-off; no cut-off is infinity."""
     match = re.fullmatch(r"([A-Za-z]+)(?:@([1-9][0-9]*))?", name)
-    if match is None or match[1] not in MEASURES or (match[1] in ("R", "Success") and not match[2]):
+    if match is None or match[1] not in MEASURES or (match[1] in WITH_CUTOFF and not match[2]):
         raise PanglotError(
-            f"'{name}' is not a measure that panglot knows; use AP, nDCG@k, R@k, RR@k or Success@k."
+            f"'{name}' is not a measure that panglot knows; "
+            "use AP, nDCG@k, R@k, RR@k, Success@k or Complete@k."
         )
     return MEASURES[match[1]], float(match[2]) if match[2] else math.inf

@@ -308,12 +308,13 @@ def versions() -> dict[str, str]:
 def describe_model(
     model: "SentenceTransformer", name: str, training: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Return a model's name, checksum, prompts, maximum length and how it was trained."""
+    """Return a model's name, checksum, prompts, maximum length, cut dimension and how it was trained."""
     return {
         "name": name,
         "sha256": encoders.model_sha256(model),
         "prompts": {"query": encoders.query_prompt(model), "passage": encoders.passage_prompt(model)},
         "max_length": model.max_seq_length,
+        "truncate_dim": model.truncate_dim,
         "training": training,
     }
 

@@ -61,7 +61,7 @@ def evaluate(
         benchmark: what to measure on: a benchmark, a suite of several, or the name of one whose data is at
             hand. Each part of a suite is ranked in its own pool.
         name: what the results call the model.
-        measures: ``AP``, ``nDCG@k``, ``R@k``, ``RR@k``, ``Success@k``.
+        measures: ``AP``, ``nDCG@k``, ``R@k``, ``RR@k``, ``Success@k``, ``Complete@k``.
         training: how the model was trained, for the results file.
         seed: noted in the results; only ``perturb`` draws something.
         runs: a folder for TREC runs and qrels; each part of a suite has a folder in it.

@@ -125,6 +125,11 @@ def check_store(store: Store, model: SentenceTransformer, benchmark: Benchmark) 
             f"{store.folder}: its texts were cut at {facts.model['max_length']} tokens, the model now cuts "
             f"at {model.max_seq_length}; use the same --max-length."
         )
+    if facts.dimension != model.get_embedding_dimension():
+        raise PanglotError(
+            f"{store.folder}: holds embeddings of {facts.dimension} dimensions, the model now gives "
+            f"{model.get_embedding_dimension()}; use the same --truncate-dim."
+        )
     if facts.corpus != corpus_facts(benchmark):
         raise PanglotError(
             f"{store.folder}: holds other passages ({facts.rows} of '{facts.corpus['name']}') than "

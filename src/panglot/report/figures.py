@@ -24,6 +24,7 @@ INTERVALS = "Brackets hold 95 % intervals of a bootstrap over items."
 ENDS = ["difference_low", "difference_high"]
 ACROSS = "Rows: language of the query; columns: language of the passages."
 LANGUAGE = {"name": "query language"}
+RANKS = (DISTANCE, "max@r")  # figures that are shown as whole numbers
 KEYS = ["family", "group", "setting", "measure"]
 
 
@@ -92,9 +93,9 @@ def with_panels(found: pd.DataFrame) -> pd.DataFrame:
 def with_texts(
     found: pd.DataFrame, value: str = "value", form: str = ".4f", distance: str = ",.0f"
 ) -> pd.DataFrame:
-    """Add ``text``: a figure with its interval and mark, rank distance in the form ``distance``."""
+    """Add ``text``: a figure with its interval and mark, ranks in the form ``distance``."""
     sign = "+" if value == "difference" else ""
-    is_distance = found["measure"] == DISTANCE
+    is_distance = found["measure"].isin(RANKS)
     parts = [
         texts(found[~is_distance], value, sign + form),
         texts(found[is_distance], value, sign + distance),

@@ -81,7 +81,7 @@ def bm25_evaluation(
 
     Args:
         chosen: what to measure on.
-        measures: ``AP``, ``nDCG@k``, ``R@k``, ``RR@k``, ``Success@k``.
+        measures: ``AP``, ``nDCG@k``, ``R@k``, ``RR@k``, ``Success@k``, ``Complete@k``.
         k1: see ``bm25_ranks``.
         b: see ``bm25_ranks``.
         progress: see ``bm25_ranks``; ``bm25_work`` says what it adds up to.

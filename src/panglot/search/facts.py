@@ -33,6 +33,7 @@ class IndexFacts:
         centring: checksum of the language means taken away; None for none.
         length: tokens in a passage, at most.
         languages: codes that have stood in it.
+        truncate_dim: to which vectors are cut; None for whole ones.
     """
 
     name: str
@@ -43,6 +44,7 @@ class IndexFacts:
     centring: str | None
     length: int
     languages: tuple[str, ...] = ()
+    truncate_dim: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what an engine keeps."""
@@ -76,6 +78,7 @@ def facts_of(
         dimension=dimension,
         centring=None if means is None else means_digest(means),
         length=length,
+        truncate_dim=model.truncate_dim,
     )
 
 

@@ -1,8 +1,17 @@
 """The model card: strategy, data, settings and results, in the hub's form."""
 
+from collections.abc import Mapping
 from typing import Any
 
 LOAD_TRUST = ", trust_remote_code=True"
+PLACE = "this folder or hub id"  # what loads the model; pushing it puts its hub id there
+CITATION = """@article{elmahdy2024synergistic,
+  title = {Synergistic Approach for Simultaneous Optimization of Monolingual, Cross-lingual, and Multilingual
+           Information Retrieval},
+  author = {Elmahdy, Adel and Lin, Sheng-Chieh and Ahmad, Amin},
+  journal = {arXiv preprint arXiv:2408.10536},
+  year = {2024},
+}"""
 
 
 def model_card(
@@ -10,6 +19,7 @@ def model_card(
     figures: dict[str, float],
     steps: int,
     own_module: bool,
+    prompts: Mapping[str, str],
     base_model: str | None = None,
 ) -> str:
     """Return the text of a README.md.
@@ -19,6 +29,7 @@ def model_card(
         figures: measured on held-out documents; empty where none were held out.
         steps: how many were made.
         own_module: whether sentence-transformers needs to be told to trust panglot's encoder module.
+        prompts: before queries and passages: ``query`` and ``passage``.
         base_model: hub id of the model that training began with.
     """
     batches, data = run["batches"], run["data"]
@@ -34,6 +45,7 @@ def model_card(
         f"| {part}.{name} | {value} |"
         for part in ("batches", "loss", "training")
         for name, value in run[part].items()
+        if value not in (None, [], "")
     )
     measured = "No documents were held out."
     if figures:
@@ -47,6 +59,8 @@ language:
 pipeline_tag: sentence-similarity
 tags:
 - sentence-transformers
+- feature-extraction
+- dense
 - retrieval
 - multilingual
 - panglot
@@ -63,7 +77,7 @@ panglot {run["panglot"]} (batch strategies of Elmahdy, Lin and Ahmad 2024, arXiv
 ```python
 import panglot
 
-model = panglot.load_encoder("this folder or hub id")
+model = panglot.load_encoder("{PLACE}")
 ```
 
 or with sentence-transformers (`pip install panglot` first where the model has panglot's own module):
@@ -71,13 +85,13 @@ or with sentence-transformers (`pip install panglot` first where the model has p
 ```python
 from sentence_transformers import SentenceTransformer
 
-model = SentenceTransformer("this folder or hub id"{LOAD_TRUST if own_module else ""})
+model = SentenceTransformer("{PLACE}"{LOAD_TRUST if own_module else ""})
 queries = model.encode_query(["..."])
 passages = model.encode_document(["..."])
 scores = model.similarity(queries, passages)
 ```
 
-## Training data
+{_prompts(prompts)}{_dimensions(run["loss"])}## Training data
 
 | source | items | texts | languages | sha256 |
 |---|---|---|---|---|
@@ -91,10 +105,41 @@ scores = model.similarity(queries, passages)
 
 {steps} steps were made. Begun from `{run["model"]["name"]}`, weights sha256 `{run["model"]["sha256"][:16]}`.
 
+<details>
+<summary>All settings</summary>
+
 | setting | value |
 |---|---|
 {settings}
+
+</details>
+
+## Citation
+
+```bibtex
+{CITATION}
+```
 """
+
+
+def _prompts(prompts: Mapping[str, str]) -> str:
+    """Say what stands before texts, which the methods above put there."""
+    named = [f"`{text}` before each {role}" for role, text in prompts.items() if text]
+    if not named:
+        return "The model takes texts without prompts.\n\n"
+    return f"Prompts: {', '.join(named)}. `encode_query` and `encode_document` put them there.\n\n"
+
+
+def _dimensions(loss: dict[str, Any]) -> str:
+    """Say to which dimensions embeddings can be cut; nothing where they were not trained for it."""
+    dims = sorted(loss.get("matryoshka_dims") or [], reverse=True)
+    if not dims:
+        return ""
+    listed = ", ".join(str(dim) for dim in dims)
+    return (
+        f"Embeddings were trained to be cut to {listed} dimensions (Matryoshka): "
+        f"`SentenceTransformer(..., truncate_dim={dims[-1]})`, then normalise them again.\n\n"
+    )
 
 
 def _explain(batches: dict[str, Any]) -> str:

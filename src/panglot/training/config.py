@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from panglot import encoders
 from panglot.batches import Strategy
@@ -102,6 +102,9 @@ class LossPart(Part):
         pull: weight of the pull to the teacher's English; 0: none.
         teacher: an encoder as ``load_encoder`` names it; None: the model itself, before training.
         pivot: the language that the teacher reads; "": the query's own.
+        matryoshka_dims: dimensions to which embeddings are also cut (Kusupati et al. 2022, arXiv 2205.13147);
+            the loss is the sum over them. Empty: the whole embeddings alone.
+        matryoshka_weights: of each of these dimensions in the sum; empty: 1.
     """
 
     temperature: Temperature = 0.05
@@ -110,6 +113,29 @@ class LossPart(Part):
     pull: NotNegative = 0.0
     teacher: str | None = None
     pivot: str = "en"
+    matryoshka_dims: list[Annotated[int, Field(ge=1)]] = Field(default_factory=list)
+    matryoshka_weights: list[NotNegative] = Field(default_factory=list)
+
+    @field_validator("matryoshka_dims")
+    @classmethod
+    def _different(cls, dims: list[int]) -> list[int]:
+        if len(set(dims)) < len(dims):
+            raise ValueError("has a dimension twice; name each once")
+        return dims
+
+    @field_validator("matryoshka_weights")
+    @classmethod
+    def _one_each(cls, weights: list[float], info: ValidationInfo) -> list[float]:
+        dims = info.data.get("matryoshka_dims", weights)
+        if weights and len(weights) != len(dims):
+            raise ValueError(f"has {len(weights)} weights for {len(dims)} matryoshka_dims; give one for each")
+        return weights
+
+    @property
+    def weight_of_dimension(self) -> dict[int, float]:
+        """Weights by dimension; empty without ``matryoshka_dims``."""
+        weights = self.matryoshka_weights or [1.0] * len(self.matryoshka_dims)
+        return dict(zip(self.matryoshka_dims, weights, strict=True))
 
 
 class Lora(Part):

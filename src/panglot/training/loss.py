@@ -1,5 +1,6 @@
 """The loss: InfoNCE on cosine similarity over in-batch negatives, without false negatives."""
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -38,12 +39,24 @@ class InfoNCE(nn.Module):
         model: called with the list of a step's micro-batches (see ``micro_batched``).
         temperature: divides the similarities.
         guidance: a teacher and the terms that it adds; None: InfoNCE alone.
+        dimensions: weights of Matryoshka dimensions (Kusupati et al. 2022, arXiv 2205.13147): InfoNCE and
+            distillation are the weighted sum of what they are for embeddings cut to each dimension and
+            normalised again. Empty: those of the whole embeddings.
     """
 
-    def __init__(self, model: nn.Module, temperature: float = 0.05, guidance: Guidance | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        temperature: float = 0.05,
+        guidance: Guidance | None = None,
+        dimensions: Mapping[int, float] | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         self.temperature = temperature
+        self.dimensions: Mapping[int | None, float] = {None: 1.0}
+        if dimensions:
+            self.dimensions = {dimension: weight for dimension, weight in dimensions.items()}  # noqa: C416
         # in a list, so that the teacher is neither trained, saved nor wrapped for several processes
         self._guidance = [guidance] if guidance else []
 
@@ -57,15 +70,19 @@ class InfoNCE(nn.Module):
         found = self.model(even_out(features["micro_batches"]))
         queries, passages = found[features["query_rows"]], found[features["passage_rows"]]
         hard = "negative_rows" in features
-        compared = compare(
-            queries,
-            passages,
-            features["keys"],
-            features["keys"],
-            found[features["negative_rows"]] if hard else None,
-            features["negative_keys"] if hard else None,
-        )
-        terms = {"info_nce": cross_entropy(compared, self.temperature)}
+        compared = []
+        for dimension, weight in self.dimensions.items():
+            cut = found if dimension is None else nn.functional.normalize(found[:, :dimension], dim=-1)
+            candidates = compare(
+                cut[features["query_rows"]],
+                cut[features["passage_rows"]],
+                features["keys"],
+                features["keys"],
+                cut[features["negative_rows"]] if hard else None,
+                features["negative_keys"] if hard else None,
+            )
+            compared.append((weight, candidates))
+        terms = {"info_nce": _sum(weight * cross_entropy(c, self.temperature) for weight, c in compared)}
         for guidance in self._guidance:
             with torch.no_grad():
                 taught = embed(guidance.teacher, features["teacher_micro_batches"])
@@ -73,15 +90,20 @@ class InfoNCE(nn.Module):
             of_passages = taught[features["teacher_passage_rows"]]
             if guidance.distillation:
                 scores = of_queries @ gather(of_passages).t()
-                terms["distillation"] = guidance.distillation * distillation(
-                    compared.similarity[:, : compared.passages],
-                    scores,
-                    compared.masked[:, : compared.passages],
-                    guidance.temperature,
+                terms["distillation"] = guidance.distillation * _sum(
+                    weight
+                    * distillation(
+                        c.similarity[:, : c.passages], scores, c.masked[:, : c.passages], guidance.temperature
+                    )
+                    for weight, c in compared
                 )
             if guidance.pull:
                 terms["pull"] = guidance.pull * (pull(queries, of_queries) + pull(passages, of_passages)) / 2
         return terms
+
+
+def _sum(losses: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(losses)).sum()
 
 
 def info_nce(

@@ -16,7 +16,7 @@ from transformers import EarlyStoppingCallback
 
 from panglot.batches import Sampler
 from panglot.data import ParallelPairs
-from panglot.encoders import all_finite, cut_at, load_encoder, model_sha256
+from panglot.encoders import all_finite, cut_at, load_encoder, model_sha256, prompts_of
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json
 from panglot.training.adapters import adapted, compiled, dropout_of, without_checkpointing_after
@@ -123,6 +123,7 @@ def train(
         steps=how.steps,
     )
     _check(how, bool(held_out), model, guidance)
+    _check_dimensions(config.loss.matryoshka_dims, model)
     run = _describe(model, model_name, sources, config, guidance)
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     arguments = training_arguments(folder, how, bool(held_out))  # several processes meet here
@@ -183,7 +184,7 @@ def _finish(
         with tensorboard_in(folder / "tensorboard"):
             trainer = PairsTrainer(
                 steps=steps,
-                loss=InfoNCE(model, config.loss.temperature, guidance),
+                loss=InfoNCE(model, config.loss.temperature, guidance, config.loss.weight_of_dimension),
                 measure=measure if how.eval_steps else None,
                 embedding_learning_rate=how.embedding_learning_rate,
                 args=arguments,
@@ -203,7 +204,7 @@ def _finish(
         return Training(made, {}, log, finished=False)
     figures = measure(model) if measure else {}
     own_module = any(type(module).__module__.startswith("panglot.") for module in model)
-    card = model_card(run, figures, made, own_module, _base_model(model))
+    card = model_card(run, figures, made, own_module, prompts_of(model), _base_model(model))
     gather_weights(model)
     _check_finite(model, folder, how.learning_rate)
     decided_by_first(partial(_keep, model, folder, card, {"log": log, "held_out": figures}))
@@ -300,6 +301,16 @@ def _check(how: TrainingPart, held_out: bool, model: SentenceTransformer, guidan
         )
 
 
+def _check_dimensions(dims: Sequence[int], model: SentenceTransformer) -> None:
+    """Refuse Matryoshka dimensions beyond those of the model."""
+    whole = model.get_embedding_dimension()
+    if dims and whole is not None and max(dims) > whole:
+        raise PanglotError(
+            f"matryoshka_dims has {max(dims)}, but the model's embeddings have {whole} dimensions. "
+            "Use dimensions up to that."
+        )
+
+
 def _guidance(
     config: TrainingConfig, teacher: SentenceTransformer | None, model: SentenceTransformer
 ) -> Guidance | None:
@@ -328,6 +339,9 @@ def _describe(
     """Return all that a run depends on."""
     settings = config.model_dump(include={"batches", "loss", "training"})
     settings["batches"]["language_temperature"] = str(config.batches.language_temperature)  # JSON has no inf
+    for setting in ("matryoshka_dims", "matryoshka_weights"):
+        if not settings["loss"][setting]:  # so that runs of before there were these can be resumed
+            del settings["loss"][setting]
     settings["loss"]["teacher_sha256"] = model_sha256(guidance.teacher) if guidance else None
     return {
         "panglot": version("panglot"),

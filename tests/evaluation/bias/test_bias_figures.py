@@ -10,6 +10,7 @@ from panglot.data import Benchmark, FloatArray
 from panglot.evaluation import exact_ranks, per_query
 from panglot.evaluation.bias import READINGS, bias_figures, with_columns
 
+OUTCOMES = ("right_own", "right_other", "wrong_own", "wrong_other")
 MakeBenchmark = Callable[..., Benchmark]
 RandomBenchmark = Callable[..., tuple[Benchmark, FloatArray, FloatArray]]
 
@@ -35,6 +36,12 @@ def test_figures_by_hand(small: tuple[Benchmark, FloatArray, FloatArray]) -> Non
     assert bias["rank_distance"] == pytest.approx((3 + 1) / 2)
     assert bias["rank_distance_normalised"] == pytest.approx(2 / 6)
     assert bias["by_language"]["en"]["rank_distance_normalised"] == pytest.approx(0.5)
+    assert columns["max@r"].tolist() == [4, 2] and bias["max@r"] == 3
+    assert columns["tlr@20"].tolist() == [1, 1]
+    assert columns["language_preference_rate"].tolist() == [1, 0]
+    assert bias["language_preference_rate"] == 0.5
+    # the first passage is a-en for both
+    assert [bias[f"first_{outcome}"] for outcome in OUTCOMES] == [0.5, 0.5, 0, 0]
     assert columns["own_language_wins"].tolist() == [1, 0]
     assert bias["own_language_wins"] == 0.5
     assert columns["own_language_doublings"].tolist() == pytest.approx([2, -1])
@@ -56,6 +63,25 @@ def test_figures_by_hand(small: tuple[Benchmark, FloatArray, FloatArray]) -> Non
     assert columns["peer_nonrelevant@100"].tolist() == pytest.approx(
         [math.erfc(math.sqrt(1.2)), math.erfc(math.sqrt(0.3))]
     )
+
+
+def test_the_first_passage_is_split_by_relevance_and_language(make_benchmark: MakeBenchmark) -> None:
+    benchmark = make_benchmark(
+        {f"q{k}": "en" for k in range(5)} | {"alone": "en"},
+        {"a": "en", "b": "de", "x": "en", "y": "de"},
+        [(f"q{k}", name, 1) for k in range(5) for name in ("a", "b")] + [("alone", "a", 1)],
+    )
+    orders = ["abxy", "baxy", "xbay", "yabx", "xyab", "yxab"]  # of a query each, best first
+    scores = np.array([[(4 - order.index(name)) / 5 for name in "abxy"] for order in orders], np.float32)
+    queries, passages = np.eye(6, dtype=np.float32), np.ascontiguousarray(scores.T)
+    bias, columns = bias_figures(benchmark, queries, passages, exact_ranks(benchmark, queries, passages))
+    firsts = np.array([columns[f"first_{outcome}"] for outcome in OUTCOMES])
+    assert firsts[:, :5].T.tolist() == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 1, 0]]
+    assert np.isnan(firsts[:, 5]).all()  # no relevant passage in another language
+    assert [bias[f"first_{outcome}"] for outcome in OUTCOMES] == pytest.approx([0.2, 0.2, 0.4, 0.2])
+    assert columns["language_preference_rate"][:5].tolist() == [1, 0, 0, 1, 1]
+    assert bias["language_preference_rate"] == pytest.approx(0.6)
+    assert columns["max@r"][:5].tolist() == [2, 2, 3, 3, 4] and np.isnan(columns["max@r"][5])
 
 
 def test_every_figure_has_a_reading(small: tuple[Benchmark, FloatArray, FloatArray]) -> None:

@@ -9,7 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
-from panglot.evaluation.bias import own_language_preference
+from panglot.evaluation.bias import (
+    own_language_preference,
+    parallel_preference,
+    target_language_recall,
+)
 
 
 def test_preference_by_hand() -> None:
@@ -67,3 +71,30 @@ def test_wins_are_u_over_n_times_m() -> None:
         np.zeros(7, int), np.ones(7, int), np.array([True] * 3 + [False] * 4), np.array(own + others), 1
     )
     assert found.wins[0] == pytest.approx(u / 12)
+
+
+def test_a_query_prefers_its_language_if_that_has_the_first_relevant_passage() -> None:
+    # query 0: own at 3 and 9, another at 4; query 1: own at 5, another at 1; query 2: its own only; 3: none
+    found = parallel_preference(
+        np.array([0, 0, 0, 1, 1, 2]),
+        np.array([True, True, False, True, False, True]),
+        np.array([3, 9, 4, 5, 1, 1]),
+        np.array([True, False, True, False]),
+        4,
+    )
+    nothing = math.nan
+    assert found.prefers_own.tolist() == pytest.approx([1, 0, nothing, nothing], nan_ok=True)
+    assert found.first["right_own"].tolist() == pytest.approx([0, 0, nothing, nothing], nan_ok=True)
+    assert found.first["right_other"].tolist() == pytest.approx([0, 1, nothing, nothing], nan_ok=True)
+    assert found.first["wrong_own"].tolist() == pytest.approx([1, 0, nothing, nothing], nan_ok=True)
+    assert found.first["wrong_other"].tolist() == pytest.approx([0, 0, nothing, nothing], nan_ok=True)
+
+
+def test_target_language_recall_by_hand() -> None:
+    # query 0: others at 2, 5 and 30; query 1: its own alone; query 2: another at 20, and one at 21
+    query = np.array([0, 0, 0, 0, 1, 2, 2])
+    own = np.array([True, False, False, False, True, False, False])
+    rank = np.array([1, 2, 5, 30, 3, 20, 21])
+    found = target_language_recall(query, own, rank, 20, 3)
+    assert found.tolist() == pytest.approx([2 / 3, math.nan, 1 / 2], nan_ok=True)
+    assert target_language_recall(query, own, rank, 2, 3)[0] == pytest.approx(1 / 3)

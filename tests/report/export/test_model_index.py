@@ -50,6 +50,13 @@ def read(path: Path) -> tuple[str, dict[tuple[str, str | None], EvalResult]]:
     return str(card.data.model_name), found
 
 
+def test_every_measure_has_a_name_on_the_hub(results: dict[str, Any]) -> None:
+    figures = {"AP": 0.5, "nDCG@10": 0.5, "R@100": 0.5, "RR@10": 0.5, "Success@1": 0.5, "Complete@20": 0.25}
+    found = eval_results({**results, "settings": {"monolingual": figures}})
+    names = ["map", "ndcg_at_10", "recall_at_100", "mrr_at_10", "hit_rate_at_1", "complete_at_20"]
+    assert [result.metric_type for result in found[:6]] == names
+
+
 def test_a_new_card_gets_every_figure(results: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "README.md"
     write_model_index(path, [results])

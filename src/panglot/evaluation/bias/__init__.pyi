@@ -2,8 +2,11 @@ from .figures import bias_figures as bias_figures
 from .figures import with_columns as with_columns
 from .peer import kruskal_wallis as kruskal_wallis
 from .peer import peer as peer
+from .preference import Parallel as Parallel
 from .preference import Preference as Preference
 from .preference import own_language_preference as own_language_preference
+from .preference import parallel_preference as parallel_preference
+from .preference import target_language_recall as target_language_recall
 from .readings import READINGS as READINGS
 from .readings import Reading as Reading
 from .shares import exposure as exposure

@@ -10,8 +10,12 @@ import pyarrow as pa
 from panglot.data import Benchmark, FloatArray, IntArray
 from panglot.evaluation.aggregate import ALL
 from panglot.evaluation.bias.peer import kruskal_wallis, peer
-from panglot.evaluation.bias.preference import own_language_preference
-from panglot.evaluation.bias.readings import DEPTH, PATIENCE, TOP
+from panglot.evaluation.bias.preference import (
+    own_language_preference,
+    parallel_preference,
+    target_language_recall,
+)
+from panglot.evaluation.bias.readings import DEPTH, PATIENCE, RECALL, TOP
 from panglot.evaluation.bias.shares import (
     exposure,
     relevant_shares,
@@ -89,17 +93,18 @@ def _rank_columns(benchmark: Benchmark, ranks: Ranks) -> tuple[Columns, npt.NDAr
     language = benchmark.passages.languages[ranks.passage]
     own = language == benchmark.queries.languages[ranks.query]
     start = np.searchsorted(query, np.arange(len(rows)))
-    distance = (np.maximum.reduceat(ranks.in_all, start) - np.minimum.reduceat(ranks.in_all, start)).astype(
-        float
-    )
-    distance[np.bincount(query) < 2] = np.nan
+    worst = np.maximum.reduceat(ranks.in_all, start).astype(float)
+    worst[np.bincount(query) < 2] = np.nan
+    distance = worst - np.minimum.reduceat(ranks.in_all, start)
     preference = own_language_preference(query, ranks.gain, own, ranks.in_all, len(rows))
     fair, tested = peer(query, ranks.gain, language, ranks.in_all, DEPTH, len(rows))
     columns = {
         "rank_distance": distance,
         "rank_distance_normalised": distance / len(benchmark.passages),
+        "max@r": worst,
         "own_language_wins": preference.wins,
         "own_language_doublings": preference.doublings,
+        f"tlr@{RECALL}": target_language_recall(query, own, ranks.in_all, RECALL, len(rows)),
         f"peer@{DEPTH}": fair,
     }
     return columns, tested
@@ -124,13 +129,19 @@ def _list_columns(
             target_exposure(query, ranks.gain, language, pool, PATIENCE, len(rows)),
         ),
     }
-    own = benchmark.queries.languages[rows][:, None]
+    asked = benchmark.queries.languages[rows]
+    own = asked[:, None]
+    parallel = parallel_preference(
+        query, language == asked[query], ranks.in_all, listed[:, 0] == asked, len(rows)
+    )
 
     def excess(name: str) -> Values:
         found, fair = shares[name]
         return np.asarray(np.take_along_axis(found - fair, own, 1)[:, 0])
 
     columns = {
+        "language_preference_rate": parallel.prefers_own,
+        **{f"first_{outcome}": values for outcome, values in parallel.first.items()},
         f"own_language_excess@{TOP}": excess(f"share_distance@{TOP}"),
         "own_language_exposure": excess("exposure_distance"),
         f"peer_nonrelevant@{DEPTH}": _peer_of_the_rest(ranks, rows, top.passage, listed),

@@ -1,4 +1,4 @@
-"""Own-language preference: a passage in the query's language against equally relevant ones in others."""
+"""The query's language against others: among relevant passages, at the first place, and in recall."""
 
 from dataclasses import dataclass
 
@@ -63,3 +63,77 @@ def own_language_preference(
     pairs = per_query(n * m)
     with np.errstate(invalid="ignore"):
         return Preference(per_query(n * m - lost) / pairs, per_query(doublings) / pairs)
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """What a query makes of its relevant passages in its own and in other languages; NaN if it lacks either.
+
+    Attributes:
+        prefers_own: ``(queries,)`` 1 if the first of its relevant passages is in its own language, else 0.
+            The mean is the language preference rate.
+        first: by outcome, ``(queries,)`` 1 if the first passage of all is so, else 0: ``right_own``,
+            ``right_other``, ``wrong_own`` and ``wrong_other``. Right is a relevant passage, own the query's
+            language; one of the four is 1.
+    """
+
+    prefers_own: Values
+    first: dict[str, Values]
+
+
+def parallel_preference(
+    query: IntArray,
+    own: npt.NDArray[np.bool_],
+    rank: IntArray,
+    first_is_own: npt.NDArray[np.bool_],
+    queries: int,
+) -> Parallel:
+    """Split the first passage by relevance and language, for queries with relevant passages in both.
+
+    After Jang, Hong, Moon and Lim 2026 (MLAIRE, arXiv 2605.07249), who have one relevant passage in every
+    language. Here a query counts that has at least one in its own language and one in another, of any level
+    of relevance.
+
+    Args:
+        query: ``(n,)`` number of the query that each relevant passage is for, from 0.
+        own: ``(n,)`` whether the passage is in the query's language.
+        rank: ``(n,)`` its rank in the pool of all languages.
+        first_is_own: ``(queries,)`` whether the passage at rank 1 is in the query's language.
+        queries: how many queries there are.
+    """
+    best = np.full((2, queries), np.inf)  # of other languages, of the own
+    np.minimum.at(best, (own.astype(np.int64), query), rank)
+    others, mine = best
+    known = np.isfinite(best).all(0)
+    right = best.min(0) == 1
+
+    def column(chosen: npt.NDArray[np.bool_]) -> Values:
+        return np.where(known, chosen.astype(np.float64), np.nan)
+
+    first = {
+        "right_own": column(mine == 1),
+        "right_other": column(others == 1),
+        "wrong_own": column(~right & first_is_own),
+        "wrong_other": column(~right & ~first_is_own),
+    }
+    return Parallel(column(mine < others), first)
+
+
+def target_language_recall(
+    query: IntArray, own: npt.NDArray[np.bool_], rank: IntArray, cutoff: int, queries: int
+) -> Values:
+    """TLR@k: the share of a query's relevant passages in other languages that are among the first k of all.
+
+    After Jang et al. 2026 (Shift, arXiv 2606.18801). NaN for queries without such passages, ``(queries,)``.
+
+    Args:
+        query: ``(n,)`` number of the query that each relevant passage is for, from 0.
+        own: ``(n,)`` whether the passage is in the query's language.
+        rank: ``(n,)`` its rank in the pool of all languages.
+        cutoff: k.
+        queries: how many queries there are.
+    """
+    others = np.bincount(query[~own], minlength=queries)
+    found = np.bincount(query[~own], rank[~own] <= cutoff, queries)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(found / others, np.float64)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 TOP = 10  # passages whose languages are counted
 PATIENCE = 0.8  # of the reader whose attention is shared out
+RECALL = 20  # passages in which the translations of an answer are looked for
 DEPTH = 100  # passages of a list that are looked at: deeper ones get 2e-10 of the attention
 
 
@@ -42,6 +43,59 @@ READINGS: dict[str, Reading] = {
         None,
         "The part of the pool that lies between the first and the last translation of an answer; it can be "
         "compared across pools.",
+    ),
+    "max@r": Reading(
+        "Max@R",
+        "worst rank of a query's relevant passages in the pool of all languages, of queries with two or more",
+        "arXiv 2604.05684",
+        None,
+        "How far down a reader has to go to see every translation of an answer; at best it is the number of "
+        "relevant passages.",
+    ),
+    f"tlr@{RECALL}": Reading(
+        f"TLR@{RECALL}",
+        "share of a query's relevant passages in languages other than its own that are among the first "
+        f"{RECALL} passages of all languages",
+        "target-language recall: arXiv 2606.18801",
+        None,
+        f"Higher is better: more answers in other languages are among the first {RECALL} passages.",
+    ),
+    "language_preference_rate": Reading(
+        "language preference rate",
+        "of the queries with relevant passages in their own and in another language: the share in which the "
+        "first relevant passage is in the query's own",
+        "arXiv 2605.07249",
+        None,
+        "Without preference it is the share of the own language among the relevant passages, 1 / L with one "
+        "in each of L languages; 1: a reader always meets the answer in the own language first.",
+    ),
+    "first_right_own": Reading(
+        "first passage right, own language",
+        "of the same queries: the share whose first passage is relevant and in the query's language",
+        "four-way split of the first passage: arXiv 2605.07249",
+        None,
+        "The four shares of the first passage add up to 1.",
+    ),
+    "first_right_other": Reading(
+        "first passage right, other language",
+        "of the same queries: the share whose first passage is relevant and in another language",
+        "arXiv 2605.07249",
+        None,
+        "Right answers that a reader of the query's language alone cannot read.",
+    ),
+    "first_wrong_own": Reading(
+        "first passage wrong, own language",
+        "of the same queries: the share whose first passage is not relevant and in the query's language",
+        "arXiv 2605.07249",
+        None,
+        "Passages whose language may have counted more than their meaning.",
+    ),
+    "first_wrong_other": Reading(
+        "first passage wrong, other language",
+        "of the same queries: the share whose first passage is not relevant and in another language",
+        "arXiv 2605.07249",
+        None,
+        "Errors that a preference for the query's language does not explain.",
     ),
     "own_language_wins": Reading(
         "own language ranks higher",

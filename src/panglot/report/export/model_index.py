@@ -15,7 +15,14 @@ from panglot.report.figures import SETTING_NAMES
 
 FENCE = "---"
 KEY = "model-index"
-NAMES = {"AP": "map", "nDCG": "ndcg", "R": "recall", "RR": "mrr", "Success": "hit_rate"}
+NAMES = {
+    "AP": "map",
+    "nDCG": "ndcg",
+    "R": "recall",
+    "RR": "mrr",
+    "Success": "hit_rate",
+    "Complete": "complete",
+}
 TASK = "sentence-similarity"  # the task that sentence-transformers' models have on the hub
 DIGITS = 5
 
@@ -98,10 +105,26 @@ def write_model_index(
     kept = [result for result in known if _identity(result) not in new]
     called = name or known_name or str(results[0]["model"]["name"]).rstrip("/").rsplit("/", 1)[-1]
     index = eval_results_to_model_index(called, [*kept, *found])
-    block = yaml.safe_dump({KEY: index}, sort_keys=False, allow_unicode=True, width=110)
-    lines = [*_without(head, KEY), *block.splitlines()]
+    lines = _with_field(head, KEY, index)
     with written_whole(card) as part, part.open("w", encoding="utf-8", newline="") as file:
         file.write(newline.join([FENCE, *lines, FENCE, ""]) + body)
+
+
+def with_license(text: str, name: str, card: Path) -> str:
+    """Return the text of a model card with another ``license`` in its front matter; ``card`` is its path."""
+    head, body, newline = _split(text, card)
+    return newline.join([FENCE, *_with_field(head, "license", name), FENCE, ""]) + body
+
+
+def has_license(text: str, card: Path) -> bool:
+    """Say whether the front matter of a model card names a licence."""
+    return any(line.startswith("license:") for line in _split(text, card)[0])
+
+
+def _with_field(head: Sequence[str], key: str, value: object) -> list[str]:
+    """Return lines of YAML with a value for a key at the top; the others stay."""
+    block = yaml.safe_dump({key: value}, sort_keys=False, allow_unicode=True, width=110)
+    return [*_without(head, key), *block.splitlines()]
 
 
 def _identity(result: EvalResult) -> tuple[str, ...]:

@@ -69,7 +69,8 @@ def task_results(
     """
     benchmark = results["benchmark"]
     name = task or str(benchmark["name"])
-    measures = next((list(figures) for figures in results["settings"].values() if figures), [])
+    measured = next((list(figures) for figures in results["settings"].values() if figures), [])
+    measures = [name for name in measured if name.partition("@")[0] in ("AP", *NAMES)]  # those that mteb has
     main = MAIN if MAIN in measures else measures[0] if measures else None
     created = results.get("created")
     return [
@@ -102,7 +103,8 @@ def _subsets(
         return
     for code, by_setting in results["by_language"].items():
         if by_setting.get(setting):
-            yield code, [_with_script(code)], by_setting[setting]
+            figures = {measure: by_setting[setting][measure] for measure in measures}
+            yield code, [_with_script(code)], figures
 
 
 def _scores(

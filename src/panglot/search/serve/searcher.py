@@ -165,7 +165,12 @@ def open_searcher(
         return encoder, model or EMBEDDED, index_texts(encoder, sample.passages, sample.languages)
     index = open_index(place)
     name = model or index.facts.name
-    encoder = load_encoder(name, max_length=index.facts.max_length, trust_remote_code=trust_remote_code)
+    encoder = load_encoder(
+        name,
+        max_length=index.facts.max_length,
+        truncate_dim=index.facts.truncate_dim,
+        trust_remote_code=trust_remote_code,
+    )
     means = own_means(index.facts.name) if index.facts.centring else None
     check_encoder(index, encoder, means)
     searcher = IndexSearcher(index, means)
