@@ -105,6 +105,7 @@ def test_a_model_is_described_by_weights_and_prompts(
         "name": "mine",
         "prompts": {"query": "Q: ", "passage": "P: "},
         "max_length": encoder.max_seq_length,
+        "truncate_dim": None,
         "training": {"steps": 3},
     }
 
