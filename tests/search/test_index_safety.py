@@ -146,7 +146,7 @@ def test_a_full_disk_under_milvus_is_one_sentence(
     pytest.importorskip("milvus_lite")
     from milvus_lite.storage.wal import WAL
 
-    index = make_index(tmp_path / "index", tiny_encoder, "tiny", length=32)
+    index = make_index(tmp_path / "index", tiny_encoder, "tiny", engine="milvus", length=32)
     with monkeypatch.context() as patch:
         patch.setattr(WAL, "write_insert", fails_from_call(2, WAL.write_insert))  # the first: facts
         with pytest.raises(PanglotError, match="the disk is full; free some space"):

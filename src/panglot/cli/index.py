@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LISTED = 10  # names in a sentence
 CHECKED = 20_000  # passages up to which recall is measured by default
+EXACT_UP_TO = 200_000  # passages up to which exact search is the quicker one: docs/results/performance.md
+A_PASSAGE = 1_000  # characters, about
 
 
 def index(
@@ -37,7 +39,10 @@ def index(
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option(help="Engine of a new index: milvus (the default) or exact (NumPy, for small indexes)."),
+        typer.Option(
+            help="Engine of a new index: exact (NumPy) or milvus (Milvus Lite). (default: exact up to about "
+            "200,000 passages)"
+        ),
     ] = None,
     language: Annotated[
         str | None, typer.Option(help="Language of texts that do not name one. (default: detected)")
@@ -156,14 +161,17 @@ def _add(
     candidates = check_languages(among.split(",")) if among else None
     skipped: list[str] = []
     with show.bar("reading", 0) as advance:  # all of it, so that mistakes show before the long work
-        total = 0
-        for _ in read_documents(inputs, language=language, skipped=skipped):
+        total = characters = 0
+        for document in read_documents(inputs, language=language, skipped=skipped):
             total += 1
+            characters += sum(len(section.text) for section in document.sections)
             advance(1)
     if skipped:
         reasons = _listed([sentence.split("; ")[0] for sentence in skipped], "; ")
         show.note(f"{len(skipped):,} files cannot be read and are left out: {reasons}.")
     facts = existing_facts(place)
+    if settings["engine"] is None and facts is None and max(total, characters // A_PASSAGE) > EXACT_UP_TO:
+        settings["engine"] = "milvus"  # a Milvus server has one engine in any case
     name = model or (facts.name if facts is not None else "multilingual-e5-small")
     if facts is not None:
         for setting in ("max_length", "truncate_dim"):

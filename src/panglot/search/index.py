@@ -103,7 +103,7 @@ def make_index(
         place: a folder, or the address of a Milvus server; see ``open_engine``.
         model: that encodes.
         name: by which the model can be loaded.
-        engine: ``milvus`` or ``exact``.
+        engine: of a new index: ``exact`` (the default) or ``milvus``; see ``open_engine``.
         length: tokens in a passage, at most; None: what the index has, else 256 or what the model reads.
         means: the model's language means, to be taken away from all vectors.
 
