@@ -28,7 +28,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     outcome = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
     assert outcome.exit_code == 0
-    return outcome.output
+    return outcome.stdout  # a warning may stand in the other stream
 
 
 def said(*arguments: str) -> str:
