@@ -162,7 +162,8 @@ def test_a_part_that_is_no_table_is_named(tmp_path: Path) -> None:
 
 
 def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PanglotError, match=r"none\.toml: no such recipe; check the path"):
+    known = "check the path, or use one of multilingual-e5-small, paper/labse, paper/xlm-r"
+    with pytest.raises(PanglotError, match=rf"none\.toml: no such recipe; {known}"):
         read_recipe(tmp_path / "none.toml", {})
 
 
@@ -237,3 +238,23 @@ def test_old_names_of_settings_are_read(tmp_path: Path) -> None:
     read = read_recipe(path, {"training.warmup": 0.2})
     assert (read.loss.temperature, read.training.eval_steps) == (0.07, 5)
     assert (read.training.embedding_update, read.training.warmup_ratio) == ("dense", 0.2)
+
+
+@pytest.mark.parametrize("name", ["paper/xlm-r", "paper/labse"])
+def test_the_papers_settings_are_a_recipe_of_the_package(name: str) -> None:
+    """Batches of 100, alpha 0.5, a rate of 3e-5, weight decay 0.01, a cosine schedule, nine languages."""
+    recipe = read_recipe(Path(name), {})
+    assert (recipe.batches.strategy, recipe.batches.alpha, recipe.batches.size) == ("hybrid", 0.5, 100)
+    how = recipe.training
+    assert (how.learning_rate, how.weight_decay, how.lr_scheduler_type) == (3e-5, 0.01, "cosine")
+    assert recipe.data.languages is not None
+    assert len(recipe.data.languages) == 9
+    assert not {"el", "vi"} & set(recipe.data.languages)  # unseen languages of XQuAD-R
+
+
+def test_a_recipe_of_the_package_says_what_is_tested_for_its_model() -> None:
+    recipe = read_recipe(Path("multilingual-e5-small"), {})
+    own = read_recipe(None, {})
+    assert recipe.batches == own.batches
+    assert recipe.loss == own.loss
+    assert recipe.training.model_copy(update={"bf16": own.training.bf16}) == own.training

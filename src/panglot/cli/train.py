@@ -15,7 +15,11 @@ from panglot.errors import PanglotError
 
 def train(
     recipe: Annotated[
-        Path | None, typer.Argument(help="Recipe (TOML). Options override its settings.")
+        Path | None,
+        typer.Argument(
+            help="Recipe: a TOML file, or multilingual-e5-small, paper/xlm-r or paper/labse. "
+            "Options override its settings."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Write the model, its card and its log into this folder. (required)")
@@ -100,7 +104,7 @@ def train(
 
       panglot train --pairs pairs.jsonl.gz --output runs/hybrid
 
-      panglot train recipes/multilingual-e5-small.toml --set batches.alpha=0.3 --output runs/alpha-0.3
+      panglot train multilingual-e5-small --pairs pairs.jsonl --set batches.alpha=0.3 --output runs/alpha-0.3
 
     Ctrl-C writes a checkpoint and stops. The same command with --resume continues, and gives exactly the
     weights of an uninterrupted run.

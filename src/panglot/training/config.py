@@ -22,6 +22,7 @@ from panglot.errors import PanglotError
 from panglot.evaluation.measures import parse_measure
 from panglot.parse import parse_toml, read_toml, what_is_wrong
 
+BUNDLED = Path(__file__).with_name("defaults")  # recipes of the package, by their names
 BEST = "AP"  # the mean over the three settings
 SETTINGS = ("monolingual", "crosslingual", "multilingual")
 RANK_DISTANCE = "rank_distance"
@@ -269,13 +270,16 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
     Paths of pairs in a file are relative to that file. What neither says is as tested for the model (see
     ``known_settings``), else as the class has it.
 
+    Args:
+        path: of the file, or the name of a recipe of the package, such as ``paper/xlm-r``.
+        overrides: settings by name.
+
     Raises:
         PanglotError: the file is missing or broken, or a setting is unknown or out of bounds.
     """
     values: dict[str, Any] = {}
     if path is not None:
-        if not path.is_file():
-            raise PanglotError(f"{path}: no such recipe; check the path.")
+        path = _recipe_file(path)
         values = read_toml(path)
         values = renamed(values)
         data = values.get("data")
@@ -285,15 +289,25 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
     named = (
         overrides.get("model.name") or (model.get("name") if isinstance(model, dict) else None) or EMBEDDED
     )
-    _lay_over(
-        copy.deepcopy(values), overrides, str(path or "")
-    )  # what is wrong is said before torch is loaded
+    _lay_over(copy.deepcopy(values), overrides, str(path or ""))  # refuses mistakes before torch is loaded
     tested = {
         key: value
         for key, value in known_settings(str(named)).items()
         if key not in overrides and not _has(values, key)
     }
     return _lay_over(values, tested | dict(overrides), str(path or ""))
+
+
+def _recipe_file(path: Path) -> Path:
+    """Return the file itself, or the recipe of the package that has this name."""
+    if path.is_file():
+        return path
+    bundled = {
+        str(file.relative_to(BUNDLED).with_suffix("")): file for file in sorted(BUNDLED.rglob("*.toml"))
+    }
+    if (name := path.as_posix().removesuffix(".toml")) in bundled:
+        return bundled[name]
+    raise PanglotError(f"{path}: no such recipe; check the path, or use one of {', '.join(bundled)}.")
 
 
 def known_settings(model: str) -> dict[str, Any]:
