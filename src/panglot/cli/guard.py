@@ -109,11 +109,17 @@ def check_commands(app: typer.Typer) -> None:
 
 
 class Notes(logging.Handler):
-    """Prints what the library logs as notes."""
+    """Prints what the library logs as notes, each once: a folder is read twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a message as a note."""
-        show.note(record.getMessage())
+        if (sentence := record.getMessage()) not in self._said:
+            self._said.add(sentence)
+            show.note(sentence)
 
 
 @contextlib.contextmanager

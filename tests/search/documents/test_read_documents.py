@@ -123,11 +123,11 @@ def test_bad_rows_are_named(rows: list[Any], message: str, tmp_path: Path) -> No
 
 def test_bad_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "x.md").write_bytes("Wörter".encode("latin-1"))
-    (tmp_path / "x.pdf").write_bytes(b"%PDF")
+    (tmp_path / "x.xls").write_bytes(b"%PDF")
     (tmp_path / "empty").mkdir()
     for name, message in {
         "x.md": "is not UTF-8; save",
-        "x.pdf": "no known kind of file",
+        "x.xls": "no known kind of file",
         "none.jsonl": "no such file",
         "empty": "has no text, Markdown or HTML in it",
     }.items():

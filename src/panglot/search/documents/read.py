@@ -1,6 +1,8 @@
 """Files and folders, read into documents."""
 
 import codecs
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from panglot.files import as_shown, check_file, read_whole
 from panglot.languages import check_language, language_code
 from panglot.search.documents.document import Document, is_text, short_digest
 from panglot.search.documents.markup import declared_charset, parse_html, parse_markdown, parse_text
+from panglot.search.documents.office import LIBRARIES, MISSING, parse_office, readable
 from panglot.search.documents.rows import pairs_documents, row_documents
 
 TEXTS = {
@@ -20,6 +23,8 @@ TEXTS = {
     **dict.fromkeys((".md", ".markdown", ".mdown"), parse_markdown),
     **dict.fromkeys((".html", ".htm", ".xhtml"), parse_html),
 }
+LOG = logging.getLogger("panglot")
+LISTED = 5  # kinds of files in a sentence
 LONGEST_ID = 256  # bytes; passages add a number
 HEAD = 4096  # bytes of a page in which its encoding is declared
 MARKS = {
@@ -46,7 +51,8 @@ def read_documents(
 ) -> Iterator[Document]:
     """Read documents from files and folders, one after the other.
 
-    Folders are looked through for text, Markdown and HTML; a document's id is then its path in the folder.
+    Folders are looked through for text, Markdown, HTML, and with the extra ``documents`` PDF and Word files;
+    a document's id is then its path in the folder.
     Files of rows (JSONL, CSV, TSV, Parquet, also compressed) have a text in ``text`` (or ``passage``,
     ``contents``, ``content``, ``body``), and may have ``id``, ``title``, ``language`` and more columns, which
     are kept as metadata; a row without an id gets one made of its text. Files of pairs, with queries and
@@ -94,23 +100,30 @@ def _read(source: str | Path, skipped: list[str] | None) -> Iterator[Document]:
         yield from _folder(path, skipped)
         return
     kind = _kind(path)
-    if kind in TEXTS:
+    if kind in TEXTS or kind in LIBRARIES:
         yield _text_file(path, path.name)
     elif kind in READERS:
         yield from _checked(row_documents(path, kind))
     else:
         check_file(path)
         raise PanglotError(
-            f"{path}: no known kind of file; use a folder, .txt, .md, .html, .jsonl, .csv, .tsv or .parquet."
+            f"{path}: no known kind of file; use a folder, .txt, .md, .html, .pdf, .docx, .jsonl, .csv, "
+            ".tsv or .parquet."
         )
 
 
 def _folder(folder: Path, skipped: list[str] | None) -> Iterator[Document]:
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and _wanted(file, folder))
+    found = sorted(file for file in folder.rglob("*") if file.is_file() and _wanted(file, folder))
+    files = [file for file in found if _kind(file) in TEXTS or readable(_kind(file))]
+    others = Counter(_kind(file) or "no ending" for file in found) - Counter(map(_kind, files))
+    if others and files:
+        kinds = ", ".join(f"{kind} {count:,}" for kind, count in others.most_common(LISTED))
+        fix = f"; {MISSING}" if others.keys() & LIBRARIES.keys() else ""
+        LOG.warning("%s: skipped %s files of other kinds (%s)%s.", folder, f"{others.total():,}", kinds, fix)
     if not files:
         raise PanglotError(
-            f"{folder}: has no text, Markdown or HTML in it; name files of rows (JSONL, CSV, Parquet) "
-            "one by one."
+            f"{folder}: has no text, Markdown or HTML in it, and no PDF or Word file that can be read "
+            f"({MISSING}); name files of rows (JSONL, CSV, Parquet) one by one."
         )
     for file in files:
         try:
@@ -127,13 +140,17 @@ def _kind(path: Path) -> str:
 
 def _wanted(file: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return not hidden and _kind(file) in TEXTS
+    return not hidden
 
 
 def _text_file(path: Path, name: str) -> Document:
     kind = _kind(path)
     where = as_shown(path)
-    parsed = TEXTS[kind](_decoded(read_whole(path), where, is_page=TEXTS[kind] is parse_html))
+    content = read_whole(path)
+    if kind in TEXTS:
+        parsed = TEXTS[kind](_decoded(content, where, is_page=TEXTS[kind] is parse_html))
+    else:
+        parsed = parse_office(kind, content, where)
     language = None if parsed.language is None else language_code(parsed.language)
     shown = as_shown(name)
     return Document(_file_id(name), parsed.sections, parsed.title, language, where, {"path": shown}, where)
