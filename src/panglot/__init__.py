@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from panglot.evaluation import compare_results
     from panglot.evaluation import load_results as load_results
     from panglot.evaluation.run import evaluate as evaluate
+    from panglot.report.export import mteb_tasks as mteb_tasks
     from panglot.search import mine_negatives as mine_negatives
     from panglot.training import TrainingConfig as TrainingConfig
     from panglot.training import train as train
@@ -50,6 +51,7 @@ _HOMES = {
     "load_results": "evaluation",
     "make_sampler": "batches",
     "mine_negatives": "search",
+    "mteb_tasks": "report.export",
     "pairs_from_benchmark": "data",
     "sample_benchmark": "data",
     "sample_pairs": "data",

@@ -1,6 +1,7 @@
 """Hybrid batches as a data set: the rows, and what trainers of sentence-transformers make of them."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import torch
 from accelerate import skip_first_batches  # type: ignore[import-untyped]
 from accelerate.data_loader import prepare_data_loader  # type: ignore[import-untyped]
 from sentence_transformers import (
+    MultiVectorEncoder,
+    MultiVectorEncoderTrainer,
+    MultiVectorEncoderTrainingArguments,
     SentenceTransformer,
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
@@ -16,6 +20,7 @@ from sentence_transformers import (
     SparseEncoderTrainer,
     SparseEncoderTrainingArguments,
 )
+from sentence_transformers.multi_vector_encoder.losses import MultiVectorMultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.losses import CachedMultipleNegativesRankingLoss
 from sentence_transformers.sparse_encoder.losses import SparseMultipleNegativesRankingLoss, SpladeLoss
 from sentence_transformers.sparse_encoder.modules import MLMTransformer, SpladePooling
@@ -213,10 +218,9 @@ def test_the_loss_gets_the_batches_and_a_resumed_run_the_right_one(
     assert seen.steps == expected[2:]
 
 
-def test_a_sparse_encoder_trains_on_the_batches(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "masked"
-    BertForMaskedLM.from_pretrained(tiny_checkpoint).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(tiny_checkpoint).save_pretrained(folder)
+def splade(checkpoint: Path, folder: Path) -> tuple[Any, Any, Any, Any]:
+    BertForMaskedLM.from_pretrained(checkpoint).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(checkpoint).save_pretrained(folder)
     model = SparseEncoder(modules=[MLMTransformer(str(folder)), SpladePooling("max")], device="cpu")
     loss = SpladeLoss(
         model,
@@ -224,13 +228,27 @@ def test_a_sparse_encoder_trains_on_the_batches(tiny_checkpoint: Path, tmp_path:
         document_regularizer_weight=3e-5,
         query_regularizer_weight=5e-5,
     )
+    return model, loss, SparseEncoderTrainer, SparseEncoderTrainingArguments
+
+
+def late_interaction(checkpoint: Path, _: Path) -> tuple[Any, Any, Any, Any]:
+    model = MultiVectorEncoder(str(checkpoint), device="cpu")
+    loss = MultiVectorMultipleNegativesRankingLoss(model)
+    return model, loss, MultiVectorEncoderTrainer, MultiVectorEncoderTrainingArguments
+
+
+@pytest.mark.parametrize("make", [splade, late_interaction])
+def test_models_that_panglot_does_not_train_train_on_the_batches(
+    make: Callable[..., tuple[Any, Any, Any, Any]], tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    model, loss, trainer_class, arguments = make(tiny_checkpoint, tmp_path / "masked")
     seen = Recorded(loss)
-    trainer = SparseEncoderTrainer(
+    trainer = trainer_class(
         model=model,
-        args=SparseEncoderTrainingArguments(
+        args=arguments(
             str(tmp_path / "run"),
             per_device_train_batch_size=SIZE,
-            max_steps=1,
+            max_steps=2,
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
@@ -240,5 +258,5 @@ def test_a_sparse_encoder_trains_on_the_batches(tiny_checkpoint: Path, tmp_path:
         loss=loss,
     )
     trainer.train()
-    assert seen.steps == [tokens(model, drawn()[0], {})]
+    assert seen.steps == [tokens(model, batch, {}) for batch in drawn()[:2]]
     assert trainer.state.log_history[-1]["train_loss"] > 0

@@ -35,6 +35,7 @@ MISTAKES = {
     "serve --index missing": "missing",
     "encode ./missing --output store": "./missing",
     "centre ./missing --pairs sample --output means": "./missing",
+    "push missing-folder me/hybrid": "missing-folder",
     "average ./missing ./other --output mean": "./missing",
 }
 

@@ -285,6 +285,14 @@ def test_means_with_other_prompts_are_refused(
         check_means(means, tiny_encoder)
 
 
+def test_means_of_whole_embeddings_are_refused_where_these_are_cut(
+    tiny_encoder: SentenceTransformer, means: LanguageMeans
+) -> None:
+    tiny_encoder.truncate_dim = 8
+    with pytest.raises(PanglotError, match=r"means have 32 dimensions, .* cut to 8"):
+        check_means(means, tiny_encoder)
+
+
 def test_a_folder_without_means_is_told(tmp_path: Path) -> None:
     assert not holds_language_means(tmp_path)
     with pytest.raises(PanglotError, match=r"language_means\.safetensors: there are no language means"):

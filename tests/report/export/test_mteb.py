@@ -1,6 +1,7 @@
 """mteb's files: their layout, names of measures, and a mean that is panglot's."""
 
 import json
+import sys
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from panglot import mteb_tasks
 from panglot.errors import PanglotError
 from panglot.report.export import task_results, write_mteb
 
@@ -110,3 +112,9 @@ def test_mteb_itself_reads_them(results: dict[str, Any], tmp_path: Path) -> None
         setting = found.task_name.removeprefix("sample-")
         scores = [score["main_score"] for score in found.scores["test"]]
         assert np.mean(scores) == pytest.approx(results["settings"][setting]["nDCG@10"], abs=1e-6)
+
+
+def test_tasks_without_mteb_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mteb", None)  # importing it is an error
+    with pytest.raises(PanglotError, match="mteb is not installed"):
+        mteb_tasks("sample")

@@ -6,5 +6,14 @@ TREC runs and qrels are written by the evaluation itself, which has the rankings
 from panglot.report.export.hub import names_licence, push_model
 from panglot.report.export.model_index import eval_results, write_model_index
 from panglot.report.export.mteb import task_results, write_mteb
+from panglot.report.export.tasks import mteb_tasks
 
-__all__ = ["eval_results", "names_licence", "push_model", "task_results", "write_model_index", "write_mteb"]
+__all__ = [
+    "eval_results",
+    "mteb_tasks",
+    "names_licence",
+    "push_model",
+    "task_results",
+    "write_model_index",
+    "write_mteb",
+]

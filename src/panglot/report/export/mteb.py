@@ -99,12 +99,12 @@ def _subsets(
             for y in row:
                 if y != x:
                     figures = {measure: matrix[measure][x][y] for measure in measures}
-                    yield f"{x}-{y}", [_with_script(x), _with_script(y)], figures
+                    yield f"{x}-{y}", [with_script(x), with_script(y)], figures
         return
     for code, by_setting in results["by_language"].items():
         if by_setting.get(setting):
             figures = {measure: by_setting[setting][measure] for measure in measures}
-            yield code, [_with_script(code)], figures
+            yield code, [with_script(code)], figures
 
 
 def _scores(
@@ -120,7 +120,7 @@ def _called(measure: str) -> str:
     return f"{NAMES[name]}_at_{cut}" if cut else "map"
 
 
-def _with_script(code: str) -> str:
+def with_script(code: str) -> str:
     """Return a language as mteb writes it: ``deu-Latn`` for ``de``."""
     return f"{langcodes.Language.get(code, normalize=False).to_alpha3()}-{script(code)}"
 
