@@ -20,7 +20,7 @@ quickstart: install
 
 # two workers of one thread each: threads of several processes wait for each other
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: install
 	$(BIN)/ruff check src tests benchmarks docs/hooks.py

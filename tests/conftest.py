@@ -19,6 +19,32 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from panglot.data import Benchmark, Texts, sample_pairs
 
+# Files that take longest, first: a worker that begins one last would leave the other idle.
+LONGEST = (
+    "training/test_launch.py",
+    "cli/test_quickstart_command.py",
+    "training/test_two_processes.py",
+    "test_tutorial.py",
+    "training/test_train.py",
+    "experiments/test_experiment_questions.py",
+    "evaluation/test_zero_shot.py",
+    "experiments/test_sweep.py",
+    "test_readme.py",
+    "search/serve/test_api.py",
+    "encoders/test_distributed.py",
+    "experiments/test_cost.py",
+    "cli/test_malformed.py",
+    "cli/test_mine_command.py",
+    "training/test_resume.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    tests = Path(__file__).parent
+    place = {tests / name: k for k, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, shared_folder: Path) -> Iterator[None]:

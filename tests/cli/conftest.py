@@ -1,6 +1,7 @@
 """The command line, run in this process."""
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ class Outcome:
 def panglot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     """Run ``panglot ARGUMENTS...`` on a wide screen."""
     monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr("panglot.progress.WAIT", math.inf)  # a slow machine prints no more than a fast one
     disable_progress_bar()  # type: ignore[no-untyped-call]  # main is too late once it is imported
 
     def run(*arguments: str | Path) -> Outcome:

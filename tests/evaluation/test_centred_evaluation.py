@@ -37,7 +37,8 @@ def embeddings() -> Floats:
 
 
 @pytest.fixture
-def encoded(monkeypatch: pytest.MonkeyPatch, embeddings: Floats) -> None:
+def encoded(monkeypatch: pytest.MonkeyPatch, tiny_encoder: SentenceTransformer, embeddings: Floats) -> None:
+    monkeypatch.setattr(tiny_encoder, "get_embedding_dimension", lambda: embeddings.shape[1])
     module = import_module("panglot.evaluation.run")  # the package's name for it is the function's
     monkeypatch.setattr(module, "encode", lambda *_, **__: embeddings)
 
