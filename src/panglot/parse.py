@@ -45,7 +45,7 @@ def parse_json(
     """Return what JSON says.
 
     Args:
-        content: at most so many bytes as memory can take ten times.
+        content: bytes or text; parsing takes about ten times its size in memory.
         where: the file.
         line: of the file that the content is; None: it is the whole file.
         fix: what helps, as the end of a sentence.

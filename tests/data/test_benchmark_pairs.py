@@ -1,5 +1,6 @@
 """Pairs made into a benchmark, and a benchmark made into pairs."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from panglot.data import (
     pairs_from_benchmark,
     pairs_from_rows,
 )
+from panglot.data.catalogue.bundled import read_pairs_file
 
 Make = Callable[..., Benchmark]
 
@@ -222,15 +224,16 @@ def test_no_text_of_lareqa_stands_in_two_groups(shared_data: Path, name: str, qu
 
 
 def test_items_that_share_a_passage_id_are_left_out_with_a_note_or_kept(
-    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     lines = [
         row("a", "en", "The baker bakes. The cook cooks.", "p"),
         row("b", "en", "The cook cooks.", "p"),
         row("c", "en", "Water.", "q"),
     ]
-    pairs = pairs_from_rows(lines, "mine")
-    assert len(benchmark_from_pairs(pairs).queries) == 2
-    assert "mine: 1 of 3 items share a passage id" in caplog.messages[0]
-    assert len(benchmark_from_pairs(pairs, every_item=True).queries) == 3
+    path = tmp_path / "mine.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    assert len(read_pairs_file(path).queries) == 2
+    assert "1 of 3 items share a passage id" in caplog.messages[0]
+    assert len(read_pairs_file(path, every_item=True).queries) == 3
     assert len(caplog.messages) == 1

@@ -142,6 +142,7 @@ def evaluate(
     of_pairs: dict[str, Any] = {"columns": parse_columns(column)} if column else {}
     if every_item:
         of_pairs["every_item"] = True
+    _refuse({"--store": store} if of_pairs else {}, "panglot encode takes no --column and no --every-item")
     chosen = load_data(benchmark, data, candidate_text, codes, split, **of_pairs)
     whole = {
         "--store": store,

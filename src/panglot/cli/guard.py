@@ -22,8 +22,8 @@ DEBUG = "PANGLOT_DEBUG"
 OUTPUTS = ("output", "assets", "runs", "export", "card")  # options that are written to
 LARGEST = 2**31 - 1  # of a whole number in an option
 REPORT = (
-    "This is an error in panglot; please report it with what 'panglot --debug ...' shows, "
-    "where you got panglot from (see CONTRIBUTING.md)."
+    "This is an error in panglot. Please report it to the place where you got panglot, with the output of "
+    "'panglot --debug ...'."
 )
 NO_MEMORY = "not enough memory; use smaller batches, a smaller model or fewer texts."
 
@@ -35,9 +35,13 @@ class CheckedCommand(TyperCommand):
         """Refuse options without a value: ``Path("")`` would be the current folder."""
         for before, word in itertools.pairwise(["", *args]):
             name = before if not word else word.removesuffix("=")
-            if name.startswith("--") and (not word or word.endswith("=")) and "=" not in name:
+            if name in self._with_values() and (not word or word.endswith("=")):
                 raise PanglotError(f"{name}: is empty; give it a value.")
         return super().parse_args(ctx, args)
+
+    def _with_values(self) -> set[str]:
+        """Return the options that take a value."""
+        return {name for param in self.params if not getattr(param, "is_flag", False) for name in param.opts}
 
     def invoke(self, ctx: Any) -> Any:
         """Check the values, then run the command."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LISTED = 10  # names in a sentence
 CHECKED = 20_000  # passages up to which recall is measured by default
-EXACT_UP_TO = 200_000  # passages up to which exact search is the quicker one: docs/results/performance.md
+EXACT_UP_TO = 200_000  # passages; a question takes 15 ms there (docs/guides/search.md)
 A_PASSAGE = 1_000  # characters, about
 
 

@@ -11,7 +11,7 @@ from panglot.data.index import IntArray
 from panglot.data.pairs import ParallelPairs, pairs_from_table
 from panglot.data.pairs_files.read import SCHEMA
 from panglot.data.text_column import TitledTexts, first_twice, pick
-from panglot.errors import PanglotError, leave_out
+from panglot.errors import PanglotError
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ def benchmark_from_pairs(
     """Make a benchmark of (held-out) parallel pairs: each query looks for its passage in every language.
 
     Of items that share a passage id only the first is taken, since the text of one may contain the other's;
-    a note says how many are left out. ``every_item`` takes all of them. Passages that are equal in one
-    language are one passage (see ``equality``). Items that share an equal query in any language are right
+    ``every_item`` takes all of them. Passages that are equal in one language are one passage (see
+    ``equality``). Items that share an equal query in any language are right
     answers to each other's queries, and so are the translations of equal passages.
     """
     index = pairs.index
@@ -138,11 +138,6 @@ def benchmark_from_pairs(
     if not every_item:
         _, firsts = np.unique(index.groups_of(np.arange(len(pairs))), return_index=True)
         chosen = pairs.select(items=np.sort(firsts))
-    if len(chosen) < len(pairs):
-        leave_out(
-            f"{pairs.name}: {len(pairs) - len(chosen):,} of {len(pairs):,} items share a passage id with "
-            "another item and are left out; --every-item (every_item=True) takes them."
-        )
     index = chosen.index
     item = np.repeat(np.arange(index.items), np.diff(index.item_offsets))
     rows = np.arange(index.entries) if index.entry_row is None else index.entry_row

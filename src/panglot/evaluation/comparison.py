@@ -34,7 +34,7 @@ from panglot.evaluation.significance import (
 )
 
 ALPHA = 0.05
-LESS_IS_BETTER = (DISTANCE, "max@r")
+LESS_IS_BETTER = (DISTANCE, f"{DISTANCE}_normalised", "max@r")
 AGAINST = ("baseline", "difference", "difference_low", "difference_high", "effect", "p")
 FIGURE = ["measure", "family", "group", "setting"]
 Pairs = Sequence[tuple[str, str]]

@@ -26,6 +26,7 @@ class _Model(TypedDict):
     sha256: str | None
     prompts: NotRequired[dict[str, str] | None]
     max_length: NotRequired[Count | None]
+    truncate_dim: NotRequired[Count | None]
     training: NotRequired[Training | None]
     precision: NotRequired[str]
     centring: NotRequired[dict[str, Any] | None]

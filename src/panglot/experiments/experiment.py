@@ -44,7 +44,7 @@ NAMES = ("low-resource", "scaling", "unseen-languages", "baselines", "domain-shi
 
 
 class Experiment(Part):
-    """What a recipe in ``recipes/experiments`` says.
+    """What a recipe of an experiment says.
 
     Attributes:
         question: which of ``NAMES`` it asks, or ``strategies``.

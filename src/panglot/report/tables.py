@@ -117,7 +117,7 @@ def texts(
         value: the column.
         form: how a figure is written.
         times: by which figures are multiplied.
-        less_is_better: what a verdict means. (default: true of rank distance)
+        less_is_better: what a verdict means. (default: true of ``LESS_IS_BETTER``)
     """
     low, high = (end if value == "value" else f"{value}_{end}" for end in ("low", "high"))
     found = []

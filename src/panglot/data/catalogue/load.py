@@ -45,6 +45,7 @@ TRAINING = {
     "mr_tydi_train": "panglot.data.catalogue.training:mr_tydi_rows",
 }
 OPTION_WORDS = {"split": "split", "candidate_text": "kind of candidate"}
+PAIRS_FLAGS = {"columns": "--column", "every_item": "--every-item"}
 
 
 def load_benchmark(
@@ -134,4 +135,6 @@ def _check_options(name: str, options: dict[str, Any], taken: set[str]) -> None:
             if option in OPTION_WORDS:
                 flag = "--" + option.replace("_", "-")
                 raise PanglotError(f"benchmark '{name}' has one {OPTION_WORDS[option]}; leave {flag} out.")
+            if option in PAIRS_FLAGS:
+                raise PanglotError(f"{PAIRS_FLAGS[option]} is for --benchmark pairs alone; leave it out.")
             raise PanglotError(f"benchmark '{name}' has no option '{option}'.")

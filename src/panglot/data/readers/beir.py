@@ -53,7 +53,8 @@ def read_beir(
         raise PanglotError(f"{name} has no language '{unknown[0]}'; it has {language}.")
     parts = [path.parent for path in files_of(folder, "*/corpus.jsonl", "*/corpus.jsonl.gz")]
     if parts and not _found(folder, "corpus"):
-        return _suite(name, [_read(part, part.name, split, language, partial_corpus) for part in parts])
+        shared = (split, language, partial_corpus, exclude_own_id)
+        return _suite(name, [_read(part, part.name, *shared) for part in parts])
     return _read(folder, name, split, language, partial_corpus, exclude_own_id)
 
 

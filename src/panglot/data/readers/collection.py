@@ -152,8 +152,14 @@ def _rows(judged: Judged, passages: Texts, partial_corpus: bool) -> tuple[IntArr
 def _without_own(
     judged: Judged, passages: Texts, query: IntArray, passage: IntArray, gains: IntArray
 ) -> tuple[IntArray, IntArray, IntArray]:
-    """Take passages that have a judged query's own id out of that query's pool, by a gain below 0."""
+    """Take passages that have a judged query's own id out of that query's pool, by a gain below 0.
+
+    One that is judged relevant stays: the judges meant it.
+    """
     asked = np.unique(query)
+    ids = np.array([judged.queries[k].id for k in query], object)
+    kept = (gains > 0) | (ids != np.array([passages.ids[k] for k in passage], object))
+    query, passage, gains = query[kept], passage[kept], gains[kept]
     own = find(passages.ids, [judged.queries[k].id for k in asked])
     known = set(zip(query.tolist(), passage.tolist(), strict=True))
     new = [

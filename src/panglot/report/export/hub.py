@@ -50,7 +50,7 @@ def push_model(
         the address of the commit.
 
     Raises:
-        PanglotError: no finished model, not a name of a repository, results of other models, or the hub
+        PanglotError: no finished model, not a name of a repository, results of several models, or the hub
             refuses or cannot be reached.
     """
     folder = Path(folder)

@@ -10,7 +10,7 @@ from panglot.search.documents.document import Section
 from panglot.search.documents.markup import Parsed
 
 LIBRARIES = {".pdf": "pypdf", ".docx": "docx"}
-MISSING = "pip install 'panglot[documents]' reads PDF and Word files"
+MISSING = "pip install 'panglot[documents]' to read PDF and Word files"
 
 
 def readable(kind: str) -> bool:
@@ -57,7 +57,10 @@ def parse_office(kind: str, content: bytes, where: str) -> Parsed:
     if not readable(kind):
         raise PanglotError(f"{where}: is a {kind} file; {MISSING}.")
     try:
-        return PARSERS[kind](content)
+        parsed = PARSERS[kind](content)
+        for text in (parsed.title, *(part for section in parsed.sections for part in vars(section).values())):
+            text.encode()  # half a character, which no index can keep, is an error here
+        return parsed
     except Exception as error:  # each library, and zip and XML below them, raise their own
         what = str(error).strip() or type(error).__name__
         raise PanglotError(f"{Path(where)}: cannot be read as {kind} ({what}); save it again.") from error

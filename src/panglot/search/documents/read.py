@@ -113,7 +113,11 @@ def _read(source: str | Path, skipped: list[str] | None) -> Iterator[Document]:
 
 
 def _folder(folder: Path, skipped: list[str] | None) -> Iterator[Document]:
-    found = sorted(file for file in folder.rglob("*") if file.is_file() and _wanted(file, folder))
+    found = sorted(
+        file
+        for file in folder.rglob("*")
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )
     files = [file for file in found if _kind(file) in TEXTS or readable(_kind(file))]
     others = Counter(_kind(file) or "no ending" for file in found) - Counter(map(_kind, files))
     if others and files:
@@ -136,11 +140,6 @@ def _folder(folder: Path, skipped: list[str] | None) -> Iterator[Document]:
 
 def _kind(path: Path) -> str:
     return Path(path.name.removesuffix(".gz").removesuffix(".zst")).suffix.lower()
-
-
-def _wanted(file: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return not hidden
 
 
 def _text_file(path: Path, name: str) -> Document:
