@@ -187,7 +187,7 @@ def test_nothing_outside_a_folder_is_copied(
 @pytest.mark.parametrize(
     ("error", "code", "sentence"),
     [
-        (ValueError("odd\nmore"), 1, "ValueError: odd. This is an error in panglot; please report it"),
+        (ValueError("odd\nmore"), 1, "ValueError: odd. This is an error in panglot. Please report it"),
         (OSError(28, "No space left on device", "/x"), 2, "/x: the disk is full"),
         (OSError(5, "Input/output error", "/x"), 2, "/x: Input/output error"),
         (MemoryError(), 2, "not enough memory"),
