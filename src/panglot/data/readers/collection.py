@@ -156,21 +156,15 @@ def _without_own(
 
     One that is judged relevant stays: the judges meant it.
     """
-    asked = np.unique(query)
-    ids = np.array([judged.queries[k].id for k in query], object)
-    kept = (gains > 0) | (ids != np.array([passages.ids[k] for k in passage], object))
-    query, passage, gains = query[kept], passage[kept], gains[kept]
+    asked, at = np.unique(query, return_inverse=True)
     own = find(passages.ids, [judged.queries[k].id for k in asked])
-    known = set(zip(query.tolist(), passage.tolist(), strict=True))
-    new = [
-        pair for pair in zip(asked.tolist(), own.tolist(), strict=True) if pair[1] >= 0 and pair not in known
-    ]
-    added = np.array(new, np.int64).reshape(-1, 2)
-    less = np.full(len(new), -1, np.int64)
+    of_own = passage == own[at]
+    kept, new = ~of_own | (gains > 0), own >= 0
+    new[at[of_own & kept]] = False
     return (
-        np.concatenate([query, added[:, 0]]),
-        np.concatenate([passage, added[:, 1]]),
-        np.concatenate([gains, less]),
+        np.concatenate([query[kept], asked[new]]),
+        np.concatenate([passage[kept], own[new]]),
+        np.concatenate([gains[kept], np.full(int(new.sum()), -1)]),
     )
 
 
