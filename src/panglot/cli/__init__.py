@@ -100,6 +100,10 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     sys.argv[1:] = [_renamed(word) for word in sys.argv[1:]]
-    logging.getLogger("panglot").addHandler(guard.Notes())
-    with guard.one_sentence():
-        app()
+    log, notes = logging.getLogger("panglot"), guard.Notes()
+    log.addHandler(notes)
+    try:
+        with guard.one_sentence():
+            app()
+    finally:
+        log.removeHandler(notes)

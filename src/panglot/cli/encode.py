@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import TruncateDim
 
 
 def encode(
@@ -51,13 +52,7 @@ def encode(
     max_length: Annotated[
         int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
     ] = None,
-    truncate_dim: Annotated[
-        int | None,
-        typer.Option(
-            help="Cut embeddings to this many dimensions, for models trained with loss.matryoshka_dims. "
-            "(default: all)"
-        ),
-    ] = None,
+    truncate_dim: TruncateDim = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster.")] = False,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")

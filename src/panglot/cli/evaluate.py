@@ -8,6 +8,7 @@ import typer
 
 from panglot.cli import show
 from panglot.cli.centre import means_for
+from panglot.cli.options import Column, EveryItem, TruncateDim, of_pairs
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -56,14 +57,8 @@ def evaluate(
     candidate_text: Annotated[
         str | None, typer.Option(help="Passages of LAReQA: sentence (the default) or sentence+context.")
     ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(help="Column of a field of --benchmark pairs, as FIELD=COLUMN; repeatable."),
-    ] = None,
-    every_item: Annotated[
-        bool,
-        typer.Option("--every-item", help="Keep items of --benchmark pairs that share a passage id."),
-    ] = False,
+    column: Column = None,
+    every_item: EveryItem = False,
     store: Annotated[
         Path | None,
         typer.Option(help="Store of encoded passages that 'panglot encode' wrote, for large pools."),
@@ -71,13 +66,7 @@ def evaluate(
     max_length: Annotated[
         int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
     ] = None,
-    truncate_dim: Annotated[
-        int | None,
-        typer.Option(
-            help="Cut embeddings to this many dimensions, for models trained with loss.matryoshka_dims. "
-            "(default: all)"
-        ),
-    ] = None,
+    truncate_dim: TruncateDim = None,
     centre: Annotated[
         str | None,
         typer.Option(
@@ -124,7 +113,6 @@ def evaluate(
       panglot evaluate runs/hybrid --benchmark xquad-r --perturb typos,no-diacritics
     """
     from panglot.data.catalogue import entry_named, load_data
-    from panglot.data.pairs_files.columns import parse_columns
     from panglot.evaluation import DEFAULT_MEASURES, parse_measure
     from panglot.evaluation.results import check_results_path
 
@@ -139,11 +127,11 @@ def evaluate(
     if run_depth < 0:
         raise PanglotError(f"the run depth is {run_depth}; use 0 for all passages, or a number above.")
     codes = languages.split(",") if languages else None
-    of_pairs: dict[str, Any] = {"columns": parse_columns(column)} if column else {}
-    if every_item:
-        of_pairs["every_item"] = True
-    _refuse({"--store": store} if of_pairs else {}, "panglot encode takes no --column and no --every-item")
-    chosen = load_data(benchmark, data, candidate_text, codes, split, **of_pairs)
+    pairs_options = of_pairs(column, every_item)
+    _refuse(
+        {"--store": store} if pairs_options else {}, "panglot encode takes no --column and no --every-item"
+    )
+    chosen = load_data(benchmark, data, candidate_text, codes, split, **pairs_options)
     whole = {
         "--store": store,
         "--centre": centre,
@@ -229,27 +217,25 @@ def _model(
     opened = open_store(store) if store else None
     encoder = encoders.load_encoder(model, **loading)
     means = None if centre is None else means_for(centre, model, encoder, chosen.languages)
-    whole = as_benchmark(chosen)
-    texts = len(whole.queries) * (1 + len(kinds)) + (0 if opened else len(whole.passages))
-    with show.bar("encoding", texts) as advance:
-        given = None
-        if opened is not None:
+    given = None
+    if opened is not None:
+        whole = as_benchmark(chosen)
+        with show.bar("encoding", len(whole.queries)) as advance:
             given = embed_queries(encoder, whole, bf16=bf16, progress=advance), opened
-        return run_evaluation(
-            encoder,
-            chosen,
-            name=model,
-            measures=measures,
-            training=training_of(model),
-            centre=means,
-            bf16=bf16,
-            embeddings=given,
-            perturb=kinds,
-            lexicon=words,
-            progress=advance,
-            note=show.note,
-            **settings,
-        )
+    return run_evaluation(
+        encoder,
+        chosen,
+        name=model,
+        measures=measures,
+        training=training_of(model),
+        centre=means,
+        bf16=bf16,
+        embeddings=given,
+        perturb=kinds,
+        lexicon=words,
+        note=show.note,
+        **settings,
+    )
 
 
 def _tell(results: dict[str, Any], measure: str) -> None:

@@ -78,15 +78,17 @@ def _check_value(name: str, value: object) -> None:
 
 def _check_named(name: str, value: str, *, several: bool) -> None:
     """Refuse a model, file of pairs or benchmark that is not there, before anything large is imported."""
-    from panglot.data.catalogue.entry import entry_named
-    from panglot.data.catalogue.training import check_source
-    from panglot.encoders.names import check_name
-
     if name in ("model", "models") and value != "bm25":
+        from panglot.encoders.names import check_name
+
         check_name(value)
     elif name == "pairs" and several:
+        from panglot.data.catalogue.training import check_source
+
         check_source(value)
     elif name == "benchmark" and not several:  # several are NAME or NAME=FOLDER
+        from panglot.data.catalogue.entry import entry_named
+
         entry_named(value)
 
 

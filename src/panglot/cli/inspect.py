@@ -1,11 +1,12 @@
 """``panglot inspect``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Column, EveryItem, of_pairs
 from panglot.errors import PanglotError
 
 
@@ -23,14 +24,8 @@ def inspect(
             help="Folder or file of the benchmark. (default: the folders of PANGLOT_DATA, then the cache)"
         ),
     ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(help="Column of a field of --benchmark pairs, as FIELD=COLUMN; repeatable."),
-    ] = None,
-    every_item: Annotated[
-        bool,
-        typer.Option("--every-item", help="Keep items of --benchmark pairs that share a passage id."),
-    ] = False,
+    column: Column = None,
+    every_item: EveryItem = False,
     pairs: Annotated[
         str | None,
         typer.Option(
@@ -61,7 +56,6 @@ def inspect(
     """
     from panglot import encoders
     from panglot.data import load_benchmark
-    from panglot.data.pairs_files.columns import parse_columns
     from panglot.evaluation.inspect import (
         as_json,
         check_same,
@@ -78,11 +72,10 @@ def inspect(
             raise PanglotError(f"the {name} is {number}; use a number above 0.")
     evaluation = load_results(results)
     of_run = evaluation.results
-    of_pairs: dict[str, Any] = {"columns": parse_columns(column)} if column else {}
-    if every_item:
-        of_pairs["every_item"] = True
     candidates = _candidates(of_run["benchmark"]["candidate_text"])
-    chosen = load_benchmark(benchmark or of_run["benchmark"]["name"], data, candidates, **of_pairs)
+    chosen = load_benchmark(
+        benchmark or of_run["benchmark"]["name"], data, candidates, **of_pairs(column, every_item)
+    )
     if missing := set(chosen.languages) - set(of_run["benchmark"]["languages"]):
         chosen = chosen.restrict([code for code in chosen.languages if code not in missing])
     encoder = encoders.load_encoder(

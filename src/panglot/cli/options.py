@@ -1,0 +1,29 @@
+"""Options that several commands share."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+Column = Annotated[
+    list[str] | None,
+    typer.Option(help="Column of a field of --benchmark pairs, as FIELD=COLUMN; repeatable."),
+]
+EveryItem = Annotated[
+    bool, typer.Option("--every-item", help="Keep items of --benchmark pairs that share a passage id.")
+]
+TruncateDim = Annotated[
+    int | None,
+    typer.Option(
+        help="Cut embeddings to this many dimensions, for models trained with loss.matryoshka_dims. "
+        "(default: all)"
+    ),
+]
+
+
+def of_pairs(column: Sequence[str] | None, every_item: bool) -> dict[str, Any]:
+    """Return the options of ``--benchmark pairs`` that are given, as its reader names them."""
+    from panglot.data.pairs_files.columns import parse_columns
+
+    found: dict[str, Any] = {"columns": parse_columns(column)} if column else {}
+    return found | ({"every_item": True} if every_item else {})
