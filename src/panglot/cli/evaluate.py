@@ -8,7 +8,7 @@ import typer
 
 from panglot.cli import show
 from panglot.cli.centre import means_for
-from panglot.cli.options import Column, EveryItem, TruncateDim, of_pairs
+from panglot.cli.options import Column, EveryItem, Rerank, RerankDepth, TruncateDim, of_pairs
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def evaluate(
             help="File or folder of word pairs for code-switch, one pair a line; see docs/guides/bias.md."
         ),
     ] = None,
+    rerank: Rerank = None,
+    rerank_depth: RerankDepth = 100,
     seed: Annotated[int, typer.Option(help="Random seed of --perturb.")] = 0,
     runs: Annotated[Path | None, typer.Option(help="Write TREC runs and qrels into this folder.")] = None,
     run_depth: Annotated[
@@ -111,6 +113,8 @@ def evaluate(
       panglot evaluate runs/hybrid --benchmark xquad-r --data lareqa/xquad-r --output results.json
 
       panglot evaluate runs/hybrid --benchmark xquad-r --perturb typos,no-diacritics
+
+      panglot evaluate runs/hybrid --benchmark xquad-r --rerank BAAI/bge-reranker-v2-m3 --rerank-depth 30
     """
     from panglot.data.catalogue import entry_named, load_data
     from panglot.evaluation import DEFAULT_MEASURES, parse_measure
@@ -132,7 +136,9 @@ def evaluate(
         {"--store": store} if pairs_options else {}, "panglot encode takes no --column and no --every-item"
     )
     chosen = load_data(benchmark, data, candidate_text, codes, split, **pairs_options)
+    _refuse({"--perturb": perturb, "--runs": runs} if rerank else {}, "--rerank is given")
     whole = {
+        "--rerank": rerank,
         "--store": store,
         "--centre": centre,
         "--perturb": perturb,
@@ -161,6 +167,8 @@ def evaluate(
             perturb=perturb,
             lexicon=lexicon,
             bf16=bf16,
+            rerank=rerank,
+            rerank_depth=rerank_depth,
             seed=seed,
             runs=runs,
             run_depth=run_depth or None,
@@ -202,6 +210,7 @@ def _model(
     perturb: str | None,
     lexicon: Path | None,
     bf16: bool,
+    rerank: str | None,
     **settings: Any,
 ) -> "Evaluation":
     from panglot import encoders
@@ -216,6 +225,10 @@ def _model(
     words = read_lexicon(lexicon) if lexicon else None
     opened = open_store(store) if store else None
     encoder = encoders.load_encoder(model, **loading)
+    reranker = None
+    if rerank is not None:
+        trust = bool(loading["trust_remote_code"])
+        reranker = encoders.load_reranker(rerank, trust_remote_code=trust, bf16=bf16)
     means = None if centre is None else means_for(centre, model, encoder, chosen.languages)
     given = None
     if opened is not None:
@@ -233,6 +246,7 @@ def _model(
         embeddings=given,
         perturb=kinds,
         lexicon=words,
+        reranker=reranker,
         note=show.note,
         **settings,
     )
@@ -255,3 +269,5 @@ def _tell(results: dict[str, Any], measure: str) -> None:
     if centring := results["model"]["centring"]:
         origins = ", ".join(source["name"] for source in centring["sources"])
         show.tell(f"embeddings are centred by language, with means of {origins}")
+    if reranker := results["model"].get("reranker"):
+        show.tell(f"the first {reranker['depth']} passages of each list are reranked by {reranker['name']}")

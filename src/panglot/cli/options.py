@@ -19,6 +19,13 @@ TruncateDim = Annotated[
         "(default: all)"
     ),
 ]
+Rerank = Annotated[
+    str | None,
+    typer.Option(
+        help="Rerank the first passages of each list with this cross-encoder, e.g. BAAI/bge-reranker-v2-m3."
+    ),
+]
+RerankDepth = Annotated[int, typer.Option(min=1, help="Number of passages that --rerank reads.")]
 
 
 def of_pairs(column: Sequence[str] | None, every_item: bool) -> dict[str, Any]:

@@ -27,5 +27,7 @@ from .names import known_names as known_names
 from .precision import bfloat16 as bfloat16
 from .precision import computes_bfloat16 as computes_bfloat16
 from .precision import fast_attention as fast_attention
+from .reranker import Reranker as Reranker
+from .reranker import load_reranker as load_reranker
 from .store import Store as Store
 from .store import open_store as open_store

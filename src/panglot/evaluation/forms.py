@@ -30,6 +30,7 @@ class _Model(TypedDict):
     training: NotRequired[Training | None]
     precision: NotRequired[str]
     centring: NotRequired[dict[str, Any] | None]
+    reranker: NotRequired[dict[str, Any]]
 
 
 class _Benchmark(TypedDict):
