@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from panglot.evaluation import Evaluation
 
 WIDEST = 20  # languages whose matrix fits a terminal; the results file has any number
-BM25 = "bm25"
+BM25, MTEB = "bm25", "mteb:"
 
 
 def evaluate(
     model: Annotated[
         str,
         typer.Argument(
-            help="multilingual-e5-small, a model folder, a hub id, or bm25 (word matching without a model)."
+            help="multilingual-e5-small, a model folder, a hub id, mteb:NAME (a model of mteb's registry), "
+            "or bm25 (word matching without a model)."
         ),
     ],
     benchmark: Annotated[
@@ -156,6 +157,9 @@ def evaluate(
     if model == BM25:
         _refuse(whole, "BM25 has no vectors")
         evaluation = _bm25(chosen, names)
+    elif model.startswith(MTEB):
+        _refuse(whole, "mteb loads and asks the model")
+        evaluation = _mteb(model, chosen, names)
     else:
         evaluation = _model(
             model,
@@ -173,6 +177,7 @@ def evaluate(
             runs=runs,
             run_depth=run_depth or None,
         )
+    _remember(evaluation, {"data": str(data.resolve()) if data else None, "split": split, **pairs_options})
     if output is not None:
         evaluation.save(output)
     if json:
@@ -192,11 +197,23 @@ def _refuse(options: Mapping[str, object], why: str) -> None:
             raise PanglotError(f"{why}, so {option} has no effect. Leave it out.")
 
 
+def _remember(evaluation: "Evaluation", loaded: Mapping[str, Any]) -> None:
+    """Note how the benchmark was loaded, so that ``panglot inspect`` can load it again."""
+    if known := {name: value for name, value in loaded.items() if value is not None}:
+        evaluation.results["benchmark"]["loaded"] = known
+
+
 def _bm25(chosen: "Benchmark | Suite", measures: list[str]) -> "Evaluation":
     from panglot.search.baseline import bm25_evaluation, bm25_work
 
     with show.bar("ranking", bm25_work(chosen)) as advance:
         return bm25_evaluation(chosen, measures=measures, progress=advance)
+
+
+def _mteb(model: str, chosen: "Benchmark | Suite", measures: list[str]) -> "Evaluation":
+    from panglot.evaluation.mteb_models import mteb_evaluation
+
+    return mteb_evaluation(model, chosen, measures=measures)
 
 
 def _model(

@@ -21,7 +21,7 @@ def inspect(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder or file of the benchmark. (default: the folders of PANGLOT_DATA, then the cache)"
+            help="Folder or file of the benchmark. (default: what was evaluated, if it is still there)"
         ),
     ] = None,
     column: Column = None,
@@ -52,7 +52,7 @@ def inspect(
 
     Example:
 
-      panglot inspect results.json --model runs/hybrid --data lareqa/xquad-r --pairs th-all,en-de
+      panglot inspect results.json --pairs th-all,en-de
     """
     from panglot import encoders
     from panglot.data import load_benchmark
@@ -73,8 +73,12 @@ def inspect(
     evaluation = load_results(results)
     of_run = evaluation.results
     candidates = _candidates(of_run["benchmark"]["candidate_text"])
+    loading = {"data": data, **of_pairs(column, every_item)}
+    remembered = of_run["benchmark"].get("loaded", {}) if benchmark is None else {}
     chosen = load_benchmark(
-        benchmark or of_run["benchmark"]["name"], data, candidates, **of_pairs(column, every_item)
+        benchmark or of_run["benchmark"]["name"],
+        candidate_text=candidates,
+        **{**remembered, **{name: value for name, value in loading.items() if value is not None}},
     )
     if missing := set(chosen.languages) - set(of_run["benchmark"]["languages"]):
         chosen = chosen.restrict([code for code in chosen.languages if code not in missing])

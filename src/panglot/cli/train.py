@@ -170,6 +170,8 @@ def _run(
             raise typer.Exit(130)
         if first and not json:
             show.tell(f"trained {outcome.steps} steps; the model is in {folder}")
+            for name, weight in outcome.weights.items():
+                show.tell(f"  weight of {name}: {weight:g}")
             for name, value in sorted(outcome.figures.items()):
                 show.tell(f"  held-out {name.replace('_', ' ')}: {value:.4f}")
 

@@ -40,6 +40,14 @@ class _Benchmark(TypedDict):
     queries: Count
     passages: Count
     candidate_text: str
+    loaded: NotRequired["_Loaded"]
+
+
+class _Loaded(TypedDict, total=False):
+    data: str
+    split: str
+    columns: dict[str, str]
+    every_item: bool
 
 
 Measured = dict[str, Number]

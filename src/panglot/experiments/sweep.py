@@ -39,6 +39,7 @@ from panglot.search.baseline import bm25_evaluation
 from panglot.search.bm25 import BM25
 from panglot.training import StepReport, TrainingConfig
 from panglot.training.checkpoints import last_checkpoint
+from panglot.training.merge import MERGE_FILE
 from panglot.training.recipes import load_source, select_languages, train_recipe
 
 ZERO_SHOT = "zero-shot"  # what answers call the encoder that is not trained
@@ -283,6 +284,8 @@ def key_of(run: Run, data: Data) -> dict[str, Any]:
     if not run.trained:
         return {"model": run.recipe.model.model_dump(mode="json"), **local}
     values = run.recipe.model_dump(mode="json") | local
+    if run.recipe.merge is None:
+        del values["merge"]  # runs from before there was merging keep their places
     values["data"] = {"languages": run.recipe.data.languages}
     sources, held_out = sources_of(data)
     values["sources"] = {source.name: source.sha256 for source in sources}
@@ -420,7 +423,7 @@ def _model(
     if not run.trained:
         return model, None
     sources = _chosen_sources(run, data)
-    resume = last_checkpoint(folder) is not None
+    resume = last_checkpoint(folder) is not None or (folder / MERGE_FILE).exists()
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
     start = time.perf_counter()

@@ -218,6 +218,30 @@ class TrainingPart(Part):
         return name
 
 
+PartName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # the name of a folder, too
+
+
+class MergePart(Part):
+    """Train several models from one start, and merge them: the result is the weighted mean of their weights.
+
+    Attributes:
+        parts: by name, settings to lay over the recipe, such as ``{"batches.strategy": "monolingual"}``.
+        weights: of the parts, in their order; empty: those that are best on held-out documents, by
+            ``metric_for_best_model``.
+    """
+
+    parts: Annotated[dict[PartName, dict[str, Any]], Field(min_length=2)]
+    weights: list[NotNegative] = Field(default_factory=list)
+
+    @field_validator("weights")
+    @classmethod
+    def _one_a_part(cls, weights: list[float], info: ValidationInfo) -> list[float]:
+        parts = info.data.get("parts", weights)
+        if weights and (len(weights) != len(parts) or not any(weights)):
+            raise ValueError(f"{weights} does not fit {len(parts)} parts; give one for each, not all 0")
+        return weights
+
+
 class TrainingConfig(Part):
     """One training run."""
 
@@ -226,6 +250,7 @@ class TrainingConfig(Part):
     batches: BatchesPart = BatchesPart()
     loss: LossPart = LossPart()
     training: TrainingPart = TrainingPart()
+    merge: MergePart | None = None
 
 
 PARTS: dict[str, type[Part]] = {"batches": BatchesPart, "loss": LossPart, "training": TrainingPart}

@@ -4,7 +4,7 @@ import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -58,12 +58,14 @@ class Training:
         figures: on held-out documents, of the model that was kept.
         log: what was logged on the way.
         finished: False after Ctrl-C; then a checkpoint waits to be resumed.
+        weights: of merged parts, by name; empty for one model.
     """
 
     steps: int
     figures: dict[str, float]
     log: list[dict[str, float]]
     finished: bool
+    weights: dict[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         figures = "".join(f", {name} {value:.4f}" for name, value in sorted(self.figures.items()))
