@@ -118,7 +118,7 @@ def test_what_cannot_be_merged_is_refused(tiny_checkpoint: Path, tmp_path: Path)
     ):
         with pytest.raises(PanglotError):
             recipe(tiny_checkpoint, **wrong)
-    with pytest.raises(PanglotError, match="Did you mean batches.alpha"):
+    with pytest.raises(PanglotError, match=r"Did you mean batches\.alpha"):
         run_recipe(
             recipe(tiny_checkpoint, weights=[1, 1], parts={"a": {}, "b": {"batches.alhpa": 1}}),
             tmp_path / "run",

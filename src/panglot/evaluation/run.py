@@ -58,6 +58,7 @@ def evaluate(
     lexicon: Lexicon | None = None,
     reranker: Reranker | None = None,
     rerank_depth: int = RERANKED,
+    rerank: Rerank | None = None,
     progress: Shown = None,
     note: Callable[[str], None] | None = None,
 ) -> Evaluation:
@@ -87,6 +88,7 @@ def evaluate(
         reranker: puts the first passages of every list into a new order; see ``load_reranker``. Not with
             ``perturb`` or ``runs``.
         rerank_depth: passages of each list that it reads.
+        rerank: in place of a reranker, what changes ranks and lists; see ``evaluate_embeddings``.
         progress: called with the number of texts just encoded; each kind of change encodes the queries again.
             By default, standard error shows how far it is; False shows nothing.
         note: called with sentences that a person should read.
@@ -124,7 +126,6 @@ def evaluate(
             queries, passages = centre_benchmark(whole, queries, given, means)
         if runs is not None:
             _write_runs(Path(runs), chosen, queries, passages, run_depth)
-        rerank = None
         if reranker is not None:
             described["reranker"] = {**reranker.describe(), "depth": rerank_depth}
             rerank = partial(reranked, reranker=reranker, depth=rerank_depth, progress=progress)

@@ -101,8 +101,10 @@ class LossPart(Part):
         distillation: weight of the teacher's ranking; 0: none.
         distillation_temperature: of the two rankings that are compared.
         pull: weight of the pull to the teacher's English; 0: none.
+        alignment: weight of the Jensen-Shannon divergence between how the model itself ranks the batch in
+            the drawn languages and in the pivot; 0: none.
         teacher: an encoder as ``load_encoder`` names it; None: the model itself, before training.
-        pivot: the language that the teacher reads; "": the query's own.
+        pivot: the language that the teacher reads, and that rankings are aligned with; "": the query's own.
         matryoshka_dims: dimensions to which embeddings are also cut (Kusupati et al. 2022, arXiv 2205.13147);
             the loss is the sum over them. Empty: the whole embeddings alone.
         matryoshka_weights: of each of these dimensions in the sum; empty: 1.
@@ -112,6 +114,7 @@ class LossPart(Part):
     distillation: NotNegative = 0.0
     distillation_temperature: Temperature = 0.05
     pull: NotNegative = 0.0
+    alignment: NotNegative = 0.0
     teacher: str | None = None
     pivot: str = "en"
     matryoshka_dims: list[Annotated[int, Field(ge=1)]] = Field(default_factory=list)

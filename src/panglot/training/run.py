@@ -179,6 +179,9 @@ def _finish(
         measure = partial(_agreed, found)
     steps = replace(steps, token_budget=how.micro_batch_tokens or (GPU_TOKENS if cuda else CPU_TOKENS))
     arguments.max_steps = steps.steps
+    loss = config.loss
+    if loss.alignment:
+        steps = replace(steps, aligned=True, pivot=loss.pivot or None)
     if guidance is not None:
         guidance.teacher.to(arguments.device).eval()
         steps = replace(steps, teacher=guidance.teacher, pivot=guidance.pivot)
@@ -186,7 +189,7 @@ def _finish(
         with tensorboard_in(folder / "tensorboard"):
             trainer = PairsTrainer(
                 steps=steps,
-                loss=InfoNCE(model, config.loss.temperature, guidance, config.loss.weight_of_dimension),
+                loss=InfoNCE(model, loss.temperature, guidance, loss.weight_of_dimension, loss.alignment),
                 measure=measure if how.eval_steps else None,
                 embedding_learning_rate=how.embedding_learning_rate,
                 args=arguments,
