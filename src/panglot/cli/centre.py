@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Json, MaxLength, TrustRemoteCode
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -42,13 +43,9 @@ def centre(
             "are, e.g. en."
         ),
     ] = None,
-    max_length: Annotated[
-        int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
-    ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    max_length: MaxLength = None,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Compute the mean embedding of each language and store it with a model.
 

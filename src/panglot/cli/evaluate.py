@@ -8,7 +8,17 @@ import typer
 
 from panglot.cli import show
 from panglot.cli.centre import means_for
-from panglot.cli.options import Column, EveryItem, Rerank, RerankDepth, TruncateDim, of_pairs
+from panglot.cli.options import (
+    Column,
+    EveryItem,
+    Json,
+    MaxLength,
+    Rerank,
+    RerankDepth,
+    TruncateDim,
+    TrustRemoteCode,
+    of_pairs,
+)
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -64,9 +74,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Store of encoded passages that 'panglot encode' wrote, for large pools."),
     ] = None,
-    max_length: Annotated[
-        int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
-    ] = None,
+    max_length: MaxLength = None,
     truncate_dim: TruncateDim = None,
     centre: Annotated[
         str | None,
@@ -98,10 +106,8 @@ def evaluate(
     run_depth: Annotated[
         int, typer.Option(help="Passages per query in the TREC runs; 0 writes all passages.")
     ] = 100,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Evaluate an encoder in three settings: monolingual, cross-lingual, and multilingual.
 

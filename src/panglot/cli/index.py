@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Json, MaxLength, TrustRemoteCode
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -79,9 +80,7 @@ def index(
             help="Number of searches that check the engine's recall; 0 skips the check. (default: 50)",
         ),
     ] = None,
-    max_length: Annotated[
-        int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
-    ] = None,
+    max_length: MaxLength = None,
     truncate_dim: Annotated[
         int | None,
         typer.Option(
@@ -90,10 +89,8 @@ def index(
         ),
     ] = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster.")] = False,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Create or update a search index of texts in any languages.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
-from panglot.cli.options import Column, EveryItem, of_pairs
+from panglot.cli.options import Column, EveryItem, Json, TrustRemoteCode, of_pairs
 from panglot.errors import PanglotError
 
 
@@ -41,10 +41,8 @@ def inspect(
     max_length: Annotated[
         int | None, typer.Option(help="Cut texts after this many tokens. (default: as in the evaluation)")
     ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Show the queries with the lowest figures, and the passages that rank above the answer.
 

@@ -5,6 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
+Json = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
+TrustRemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
+]
+MaxLength = Annotated[
+    int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
+]
 Column = Annotated[
     list[str] | None,
     typer.Option(help="Column of a field of --benchmark pairs, as FIELD=COLUMN; repeatable."),

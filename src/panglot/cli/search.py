@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
-from panglot.cli.options import Rerank, RerankDepth
+from panglot.cli.options import Json, Rerank, RerankDepth, TrustRemoteCode
 from panglot.errors import PanglotError
 
 
@@ -38,10 +38,8 @@ def search(
         str | None,
         typer.Option(help="Model of the index, if it has moved. (default: the model that the index names)"),
     ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Search an index with a question in any language.
 

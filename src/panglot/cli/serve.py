@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
-from panglot.cli.options import Rerank, RerankDepth
+from panglot.cli.options import Rerank, RerankDepth, TrustRemoteCode
 from panglot.errors import PanglotError
 
 
@@ -32,9 +32,7 @@ def serve(
     rerank_depth: RerankDepth = 50,
     timeout: Annotated[float, typer.Option(help="Maximum number of seconds for a request.")] = 30.0,
     max_body: Annotated[int, typer.Option(help="Maximum size of a request in bytes.")] = 1 << 20,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
+    trust_remote_code: TrustRemoteCode = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print only JSON: the address, when the server is ready.")
     ] = False,

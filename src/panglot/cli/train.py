@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Json
 from panglot.errors import PanglotError
 
 
@@ -96,7 +97,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted run in --output.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Fine-tune an encoder on parallel pairs with hybrid or other batches.
 
