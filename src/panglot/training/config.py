@@ -25,7 +25,8 @@ from panglot.parse import parse_toml, read_toml, what_is_wrong
 BUNDLED = Path(__file__).with_name("defaults")  # recipes of the package, by their names
 BEST = "AP"  # the mean over the three settings
 SETTINGS = ("monolingual", "crosslingual", "multilingual")
-RANK_DISTANCE = "rank_distance"
+RANK_DISTANCE, LOSS = "rank_distance", "loss"
+LESS_IS_BETTER = (RANK_DISTANCE, LOSS)
 EmbeddingUpdate = Literal["sparse", "frozen", "dense"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -70,6 +71,7 @@ class DataPart(Part):
     """What it is trained on: sources of pairs, and the columns that fields are in; see ``load_pairs``."""
 
     pairs: list[str] = Field(default_factory=list)
+    validation: list[str] = Field(default_factory=list)
     columns: dict[str, str] = Field(default_factory=dict)
     languages: list[str] | None = None
     held_out: Share = 0.0
@@ -183,7 +185,8 @@ class TrainingPart(Part):
         compile: compile the transformer (torch.compile).
         eval_steps: measure on held-out documents every so many steps; 0: only at the end.
         metric_for_best_model: the held-out figure that says which model is best: a measure's mean over the
-            settings (AP, nDCG@10), one setting's (multilingual_AP), or rank_distance (less is better).
+            settings (AP, nDCG@10), one setting's (multilingual_AP), or rank_distance or loss (less is
+            better).
         patience: stop after so many measurements without a gain; 0: never. The best model is kept.
         save_steps: checkpoint every so many steps (as often as measured, where it is measured); 0: never.
         dataloader_num_workers: processes that look up and tokenise ahead; 0: the training process does.
@@ -311,8 +314,9 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
         values = read_toml(path)
         values = renamed(values)
         data = values.get("data")
-        if isinstance(data, dict) and isinstance(data.get("pairs"), list):
-            data["pairs"] = [_source(path.parent, str(name)) for name in data["pairs"]]
+        for name in ("pairs", "validation") if isinstance(data, dict) else ():
+            if isinstance(data.get(name), list):
+                data[name] = [_source(path.parent, str(source)) for source in data[name]]
     model = values.get("model")
     named = (
         overrides.get("model.name") or (model.get("name") if isinstance(model, dict) else None) or EMBEDDED
@@ -435,12 +439,12 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 def check_metric(metric: str) -> str | None:
-    """Return the measure in ``AP``, ``nDCG@10``, ``multilingual_R@100``...; None for ``rank_distance``.
+    """Return the measure in ``AP``, ``nDCG@10``, ``multilingual_R@100``...; None for others.
 
     Raises:
         PanglotError: it is no such figure.
     """
-    if metric == RANK_DISTANCE:
+    if metric in LESS_IS_BETTER:
         return None
     setting, underscore, rest = metric.partition("_")
     name = rest if underscore and setting in SETTINGS else metric

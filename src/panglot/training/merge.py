@@ -14,9 +14,9 @@ from panglot.files import check_new_folder, write_json
 from panglot.parse import read_form
 from panglot.training.card import model_card
 from panglot.training.checkpoints import MODEL_FILE, RUN_FILE, last_checkpoint, save_model
-from panglot.training.config import RANK_DISTANCE, TrainingConfig, override
+from panglot.training.config import LESS_IS_BETTER, TrainingConfig, override
 from panglot.training.distributed import decided_by_first, is_first
-from panglot.training.held_out import held_out_measure
+from panglot.training.held_out import measure_of
 from panglot.training.run import Training, train
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _weights(
     metric = recipe.training.metric_for_best_model
     if not held_out:
         return recipe.merge.weights, {}
-    measure = held_out_measure(held_out, recipe.data.held_out_items, models[0].max_seq_length, metric)
+    measure = measure_of(recipe, held_out, models[0].max_seq_length)
 
     def figures_of(weights: Sequence[float]) -> dict[str, float]:
         first = copy.deepcopy(models[0])
@@ -136,7 +136,7 @@ def _weights(
 
     if recipe.merge.weights:
         return recipe.merge.weights, figures_of(recipe.merge.weights)
-    sign = -1 if metric == RANK_DISTANCE else 1
+    sign = -1 if metric in LESS_IS_BETTER else 1
     tried = [(weights, figures_of(weights)) for weights in shares(len(models), 10 if len(models) == 2 else 4)]
     return max(tried, key=lambda pair: sign * pair[1][metric])
 

@@ -105,10 +105,11 @@ def _sources(recipe: TrainingConfig) -> tuple[list[ParallelPairs], list[Parallel
     sources = [load_source(source, data.columns or None) for source in data.pairs]
     if data.languages is not None:
         sources = select_languages(sources, data.languages)
+    validation = [load_source(source, data.columns or None) for source in data.validation]
     if not data.held_out:
-        return sources, []
+        return sources, validation
     splits = [source.split(data.held_out, recipe.training.seed) for source in sources]
-    return [rest for rest, _ in splits], [out for _, out in splits]
+    return [rest for rest, _ in splits], [*validation, *(out for _, out in splits)]
 
 
 def select_languages(sources: Sequence[ParallelPairs], languages: Sequence[str]) -> list[ParallelPairs]:

@@ -41,7 +41,7 @@ from panglot.training.distributed import (
     of_first,
     on_any,
 )
-from panglot.training.held_out import Measure, held_out_measure
+from panglot.training.held_out import Measure, measure_of
 from panglot.training.loss import InfoNCE
 from panglot.training.micro_batches import micro_batched
 from panglot.training.optimizer import table_mode
@@ -173,10 +173,7 @@ def _finish(
         how = how.model_copy(update={"embedding_update": "dense"})
     measure = None
     if held_out:
-        found = held_out_measure(
-            held_out, config.data.held_out_items, model.max_seq_length, how.metric_for_best_model
-        )
-        measure = partial(_agreed, found)
+        measure = partial(_agreed, measure_of(config, held_out, model.max_seq_length))
     steps = replace(steps, token_budget=how.micro_batch_tokens or (GPU_TOKENS if cuda else CPU_TOKENS))
     arguments.max_steps = steps.steps
     loss = config.loss
