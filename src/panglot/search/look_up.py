@@ -14,7 +14,6 @@ from panglot.data import FloatArray
 from panglot.errors import PanglotError
 from panglot.languages import chosen_languages, primary_language
 from panglot.search.balanced import (
-    FEWEST,
     SAMPLE,
     Chance,
     calibrated,
@@ -30,6 +29,7 @@ from panglot.search.fusion import reciprocal_ranks
 DEPTH = 100  # passages of each list that is fused
 MOST = 1000  # results
 SNIPPET = 200  # characters
+ENOUGH = 50  # passages, of which some can be said to be near by chance
 
 
 class Options(TypedDict, total=False):
@@ -147,7 +147,7 @@ def weak_matches(
 
     The best of n draws from a normal distribution lies about sqrt(2 ln n) standard deviations above its mean.
     Mean and deviation are those of the question's cosines with 200 passages of a language taken at random. In
-    an index of fewer than ten passages nothing is weak.
+    an index of fewer than fifty passages nothing is weak: a few of one kind would pass for chance.
 
     Args:
         engine: has the passages.
@@ -156,7 +156,7 @@ def weak_matches(
         lists: what was found for each.
         count: passages that were searched.
     """
-    if count < FEWEST:
+    if count < ENOUGH:
         return [set() for _ in lists]
     of_id = engine.vectors(sorted({found.passage.id for ranked in lists for found in ranked}))
     bound = math.sqrt(2 * math.log(count))
