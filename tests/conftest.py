@@ -1,5 +1,6 @@
 """What several tests need: a cache of their own, the embedded encoder, and the folder of real data."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import still_gc  # noqa: F401  # before what takes long to import
 import torch
 from filelock import FileLock
 from sentence_transformers import SentenceTransformer
@@ -46,6 +48,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _look_at_new_objects_only() -> None:
+    """Let garbage collections pass over the libraries: every training makes one, and it takes a quarter second."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, shared_folder: Path) -> Iterator[None]:
     cache, encoders = tmp_path_factory.mktemp("cache"), shared_folder / "encoders"
@@ -79,7 +89,8 @@ def embedded() -> Path:
 def small_checkpoint(embedded: Path, shared_folder: Path) -> Path:
     """The folder of an encoder with the embedded one's first two layers and the pieces of the sample's texts.
 
-    It ranks the sample a good deal better than by chance, and loads and trains in a moment.
+    It reads 24 tokens of a text, ranks the sample a good deal better than by chance, and loads and trains in a
+    moment.
     """
     from panglot import load_encoder, load_pairs
     from panglot.data.sample import FOLDER
@@ -95,6 +106,7 @@ def small_checkpoint(embedded: Path, shared_folder: Path) -> Path:
             inner: Any = model[0].model
             inner.encoder.layer = inner.encoder.layer[:2]
             inner.config.num_hidden_layers = 2
+            model.max_seq_length = 24
             texts = [load_pairs(FOLDER / name) for name in ("train.jsonl", "held-out.jsonl")]
             trim_encoder(model, folder, pairs=texts)
             write_manifest(folder)
