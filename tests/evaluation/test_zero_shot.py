@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ def part_of(benchmark: Benchmark, items: int) -> Benchmark:
     judged = np.isin(benchmark.judged_query, queries)
     passages = np.unique(benchmark.judged_passage[judged])
 
-    def rows(texts: Texts, kept: npt.NDArray[np.int64]) -> Texts:
+    def rows(texts: Texts, kept: npt.NDArray[Any]) -> Texts:
         return Texts([texts.ids[k] for k in kept], texts.languages[kept], [texts.texts[k] for k in kept])
 
     return replace(
