@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def _look_at_new_objects_only() -> None:
-    """Let garbage collections pass over the libraries: every training makes one, and it takes a quarter second."""
+    """Let garbage collections pass over the libraries: each training makes one, and it took 0.25 s."""
     gc.collect()
     gc.freeze()
     gc.enable()
@@ -89,8 +89,8 @@ def embedded() -> Path:
 def small_checkpoint(embedded: Path, shared_folder: Path) -> Path:
     """The folder of an encoder with the embedded one's first two layers and the pieces of the sample's texts.
 
-    It reads 24 tokens of a text, ranks the sample a good deal better than by chance, and loads and trains in a
-    moment.
+    It reads 24 tokens of a text, ranks the sample a good deal better than by chance, and loads and trains
+    in a moment.
     """
     from panglot import load_encoder, load_pairs
     from panglot.data.sample import FOLDER

@@ -146,7 +146,7 @@ def command(checkpoint: str, output: Path, batch_size: int) -> None:
 
 
 def said_by_command(folder: Path, checkpoint: str) -> Found:
-    """Run a command that succeeds; return its code and what this process printed and said to standard error."""
+    """Run a command that succeeds; return its code and what this process wrote to the two outputs."""
     paths = {1: folder / f"printed-{RANK}", 2: folder / f"said-{RANK}"}
     before = {number: os.dup(number) for number in paths}
     for number, path in paths.items():
