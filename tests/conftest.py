@@ -121,10 +121,10 @@ def small_by_default(small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture(scope="session")
 def encoder(small_checkpoint: Path) -> SentenceTransformer:
-    """The small encoder; tests must leave its weights alone."""
+    """The small encoder, which reads whole texts here; tests must leave its weights alone."""
     from panglot import load_encoder
 
-    return load_encoder(str(small_checkpoint), device="cpu")
+    return load_encoder(str(small_checkpoint), device="cpu", max_length=512)
 
 
 @pytest.fixture(scope="session")
