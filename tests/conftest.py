@@ -4,22 +4,17 @@ import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import still_gc  # noqa: F401  # before what takes long to import
-import torch
 from filelock import FileLock
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-from tokenizers import Regex, Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Split
-from tokenizers.processors import TemplateProcessing
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from panglot.data import Benchmark, Texts, sample_pairs
+if TYPE_CHECKING:  # the process that only hands tests to the workers needs no torch
+    from sentence_transformers import SentenceTransformer
+
+    from panglot.data import Benchmark
 
 # Files that take longest, first: a worker that begins one last would leave the other idle.
 LONGEST = (
@@ -125,7 +120,7 @@ def small_by_default(small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture(scope="session")
-def encoder(small_checkpoint: Path) -> SentenceTransformer:
+def encoder(small_checkpoint: Path) -> "SentenceTransformer":
     """The small encoder, which reads whole texts here; tests must leave its weights alone."""
     from panglot import load_encoder
 
@@ -141,19 +136,20 @@ def shared_data() -> Path:
     return Path(folder)
 
 
-MakeBenchmark = Callable[..., Benchmark]
+MakeBenchmark = Callable[..., "Benchmark"]
 
 
 @pytest.fixture(scope="session")
 def make_benchmark() -> MakeBenchmark:
     """Make a benchmark of ids: ``{query id: language}, {passage id: language}, [(query, passage, gain)]``."""
+    from panglot.data import Benchmark, Texts
 
     def make(
         queries: dict[str, str],
         passages: dict[str, str],
         judgements: Sequence[tuple[str, str, int]],
         items: Sequence[int] | None = None,
-    ) -> Benchmark:
+    ) -> "Benchmark":
         languages = sorted({*queries.values(), *passages.values()})
         query_row = {name: row for row, name in enumerate(queries)}
         passage_row = {name: row for row, name in enumerate(passages)}
@@ -181,6 +177,15 @@ def make_benchmark() -> MakeBenchmark:
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a raw BERT with two small random layers, which reads the sample's characters."""
+    import torch
+    from tokenizers import Regex, Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Split
+    from tokenizers.processors import TemplateProcessing
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    from panglot import sample_pairs
+
     folder = tmp_path_factory.mktemp("tiny-bert")
     pairs = sample_pairs()
     texts = pairs.table.column("query").to_pylist() + pairs.table.column("passage").to_pylist()
@@ -207,14 +212,19 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def static_encoder() -> SentenceTransformer:
+def static_encoder() -> "SentenceTransformer":
     """An encoder that is not a transformer: the mean of the vectors of words."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+
     tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
     return SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=4)], device="cpu")
 
 
 @pytest.fixture
-def tiny_encoder(tiny_checkpoint: Path) -> SentenceTransformer:
+def tiny_encoder(tiny_checkpoint: Path) -> "SentenceTransformer":
     """The tiny BERT with mean pooling; a fresh one for each test."""
     from panglot import load_encoder
 
