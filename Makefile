@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install quickstart test check docs bench clean
+.PHONY: install quickstart test check wheel docs bench clean
 
 install: $(VENV)/.installed
 
@@ -27,6 +27,16 @@ check: install
 	$(BIN)/ruff format --check src tests benchmarks docs/hooks.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# what users install: the wheel in an environment without the tools of development, and its quickstart
+wheel: install
+	rm -rf build/wheel
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
+	$(PYTHON) -m venv build/wheel/env
+	build/wheel/env/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	build/wheel/env/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		"$$(echo build/wheel/*.whl)[embedded]"
+	cd build/wheel && env/bin/panglot quickstart --overwrite
 
 # the pages of docs/, with commands and Python functions from their own help, as a site in site/
 docs: install

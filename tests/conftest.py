@@ -211,6 +211,20 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_reranker(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a cross-encoder with small random weights, which reads the sample's characters."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny-reranker")
+    config = BertConfig.from_pretrained(tiny_checkpoint, num_labels=1)
+    torch.manual_seed(1)
+    BertForSequenceClassification(config).save_pretrained(folder)
+    PreTrainedTokenizerFast.from_pretrained(tiny_checkpoint).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
 def static_encoder() -> "SentenceTransformer":
     """An encoder that is not a transformer: the mean of the vectors of words."""

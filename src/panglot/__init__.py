@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from panglot.data import sample_pairs as sample_pairs
     from panglot.encoders import encode as encode
     from panglot.encoders import load_encoder as load_encoder
+    from panglot.encoders import load_reranker as load_reranker
     from panglot.errors import PanglotError as PanglotError
     from panglot.evaluation import Comparison as Comparison
     from panglot.evaluation import Evaluation as Evaluation
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from panglot.evaluation import load_results as load_results
     from panglot.evaluation.run import evaluate as evaluate
     from panglot.report.export import mteb_tasks as mteb_tasks
+    from panglot.search import Index as Index
     from panglot.search import mine_negatives as mine_negatives
     from panglot.training import TrainingConfig as TrainingConfig
     from panglot.training import train as train
@@ -37,6 +39,7 @@ _HOMES = {
     "Benchmark": "data",
     "Comparison": "evaluation",
     "Evaluation": "evaluation",
+    "Index": "search",
     "PanglotError": "errors",
     "ParallelPairs": "data",
     "Sampler": "batches",
@@ -48,6 +51,7 @@ _HOMES = {
     "load_benchmark": "data",
     "load_encoder": "encoders",
     "load_pairs": "data",
+    "load_reranker": "encoders",
     "load_results": "evaluation",
     "make_sampler": "batches",
     "mine_negatives": "search",

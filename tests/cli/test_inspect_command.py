@@ -38,6 +38,29 @@ def test_worst_queries_to_read(panglot: Panglot, results: Path) -> None:
     assert shown["query_language"] == "ar" and f"\u2068{shown['query']}\u2069" in outcome.out
 
 
+def test_results_remember_where_their_data_are(
+    panglot: Panglot, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    rows = [
+        {
+            "item_id": str(k),
+            "language": code,
+            "frage": f"question {k} {code}",
+            "passage": f"answer {k} {code}",
+        }
+        for k in range(3)
+        for code in ("de", "en")
+    ]
+    pairs, path = tmp_path / "pairs.jsonl", tmp_path / "results.json"
+    pairs.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = ("--benchmark", "pairs", "--data", pairs, "--column", "query=frage")
+    assert panglot("evaluate", tiny_checkpoint, *given, "--output", path).code == 0
+    assert len(panglot("inspect", path, "--json").results) == 2
+    pairs.unlink()
+    moved = panglot("inspect", path)
+    assert moved.code == 2 and str(pairs) in moved.err
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

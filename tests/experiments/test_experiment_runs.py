@@ -44,7 +44,7 @@ def read_results(run: Run, data: Data, folder: Path) -> dict[str, Evaluation]:
 
 BOTH = Target("sample", ("de", "en"))
 ENGLISH = Target("sample", ("en",), label="sample in English")
-CENTRED = Target("sample", ("de", "en"), centred=True, label="sample, centred")
+CENTRED = Target("sample", ("de", "en"), remedy="centred", label="sample, centred")
 
 
 @pytest.fixture(scope="module")

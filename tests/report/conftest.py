@@ -13,6 +13,7 @@ from panglot.evaluation.bias import bias_figures, with_columns
 from panglot.evaluation.inspect import inspect_failures, worst_queries
 from panglot.evaluation.ranks import exact_ranks
 from panglot.evaluation.results import describe_benchmark
+from panglot.evaluation.top import top_passages
 
 HOSTILE = "<script>alert('x')</script> & \"نموذج\""
 NAMES = ("models/plain", HOSTILE)
@@ -50,7 +51,7 @@ def _evaluation(benchmark: Benchmark, name: str, queries: Any, passages: Any, nu
     ranks = exact_ranks(benchmark, queries, passages)
     table = per_query(benchmark, ranks)
     figures = summarise(benchmark, table)
-    bias, columns = bias_figures(benchmark, queries, passages, ranks)
+    bias, columns = bias_figures(benchmark, ranks, top_passages(benchmark, queries, passages, 100))
     fresh = {key: values for key, values in columns.items() if key not in table.column_names}
     training = {"data": [{"languages": ["en"]}]} if number else None
     results = {

@@ -17,7 +17,7 @@ from panglot import PanglotError
 from panglot.search.documents import Document
 from panglot.search.documents.document import Section
 from panglot.search.engines import Filter, open_engine
-from panglot.search.index import add_documents, make_index, open_index
+from panglot.search.index import Index
 
 SLOW_INDEXER = """
 import sys, time
@@ -29,11 +29,11 @@ from panglot.search.documents.document import Section
 indexing.PART = 4
 model = load_encoder(sys.argv[1], device="cpu")
 documents = [Document(str(k), (Section("", f"text number {k}"),), "", "en") for k in range(80)]
-index = indexing.make_index(sys.argv[2], model, "tiny", engine=sys.argv[3], length=32)
+index = indexing.Index.create(sys.argv[2], model, name="tiny", engine=sys.argv[3], length=32)
 def told(count):
     print("part", flush=True)
     time.sleep(0.05)
-indexing.add_documents(index, model, documents, progress=told)
+index.add_documents(documents, progress=told)
 print("done", flush=True)
 """
 
@@ -61,12 +61,12 @@ def test_killed_in_the_midst_it_goes_on_and_nothing_is_lost(
     process.wait()
     assert "done" not in rest
     reported = 4 * (3 + rest.count("part"))
-    index = open_index(tmp_path / "index")
+    index = Index.open(tmp_path / "index")
     there = index.engine.count()
     index.engine.release()
     assert reported <= there < 80
-    index = make_index(tmp_path / "index", tiny_encoder, "tiny")
-    changes = add_documents(index, tiny_encoder, documents(80))
+    index = Index.create(tmp_path / "index", tiny_encoder, name="tiny")
+    changes = index.add_documents(documents(80))
     assert changes.unchanged == there
     assert changes.encoded == changes.added == 80 - there
     assert index.engine.count() == 80
@@ -84,7 +84,7 @@ def test_another_process_searches_while_one_indexes(
     assert process.stdout.readline() == "part\n"
     counts: list[int] = []
     while process.poll() is None:
-        index = open_index(tmp_path / "index")
+        index = Index.open(tmp_path / "index")
         vector = np.ones((1, index.facts.dimension), np.float32)
         (found,) = index.engine.dense(vector, 3, Filter())
         counts.append(index.engine.count())
@@ -94,7 +94,7 @@ def test_another_process_searches_while_one_indexes(
     assert process.stdout.read().endswith("done\n")
     assert process.wait() == 0
     assert counts == sorted(counts)
-    index = open_index(tmp_path / "index")
+    index = Index.open(tmp_path / "index")
     assert index.engine.count() == 80
     index.engine.release()
 
@@ -129,14 +129,14 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_was_written(
     tiny_encoder: SentenceTransformer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("panglot.search.index.PART", 4)
-    index = make_index(tmp_path / "index", tiny_encoder, "tiny", engine="exact", length=32)
+    index = Index.create(tmp_path / "index", tiny_encoder, name="tiny", engine="exact", length=32)
     with monkeypatch.context() as patch:
         patch.setattr(pa.ipc, "new_file", fails_from_call(3, pa.ipc.new_file))
         with pytest.raises(PanglotError, match="the disk is full; free some space"):
-            add_documents(index, tiny_encoder, documents(20))
+            index.add_documents(documents(20))
     assert open_engine(tmp_path / "index").count() == 8
     assert not list((tmp_path / "index/exact").glob("*.part"))
-    changes = add_documents(open_index(tmp_path / "index"), tiny_encoder, documents(20))
+    changes = Index.open(tmp_path / "index", tiny_encoder).add_documents(documents(20))
     assert (changes.unchanged, changes.added) == (8, 12)
 
 
@@ -146,13 +146,13 @@ def test_a_full_disk_under_milvus_is_one_sentence(
     pytest.importorskip("milvus_lite")
     from milvus_lite.storage.wal import WAL
 
-    index = make_index(tmp_path / "index", tiny_encoder, "tiny", engine="milvus", length=32)
+    index = Index.create(tmp_path / "index", tiny_encoder, name="tiny", engine="milvus", length=32)
     with monkeypatch.context() as patch:
         patch.setattr(WAL, "write_insert", fails_from_call(2, WAL.write_insert))  # the first: facts
         with pytest.raises(PanglotError, match="the disk is full; free some space"):
-            add_documents(index, tiny_encoder, documents(4))
+            index.add_documents(documents(4))
     index.engine.release()
-    changes = add_documents(open_index(tmp_path / "index"), tiny_encoder, documents(4))
+    changes = Index.open(tmp_path / "index", tiny_encoder).add_documents(documents(4))
     assert changes.added + changes.unchanged == 4
     assert index.engine.count() == 4
     index.engine.release()

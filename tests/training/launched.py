@@ -92,7 +92,7 @@ def resumed_elsewhere(folder: Path, checkpoint: str) -> Found:
 def disagreeing_figures(folder: Path, checkpoint: str) -> Found:
     """Measure what falls on the first process and rises on the second, with patience for two."""
     figures = iter([5.0, 4.0, 3.0, 2.0, 1.0, 0.0] if RANK == 0 else [0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
-    run.held_out_measure = lambda *_: lambda _: {"AP": next(figures)}  # type: ignore[attr-defined]
+    run.measure_of = lambda *_: lambda _: {"AP": next(figures)}  # type: ignore[attr-defined]
     how: dict[str, Any] = {"steps": 6, "learning_rate": 1e-3, "eval_steps": 1, "patience": 2}
     outcome, _ = train_tiny(checkpoint, folder / "patient", how, held_out=[sample_pairs()])
     return {"steps": outcome.steps}

@@ -37,7 +37,7 @@ def run(
     how: dict[str, Any] = HOW,
     **settings: Any,
 ) -> Training:
-    monkeypatch.setattr("panglot.training.run.held_out_measure", lambda *_: script)
+    monkeypatch.setattr("panglot.training.run.measure_of", lambda *_: script)
     pairs = sample_pairs()
     return train(model, [pairs], output, batch_size=8, **how, held_out=[pairs], **settings)
 

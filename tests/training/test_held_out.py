@@ -1,17 +1,23 @@
 """Which held-out figure says what the best model is: its name, its value, and which way is better."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sentence_transformers import SentenceTransformer
 
-from panglot import PanglotError, evaluate, load_encoder, sample_pairs
+from panglot import PanglotError, evaluate, load_encoder, make_sampler, sample_pairs
 from panglot.data import benchmark_from_pairs
-from panglot.encoders import model_sha256
-from panglot.training import Training, held_out_measure, read_recipe
+from panglot.data.sample import FOLDER
+from panglot.encoders import encode, model_sha256, passage_prompt, query_prompt
+from panglot.training import Training, TrainingConfig, held_out_measure, read_recipe
+from panglot.training.config import BatchesPart, LossPart
+from panglot.training.held_out import held_out_loss
+from panglot.training.recipes import run_recipe
 
 Runner = Callable[..., tuple[Training, SentenceTransformer]]
 HOW: dict[str, Any] = {"steps": 4, "learning_rate": 1e-3, "eval_steps": 1}
@@ -104,11 +110,11 @@ def test_the_model_that_is_best_by_the_chosen_figure_is_kept(
         asked.append(arguments)
         return script
 
-    monkeypatch.setattr("panglot.training.run.held_out_measure", made)
+    monkeypatch.setattr("panglot.training.run.measure_of", made)
     outcome, model = run(
         tmp_path, {**HOW, "metric_for_best_model": metric_for_best_model}, held_out=[sample_pairs()]
     )
-    assert asked[0][-1] == metric_for_best_model
+    assert asked[0][0].training.metric_for_best_model == metric_for_best_model
     assert len(set(script.seen[:4])) == 4
     assert model_sha256(model) == script.seen[4] == script.seen[best]
     assert model_sha256(load_encoder(str(tmp_path), device="cpu")) == script.seen[best]
@@ -119,7 +125,7 @@ def test_patience_takes_a_smaller_rank_distance_for_a_gain(
     run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = Scripted("rank_distance", [30.0, 20.0, 25.0, 26.0, 20.0])
-    monkeypatch.setattr("panglot.training.run.held_out_measure", lambda *_: script)
+    monkeypatch.setattr("panglot.training.run.measure_of", lambda *_: script)
     how: dict[str, Any] = {**HOW, "steps": 6, "metric_for_best_model": "rank_distance", "patience": 2}
     outcome, model = run(tmp_path, how, held_out=[sample_pairs()])
     assert outcome.steps == 4  # two measurements after the best, the second
@@ -134,3 +140,52 @@ def test_a_run_is_measured_and_stopped_on_the_figure_that_it_keeps(run: Runner, 
     assert len(measured) == 3
     assert len(set(measured)) > 1
     assert outcome.figures["rank_distance"] == min(measured)
+
+
+def test_the_held_out_loss_is_info_nce_on_fixed_batches(tiny_encoder: SentenceTransformer) -> None:
+    pairs = sample_pairs().select(languages=["de", "en"], items=np.arange(12))
+    config = TrainingConfig(
+        batches=BatchesPart(strategy="crosslingual", size=6), loss=LossPart(temperature=0.1)
+    )
+    found = held_out_loss([pairs], config)(tiny_encoder)
+    sampler = make_sampler([pairs], strategy="crosslingual", batch_size=6, steps=8)
+    losses = []
+    for step in range(8):
+        batch = sampler.draw(step)
+        texts = [
+            pairs.texts(role, pairs.rows(batch.items, languages))
+            for role, languages in (("query", batch.query_languages), ("passage", batch.passage_languages))
+        ]
+        queries, passages = (
+            torch.tensor(encode(tiny_encoder, of_role, prompt(tiny_encoder)))
+            for of_role, prompt in zip(texts, (query_prompt, passage_prompt), strict=True)
+        )
+        losses.append(float(torch.nn.functional.cross_entropy(queries @ passages.t() / 0.1, torch.arange(6))))
+    assert found == pytest.approx(np.mean(losses), rel=1e-4)
+    assert held_out_loss([pairs], config)(tiny_encoder) == found
+    # one language and few items: a smaller monolingual batch
+    few = sample_pairs().select(languages=["en"], items=np.arange(5))
+    assert 0 < held_out_loss([few], config)(tiny_encoder) < math.log(4) + 10
+
+
+def test_a_recipe_is_validated_on_pairs_that_it_names_and_stops_on_their_loss(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    recipe = read_recipe(
+        None,
+        {
+            "model.name": str(tiny_checkpoint),
+            "data.pairs": [str(FOLDER / "train.jsonl")],
+            "data.validation": [str(FOLDER / "held-out.jsonl")],
+            "batches.size": 8,
+            "training.steps": 4,
+            "training.eval_steps": 1,
+            "training.patience": 1,
+            "training.metric_for_best_model": "loss",
+            "training.learning_rate": 1e-2,
+        },
+    )
+    (outcome,) = run_recipe(recipe, tmp_path / "run", tell=False).values()
+    seen = [entry["eval_loss"] for entry in outcome.log if "eval_loss" in entry]
+    assert len(seen) == outcome.steps and outcome.figures["loss"] == pytest.approx(min(seen), rel=1e-3)
+    assert {"AP", "rank_distance"} <= outcome.figures.keys()

@@ -15,7 +15,7 @@ from torch import Tensor
 from panglot import PanglotError, load_encoder, sample_pairs, train
 from panglot.encoders import model_sha256
 from panglot.training import Training
-from panglot.training.teacher import distillation, pull
+from panglot.training.teacher import alignment, distillation, pull
 
 Runner = Callable[..., tuple[Training, SentenceTransformer]]
 ONE_STEP: dict[str, Any] = {"steps": 1, "learning_rate": 1e-3}
@@ -176,3 +176,30 @@ def test_a_model_is_not_its_own_teacher(tiny_encoder: SentenceTransformer, tmp_p
             pull=1.0,
         )
     assert not (tmp_path / "run").exists()
+
+
+def test_alignment_is_the_divergence_worked_by_hand() -> None:
+    drawn, pivot = torch.tensor([[math.log(3.0), 0.0]]), torch.tensor([[0.0, 0.0]])
+    nothing = torch.zeros(1, 2, dtype=torch.bool)
+    # 3/4 and 1/4 against halves; the middle is 5/8 and 3/8
+    kl = [0.75 * math.log(0.75 / 0.625) + 0.25 * math.log(0.25 / 0.375)]
+    kl += [0.5 * math.log(0.5 / 0.625) + 0.5 * math.log(0.5 / 0.375)]
+    assert float(alignment(drawn, pivot, nothing, 1.0)) == pytest.approx(sum(kl) / 2, rel=1e-5)
+    assert float(alignment(pivot, pivot, nothing, 1.0)) == pytest.approx(0, abs=1e-7)
+    far = torch.tensor([[50.0, 0.0]]), torch.tensor([[0.0, 50.0]])
+    assert float(alignment(*far, nothing, 1.0)) == pytest.approx(math.log(2), rel=1e-5)
+    masked = torch.tensor([[False, True]])
+    assert float(alignment(drawn, pivot, masked, 1.0)) == pytest.approx(0, abs=1e-7)
+
+
+def test_training_with_alignment_brings_rankings_nearer(run: Runner, tmp_path: Path) -> None:
+    """In monolingual English batches both rankings are one; in cross-lingual ones the term falls."""
+    crossed = {"strategy": "crosslingual", "steps": 30, "learning_rate": 1e-3, "temperature": 0.01}
+    falls = {}
+    for weight in (1.0, 100.0):
+        found, _ = run(tmp_path / str(weight), {**crossed, "alignment": weight})
+        terms = [entry["alignment"] / weight for entry in found.log if "alignment" in entry]
+        falls[weight] = sum(terms[-2:]) / len(terms[-2:])
+    assert falls[100.0] < 0.8 * falls[1.0]
+    english, _ = run(tmp_path / "en", {"strategy": "english", "steps": 2, "alignment": 1.0})
+    assert all(entry.get("alignment", 0) == pytest.approx(0, abs=1e-6) for entry in english.log)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Json, TrustRemoteCode
 from panglot.errors import PanglotError
 
 CARD = """---
@@ -34,10 +35,8 @@ def average(
     weights: Annotated[
         str | None, typer.Option(help="Weight of each model, separated by commas. (default: equal weights)")
     ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Average the weights of models that were fine-tuned from the same model.
 

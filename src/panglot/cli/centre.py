@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Json, MaxLength, TrustRemoteCode
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -35,13 +36,16 @@ def centre(
     texts: Annotated[
         int, typer.Option(help="Maximum number of queries, and of passages, per language.")
     ] = TEXTS,
-    max_length: Annotated[
-        int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
+    shift: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of means, store what moves passages to where their translations in this language "
+            "are, e.g. en."
+        ),
     ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    max_length: MaxLength = None,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Compute the mean embedding of each language and store it with a model.
 
@@ -51,6 +55,8 @@ def centre(
     Example:
 
       panglot centre runs/hybrid --pairs pairs.jsonl.gz
+
+      panglot centre runs/hybrid --pairs pairs.jsonl.gz --shift en
     """
     from panglot import encoders
     from panglot.training.recipes import load_source
@@ -63,7 +69,7 @@ def centre(
         )
     sources = [load_source(path) for path in pairs]
     encoder = encoders.load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
-    means = _means(encoder, sources, texts)
+    means = _means(encoder, sources, texts) if shift is None else _shift(encoder, sources, shift, texts)
     place = encoders.save_language_means(output or model, means)
     for sentence in encoders.centring_notes(
         means.passage, means.passage.languages, "queries and of passages"
@@ -77,6 +83,15 @@ def centre(
         show.print_json({"means": str(place), "texts": counts})
         return
     show.tell(f"wrote the means of {len(counts['query'])} languages to {place}")
+
+
+def _shift(
+    encoder: "SentenceTransformer", sources: Sequence["ParallelPairs"], pivot: str, texts: int
+) -> "LanguageMeans":
+    from panglot import encoders
+
+    with show.bar("computing shifts", 0) as advance:
+        return encoders.shift_of_pairs(encoder, sources, pivot, texts, progress=advance)
 
 
 def means_for(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Json
 
 WIDEST = 14  # languages whose matrix of changes fits a terminal; --json has any number
 
@@ -22,7 +23,7 @@ def compare(
     resamples: Annotated[int, typer.Option(help="Number of bootstrap resamples for the intervals.")] = 1000,
     flips: Annotated[int, typer.Option(help="Number of random sign flips in the test.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Compare results on one benchmark: show significant differences, and the languages that gain and lose.
 

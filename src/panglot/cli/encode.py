@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
-from panglot.cli.options import TruncateDim
+from panglot.cli.options import Json, MaxLength, TruncateDim, TrustRemoteCode
 
 
 def encode(
@@ -49,15 +49,11 @@ def encode(
             help="Number of processes, run by Ray (pip install 'panglot[ray]'). 0 uses this process only."
         ),
     ] = 0,
-    max_length: Annotated[
-        int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
-    ] = None,
+    max_length: MaxLength = None,
     truncate_dim: TruncateDim = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster.")] = False,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Encode the passages of a benchmark into a store on disk, for pools that do not fit in memory.
 

@@ -8,7 +8,17 @@ import typer
 
 from panglot.cli import show
 from panglot.cli.centre import means_for
-from panglot.cli.options import Column, EveryItem, TruncateDim, of_pairs
+from panglot.cli.options import (
+    Column,
+    EveryItem,
+    Json,
+    MaxLength,
+    Rerank,
+    RerankDepth,
+    TruncateDim,
+    TrustRemoteCode,
+    of_pairs,
+)
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -16,14 +26,15 @@ if TYPE_CHECKING:
     from panglot.evaluation import Evaluation
 
 WIDEST = 20  # languages whose matrix fits a terminal; the results file has any number
-BM25 = "bm25"
+BM25, MTEB = "bm25", "mteb:"
 
 
 def evaluate(
     model: Annotated[
         str,
         typer.Argument(
-            help="multilingual-e5-small, a model folder, a hub id, or bm25 (word matching without a model)."
+            help="multilingual-e5-small, a model folder, a hub id, mteb:NAME (a model of mteb's registry), "
+            "or bm25 (word matching without a model)."
         ),
     ],
     benchmark: Annotated[
@@ -63,9 +74,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Store of encoded passages that 'panglot encode' wrote, for large pools."),
     ] = None,
-    max_length: Annotated[
-        int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
-    ] = None,
+    max_length: MaxLength = None,
     truncate_dim: TruncateDim = None,
     centre: Annotated[
         str | None,
@@ -90,15 +99,15 @@ def evaluate(
             help="File or folder of word pairs for code-switch, one pair a line; see docs/guides/bias.md."
         ),
     ] = None,
+    rerank: Rerank = None,
+    rerank_depth: RerankDepth = 100,
     seed: Annotated[int, typer.Option(help="Random seed of --perturb.")] = 0,
     runs: Annotated[Path | None, typer.Option(help="Write TREC runs and qrels into this folder.")] = None,
     run_depth: Annotated[
         int, typer.Option(help="Passages per query in the TREC runs; 0 writes all passages.")
     ] = 100,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Evaluate an encoder in three settings: monolingual, cross-lingual, and multilingual.
 
@@ -111,6 +120,8 @@ def evaluate(
       panglot evaluate runs/hybrid --benchmark xquad-r --data lareqa/xquad-r --output results.json
 
       panglot evaluate runs/hybrid --benchmark xquad-r --perturb typos,no-diacritics
+
+      panglot evaluate runs/hybrid --benchmark xquad-r --rerank BAAI/bge-reranker-v2-m3 --rerank-depth 30
     """
     from panglot.data.catalogue import entry_named, load_data
     from panglot.evaluation import DEFAULT_MEASURES, parse_measure
@@ -132,7 +143,9 @@ def evaluate(
         {"--store": store} if pairs_options else {}, "panglot encode takes no --column and no --every-item"
     )
     chosen = load_data(benchmark, data, candidate_text, codes, split, **pairs_options)
+    _refuse({"--perturb": perturb, "--runs": runs} if rerank else {}, "--rerank is given")
     whole = {
+        "--rerank": rerank,
         "--store": store,
         "--centre": centre,
         "--perturb": perturb,
@@ -150,6 +163,9 @@ def evaluate(
     if model == BM25:
         _refuse(whole, "BM25 has no vectors")
         evaluation = _bm25(chosen, names)
+    elif model.startswith(MTEB):
+        _refuse(whole, "mteb loads and asks the model")
+        evaluation = _mteb(model, chosen, names)
     else:
         evaluation = _model(
             model,
@@ -161,10 +177,13 @@ def evaluate(
             perturb=perturb,
             lexicon=lexicon,
             bf16=bf16,
+            rerank=rerank,
+            rerank_depth=rerank_depth,
             seed=seed,
             runs=runs,
             run_depth=run_depth or None,
         )
+    _remember(evaluation, {"data": str(data.resolve()) if data else None, "split": split, **pairs_options})
     if output is not None:
         evaluation.save(output)
     if json:
@@ -184,11 +203,23 @@ def _refuse(options: Mapping[str, object], why: str) -> None:
             raise PanglotError(f"{why}, so {option} has no effect. Leave it out.")
 
 
+def _remember(evaluation: "Evaluation", loaded: Mapping[str, Any]) -> None:
+    """Note how the benchmark was loaded, so that ``panglot inspect`` can load it again."""
+    if known := {name: value for name, value in loaded.items() if value is not None}:
+        evaluation.results["benchmark"]["loaded"] = known
+
+
 def _bm25(chosen: "Benchmark | Suite", measures: list[str]) -> "Evaluation":
     from panglot.search.baseline import bm25_evaluation, bm25_work
 
     with show.bar("ranking", bm25_work(chosen)) as advance:
         return bm25_evaluation(chosen, measures=measures, progress=advance)
+
+
+def _mteb(model: str, chosen: "Benchmark | Suite", measures: list[str]) -> "Evaluation":
+    from panglot.evaluation.mteb_models import mteb_evaluation
+
+    return mteb_evaluation(model, chosen, measures=measures)
 
 
 def _model(
@@ -202,6 +233,7 @@ def _model(
     perturb: str | None,
     lexicon: Path | None,
     bf16: bool,
+    rerank: str | None,
     **settings: Any,
 ) -> "Evaluation":
     from panglot import encoders
@@ -216,6 +248,10 @@ def _model(
     words = read_lexicon(lexicon) if lexicon else None
     opened = open_store(store) if store else None
     encoder = encoders.load_encoder(model, **loading)
+    reranker = None
+    if rerank is not None:
+        trust = bool(loading["trust_remote_code"])
+        reranker = encoders.load_reranker(rerank, trust_remote_code=trust, bf16=bf16)
     means = None if centre is None else means_for(centre, model, encoder, chosen.languages)
     given = None
     if opened is not None:
@@ -233,6 +269,7 @@ def _model(
         embeddings=given,
         perturb=kinds,
         lexicon=words,
+        reranker=reranker,
         note=show.note,
         **settings,
     )
@@ -255,3 +292,5 @@ def _tell(results: dict[str, Any], measure: str) -> None:
     if centring := results["model"]["centring"]:
         origins = ", ".join(source["name"] for source in centring["sources"])
         show.tell(f"embeddings are centred by language, with means of {origins}")
+    if reranker := results["model"].get("reranker"):
+        show.tell(f"the first {reranker['depth']} passages of each list are reranked by {reranker['name']}")

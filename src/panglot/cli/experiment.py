@@ -23,6 +23,7 @@ HELP = {
     "baselines": "One leaderboard: hybrid-tuned encoders against zero-shot encoders, and BM25.",
     "domain-shift": "One model for all languages, or one for each: which is better outside its domain?",
     "alpha": "Which share of monolingual batches is best: a constant one or a schedule?",
+    "remedies": "What helps against language bias, and what does it cost inside languages?",
 }
 ABOUT = """The command trains the missing models, evaluates and compares them, and writes
 report.html, report.md and summary.json. You can stop it at any time: the same command continues and skips

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Json
 
 app = typer.Typer(no_args_is_help=True, help="Export results or models (MTEB, model card, ONNX).")
 
@@ -68,7 +69,7 @@ def model_card(
     dataset: Annotated[
         str | None, typer.Option(help="Id of the benchmark on the hub. (default: its name)")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Write results into the front matter of a model card (model-index), which the hub displays.
 

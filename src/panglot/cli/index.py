@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Json, MaxLength, TrustRemoteCode
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from panglot.search.recall import Recall
 
 LISTED = 10  # names in a sentence
+RARE = 0.01  # share of the passages: a language with fewer may be a mistake of the detector
 CHECKED = 20_000  # passages up to which recall is measured by default
 EXACT_UP_TO = 200_000  # passages; a question takes 15 ms there (docs/guides/search.md)
 A_PASSAGE = 1_000  # characters, about
@@ -30,6 +32,12 @@ def index(
     inputs: Annotated[
         list[str] | None,
         typer.Option("--input", help="File or folder of texts; repeatable."),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column of text, id, language or title in files of rows, as FIELD=COLUMN; repeatable."
+        ),
     ] = None,
     model: Annotated[
         str | None,
@@ -72,9 +80,7 @@ def index(
             help="Number of searches that check the engine's recall; 0 skips the check. (default: 50)",
         ),
     ] = None,
-    max_length: Annotated[
-        int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
-    ] = None,
+    max_length: MaxLength = None,
     truncate_dim: Annotated[
         int | None,
         typer.Option(
@@ -83,10 +89,8 @@ def index(
         ),
     ] = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster.")] = False,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Create or update a search index of texts in any languages.
 
@@ -99,13 +103,13 @@ def index(
 
       panglot index --index my-index --delete report-17 --export vectors.parquet
     """
-    from panglot.search.index import delete_documents, open_index
+    from panglot.search.index import Index
 
     if not inputs and not delete and export is None and recall is None:
         raise PanglotError("--input is missing. Name a file or folder of texts with it.")
     outcome: dict[str, Any] = {"index": index}
     if delete:
-        outcome["deleted"] = delete_documents(open_index(index), delete)
+        outcome["deleted"] = Index.open(index).delete(delete)
     if inputs:
         settings: dict[str, Any] = {"engine": engine, "length": length}
         loading: dict[str, Any] = {
@@ -113,13 +117,14 @@ def index(
             "truncate_dim": truncate_dim,
             "trust_remote_code": trust_remote_code,
         }
-        opened, changes = _add(index, inputs, model, centre, language, among, bf16, settings, loading)
+        reading: dict[str, Any] = {"language": language, "columns": _columns(column)}
+        changes = _add(index, inputs, model, centre, among, bf16, reading, settings, loading)
         outcome |= {"changes": vars(changes)}
         if not json:
             _tell_changes(changes)
-    opened = open_index(index)
-    outcome |= {"passages": opened.engine.count(), "languages": list(opened.facts.languages)}
-    opened.engine.release()
+    with Index.open(index) as opened:
+        counts = opened.languages()
+        outcome |= {"passages": opened.count(), "languages": sorted(counts), "passages_by_language": counts}
     measured = _check(opened, recall, outcome["passages"], bool(inputs))
     outcome["recall"] = None if measured is None else vars(measured)
     if export is not None:
@@ -131,7 +136,8 @@ def index(
         return
     if delete:
         show.tell(f"deleted {outcome['deleted']:,} passages")
-    show.tell(f"{index}: {outcome['passages']:,} passages in {len(opened.facts.languages)} languages")
+    show.tell(f"{index}: {outcome['passages']:,} passages in {len(counts)} languages")
+    _tell_languages(counts, bool(inputs) and among is None and language is None)
     if measured is not None:
         show.tell(
             f"recall@{measured.k} {measured.recall:.3f}, {measured.milliseconds:.1f} ms a question "
@@ -146,23 +152,21 @@ def _add(
     inputs: Sequence[str],
     model: str | None,
     centre: bool,
-    language: str | None,
     among: str | None,
     bf16: bool,
+    reading: dict[str, Any],
     settings: dict[str, Any],
     loading: dict[str, Any],
-) -> "tuple[Index, Changes]":
+) -> "Changes":
     from panglot import encoders
-    from panglot.languages import check_languages
     from panglot.search.documents import read_documents
     from panglot.search.facts import own_means
-    from panglot.search.index import add_documents, existing_facts, make_index
+    from panglot.search.index import Index, existing_facts
 
-    candidates = check_languages(among.split(",")) if among else None
     skipped: list[str] = []
     with show.bar("reading", 0) as advance:  # all of it, so that mistakes show before the long work
         total = characters = 0
-        for document in read_documents(inputs, language=language, skipped=skipped):
+        for document in read_documents(inputs, skipped=skipped, **reading):
             total += 1
             characters += sum(len(section.text) for section in document.sections)
             advance(1)
@@ -179,13 +183,19 @@ def _add(
                 loading[setting] = getattr(facts, setting)
     encoder = encoders.load_encoder(name, **loading)
     means = own_means(name) if centre or (facts is not None and facts.centring) else None
-    opened = make_index(place, encoder, name, means=means, **settings)
-    documents = read_documents(inputs, language=language, skipped=[])
+    opened = Index.create(place, encoder, name=name, means=means, **settings)
+    documents = read_documents(inputs, skipped=[], **reading)
+    candidates = among.split(",") if among else None
     with show.bar("indexing", total) as advance:
-        changes = add_documents(
-            opened, encoder, documents, means=means, among=candidates, bf16=bf16, progress=advance
-        )
-    return opened, changes
+        return opened.add_documents(documents, among=candidates, bf16=bf16, progress=advance)
+
+
+def _columns(texts: Sequence[str] | None) -> dict[str, str]:
+    """Read FIELD=COLUMN."""
+    found = dict(text.partition("=")[::2] for text in texts or ())
+    if wrong := [text for text in texts or () if not all(text.partition("="))]:
+        raise PanglotError(f"--column: '{wrong[0]}' maps nothing. Write FIELD=COLUMN, such as text=body.")
+    return found
 
 
 def _tell_changes(changes: "Changes") -> None:
@@ -198,6 +208,15 @@ def _tell_changes(changes: "Changes") -> None:
     if changes.without_text:
         names = _listed(changes.without_text)
         show.note(f"{len(changes.without_text):,} documents have no text: {names}.")
+
+
+def _tell_languages(counts: dict[str, int], detected: bool) -> None:
+    if counts:
+        show.tell(_listed([f"{code} {count:,}" for code, count in counts.items()]))
+    rare = [code for code, count in counts.items() if count < RARE * sum(counts.values())]
+    if detected and rare:
+        common = ",".join(code for code in counts if code not in rare)
+        show.note(f"few passages are in {_listed(rare)}. If that is wrong, add --among {common}.")
 
 
 def _listed(names: Sequence[str], between: str = ", ") -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
-from panglot.cli.options import Column, EveryItem, of_pairs
+from panglot.cli.options import Column, EveryItem, Json, TrustRemoteCode, of_pairs
 from panglot.errors import PanglotError
 
 
@@ -21,7 +21,7 @@ def inspect(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder or file of the benchmark. (default: the folders of PANGLOT_DATA, then the cache)"
+            help="Folder or file of the benchmark. (default: what was evaluated, if it is still there)"
         ),
     ] = None,
     column: Column = None,
@@ -41,10 +41,8 @@ def inspect(
     max_length: Annotated[
         int | None, typer.Option(help="Cut texts after this many tokens. (default: as in the evaluation)")
     ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Show the queries with the lowest figures, and the passages that rank above the answer.
 
@@ -52,7 +50,7 @@ def inspect(
 
     Example:
 
-      panglot inspect results.json --model runs/hybrid --data lareqa/xquad-r --pairs th-all,en-de
+      panglot inspect results.json --pairs th-all,en-de
     """
     from panglot import encoders
     from panglot.data import load_benchmark
@@ -73,8 +71,12 @@ def inspect(
     evaluation = load_results(results)
     of_run = evaluation.results
     candidates = _candidates(of_run["benchmark"]["candidate_text"])
+    loading = {"data": data, **of_pairs(column, every_item)}
+    remembered = of_run["benchmark"].get("loaded", {}) if benchmark is None else {}
     chosen = load_benchmark(
-        benchmark or of_run["benchmark"]["name"], data, candidates, **of_pairs(column, every_item)
+        benchmark or of_run["benchmark"]["name"],
+        candidate_text=candidates,
+        **{**remembered, **{name: value for name, value in loading.items() if value is not None}},
     )
     if missing := set(chosen.languages) - set(of_run["benchmark"]["languages"]):
         chosen = chosen.restrict([code for code in chosen.languages if code not in missing])

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Json, MaxLength, TrustRemoteCode
 from panglot.errors import PanglotError
 
 
@@ -71,13 +72,9 @@ def mine(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing negatives. (default: keep them)")
     ] = False,
-    max_length: Annotated[
-        int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
-    ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    max_length: MaxLength = None,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Find hard negatives for all queries, and write the pairs with them for `panglot train`.
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Json, TrustRemoteCode
 
 
 def onnx(
@@ -17,10 +18,8 @@ def onnx(
     int8: Annotated[
         bool, typer.Option("--int8", help="Compute in 8 bits: faster and smaller, but less exact.")
     ] = False,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Export a model for ONNX Runtime, which encodes short texts faster on a CPU.
 

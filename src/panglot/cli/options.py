@@ -5,6 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
+Json = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
+TrustRemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
+]
+MaxLength = Annotated[
+    int | None, typer.Option(help="Cut texts after this many tokens. (default: the model's limit)")
+]
 Column = Annotated[
     list[str] | None,
     typer.Option(help="Column of a field of --benchmark pairs, as FIELD=COLUMN; repeatable."),
@@ -19,6 +26,13 @@ TruncateDim = Annotated[
         "(default: all)"
     ),
 ]
+Rerank = Annotated[
+    str | None,
+    typer.Option(
+        help="Rerank the first passages of each list with this cross-encoder, e.g. BAAI/bge-reranker-v2-m3."
+    ),
+]
+RerankDepth = Annotated[int, typer.Option(min=1, help="Number of passages that --rerank reads.")]
 
 
 def of_pairs(column: Sequence[str] | None, every_item: bool) -> dict[str, Any]:

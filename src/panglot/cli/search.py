@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Json, Rerank, RerankDepth, TrustRemoteCode
 from panglot.errors import PanglotError
 
 
@@ -31,16 +32,18 @@ def search(
         bool,
         typer.Option("--hybrid", help="Match words, too: fuse the ranking with BM25's by reciprocal rank."),
     ] = False,
+    rerank: Rerank = None,
+    rerank_depth: RerankDepth = 50,
     model: Annotated[
         str | None,
         typer.Option(help="Model of the index, if it has moved. (default: the model that the index names)"),
     ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Search an index with a question in any language.
+
+    A weak match is no nearer to the question than the best of as many passages taken at random would be.
 
     Examples:
 
@@ -48,47 +51,39 @@ def search(
 
       panglot search "Mfumuko wa bei" --index my-index --languages en,de --hybrid --where year=2021
     """
-    from panglot import encoders
-    from panglot.search.facts import own_means
-    from panglot.search.index import open_index
-    from panglot.search.look_up import check_model, embed_questions, search_index, snippet
+    from panglot.search.index import Index
+    from panglot.search.look_up import snippet
 
     if not question.strip():
         raise PanglotError("the question is empty. Write a question.")
     filters = _parse_where(where or ())
-    opened = open_index(index)
-    opened.engine.release()
-    name = model or opened.facts.name
-    encoder = encoders.load_encoder(
-        name,
-        max_length=opened.facts.max_length,
-        truncate_dim=opened.facts.truncate_dim,
-        trust_remote_code=trust_remote_code,
-    )
-    means = own_means(name) if opened.facts.centring else None
-    check_model(opened, encoder, means)
-    vectors = embed_questions(opened, encoder, [question], means=means)
-    try:
-        (results,) = search_index(
-            opened,
-            [question],
-            vectors,
+    with Index.open(index, model, trust_remote_code=trust_remote_code) as opened:
+        reranker = None
+        if rerank is not None:
+            from panglot.encoders import load_reranker
+
+            reranker = load_reranker(rerank, trust_remote_code=trust_remote_code)
+        results = opened.search(
+            question,
             k,
+            reranker=reranker,
+            rerank_depth=rerank_depth,
             languages=languages.split(",") if languages else None,
             where=filters,
             balanced=balanced,
             hybrid=hybrid,
         )
-    finally:
-        opened.engine.release()
     if json:
         show.print_json({"question": question, "results": [result.as_json() for result in results]})
         return
     if not results:
         show.tell("no results")
+    elif all(result.weak for result in results):
+        show.note("the index may have no answer: all matches are weak.")
     for rank, result in enumerate(results, 1):
         title = f"  {snippet(result.title, 70)}" if result.title else ""
-        show.tell(f"{rank:3}  {result.score:.3f}  {result.language}  {result.id}{title}")
+        weak = "  (weak match)" if result.weak else ""
+        show.tell(f"{rank:3}  {result.score:.3f}  {result.language}  {result.id}{title}{weak}")
         show.tell(f"     {snippet(result.text)}")
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Rerank, RerankDepth, TrustRemoteCode
 from panglot.errors import PanglotError
 
 
@@ -27,11 +28,11 @@ def serve(
     api_key_file: Annotated[
         Path | None, typer.Option(help="Require one of the API keys in this file, which has one key a line.")
     ] = None,
+    rerank: Rerank = None,
+    rerank_depth: RerankDepth = 50,
     timeout: Annotated[float, typer.Option(help="Maximum number of seconds for a request.")] = 30.0,
     max_body: Annotated[int, typer.Option(help="Maximum size of a request in bytes.")] = 1 << 20,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
+    trust_remote_code: TrustRemoteCode = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print only JSON: the address, when the server is ready.")
     ] = False,
@@ -49,10 +50,10 @@ def serve(
     """
     check_extra()
     from panglot.data.pairs_files.read import SAMPLE
-    from panglot.search.index import open_index
+    from panglot.search.index import Index
 
     if index != SAMPLE:
-        open_index(index).engine.release()  # a wrong place is refused before torch is loaded
+        Index.open(index).close()  # a wrong place is refused before torch is loaded
     from panglot.search.serve import Limits, create_app, open_searcher, read_keys
     from panglot.search.serve.limits import LOOPBACK
     from panglot.search.serve.run import address, is_loopback, notes, open_socket
@@ -61,7 +62,14 @@ def serve(
     limits = Limits(seconds=timeout, body_bytes=max_body)
     keys = read_keys(api_key_file) if api_key_file else []
     opened = open_socket(host, port)
-    encoder, name, searcher = open_searcher(index, model, trust_remote_code=trust_remote_code)
+    reranker = None
+    if rerank is not None:
+        from panglot.encoders import load_reranker
+
+        reranker = load_reranker(rerank, trust_remote_code=trust_remote_code)
+    encoder, name, searcher = open_searcher(
+        index, model, trust_remote_code=trust_remote_code, reranker=reranker, rerank_depth=rerank_depth
+    )
     hosts = LOOPBACK | {host.lower()} if is_loopback(host) else None
     app = create_app(encoder, searcher, name=name, limits=limits, keys=keys, hosts=hosts)
     opened.listen()  # who comes from now on waits, and is not turned away

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Json
 from panglot.errors import PanglotError
 
 
@@ -96,7 +97,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted run in --output.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Fine-tune an encoder on parallel pairs with hybrid or other batches.
 
@@ -170,6 +171,8 @@ def _run(
             raise typer.Exit(130)
         if first and not json:
             show.tell(f"trained {outcome.steps} steps; the model is in {folder}")
+            for name, weight in outcome.weights.items():
+                show.tell(f"  weight of {name}: {weight:g}")
             for name, value in sorted(outcome.figures.items()):
                 show.tell(f"  held-out {name.replace('_', ' ')}: {value:.4f}")
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Json, TrustRemoteCode
 
 MUCH = 0.01  # share of changed tokens above which a note is printed
 SIZES = (
@@ -40,10 +41,8 @@ def trim(
         int,
         typer.Option(help="Drop tokens that occur less often in the pairs; 1 changes none of their texts."),
     ] = 1,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Make a model smaller by removing tokens that some languages do not need.
 

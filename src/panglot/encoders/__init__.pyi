@@ -15,6 +15,7 @@ from .language_means import means_of_pairs as means_of_pairs
 from .language_means import means_of_texts as means_of_texts
 from .language_means import prompts_of as prompts_of
 from .language_means import save_language_means as save_language_means
+from .language_means import shift_of_pairs as shift_of_pairs
 from .laser import Laser2 as Laser2
 from .load import all_finite as all_finite
 from .load import cut_at as cut_at
@@ -27,5 +28,7 @@ from .names import known_names as known_names
 from .precision import bfloat16 as bfloat16
 from .precision import computes_bfloat16 as computes_bfloat16
 from .precision import fast_attention as fast_attention
+from .reranker import Reranker as Reranker
+from .reranker import load_reranker as load_reranker
 from .store import Store as Store
 from .store import open_store as open_store

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -257,6 +257,60 @@ def means_of_pairs(
     return LanguageMeans(
         query=means["query"],
         passage=means["passage"],
+        model_sha256=model_sha256(model),
+        prompts=prompts,
+        sources=tuple({"name": source.name, "sha256": source.sha256} for source in sources),
+    )
+
+
+def shift_of_pairs(
+    model: SentenceTransformer,
+    sources: Sequence[ParallelPairs],
+    pivot: str = "en",
+    texts: int = TEXTS,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> LanguageMeans:
+    """Return what moves the passages of every language to where their translations in a pivot language are.
+
+    The mean difference of parallel passages is taken away from passages, and nothing from queries (Shift,
+    arXiv 2606.18801). A language that shares no item with the pivot gets the mean of the others.
+
+    Args:
+        model: any sentence-transformers encoder.
+        sources: parallel pairs.
+        pivot: a language of the sources.
+        texts: at most so many passages of each language.
+        progress: called with the number of texts just encoded.
+
+    Raises:
+        PanglotError: no source has passages in the pivot language.
+    """
+    prompts = prompts_of(model)
+    codes = sorted({code for source in sources for code in source.languages})
+    if pivot not in codes:
+        raise PanglotError(f"no source has a passage in '{pivot}'; use one of {', '.join(codes)}.")
+    vectors, counts, known = [], [], []
+    for code in codes:
+        own: list[str] = []
+        other: list[str] = []
+        for source in sources:
+            if code in source.languages and pivot in source.languages:
+                here, there = (source.languages.index(name) for name in (code, pivot))
+                items = np.intersect1d(source.index.items_in(here), source.index.items_in(there))
+                items = np.sort(items[np.argsort(items.astype(np.uint64) * GOLDEN)[: texts - len(own)]])
+                own += source.texts("passage", source.rows(items, np.full(len(items), here)))
+                other += source.texts("passage", source.rows(items, np.full(len(items), there)))
+        if own:
+            apart = encode(model, own, prompts["passage"], progress=progress)
+            apart = apart - encode(model, other, prompts["passage"], progress=progress)
+            vectors.append(apart.mean(axis=0, dtype=np.float64))
+            counts.append(len(own))
+            known.append(code)
+    shift = RoleMeans(tuple(known), np.array(vectors, np.float32), np.array(counts, np.int64))
+    return LanguageMeans(
+        query=replace(shift, vectors=np.zeros_like(shift.vectors)),
+        passage=shift,
         model_sha256=model_sha256(model),
         prompts=prompts,
         sources=tuple({"name": source.name, "sha256": source.sha256} for source in sources),

@@ -112,6 +112,11 @@ def passage_prompt(model: SentenceTransformer) -> str:
 
 
 def model_sha256(model: SentenceTransformer) -> str:
+    """Return the SHA-256 of an encoder's weights: names, shapes and values."""
+    return weights_sha256(model)
+
+
+def weights_sha256(model: nn.Module) -> str:
     """Return the SHA-256 of a model's weights: names, shapes and values."""
     digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
@@ -158,12 +163,12 @@ def _load(
 ) -> SentenceTransformer:
     path = Path(name)
     check_name(name)
-    _check_files(path)
+    check_files(path)
     try:
-        local = path.exists() or not _hub_answers(name, revision)
+        local = path.exists() or not hub_answers(name, revision)
         find = partial(load_file_path, name, revision=revision, local_files_only=local)
         modules = find("modules.json")
-        with _quiet_transformers():
+        with quiet_transformers():
             # code of panglot's own modules is installed here and needs no trust; all other code does
             model = SentenceTransformer._load_with_module_classes(
                 name,
@@ -176,12 +181,12 @@ def _load(
             )
         restore_character_map(getattr(model, "tokenizer", None), find)
         _drop_unused_pooler(model)
-        _check_weights(model, name)
+        check_weights(model, name)
         _try(model, name)
     except PanglotError:
         raise
     except Exception as error:  # the hub, the tokenizer and the weights each raise their own
-        raise PanglotError(_explain(name, error, trust)) from error
+        raise PanglotError(explain_loading(name, error, trust)) from error
     if modules is None:
         model.prompts = dict(RAW_PROMPTS)
         limit = _length_limit(model)  # RoBERTa's tokenizers may allow two tokens more than it has positions
@@ -200,7 +205,7 @@ def _load(
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Leave out transformers' bars, and its report of a missing pooler; missing weights are checked here."""
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -231,7 +236,9 @@ def all_finite(model: nn.Module) -> bool:
     return all(bool(torch.isfinite(weight).all()) for weight in model.parameters())
 
 
-def _check_weights(model: SentenceTransformer, name: str) -> None:
+def check_weights(
+    model: nn.Sequential, name: str, fix: str = "Fetch or save the whole checkpoint again."
+) -> None:
     """Raise a ``PanglotError`` where a checkpoint lacks weights, or has some that are not finite.
 
     Weights that a checkpoint lacks would be drawn at random by transformers.
@@ -249,11 +256,11 @@ def _check_weights(model: SentenceTransformer, name: str) -> None:
     if lacking and len(lacking) < len(weights):
         raise PanglotError(
             f"'{name}' lacks {len(lacking)} of the model's {len(weights)} weights "
-            f"(the first is {lacking[0]}). Fetch or save the whole checkpoint again."
+            f"(the first is {lacking[0]}). {fix}"
         )
 
 
-def _check_files(folder: Path) -> None:
+def check_files(folder: Path) -> None:
     """Refuse pipes and devices in a model's folder, which the libraries would read for ever."""
     for file in (*folder.glob("*"), *folder.glob("*/*")) if folder.is_dir() else ():
         if file.exists() and not file.is_dir():
@@ -287,11 +294,11 @@ def _try(model: SentenceTransformer, name: str) -> None:
         raise ValueError("its modules do not fit together, or its vectors are not finite")
 
 
-def _explain(name: str, error: Exception, trust: bool) -> str:
+def explain_loading(name: str, error: Exception, trust: bool, kind: str = "an encoder") -> str:
     """Say in one sentence why a model cannot be loaded, and what helps."""
     if "trust_remote_code" in str(error) and not trust:
         return (
-            f"'{name}' cannot be loaded as an encoder without running code that comes with it; read that "
+            f"'{name}' cannot be loaded as {kind} without running code that comes with it; read that "
             "code, then allow it with --trust-remote-code (in a recipe: model.trust_remote_code = true)."
         )
     reason = str(error).strip().split("\n")[0]
@@ -300,7 +307,7 @@ def _explain(name: str, error: Exception, trust: bool) -> str:
         fix = f"Accept its terms on the hub's page of {name}, and log in with: hf auth login."
     elif constants.HF_HUB_OFFLINE and not Path(name).exists():
         fix = "HF_HUB_OFFLINE is set, so nothing is fetched; unset it, or check the hub id."
-    return f"'{name}' cannot be loaded as an encoder ({type(error).__name__}: {reason}). {fix}"
+    return f"'{name}' cannot be loaded as {kind} ({type(error).__name__}: {reason}). {fix}"
 
 
 def _known_prompts(model: SentenceTransformer, names: Sequence[str]) -> dict[str, str]:
@@ -316,7 +323,7 @@ def _known_prompts(model: SentenceTransformer, names: Sequence[str]) -> dict[str
     return E5_PROMPTS if small else {}
 
 
-def _hub_answers(name: str, revision: str | None) -> bool:
+def hub_answers(name: str, revision: str | None) -> bool:
     """Say in one try whether the hub can be reached; without it, downloads would retry for minutes."""
     try:
         HfApi().model_info(name, revision=revision, timeout=10)

@@ -30,6 +30,7 @@ class _Model(TypedDict):
     training: NotRequired[Training | None]
     precision: NotRequired[str]
     centring: NotRequired[dict[str, Any] | None]
+    reranker: NotRequired[dict[str, Any]]
 
 
 class _Benchmark(TypedDict):
@@ -39,6 +40,14 @@ class _Benchmark(TypedDict):
     queries: Count
     passages: Count
     candidate_text: str
+    loaded: NotRequired["_Loaded"]
+
+
+class _Loaded(TypedDict, total=False):
+    data: str
+    split: str
+    columns: dict[str, str]
+    every_item: bool
 
 
 Measured = dict[str, Number]

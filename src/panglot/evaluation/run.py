@@ -1,6 +1,7 @@
 """Evaluate an encoder on a benchmark or a suite, in every setting at once."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +14,30 @@ from panglot.data.perturb import Lexicon
 from panglot.data.suite import Suite, as_benchmark
 from panglot.encoders import encode, passage_prompt, query_prompt
 from panglot.encoders.language_means import Centre, centre_benchmark, check_centre, chosen_means
+from panglot.encoders.reranker import DEPTH as RERANKED
+from panglot.encoders.reranker import Reranker
 from panglot.encoders.store import Store
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import per_query, summarise
 from panglot.evaluation.bias import bias_figures, with_columns
+from panglot.evaluation.bias.readings import DEPTH as DEPTH_OF_BIAS
 from panglot.evaluation.bootstrap import intervals
 from panglot.evaluation.exclude_self import ranks_without_left_out
 from panglot.evaluation.groups import group_figures
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
 from panglot.evaluation.ranks import Ranks
+from panglot.evaluation.rerank import reranked
 from panglot.evaluation.results import Evaluation, describe_benchmark, describe_model, describe_run
 from panglot.evaluation.robustness import perturbed_figures
 from panglot.evaluation.scores import Vectors
 from panglot.evaluation.stores import check_store
 from panglot.evaluation.suite import suite_figures, suite_table
+from panglot.evaluation.top import Top, top_passages
 from panglot.evaluation.trec import DEPTH, check_ids, write_runs
 from panglot.progress import Shown, shown
 
 Progress = Callable[[int], None]
+Rerank = Callable[[Benchmark, FloatArray, Vectors, Ranks, Top], tuple[Ranks, Top]]
 SOME = 1000  # passages that are looked at
 
 
@@ -49,6 +56,9 @@ def evaluate(
     embeddings: tuple[FloatArray, Vectors] | None = None,
     perturb: Sequence[str] = (),
     lexicon: Lexicon | None = None,
+    reranker: Reranker | None = None,
+    rerank_depth: int = RERANKED,
+    rerank: Rerank | None = None,
     progress: Shown = None,
     note: Callable[[str], None] | None = None,
 ) -> Evaluation:
@@ -75,6 +85,10 @@ def evaluate(
         perturb: kinds of change (``panglot.data.perturb.KINDS``): the queries are also measured so changed,
             by the first measure.
         lexicon: word pairs, for the kind ``code-switch``.
+        reranker: puts the first passages of every list into a new order; see ``load_reranker``. Not with
+            ``perturb`` or ``runs``.
+        rerank_depth: passages of each list that it reads.
+        rerank: in place of a reranker, what changes ranks and lists; see ``evaluate_embeddings``.
         progress: called with the number of texts just encoded; each kind of change encodes the queries again.
             By default, standard error shows how far it is; False shows nothing.
         note: called with sentences that a person should read.
@@ -93,6 +107,7 @@ def evaluate(
     for part in parts_of(chosen) if runs is not None else ():
         check_ids(part)
     check_centre(centre, model)
+    _check_reranking(reranker, rerank_depth, bool(perturb) or runs is not None)
     texts = len(whole.queries) * len(perturb)
     if embeddings is None:
         texts += len(whole.queries) + len(whole.passages)
@@ -106,16 +121,15 @@ def evaluate(
             described["store"] = passages.facts.dtype
         means = None
         if centre is not None:
-            if isinstance(passages, Store):
-                raise PanglotError(
-                    "embeddings in a store cannot be centred; leave the store or the centring out."
-                )
-            given = np.asarray(passages)
+            given = _in_memory(passages)
             means, described["centring"] = chosen_means(centre, model, whole, queries, given, note)
             queries, passages = centre_benchmark(whole, queries, given, means)
         if runs is not None:
             _write_runs(Path(runs), chosen, queries, passages, run_depth)
-        figures = evaluate_embeddings(chosen, queries, passages, measures)
+        if reranker is not None:
+            described["reranker"] = {**reranker.describe(), "depth": rerank_depth}
+            rerank = partial(reranked, reranker=reranker, depth=rerank_depth, progress=progress)
+        figures = evaluate_embeddings(chosen, queries, passages, measures, rerank=rerank)
         evaluation = assembled(chosen, figures, described, seed)
         if not perturb:
             return evaluation
@@ -162,6 +176,21 @@ def assembled(
     results["intervals"] = intervals(table, evaluation.measures, passages=len(whole.passages))
     results["groups"] = group_figures(results, table)
     return Evaluation(results, table)
+
+
+def _check_reranking(reranker: Reranker | None, depth: int, also: bool) -> None:
+    if reranker is None:
+        return
+    if depth < 1:
+        raise PanglotError(f"the rerank depth is {depth}; use 1 or more.")
+    if also:
+        raise PanglotError("Reranked lists are not perturbed and not written as runs. Leave one of them out.")
+
+
+def _in_memory(passages: Vectors) -> FloatArray:
+    if isinstance(passages, Store):
+        raise PanglotError("embeddings in a store cannot be centred; leave the store or the centring out.")
+    return np.asarray(passages)
 
 
 def _check_ranking(passages: Vectors) -> None:
@@ -230,17 +259,28 @@ def evaluate_embeddings(
     queries: FloatArray,
     passages: Vectors,
     measures: Sequence[str] = DEFAULT_MEASURES,
+    *,
+    rerank: Rerank | None = None,
 ) -> Evaluation:
     """Measure unit vectors of the queries ``(Q, d)`` and passages ``(P, d)``, or a store of these.
 
     Those of a suite are in the order of ``merge(suite)``. The results hold ``settings``, ``bias``,
-    ``by_language`` and ``matrix``, and of a suite ``parts`` and ``part_groups``.
+    ``by_language`` and ``matrix``, and of a suite ``parts`` and ``part_groups``. ``rerank`` changes ranks and
+    lists before they are measured (see ``evaluation.rerank``).
     """
-    ranks = [ranks_without_left_out(part, q, p) for part, q, p in _by_part(chosen, queries, passages)]
+    ranks, tops = [], []
+    for part, q, p in _by_part(chosen, queries, passages):
+        of_part, top = ranks_without_left_out(part, q, p), None
+        if rerank is not None or not isinstance(chosen, Suite):
+            top = top_passages(part, q, p, DEPTH_OF_BIAS)
+        if rerank is not None and top is not None:
+            of_part, top = rerank(part, q, p, of_part, top)
+        ranks.append(of_part)
+        tops.append(top)
     found = evaluate_ranks(chosen, ranks, measures)
-    if isinstance(chosen, Suite):
+    if isinstance(chosen, Suite) or tops[0] is None:
         return found
-    bias, columns = bias_figures(chosen, queries, passages, ranks[0])
+    bias, columns = bias_figures(chosen, ranks[0], tops[0])
     table = found.per_query
     if columns:
         table = with_columns(table.drop_columns("rank_distance"), columns)

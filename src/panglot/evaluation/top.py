@@ -45,8 +45,9 @@ def top_passages(
     rows: IntArray | None = None,
     columns: int = COLUMNS,
     progress: Callable[[int], None] | None = None,
+    pool: IntArray | None = None,
 ) -> Top:
-    """Find the k best passages of all languages for each query, as exported runs have them.
+    """Find the k best passages of a pool for each query, as exported runs have them.
 
     The pool streams by once, in blocks; memory depends on k, not on the pool. What a float32 product leaves
     open is settled by exact scores (``pair_scores``), and ties by passage id, descending, as in trec_eval.
@@ -59,17 +60,24 @@ def top_passages(
         rows: query rows; None for those with a relevant passage.
         columns: passages in a block.
         progress: called with the number of passages just finished, P in all.
+        pool: passage rows; None for the passages of all languages.
     """
     rows = np.unique(benchmark.judged_query[benchmark.gains > 0] if rows is None else rows)
     out = benchmark.gains < 0  # not in that query's pool
+    ids, some = benchmark.passages.ids, passages
+    if pool is not None:
+        out &= np.isin(benchmark.judged_passage, pool)
+        ids, some = [ids[row] for row in pool.tolist()], passages[pool]
     most = int(np.bincount(benchmark.judged_query[out]).max(initial=0))
-    found = top_of_pool(benchmark.passages.ids, queries[rows], passages, k + most, columns, progress)
+    passage, value = top_of_pool(ids, queries[rows], some, k + most, columns, progress)
+    if pool is not None:
+        passage = pool[passage]
     if not most:
-        return Top(rows, *found)
+        return Top(rows, passage, value)
     pairs = benchmark.judged_query[out] * len(passages) + benchmark.judged_passage[out]
-    gone = np.isin(rows[:, None] * len(passages) + found[0], pairs)
-    kept = np.argsort(gone, axis=1, kind="stable")[:, : min(k, len(passages) - most)]
-    return Top(rows, np.take_along_axis(found[0], kept, 1), np.take_along_axis(found[1], kept, 1))
+    gone = np.isin(rows[:, None] * len(passages) + passage, pairs)
+    kept = np.argsort(gone, axis=1, kind="stable")[:, : min(k, len(ids) - most)]
+    return Top(rows, np.take_along_axis(passage, kept, 1), np.take_along_axis(value, kept, 1))
 
 
 def top_of_pool(

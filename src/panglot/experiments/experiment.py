@@ -40,7 +40,7 @@ from panglot.report.tables import Table, to_records
 from panglot.training import TrainingConfig, override
 from panglot.training.config import Part, checked, renamed
 
-NAMES = ("low-resource", "scaling", "unseen-languages", "baselines", "domain-shift", "alpha")
+NAMES = ("low-resource", "scaling", "unseen-languages", "baselines", "domain-shift", "alpha", "remedies")
 
 
 class Experiment(Part):

@@ -46,7 +46,9 @@ def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
             raise PanglotError(f"'{strategy}' cannot be compared; use {', '.join(STRATEGIES)} or english.")
     targets = [Target(name) for name in experiment.benchmarks]
     if grid.centred:
-        targets += [Target(name, centred=True, label=f"{name}{CENTRED}") for name in experiment.benchmarks]
+        targets += [
+            Target(name, remedy="centred", label=f"{name}{CENTRED}") for name in experiment.benchmarks
+        ]
     found = [Run(ZERO_SHOT, experiment.recipe, tuple(targets), trained=False)]
     named = {strategy: {"batches.strategy": strategy} for strategy in grid.strategies}
     for name, settings in {**named, **grid.variants}.items():

@@ -10,9 +10,9 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from panglot.batches import make_sampler
 from panglot.data import Benchmark, ParallelPairs, Suite, benchmark_from_pairs, merge
 from panglot.data.catalogue import load_data
 from panglot.data.suite import as_benchmark
-from panglot.encoders import load_encoder
+from panglot.encoders import load_encoder, shift_of_pairs
 from panglot.errors import PanglotError
 from panglot.evaluation import (
     DEFAULT_MEASURES,
@@ -35,16 +35,22 @@ from panglot.evaluation import (
 )
 from panglot.files import sha256, sha256_of, write_json
 from panglot.parse import read_form
+from panglot.search.balanced_lists import balanced_lists
 from panglot.search.baseline import bm25_evaluation
 from panglot.search.bm25 import BM25
 from panglot.training import StepReport, TrainingConfig
 from panglot.training.checkpoints import last_checkpoint
+from panglot.training.merge import MERGE_FILE
 from panglot.training.recipes import load_source, select_languages, train_recipe
 
 ZERO_SHOT = "zero-shot"  # what answers call the encoder that is not trained
 HELD_OUT = "held-out"  # name of the benchmark that held-out documents of the sources make
 OF_MODELS = (".bin", ".json", ".model", ".safetensors", ".txt")  # files that a checkpoint consists of
 KEPT = ("run.json", "log.json")  # of a trained model, once it is measured
+
+
+Remedy = Literal["", "centred", "shift", "scores", "turns"]
+PIVOT = "en"  # where the remedy shift moves passages
 
 
 @dataclass(frozen=True)
@@ -55,14 +61,16 @@ class Target:
         name: of the catalogue, or ``held-out`` for the documents of the sources that nothing is trained on.
         languages: only queries and passages in these; None: all.
         perturb: kinds of change of the queries; see ``panglot.data.perturb``.
-        centred: with language centring, means of the benchmark's own texts.
+        remedy: against language bias, without training: ``centred`` (language means of the benchmark's own
+            texts are subtracted), ``shift`` (passages are moved to where the training pairs have their
+            translations), ``scores`` or ``turns`` (lists are balanced by language); "": none.
         label: what answers call it; by default its name.
     """
 
     name: str
     languages: tuple[str, ...] | None = None
     perturb: tuple[str, ...] = ()
-    centred: bool = False
+    remedy: Remedy = ""
     label: str = ""
 
     @property
@@ -283,6 +291,9 @@ def key_of(run: Run, data: Data) -> dict[str, Any]:
     if not run.trained:
         return {"model": run.recipe.model.model_dump(mode="json"), **local}
     values = run.recipe.model_dump(mode="json") | local
+    for part, name in ((values, "merge"), (values["loss"], "alignment")):
+        if not part[name]:
+            del part[name]  # runs from before these settings keep their places
     values["data"] = {"languages": run.recipe.data.languages}
     sources, held_out = sources_of(data)
     values["sources"] = {source.name: source.sha256 for source in sources}
@@ -312,7 +323,8 @@ def results_of(run: Run, target: Target, data: Data, folder: Path) -> Path:
     """Return where the results of a run on a benchmark are kept."""
     benchmark = benchmark_of(data, target.name, target.languages)
     checksums = [part.sha256 for part in getattr(benchmark, "parts", [benchmark])]
-    how: list[Any] = [checksums, target.languages, target.perturb, target.centred, data.bf16, data.measures]
+    remedy = {"": False, "centred": True}.get(target.remedy, target.remedy)  # as earlier results are kept
+    how: list[Any] = [checksums, target.languages, target.perturb, remedy, data.bf16, data.measures]
     how += [data.held_out] if target.name == HELD_OUT else []
     how += ["per query"] if target.perturb else []  # earlier results lack the rows of changed queries
     return folder_of(run, data, folder) / f"{target.name}-{digest(how)}.json"
@@ -403,9 +415,28 @@ def _measure(
             "embeddings": embed_benchmark(model, as_benchmark(benchmark), bf16=data.bf16),
         }
         for target in (t for t, one in zip(targets, loaded, strict=True) if one is benchmark):
-            shared["centre"] = "corpus" if target.centred else None
-            found = evaluate(model, benchmark, perturb=target.perturb, progress=False, **shared)
+            found = _measured(model, benchmark, target, sources_of(data)[0], shared)
             found.save(results_of(run, target, data, folder))
+
+
+def _measured(
+    model: SentenceTransformer,
+    benchmark: Benchmark | Suite,
+    target: Target,
+    sources: Sequence[ParallelPairs],
+    shared: dict[str, Any],
+) -> Evaluation:
+    """Measure a model with the remedy of a target."""
+    rerank, centre = None, None
+    if target.remedy in ("scores", "turns"):
+        rerank = partial(balanced_lists, kind=target.remedy)
+    elif target.remedy == "shift":
+        centre = shift_of_pairs(model, sources, PIVOT)
+    elif target.remedy == "centred":
+        centre = "corpus"
+    return evaluate(
+        model, benchmark, perturb=target.perturb, centre=centre, rerank=rerank, progress=False, **shared
+    )
 
 
 def _model(
@@ -420,7 +451,7 @@ def _model(
     if not run.trained:
         return model, None
     sources = _chosen_sources(run, data)
-    resume = last_checkpoint(folder) is not None
+    resume = last_checkpoint(folder) is not None or (folder / MERGE_FILE).exists()
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
     start = time.perf_counter()

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from panglot.errors import PanglotError
 from panglot.files import written_whole
 from panglot.search.engines.columns import passage_table
-from panglot.search.index import Index, scan_index
+from panglot.search.index import Index
 
 KINDS = (".parquet", ".npy")
 
@@ -18,7 +18,7 @@ def export_index(index: Index, path: str | Path) -> int:
     """Write all passages of an index; return how many.
 
     Args:
-        index: see ``open_index``.
+        index: see ``Index.open``.
         path: ``.parquet``: id, document, language, title, text, source, metadata (JSON) and vector. ``.npy``:
             vectors ``(n, d)`` in float32, and beside it, as ``.ids.txt``, their ids, one a line.
 
@@ -39,7 +39,7 @@ def _parquet(index: Index, path: Path) -> int:
     rows = 0
     schema = passage_table([], np.empty((0, index.facts.dimension), np.float32)).schema
     with written_whole(path) as part, pq.ParquetWriter(part, schema) as writer:
-        for passages, vectors in scan_index(index):
+        for passages, vectors in index.scan():
             writer.write_table(pa.Table.from_batches(passage_table(passages, vectors).to_batches(), schema))
             rows += len(passages)
     return rows
@@ -52,7 +52,7 @@ def _numpy(index: Index, path: Path, total: int) -> int:
     with written_whole(path) as part:
         with part.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
-            for passages, vectors in scan_index(index):
+            for passages, vectors in index.scan():
                 file.write(np.ascontiguousarray(vectors, "<f4").tobytes())
                 ids += [passage.id for passage in passages]
         if len(ids) != total:

@@ -1,48 +1,40 @@
-"""An index: documents in, updated and taken out by id; nothing that is in it is encoded again."""
+"""A search index: documents in, updated and taken out by id; questions answered."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
+from typing_extensions import Unpack
 
 from panglot import encoders
 from panglot.data import FloatArray
+from panglot.encoders.export import exported_from
 from panglot.errors import PanglotError
-from panglot.search.documents import Document, Passage, passages_of
+from panglot.languages import check_languages
+from panglot.progress import Shown, shown
+from panglot.search.documents import Document, Passage, detect_languages, passages_of, read_documents
 from panglot.search.documents.document import is_text
 from panglot.search.documents.split import length_limit, token_counter
-from panglot.search.engines import Engine, Kept, open_engine
+from panglot.search.engines import Engine, Filter, Kept, open_engine
 from panglot.search.engines.engine import NONE_THERE
-from panglot.search.facts import IndexFacts, check_same, facts_from_json, facts_of
+from panglot.search.facts import IndexFacts, check_same, facts_from_json, facts_of, own_means
+from panglot.search.look_up import MOST as MOST_RESULTS
+from panglot.search.look_up import Options, Result, check_count, look_up
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from panglot.encoders import LanguageMeans
+    from panglot.encoders import LanguageMeans, Reranker
 
 PART = 1024  # documents looked at a time: what is lost, at most, when the process is stopped
 MOST = 4096  # passages encoded and written at a time
-
-
-@dataclass
-class Index:
-    """An index that is open.
-
-    Attributes:
-        place: folder or address.
-        engine: keeps the passages.
-        facts: of the model that made its vectors, and the languages; ``refresh`` reads them again.
-    """
-
-    place: str
-    engine: Engine
-    facts: IndexFacts
+RERANKED = 50  # passages that a reranker reads for a question
 
 
 @dataclass
@@ -63,19 +55,407 @@ class Changes:
     without_text: list[str] = field(default_factory=list)
 
 
-def open_index(place: str | Path) -> Index:
-    """Open an index.
+class Index:
+    """A search index on disk or on a Milvus server. Make one with ``create``, open one with ``open``.
 
-    Raises:
-        PanglotError: there is none, or it is of another version.
+    ::
+
+        with panglot.Index.create("my-index") as index:
+            index.add(["docs/"])
+            for result in index.search("How do I get my money back?"):
+                print(result.language, result.text)
+
+    Leaving the ``with`` block lets other processes in; an index that is used again takes hold again.
+
+    Attributes:
+        place: folder or address.
+        engine: keeps the passages.
+        facts: of the model that made its vectors, and the languages; ``refresh`` reads them again.
+        means: language means that are taken away from all vectors; None: none are.
     """
-    is_new_folder = "://" not in str(place) and not Path(place).exists()
-    engine = None if is_new_folder else open_engine(place)
-    found = None if engine is None else engine.facts()
-    if engine is None or found is None:
-        raise PanglotError(f"{place}: {NONE_THERE}")
-    engine.release()
-    return Index(str(place), engine, facts_from_json(found, str(place)))
+
+    def __init__(
+        self,
+        place: str,
+        engine: Engine,
+        facts: IndexFacts,
+        model: SentenceTransformer | str | None = None,
+        means: LanguageMeans | None = None,
+        trust_remote_code: bool = False,
+    ) -> None:
+        self.place, self.engine, self.facts, self.means = place, engine, facts, means
+        self._model, self._trust = model, trust_remote_code
+
+    @classmethod
+    def create(
+        cls,
+        place: str | Path,
+        model: SentenceTransformer | str = encoders.EMBEDDED,
+        *,
+        name: str | None = None,
+        engine: str | None = None,
+        length: int | None = None,
+        means: LanguageMeans | None = None,
+        trust_remote_code: bool = False,
+    ) -> Index:
+        """Make an index, or open the one that is there for more of the same model's vectors.
+
+        Args:
+            place: a folder, or the address of a Milvus server; see ``open_engine``.
+            model: that encodes: an encoder, or what ``load_encoder`` takes.
+            name: by which an encoder can be loaded; None: what its card says.
+            engine: of a new index: ``exact`` (the default) or ``milvus``; see ``open_engine``.
+            length: tokens in a passage, at most; None: what the index has, else 256 or what the model reads.
+            means: the model's language means, to be taken away from all vectors.
+            trust_remote_code: let a model that is named run code of its own.
+
+        Raises:
+            PanglotError: the index holds vectors of another model, or made in another way.
+        """
+        if isinstance(model, str):
+            name = name or model
+            model = encoders.load_encoder(model, trust_remote_code=trust_remote_code)
+        name = name or model.model_card_data.base_model or "an encoder without a name"
+        if means is not None:
+            encoders.check_means(means, model)
+        opened = open_engine(place, engine)
+        found = opened.facts()
+        if found is None:
+            facts = facts_of(model, name, length_limit(model, length), means)
+            opened.write_facts(facts.as_json())
+            return cls(str(place), opened, facts, model, means)
+        there = facts_from_json(found, str(place))
+        check_same(there, facts_of(model, name, there.length, means), str(place))
+        if length not in (None, there.length):
+            raise PanglotError(
+                f"{place}: its passages have up to {there.length} tokens, not {length}; leave out --length."
+            )
+        return cls(str(place), opened, there, model, means)
+
+    @classmethod
+    def open(
+        cls,
+        place: str | Path,
+        model: SentenceTransformer | str | None = None,
+        *,
+        means: LanguageMeans | None = None,
+        trust_remote_code: bool = False,
+    ) -> Index:
+        """Open an index.
+
+        Args:
+            place: its folder or address.
+            model: the index's own, or one exported from it; a name is loaded when it is needed. None: where
+                it was when the index was made.
+            means: those that the index was made with; None: those in the model's folder.
+            trust_remote_code: let a model that is named run code of its own.
+
+        Raises:
+            PanglotError: there is no index, it is of another version, or the model is not its own.
+        """
+        facts = existing_facts(place)
+        if facts is None:
+            raise PanglotError(f"{place}: {NONE_THERE}")
+        index = cls(str(place), open_engine(place), facts, model, means, trust_remote_code)
+        if model is not None and not isinstance(model, str):
+            index._check(model)
+        return index
+
+    @property
+    def model(self) -> SentenceTransformer:
+        """The model that encodes passages and questions; loaded on first use.
+
+        Raises:
+            PanglotError: it cannot be loaded, or is not the one that the index was made with.
+        """
+        if self._model is None or isinstance(self._model, str):
+            name = self._model or self.facts.name
+            model = encoders.load_encoder(
+                name,
+                max_length=self.facts.max_length,
+                truncate_dim=self.facts.truncate_dim,
+                trust_remote_code=self._trust,
+            )
+            if self.facts.centring is not None and self.means is None:
+                try:
+                    self.means = own_means(name)
+                except PanglotError:
+                    self.means = own_means(self.facts.name)  # an exported model has none of its own
+            self._check(model)
+            self._model = model
+        return self._model
+
+    def add(
+        self,
+        sources: str | Path | Sequence[str | Path],
+        *,
+        language: str | None = None,
+        among: Sequence[str] | None = None,
+        columns: Mapping[str, str] | None = None,
+        bf16: bool = False,
+        progress: Shown = None,
+    ) -> Changes:
+        """Read documents from files and folders, and put them into the index; see ``add_documents``.
+
+        Args:
+            sources: files and folders; see ``read_documents``.
+            language: of texts that do not name one; None: detect it.
+            among: the languages that can be detected.
+            columns: of ``text``, ``id``, ``language`` and ``title`` in files of rows, where they have other
+                names.
+            bf16: encode in bfloat16.
+            progress: called with the number of documents just finished. By default, standard error shows
+                how far it is; False shows nothing.
+        """
+        named = [sources] if isinstance(sources, str | Path) else sources
+        with shown(progress, "indexing", 0) as advance:
+            documents = read_documents(named, language=language, columns=columns)
+            return self.add_documents(documents, among=among, bf16=bf16, progress=advance)
+
+    def add_documents(
+        self,
+        documents: Iterable[Document],
+        *,
+        among: Sequence[str] | None = None,
+        bf16: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> Changes:
+        """Put documents into the index, in the place of those with the same ids.
+
+        Passages whose text, title and language are in the index already keep their vectors. Everything is
+        written part by part: run it again after it was stopped, and it goes on where it was.
+
+        Args:
+            documents: with ids that differ.
+            among: the languages that documents without one can be in.
+            bf16: encode in bfloat16.
+            progress: called with the number of documents just finished.
+        """
+        changes, model, engine = Changes(), self.model, self.engine
+        count = token_counter(model)
+        among = check_languages(among) if among else None
+        source = _checked(documents)
+        while part := list(islice(source, PART)):
+            cut = [passages_of(document, count, self.facts.length, among=among) for document in part]
+            passages = [passage for of_document in cut for passage in of_document]
+            changes.without_text += [document.id for document, own in zip(part, cut, strict=True) if not own]
+            facts = self.facts.with_languages([passage.language for passage in passages])
+            if facts != self.facts:  # before the passages: whoever searches must know of their languages
+                self.facts = facts
+                engine.write_facts(facts.as_json())
+            kept = engine.kept([document.id for document in part])
+            engine.give_way()
+            wanted = [p for p in passages if p.id not in kept or kept[p.id].about != p.about()]
+            changes.unchanged += len(passages) - len(wanted)
+            for start in range(0, len(wanted), MOST):
+                some = wanted[start : start + MOST]
+                vectors = self._vectors(some, kept, bf16, changes)
+                engine.write(some, vectors)
+                engine.give_way()
+            names = {passage.id for passage in passages}
+            stale = [name for name in kept if name not in names]
+            if stale:
+                engine.delete(stale)
+                engine.give_way()
+            changes.deleted += len(stale)
+            changes.documents += len(part)
+            if progress is not None:
+                progress(len(part))
+        engine.settle()
+        engine.release()
+        return changes
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Take documents out, with all their passages; return how many passages that were.
+
+        Raises:
+            PanglotError: an id that the index does not have.
+        """
+        kept = self.engine.kept([name for name in ids if is_text(name)])
+        known = {found.document for found in kept.values()}
+        if missing := [name for name in ids if name not in known]:
+            raise PanglotError(f"{self.place}: has no document '{missing[0]}'; nothing was deleted.")
+        self.engine.delete(list(kept))
+        self.engine.settle()
+        self.engine.release()
+        return len(kept)
+
+    @overload
+    def search(  # type: ignore[overload-overlap]  # a text is a sequence of texts, too
+        self, question: str, k: int = ..., *, reranker: Reranker | None = ..., rerank_depth: int = ...,
+        **options: Unpack[Options],
+    ) -> list[Result]: ...  # fmt: skip
+    @overload
+    def search(
+        self, question: Sequence[str], k: int = ..., *, reranker: Reranker | None = ...,
+        rerank_depth: int = ..., **options: Unpack[Options],
+    ) -> list[list[Result]]: ...  # fmt: skip
+    def search(
+        self,
+        question: str | Sequence[str],
+        k: int = 10,
+        *,
+        reranker: Reranker | None = None,
+        rerank_depth: int = RERANKED,
+        **options: Unpack[Options],
+    ) -> list[Result] | list[list[Result]]:
+        """Find the passages that answer a question.
+
+        Args:
+            question: in any language; or several.
+            k: results, at most.
+            reranker: orders the first ``rerank_depth`` results anew; see ``load_reranker``.
+            rerank_depth: results that it reads, at least k.
+            options: ``languages``, ``where``, ``balanced`` and ``hybrid``; see ``look_up.Options``.
+
+        Returns:
+            the results, best first; for several questions a list for each.
+
+        Raises:
+            PanglotError: an option is out of range, or the index lacks a language.
+        """
+        questions = [question] if isinstance(question, str) else list(question)
+        check_count(k)
+        vectors = self.embed(questions) if questions else np.empty((0, self.facts.dimension), np.float32)
+        try:
+            lists = self.look_up(
+                questions, vectors, k, reranker=reranker, rerank_depth=rerank_depth, **options
+            )
+        finally:
+            self.engine.release()
+        return lists[0] if isinstance(question, str) else lists
+
+    def embed(self, questions: Sequence[str], languages: Sequence[str] | None = None) -> FloatArray:
+        """Encode questions as the index wants them, ``(n, d)``.
+
+        Args:
+            questions: n texts in any language.
+            languages: of the questions; detected where they are needed and not given.
+        """
+        if not all(is_text(question) for question in questions):
+            raise PanglotError("a question holds half a character (a lone surrogate); write it otherwise.")
+        vectors = encoders.encode(self.model, questions, self.facts.prompts["query"])
+        return self.centre(vectors, questions, languages)
+
+    def centre(
+        self, vectors: FloatArray, questions: Sequence[str], languages: Sequence[str] | None = None
+    ) -> FloatArray:
+        """Take language means away from the vectors of questions, where the index is centred."""
+        if self.facts.centring is None:
+            return vectors
+        if self.means is None:
+            raise PanglotError(f"{self.place}: is centred; give the language means that it was made with.")
+        of_question = list(languages) if languages else detect_languages(questions)
+        codes = sorted(set(of_question))
+        rows = np.array([codes.index(code) for code in of_question], np.int64)
+        return encoders.centre(vectors, rows, codes, self.means.query)
+
+    def look_up(
+        self,
+        questions: Sequence[str],
+        vectors: FloatArray,
+        k: int = 10,
+        *,
+        reranker: Reranker | None = None,
+        rerank_depth: int = RERANKED,
+        **options: Unpack[Options],
+    ) -> list[list[Result]]:
+        """Find passages for questions with vectors ``(n, d)`` from ``embed``; see ``search``."""
+        check_count(k)
+        if rerank_depth < 1:
+            raise PanglotError(f"the rerank depth is {rerank_depth}; use 1 or more.")
+        depth = k if reranker is None else min(max(k, rerank_depth), MOST_RESULTS)
+        codes = self.facts.languages
+        lists = look_up(self.engine, codes, self.place, questions, vectors, depth, **options)
+        if reranker is None:
+            return lists
+        return [found[:k] for found in reranked(reranker, questions, lists)]
+
+    def count(self, language: str | None = None) -> int:
+        """Return the number of passages, in one language or in all."""
+        return self.engine.count(Filter() if language is None else Filter((language,)))
+
+    def languages(self) -> dict[str, int]:
+        """Return the number of passages of each language, most first."""
+        counts = {code: self.count(code) for code in self.facts.languages}
+        return {code: n for code, n in sorted(counts.items(), key=lambda pair: -pair[1]) if n}
+
+    def scan(self) -> Iterator[tuple[list[Passage], FloatArray]]:
+        """Return all passages with their vectors, in parts."""
+        try:
+            yield from self.engine.scan()
+        finally:
+            self.engine.release()
+
+    def refresh(self) -> None:
+        """Read the facts again: another process may have added languages, or put another index here.
+
+        Raises:
+            PanglotError: there is no index any more, or one of another model's vectors.
+        """
+        found = self.engine.facts()
+        if found is None:
+            raise PanglotError(f"{self.place}: {NONE_THERE}")
+        facts = facts_from_json(found, self.place)
+        check_same(facts, self.facts, self.place)
+        self.facts = facts
+
+    def close(self) -> None:
+        """Let other processes in."""
+        self.engine.release()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        languages = ", ".join(self.facts.languages) or "no passages yet"
+        return f"Index({self.place!r}, {self.engine.kind}, {self.facts.name}, {languages})"
+
+    def _check(self, model: SentenceTransformer) -> None:
+        """Raise a ``PanglotError`` where a model's questions cannot be looked up.
+
+        A model exported from the one that made the index gives nearly the same vectors, and may ask.
+        """
+        facts = facts_of(model, "the given one", self.facts.length, self.means)
+        source = exported_from(model)
+        check_same(self.facts, facts if source is None else replace(facts, sha256=source), self.place)
+
+    def _vectors(
+        self, passages: Sequence[Passage], kept: dict[str, Kept], bf16: bool, changes: Changes
+    ) -> FloatArray:
+        """Return the vectors of passages: those that are in the index where nothing else changed."""
+        moved = {p.id for p in passages if p.id in kept and kept[p.id].digest == p.digest()}
+        known = self.engine.vectors(sorted(moved)) if moved else {}
+        fresh = [row for row, passage in enumerate(passages) if passage.id not in known]
+        vectors = np.empty((len(passages), self.facts.dimension), np.float32)
+        encoded = encoders.encode(
+            self.model,
+            [passages[k].encoded for k in fresh],
+            self.facts.prompts["passage"],
+            bf16=bf16,
+            progress=lambda _: self.engine.give_way(),  # encoding is what takes long
+        )
+        if self.means is not None and fresh:
+            codes = sorted({passages[k].language for k in fresh})
+            languages = np.array([codes.index(passages[k].language) for k in fresh], np.int64)
+            encoded = encoders.centre(encoded, languages, codes, self.means.passage)
+        if not np.isfinite(encoded).all():
+            raise PanglotError(
+                "the model gives vectors that are not finite; check that its training went well."
+            )
+        vectors[fresh] = encoded
+        for row, passage in enumerate(passages):
+            if passage.id in known:
+                vectors[row] = known[passage.id]
+        changes.encoded += len(fresh)
+        changes.moved += len(known)
+        changes.changed += sum(passages[k].id in kept for k in fresh)
+        changes.added += sum(passages[k].id not in kept for k in fresh)
+        return vectors
 
 
 def existing_facts(place: str | Path) -> IndexFacts | None:
@@ -88,131 +468,15 @@ def existing_facts(place: str | Path) -> IndexFacts | None:
     return None if found is None else facts_from_json(found, str(place))
 
 
-def make_index(
-    place: str | Path,
-    model: SentenceTransformer,
-    name: str,
-    *,
-    engine: str | None = None,
-    length: int | None = None,
-    means: LanguageMeans | None = None,
-) -> Index:
-    """Make an index, or open the one that is there for more of the same model's vectors.
-
-    Args:
-        place: a folder, or the address of a Milvus server; see ``open_engine``.
-        model: that encodes.
-        name: by which the model can be loaded.
-        engine: of a new index: ``exact`` (the default) or ``milvus``; see ``open_engine``.
-        length: tokens in a passage, at most; None: what the index has, else 256 or what the model reads.
-        means: the model's language means, to be taken away from all vectors.
-
-    Raises:
-        PanglotError: the index holds vectors of another model, or made in another way.
-    """
-    if means is not None:
-        encoders.check_means(means, model)
-    opened = open_engine(place, engine)
-    found = opened.facts()
-    if found is None:
-        facts = facts_of(model, name, length_limit(model, length), means)
-        opened.write_facts(facts.as_json())
-        return Index(str(place), opened, facts)
-    there = facts_from_json(found, str(place))
-    check_same(there, facts_of(model, name, there.length, means), str(place))
-    if length not in (None, there.length):
-        raise PanglotError(
-            f"{place}: its passages have up to {there.length} tokens, not {length}; leave out --length."
-        )
-    return Index(str(place), opened, there)
-
-
-def add_documents(
-    index: Index,
-    model: SentenceTransformer,
-    documents: Iterable[Document],
-    *,
-    means: LanguageMeans | None = None,
-    among: Sequence[str] | None = None,
-    bf16: bool = False,
-    progress: Callable[[int], None] | None = None,
-) -> Changes:
-    """Put documents into an index, in the place of those with the same ids.
-
-    Passages whose text, title and language are in the index already keep their vectors. Everything is
-    written part by part: run it again after it was stopped, and it goes on where it was.
-
-    Args:
-        index: see ``make_index``.
-        model: the index's own.
-        documents: with ids that differ.
-        means: those that the index was made with.
-        among: the languages that documents without one can be in.
-        bf16: encode in bfloat16.
-        progress: called with the number of documents just finished.
-    """
-    changes = Changes()
-    count = token_counter(model)
-    source = _checked(documents)
-    while part := list(islice(source, PART)):
-        cut = [passages_of(document, count, index.facts.length, among=among) for document in part]
-        passages = [passage for of_document in cut for passage in of_document]
-        changes.without_text += [document.id for document, own in zip(part, cut, strict=True) if not own]
-        facts = index.facts.with_languages([passage.language for passage in passages])
-        if facts != index.facts:  # before the passages: whoever searches must know of their languages
-            index.facts = facts
-            index.engine.write_facts(facts.as_json())
-        kept = index.engine.kept([document.id for document in part])
-        index.engine.give_way()
-        wanted = [p for p in passages if p.id not in kept or kept[p.id].about != p.about()]
-        changes.unchanged += len(passages) - len(wanted)
-        for start in range(0, len(wanted), MOST):
-            some = wanted[start : start + MOST]
-            vectors = _vectors(index, model, some, kept, means, bf16, changes)
-            index.engine.write(some, vectors)
-            index.engine.give_way()
-        names = {passage.id for passage in passages}
-        stale = [name for name in kept if name not in names]
-        if stale:
-            index.engine.delete(stale)
-            index.engine.give_way()
-        changes.deleted += len(stale)
-        changes.documents += len(part)
-        if progress is not None:
-            progress(len(part))
-    index.engine.settle()
-    index.engine.release()
-    return changes
-
-
-def delete_documents(index: Index, ids: Sequence[str]) -> int:
-    """Take documents out, with all their passages; return how many passages that were.
-
-    Raises:
-        PanglotError: an id that the index does not have.
-    """
-    kept = index.engine.kept([name for name in ids if is_text(name)])
-    known = {found.document for found in kept.values()}
-    if missing := [name for name in ids if name not in known]:
-        raise PanglotError(f"{index.place}: has no document '{missing[0]}'; nothing was deleted.")
-    index.engine.delete(list(kept))
-    index.engine.settle()
-    index.engine.release()
-    return len(kept)
-
-
-def refresh(index: Index) -> None:
-    """Read the facts again: another process may have added languages, or put another index here.
-
-    Raises:
-        PanglotError: there is no index any more, or one of another model's vectors.
-    """
-    found = index.engine.facts()
-    if found is None:
-        raise PanglotError(f"{index.place}: {NONE_THERE}")
-    facts = facts_from_json(found, index.place)
-    check_same(facts, index.facts, index.place)
-    index.facts = facts
+def reranked(
+    reranker: Reranker, questions: Sequence[str], lists: Sequence[Sequence[Result]]
+) -> list[list[Result]]:
+    """Order each question's results by a reranker's scores, which take the place of their own."""
+    asked = [question for question, found in zip(questions, lists, strict=True) for _ in found]
+    read = [f"{r.title} {r.text}" if r.title else r.text for found in lists for r in found]
+    scores = iter(reranker.score(asked, read).tolist())
+    scored = [[replace(result, score=next(scores)) for result in found] for found in lists]
+    return [sorted(found, key=lambda result: -result.score) for found in scored]
 
 
 def _checked(documents: Iterable[Document]) -> Iterator[Document]:
@@ -235,49 +499,3 @@ def _checked(documents: Iterable[Document]) -> Iterator[Document]:
                 f"{where}: its metadata are not JSON ({error}); write them as texts."
             ) from error
         yield document
-
-
-def _vectors(
-    index: Index,
-    model: SentenceTransformer,
-    passages: Sequence[Passage],
-    kept: dict[str, Kept],
-    means: LanguageMeans | None,
-    bf16: bool,
-    changes: Changes,
-) -> FloatArray:
-    """Return the vectors of passages: those that are in the index where nothing else changed."""
-    moved = {p.id for p in passages if p.id in kept and kept[p.id].digest == p.digest()}
-    known = index.engine.vectors(sorted(moved)) if moved else {}
-    fresh = [row for row, passage in enumerate(passages) if passage.id not in known]
-    vectors = np.empty((len(passages), index.facts.dimension), np.float32)
-    encoded = encoders.encode(
-        model,
-        [passages[k].encoded for k in fresh],
-        index.facts.prompts["passage"],
-        bf16=bf16,
-        progress=lambda _: index.engine.give_way(),  # encoding is what takes long
-    )
-    if means is not None and fresh:
-        codes = sorted({passages[k].language for k in fresh})
-        languages = np.array([codes.index(passages[k].language) for k in fresh], np.int64)
-        encoded = encoders.centre(encoded, languages, codes, means.passage)
-    if not np.isfinite(encoded).all():
-        raise PanglotError("the model gives vectors that are not finite; check that its training went well.")
-    vectors[fresh] = encoded
-    for row, passage in enumerate(passages):
-        if passage.id in known:
-            vectors[row] = known[passage.id]
-    changes.encoded += len(fresh)
-    changes.moved += len(known)
-    changes.changed += sum(passages[k].id in kept for k in fresh)
-    changes.added += sum(passages[k].id not in kept for k in fresh)
-    return vectors
-
-
-def scan_index(index: Index) -> Iterator[tuple[list[Passage], FloatArray]]:
-    """Return all passages of an index with their vectors, in parts."""
-    try:
-        yield from index.engine.scan()
-    finally:
-        index.engine.release()

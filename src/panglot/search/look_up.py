@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from typing_extensions import TypedDict, Unpack
 
-from panglot import encoders
 from panglot.data import FloatArray
 from panglot.errors import PanglotError
 from panglot.languages import chosen_languages, primary_language
-from panglot.search.balanced import SAMPLE, calibrated, chance_scores, check_balance, in_turns
-from panglot.search.documents import Passage, detect_languages
+from panglot.search.balanced import (
+    SAMPLE,
+    Chance,
+    calibrated,
+    chance_scores,
+    check_balance,
+    in_turns,
+)
+from panglot.search.documents import Passage
 from panglot.search.documents.document import is_text
-from panglot.search.engines import Filter, Found
-from panglot.search.facts import check_same, facts_of
+from panglot.search.engines import Engine, Filter, Found
 from panglot.search.fusion import reciprocal_ranks
-from panglot.search.index import Index
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
-    from panglot.encoders import LanguageMeans
 
 DEPTH = 100  # passages of each list that is fused
 MOST = 1000  # results
 SNIPPET = 200  # characters
+ENOUGH = 50  # passages, of which some can be said to be near by chance
+
+
+class Options(TypedDict, total=False):
+    """What a search may be asked for.
+
+    Attributes:
+        languages: only passages in these; ``de`` includes ``de-AT``. None or empty: all.
+        where: only passages with these values in their metadata, by name.
+        balanced: ``scores`` (calibrated by language) or ``turns`` (languages take turns); None: neither.
+            Regions and scripts of a language count as one.
+        hybrid: fuse with BM25 by reciprocal rank.
+    """
+
+    languages: Sequence[str] | None
+    where: Mapping[str, str] | None
+    balanced: str | None
+    hybrid: bool
 
 
 @dataclass(frozen=True)
@@ -38,12 +57,13 @@ class Result:
         id: of the passage.
         document: that it is from.
         score: cosine similarity; above chance in standard deviations for results balanced by scores; the
-            sum of reciprocal ranks for hybrid ones.
+            sum of reciprocal ranks for hybrid ones; a reranker's for reranked ones.
         language: of the passage.
         title: of the document.
         text: the passage.
         source: the file that it came from.
         metadata: of the document.
+        weak: no nearer to the question than the best of as many random passages; see ``weak_matches``.
     """
 
     id: str
@@ -54,95 +74,110 @@ class Result:
     text: str
     source: str
     metadata: dict[str, Any]
+    weak: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return everything, and a snippet."""
         return {**asdict(self), "snippet": snippet(self.text)}
 
 
-def check_model(index: Index, model: SentenceTransformer, means: LanguageMeans | None = None) -> None:
-    """Raise a ``PanglotError`` where a model's queries cannot be looked up in an index."""
-    check_same(index.facts, facts_of(model, "the given one", index.facts.length, means), index.place)
+def check_count(k: int) -> None:
+    """Raise a ``PanglotError`` where so many results cannot be given."""
+    if not 1 <= k <= MOST:
+        raise PanglotError(f"{k} results cannot be given; ask for 1 to {MOST}.")
 
 
-def embed_questions(
-    index: Index,
-    model: SentenceTransformer,
-    questions: Sequence[str],
-    *,
-    means: LanguageMeans | None = None,
-    languages: Sequence[str] | None = None,
-) -> FloatArray:
-    """Encode questions as an index wants them, ``(n, d)``.
-
-    Args:
-        index: see ``open_index``.
-        model: that made it; see ``check_model``.
-        questions: in any language.
-        means: those that the index was centred by.
-        languages: of the questions; detected where they are needed and not given.
-    """
-    if not all(is_text(question) for question in questions):
-        raise PanglotError("a question holds half a character (a lone surrogate); write it otherwise.")
-    vectors = encoders.encode(model, questions, index.facts.prompts["query"])
-    if index.facts.centring is None:
-        return vectors
-    if means is None:
-        raise PanglotError(f"{index.place}: is centred; give the language means that it was made with.")
-    of_question = list(languages) if languages else detect_languages(questions)
-    codes = sorted(set(of_question))
-    return encoders.centre(vectors, np.array([codes.index(code) for code in of_question]), codes, means.query)
-
-
-def search_index(
-    index: Index,
+def look_up(
+    engine: Engine,
+    codes: Sequence[str],
+    place: str,
     questions: Sequence[str],
     vectors: FloatArray,
     k: int = 10,
-    *,
-    languages: Sequence[str] | None = None,
-    where: Mapping[str, str] | None = None,
-    balanced: str | None = None,
-    hybrid: bool = False,
+    **options: Unpack[Options],
 ) -> list[list[Result]]:
-    """Look questions up.
+    """Find the passages for questions that are encoded; see ``Index.search``.
 
     Args:
-        index: see ``open_index``.
+        engine: has the passages.
+        codes: languages of the index.
+        place: of the index, for messages.
         questions: n texts; BM25 reads them.
-        vectors: ``(n, d)`` their vectors; see ``embed_questions``.
+        vectors: ``(n, d)`` their vectors.
         k: results, at most.
-        languages: only passages in these; ``de`` includes ``de-AT``.
-        where: only passages with these values in their metadata, by name.
-        balanced: ``scores`` (calibrated by language) or ``turns`` (languages take turns); None: neither.
-            Regions and scripts of a language count as one.
-        hybrid: fuse with BM25 by reciprocal rank.
-
-    Returns:
-        for each question its results, best first.
-
-    Raises:
-        PanglotError: an option is out of range, or the index lacks a language.
+        options: see ``Options``.
     """
+    balanced, hybrid = options.get("balanced"), options.get("hybrid", False)
+    languages, where = options.get("languages") or (), dict(options.get("where") or {})
     check_balance(balanced)
-    if not 1 <= k <= MOST:
-        raise PanglotError(f"{k} results cannot be given; ask for 1 to {MOST}.")
-    found = chosen_languages(languages or (), index.facts.languages, index.place)
-    for text in (text for condition in (where or {}).items() for text in condition):
+    check_count(k)
+    found = chosen_languages(languages, codes, place)
+    for text in (text for condition in where.items() for text in condition):
         if not is_text(text):
             raise PanglotError("a filter holds half a character (a lone surrogate); write it otherwise.")
-    chosen = Filter(tuple(found) if languages else None, dict(where or {}))
+    chosen = Filter(tuple(found) if languages else None, where)
     if not len(questions):
         return []
-    if balanced is not None and len(found or index.facts.languages) > 1:
-        lists = _balanced(index, questions, vectors, k, chosen, balanced, hybrid)
+    members: dict[str, list[str]] = {}  # German has one turn, in however many countries
+    for code in found or codes:
+        members.setdefault(primary_language(code), []).append(code)
+    if balanced is not None and len(found or codes) > 1:
+        lists = _balanced(engine, members, questions, vectors, k, chosen, balanced, hybrid)
     else:
         depth = max(k, DEPTH) if hybrid else k
-        lists = index.engine.dense(vectors, depth, chosen)
+        lists = engine.dense(vectors, depth, chosen)
         if hybrid:
-            words = index.engine.lexical(questions, depth, chosen)
+            words = engine.lexical(questions, depth, chosen)
             lists = [fused(*pair) for pair in zip(lists, words, strict=True)]
-    return [[_result(found) for found in ranked[:k]] for ranked in lists]
+    lists = [ranked[:k] for ranked in lists]
+    weak = weak_matches(engine, members, vectors, lists, engine.count(chosen))
+    return [
+        [_result(one, one.passage.id in of) for one in ranked] for ranked, of in zip(lists, weak, strict=True)
+    ]
+
+
+def weak_matches(
+    engine: Engine,
+    members: Mapping[str, Sequence[str]],
+    vectors: FloatArray,
+    lists: Sequence[Sequence[Found]],
+    count: int,
+) -> list[set[str]]:
+    """Return the ids of each list's weak matches: passages as near to the question as chance would have them.
+
+    The best of n draws from a normal distribution lies about sqrt(2 ln n) standard deviations above its mean.
+    Mean and deviation are those of the question's cosines with 200 passages of a language taken at random. In
+    an index of fewer than fifty passages nothing is weak: a few of one kind would pass for chance.
+
+    Args:
+        engine: has the passages.
+        members: the codes of each language that was searched.
+        vectors: ``(n, d)`` of the questions.
+        lists: what was found for each.
+        count: passages that were searched.
+    """
+    if count < ENOUGH:
+        return [set() for _ in lists]
+    of_id = engine.vectors(sorted({found.passage.id for ranked in lists for found in ranked}))
+    bound = math.sqrt(2 * math.log(count))
+    weak = []
+    for vector, ranked, chance in zip(vectors, lists, _chances(engine, members, vectors), strict=True):
+        low = {code: chance.mean[code] + bound * chance.spread[code] for code in chance.mean}
+        near = [(found.passage, of_id.get(found.passage.id)) for found in ranked]
+        weak.append({
+            passage.id for passage, own in near
+            if own is not None and vector @ own < low.get(primary_language(passage.language), -1)
+        })  # fmt: skip
+    return weak
+
+
+def _chances(engine: Engine, members: Mapping[str, Sequence[str]], vectors: FloatArray) -> list[Chance]:
+    """Describe each question's scores with random passages of each language that has some."""
+    sampled = {code: engine.sample(Filter(tuple(own)), SAMPLE) for code, own in members.items()}
+    codes = tuple(code for code in members if len(sampled[code]))
+    language = np.repeat(np.arange(len(codes)), [len(sampled[code]) for code in codes])
+    scores = vectors @ np.concatenate([sampled[code] for code in codes]).T if codes else vectors[:, :0]
+    return [chance_scores(of_question, language, codes) for of_question in scores]
 
 
 def fused(*lists: Sequence[Found]) -> list[Found]:
@@ -166,7 +201,8 @@ def snippet(text: str, width: int = SNIPPET) -> str:
 
 
 def _balanced(
-    index: Index,
+    engine: Engine,
+    members: Mapping[str, Sequence[str]],
     questions: Sequence[str],
     vectors: FloatArray,
     k: int,
@@ -175,35 +211,27 @@ def _balanced(
     hybrid: bool,
 ) -> list[list[Found]]:
     depth = max(k, DEPTH) if hybrid else k
-    members: dict[str, list[str]] = {}  # German has one turn, in however many countries
-    for code in chosen.languages or index.facts.languages:
-        members.setdefault(primary_language(code), []).append(code)
-    codes = tuple(members)
-    own = {name: Filter(tuple(own), chosen.where) for name, own in members.items()}
-    dense = {code: index.engine.dense(vectors, depth, only) for code, only in own.items()}
+    own = {name: Filter(tuple(codes), chosen.where) for name, codes in members.items()}
+    dense = {code: engine.dense(vectors, depth, only) for code, only in own.items()}
     if kind == "turns":
         if hybrid:
             for code, only in own.items():
-                words = index.engine.lexical(questions, depth, only)
+                words = engine.lexical(questions, depth, only)
                 dense[code] = [fused(*pair) for pair in zip(dense[code], words, strict=True)]
         return [
             _merged({code: lists[n] for code, lists in dense.items()}, None) for n in range(len(questions))
         ]
-    sampled = {code: index.engine.sample(Filter(tuple(members[code])), SAMPLE) for code in codes}
-    codes = tuple(code for code in codes if len(sampled[code]))
-    language = np.repeat(np.arange(len(codes)), [len(sampled[code]) for code in codes])
-    scores = vectors @ np.concatenate([sampled[code] for code in codes]).T if codes else vectors[:, :0]
     merged = [
-        _merged({code: dense[code][n] for code in codes}, chance_scores(scores[n], language, codes))
-        for n in range(len(questions))
+        _merged({code: dense[code][n] for code in chance.mean}, chance)
+        for n, chance in enumerate(_chances(engine, members, vectors))
     ]
     if not hybrid:
         return merged
-    words = index.engine.lexical(questions, depth, chosen)
+    words = engine.lexical(questions, depth, chosen)
     return [fused(ranked[:depth], of_words) for ranked, of_words in zip(merged, words, strict=True)]
 
 
-def _merged(lists: Mapping[str, Sequence[Found]], chance: Any) -> list[Found]:
+def _merged(lists: Mapping[str, Sequence[Found]], chance: Chance | None) -> list[Found]:
     passages = {found.passage.id: found.passage for ranked in lists.values() for found in ranked}
     plain = {
         code: [(found.passage.id, found.score) for found in ranked]
@@ -214,7 +242,7 @@ def _merged(lists: Mapping[str, Sequence[Found]], chance: Any) -> list[Found]:
     return [Found(passages[name], score) for name, score in ranked]
 
 
-def _result(found: Found) -> Result:
+def _result(found: Found, weak: bool) -> Result:
     passage = found.passage
     return Result(
         passage.id,
@@ -225,4 +253,5 @@ def _result(found: Found) -> Result:
         passage.text,
         passage.source,
         passage.metadata,
+        weak,
     )

@@ -101,7 +101,11 @@ def check_tracker(name: str) -> None:
             tracker()
     except (ImportError, RuntimeError, ValueError) as error:
         reason = str(error).rstrip(".")
-        raise PanglotError(f"training.report_to: '{name}' cannot be used: {reason}; leave it out.") from error
+        extra = "'panglot[tensorboard]'" if name == "tensorboard" else name
+        raise PanglotError(
+            f"training.report_to: '{name}' cannot be used ({reason}); run pip install {extra}, or leave it "
+            "out."
+        ) from error
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def model_card(
     Args:
         run: the description of the run; see ``panglot.training.run``.
         figures: measured on held-out documents; empty where none were held out.
-        steps: how many were made.
+        steps: how many were made; 0 for a merged model.
         own_module: whether sentence-transformers needs to be told to trust panglot's encoder module.
         prompts: before queries and passages: ``query`` and ``passage``.
         base_model: hub id of the model that training began with.
@@ -37,6 +37,9 @@ def model_card(
     strategy = batches["strategy"]
     if strategy == "hybrid":
         strategy = f"hybrid, alpha {batches['alpha']}"
+    merged = run.get("merge", {})
+    if merged:
+        strategy = " and ".join(dict.fromkeys(p["run"]["batches"]["strategy"] for p in merged.values()))
     sources = "\n".join(
         f"| {s['name']} | {s['items']:,} | {s['rows']:,} | {len(s['languages'])} | `{s['sha256'][:16]}` |"
         for s in data
@@ -52,6 +55,7 @@ def model_card(
         rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(figures.items()))
         measured = f"On held-out training documents:\n\n| measure | value |\n|---|---|\n{rows}"
     codes = "\n".join(f"- {code}" for code in languages)
+    made = f"{steps} steps were made. " if steps else ""
     return f"""---
 language:
 {codes}
@@ -70,7 +74,7 @@ tags:
 
 One encoder for monolingual, cross-lingual and multilingual retrieval, fine-tuned on parallel pairs with
 panglot {run["panglot"]} (batch strategies of Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536).
-{_explain(batches).capitalize()}
+{_merged(merged) or _explain(batches).capitalize()}
 
 ## Use
 
@@ -103,7 +107,7 @@ scores = model.similarity(queries, passages)
 
 ## Settings
 
-{steps} steps were made. Begun from `{run["model"]["name"]}`, weights sha256 `{run["model"]["sha256"][:16]}`.
+{made}Begun from `{run["model"]["name"]}`, weights sha256 `{run["model"]["sha256"][:16]}`.
 
 <details>
 <summary>All settings</summary>
@@ -140,6 +144,14 @@ def _dimensions(loss: dict[str, Any]) -> str:
         f"Embeddings were trained to be cut to {listed} dimensions (Matryoshka): "
         f"`SentenceTransformer(..., truncate_dim={dims[-1]})`, then normalise them again.\n\n"
     )
+
+
+def _merged(parts: Mapping[str, Any]) -> str:
+    """Say which models a merged one is the mean of; nothing for others."""
+    if not parts:
+        return ""
+    named = ", ".join(f"{name} ({part['weight']:g})" for name, part in parts.items())
+    return f"Its weights are the weighted mean of {len(parts)} models that were trained apart: {named}."
 
 
 def _explain(batches: dict[str, Any]) -> str:

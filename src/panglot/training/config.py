@@ -25,7 +25,8 @@ from panglot.parse import parse_toml, read_toml, what_is_wrong
 BUNDLED = Path(__file__).with_name("defaults")  # recipes of the package, by their names
 BEST = "AP"  # the mean over the three settings
 SETTINGS = ("monolingual", "crosslingual", "multilingual")
-RANK_DISTANCE = "rank_distance"
+RANK_DISTANCE, LOSS = "rank_distance", "loss"
+LESS_IS_BETTER = (RANK_DISTANCE, LOSS)
 EmbeddingUpdate = Literal["sparse", "frozen", "dense"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -70,6 +71,7 @@ class DataPart(Part):
     """What it is trained on: sources of pairs, and the columns that fields are in; see ``load_pairs``."""
 
     pairs: list[str] = Field(default_factory=list)
+    validation: list[str] = Field(default_factory=list)
     columns: dict[str, str] = Field(default_factory=dict)
     languages: list[str] | None = None
     held_out: Share = 0.0
@@ -101,8 +103,10 @@ class LossPart(Part):
         distillation: weight of the teacher's ranking; 0: none.
         distillation_temperature: of the two rankings that are compared.
         pull: weight of the pull to the teacher's English; 0: none.
+        alignment: weight of the Jensen-Shannon divergence between how the model itself ranks the batch in
+            the drawn languages and in the pivot; 0: none.
         teacher: an encoder as ``load_encoder`` names it; None: the model itself, before training.
-        pivot: the language that the teacher reads; "": the query's own.
+        pivot: the language that the teacher reads, and that rankings are aligned with; "": the query's own.
         matryoshka_dims: dimensions to which embeddings are also cut (Kusupati et al. 2022, arXiv 2205.13147);
             the loss is the sum over them. Empty: the whole embeddings alone.
         matryoshka_weights: of each of these dimensions in the sum; empty: 1.
@@ -112,6 +116,7 @@ class LossPart(Part):
     distillation: NotNegative = 0.0
     distillation_temperature: Temperature = 0.05
     pull: NotNegative = 0.0
+    alignment: NotNegative = 0.0
     teacher: str | None = None
     pivot: str = "en"
     matryoshka_dims: list[Annotated[int, Field(ge=1)]] = Field(default_factory=list)
@@ -180,7 +185,8 @@ class TrainingPart(Part):
         compile: compile the transformer (torch.compile).
         eval_steps: measure on held-out documents every so many steps; 0: only at the end.
         metric_for_best_model: the held-out figure that says which model is best: a measure's mean over the
-            settings (AP, nDCG@10), one setting's (multilingual_AP), or rank_distance (less is better).
+            settings (AP, nDCG@10), one setting's (multilingual_AP), or rank_distance or loss (less is
+            better).
         patience: stop after so many measurements without a gain; 0: never. The best model is kept.
         save_steps: checkpoint every so many steps (as often as measured, where it is measured); 0: never.
         dataloader_num_workers: processes that look up and tokenise ahead; 0: the training process does.
@@ -218,6 +224,30 @@ class TrainingPart(Part):
         return name
 
 
+PartName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # the name of a folder, too
+
+
+class MergePart(Part):
+    """Train several models from one start, and merge them: the result is the weighted mean of their weights.
+
+    Attributes:
+        parts: by name, settings to lay over the recipe, such as ``{"batches.strategy": "monolingual"}``.
+        weights: of the parts, in their order; empty: those that are best on held-out documents, by
+            ``metric_for_best_model``.
+    """
+
+    parts: Annotated[dict[PartName, dict[str, Any]], Field(min_length=2)]
+    weights: list[NotNegative] = Field(default_factory=list)
+
+    @field_validator("weights")
+    @classmethod
+    def _one_a_part(cls, weights: list[float], info: ValidationInfo) -> list[float]:
+        parts = info.data.get("parts", weights)
+        if weights and (len(weights) != len(parts) or not any(weights)):
+            raise ValueError(f"{weights} does not fit {len(parts)} parts; give one for each, not all 0")
+        return weights
+
+
 class TrainingConfig(Part):
     """One training run."""
 
@@ -226,6 +256,7 @@ class TrainingConfig(Part):
     batches: BatchesPart = BatchesPart()
     loss: LossPart = LossPart()
     training: TrainingPart = TrainingPart()
+    merge: MergePart | None = None
 
 
 PARTS: dict[str, type[Part]] = {"batches": BatchesPart, "loss": LossPart, "training": TrainingPart}
@@ -283,8 +314,9 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
         values = read_toml(path)
         values = renamed(values)
         data = values.get("data")
-        if isinstance(data, dict) and isinstance(data.get("pairs"), list):
-            data["pairs"] = [_source(path.parent, str(name)) for name in data["pairs"]]
+        for name in ("pairs", "validation") if isinstance(data, dict) else ():
+            if isinstance(data.get(name), list):
+                data[name] = [_source(path.parent, str(source)) for source in data[name]]
     model = values.get("model")
     named = (
         overrides.get("model.name") or (model.get("name") if isinstance(model, dict) else None) or EMBEDDED
@@ -407,12 +439,12 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 def check_metric(metric: str) -> str | None:
-    """Return the measure in ``AP``, ``nDCG@10``, ``multilingual_R@100``...; None for ``rank_distance``.
+    """Return the measure in ``AP``, ``nDCG@10``, ``multilingual_R@100``...; None for others.
 
     Raises:
         PanglotError: it is no such figure.
     """
-    if metric == RANK_DISTANCE:
+    if metric in LESS_IS_BETTER:
         return None
     setting, underscore, rest = metric.partition("_")
     name = rest if underscore and setting in SETTINGS else metric

@@ -34,6 +34,7 @@ class Steps:
         token_budget: padded tokens of a micro-batch.
         teacher: also reads each pair, in the pivot language; see ``panglot.training.teacher``.
         pivot: the language that the teacher reads; None, or where an item lacks it: that of the query.
+        aligned: the model also reads each pair in the pivot language.
     """
 
     sampler: Sampler
@@ -44,6 +45,7 @@ class Steps:
     token_budget: int = TOKEN_BUDGET
     teacher: SentenceTransformer | None = None
     pivot: str | None = "en"
+    aligned: bool = False
 
     def __len__(self) -> int:
         """Return the number of entries."""
@@ -60,7 +62,8 @@ class Steps:
         Returns:
             ``micro_batches``, a list of the model's features; ``query_rows``, ``passage_rows`` and, if any,
             ``negative_rows``: where the embeddings are; ``keys`` ``(B, 1)`` and ``negative_keys``: pairs
-            that share one are not each other's negatives; with a teacher ``teacher_micro_batches``,
+            that share one are not each other's negatives; ``pivot_query_rows`` and ``pivot_passage_rows``
+            where rankings are aligned; with a teacher ``teacher_micro_batches``,
             ``teacher_query_rows`` and ``teacher_passage_rows``; and for the log ``tokens``, ``padded``,
             ``pairs`` and ``monolingual``.
         """
@@ -79,8 +82,16 @@ class Steps:
             negatives = [text for texts in pairs.negatives(passage_rows) for text in texts]
             columns["negative"] = passage_prompt(self.model), negatives
             features["negative_keys"] = negative_keys[rank]
+        read_again = self.aligned or self.teacher is not None
+        in_pivot = self._in_pivot(pairs, batch, query_rows) if read_again else query_rows
+        if self.aligned:
+            columns |= {
+                f"pivot_{name}": column for name, column in _both(self.model, pairs, in_pivot).items()
+            }
         if self.teacher is not None:
-            features |= self._taught(self.teacher, pairs, batch, query_rows)
+            taught = cut(self.teacher, _both(self.teacher, pairs, in_pivot), self.token_budget)
+            features["teacher_micro_batches"] = taught.batches
+            features |= {f"teacher_{name}_rows": rows for name, rows in taught.rows.items()}
         pieces = cut(self.model, columns, self.token_budget)
         return {
             **features,
@@ -135,24 +146,22 @@ class Steps:
     def _negative_items(self) -> list[NegativeItems]:
         return [negative_items(pairs) for pairs in self.sources]
 
-    def _taught(
-        self, teacher: SentenceTransformer, pairs: ParallelPairs, batch: Batch, query_rows: IntArray
-    ) -> Features:
-        """Cut what the teacher reads: both texts of each pair in the pivot language."""
-        rows = query_rows
-        if there := matching([self.pivot] if self.pivot else [], pairs.languages):
-            pivot = np.full(len(batch), pairs.languages.index(there[0]))
-            rows = pairs.index.rows_of(batch.items, pivot)
-            rows = np.where(rows < 0, query_rows, rows)
-        columns: dict[str, Prompted] = {
-            "query": (query_prompt(teacher), pairs.texts("query", rows)),
-            "passage": (passage_prompt(teacher), pairs.texts("passage", rows)),
-        }
-        pieces = cut(teacher, columns, self.token_budget)
-        return {
-            "teacher_micro_batches": pieces.batches,
-            **{f"teacher_{name}_rows": rows for name, rows in pieces.rows.items()},
-        }
+    def _in_pivot(self, pairs: ParallelPairs, batch: Batch, query_rows: IntArray) -> IntArray:
+        """Return the row of each pair in the pivot language; that of its query where the item lacks it."""
+        there = matching([self.pivot] if self.pivot else [], pairs.languages)
+        if not there:
+            return query_rows
+        pivot = np.full(len(batch), pairs.languages.index(there[0]))
+        rows = pairs.index.rows_of(batch.items, pivot)
+        return np.where(rows < 0, query_rows, rows)
+
+
+def _both(model: SentenceTransformer, pairs: ParallelPairs, rows: IntArray) -> dict[str, Prompted]:
+    """Return the queries and passages of some rows, with the prompts of a model."""
+    return {
+        "query": (query_prompt(model), pairs.texts("query", rows)),
+        "passage": (passage_prompt(model), pairs.texts("passage", rows)),
+    }
 
 
 def _in_parts(keys: IntArray, sizes: Sequence[int]) -> list[torch.Tensor]:

@@ -1,17 +1,108 @@
 """Measuring a model on held-out documents while it is trained."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.util import batch_to_device
 
+from panglot.batches import Sampler, make_sampler
 from panglot.data import ParallelPairs, benchmark_from_pairs
 from panglot.encoders import cut_at, encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
 from panglot.evaluation import exact_ranks, per_query, summarise
-from panglot.training.config import BEST, RANK_DISTANCE, SETTINGS, check_metric
+from panglot.training.config import (
+    BEST,
+    LOSS,
+    RANK_DISTANCE,
+    SETTINGS,
+    BatchesPart,
+    TrainingConfig,
+    check_metric,
+)
+from panglot.training.dataset import Steps
+from panglot.training.loss import Candidates, cross_entropy
+from panglot.training.micro_batches import embed
 
 Measure = Callable[[SentenceTransformer], dict[str, float]]
+BATCHES = 8  # of each source, over which the held-out loss is averaged
+
+
+def measure_of(
+    config: TrainingConfig, held_out: Sequence[ParallelPairs], max_length: int | None = None
+) -> Measure:
+    """Return the function that measures a model on held-out pairs as a run's settings say.
+
+    Args:
+        config: of the run.
+        held_out: pairs of each source.
+        max_length: cut texts at so many tokens; None: where the model cuts.
+    """
+    metric = config.training.metric_for_best_model
+    figures = held_out_measure(held_out, config.data.held_out_items, max_length, metric)
+    if metric != LOSS:
+        return figures
+    loss = held_out_loss(held_out, config, max_length)
+    return lambda model: figures(model) | {LOSS: loss(model)}
+
+
+def held_out_loss(
+    held_out: Sequence[ParallelPairs], config: TrainingConfig, max_length: int | None = None
+) -> Callable[[SentenceTransformer], float]:
+    """Return a function that takes InfoNCE on held-out pairs: always the same batches, mean over sources.
+
+    Batches are drawn as the run draws them (monolingual ones where the pairs allow no others), of its size or
+    as large as a source allows.
+
+    Args:
+        held_out: pairs of each source.
+        config: of the run.
+        max_length: cut texts at so many tokens; None: where the model cuts.
+
+    Raises:
+        PanglotError: a source cannot fill a batch of two.
+    """
+    samplers = [_held_out_sampler(pairs, config.batches) for pairs in held_out]
+
+    def of_batch(features: dict[str, Any], model: SentenceTransformer) -> float:
+        batches = [batch_to_device(dict(batch), model.device) for batch in features["micro_batches"]]
+        vectors = embed(model.forward, batches).cpu()
+        queries, passages = vectors[features["query_rows"]], vectors[features["passage_rows"]]
+        same = (features["keys"][:, None, :] == features["keys"][None, :, :]).any(-1)
+        own = torch.arange(len(queries))
+        same[own, own] = False
+        compared = Candidates(queries @ passages.t(), same, own, len(passages))
+        return float(cross_entropy(compared, config.loss.temperature))
+
+    def loss(model: SentenceTransformer) -> float:
+        was_training = model.training
+        model.eval()
+        found = []
+        with torch.inference_mode(), cut_at(model, max_length):
+            for pairs, sampler in zip(held_out, samplers, strict=True):
+                steps = Steps(sampler, [pairs], model, BATCHES)
+                found.append(np.mean([of_batch(steps[k], model) for k in range(BATCHES)]))
+        model.train(was_training)
+        return float(np.mean(found))
+
+    return loss
+
+
+def _held_out_sampler(pairs: ParallelPairs, how: BatchesPart) -> Sampler:
+    """Return the draws of the run's batches from held-out pairs, or the nearest that these allow."""
+    size = how.size
+    while True:
+        for strategy in dict.fromkeys((how.strategy, "monolingual")):
+            try:
+                return make_sampler(
+                    [pairs], strategy=strategy, batch_size=size, language=how.language, steps=BATCHES
+                )
+            except PanglotError:
+                if size == 2 and strategy == "monolingual":
+                    raise
+        size = max(2, size // 2)
 
 
 def held_out_measure(
@@ -54,7 +145,7 @@ def held_out_measure(
         for name in measures:
             settings = [means[f"{setting}_{name}"] for setting in SETTINGS if f"{setting}_{name}" in means]
             means[name] = float(np.mean(settings))
-        if metric not in means:
+        if metric not in means and metric != LOSS:
             raise PanglotError(
                 f"metric_for_best_model is {metric}, which the held-out pairs do not have. "
                 f"Use one of {', '.join(sorted(means))}."

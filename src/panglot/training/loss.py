@@ -8,7 +8,7 @@ from sentence_transformers.util import all_gather, all_gather_with_grad
 from torch import Tensor, distributed, nn
 
 from panglot.training.micro_batches import Features, embed, even_out
-from panglot.training.teacher import Guidance, distillation, pull
+from panglot.training.teacher import Guidance, alignment, distillation, pull
 
 
 class Candidates(NamedTuple):
@@ -39,6 +39,7 @@ class InfoNCE(nn.Module):
         model: called with the list of a step's micro-batches (see ``micro_batched``).
         temperature: divides the similarities.
         guidance: a teacher and the terms that it adds; None: InfoNCE alone.
+        aligned: weight of the Jensen-Shannon divergence from the model's own ranking in the pivot language.
         dimensions: weights of Matryoshka dimensions (Kusupati et al. 2022, arXiv 2205.13147): InfoNCE and
             distillation are the weighted sum of what they are for embeddings cut to each dimension and
             normalised again. Empty: those of the whole embeddings.
@@ -50,10 +51,12 @@ class InfoNCE(nn.Module):
         temperature: float = 0.05,
         guidance: Guidance | None = None,
         dimensions: Mapping[int, float] | None = None,
+        aligned: float = 0.0,
     ) -> None:
         super().__init__()
         self.model = model
         self.temperature = temperature
+        self.aligned = aligned
         self.dimensions: Mapping[int | None, float] = {None: 1.0}
         if dimensions:
             self.dimensions = {dimension: weight for dimension, weight in dimensions.items()}  # noqa: C416
@@ -83,6 +86,17 @@ class InfoNCE(nn.Module):
             )
             compared.append((weight, candidates))
         terms = {"info_nce": _sum(weight * cross_entropy(c, self.temperature) for weight, c in compared)}
+        if self.aligned:
+            pivot_queries, pivot_passages = (
+                found[features[f"pivot_{name}_rows"]] for name in ("query", "passage")
+            )
+            keys = features["keys"]
+            drawn, pivot = (
+                compare(q, p, keys, keys) for q, p in ((queries, passages), (pivot_queries, pivot_passages))
+            )
+            terms["alignment"] = self.aligned * alignment(
+                drawn.similarity, pivot.similarity, drawn.masked, self.temperature
+            )
         for guidance in self._guidance:
             with torch.no_grad():
                 taught = embed(guidance.teacher, features["teacher_micro_batches"])

@@ -14,6 +14,7 @@ from panglot.data.pairs_files.hub import is_hub_source
 from panglot.errors import PanglotError
 from panglot.languages import check_languages, matches, matching
 from panglot.training.config import TrainingConfig, override
+from panglot.training.merge import train_merged
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -52,6 +53,11 @@ def run_recipe(
         the outcome by folder: ``output`` alone, or with the strategy ``specific`` one ``output/LANGUAGE`` for
         each language that can fill a batch. A ``specific`` run that is resumed passes over finished models.
     """
+    if recipe.merge is not None and (recipe.batches.strategy == "specific" or recipe.model.centre):
+        raise PanglotError(
+            "models of the strategy specific are not merged, and a merged model takes no model.centre; "
+            "leave merge out, or centre the merged model with panglot centre."
+        )
     sources, held_out = _sources(recipe)
     if recipe.batches.strategy != "specific" or recipe.batches.language is not None:
         model = _load(recipe, note)
@@ -99,10 +105,11 @@ def _sources(recipe: TrainingConfig) -> tuple[list[ParallelPairs], list[Parallel
     sources = [load_source(source, data.columns or None) for source in data.pairs]
     if data.languages is not None:
         sources = select_languages(sources, data.languages)
+    validation = [load_source(source, data.columns or None) for source in data.validation]
     if not data.held_out:
-        return sources, []
+        return sources, validation
     splits = [source.split(data.held_out, recipe.training.seed) for source in sources]
-    return [rest for rest, _ in splits], [out for _, out in splits]
+    return [rest for rest, _ in splits], [*validation, *(out for _, out in splits)]
 
 
 def select_languages(sources: Sequence[ParallelPairs], languages: Sequence[str]) -> list[ParallelPairs]:
@@ -155,6 +162,10 @@ def train_recipe(
     note: Callable[[str], None] | None = None,
 ) -> Training:
     """Train a loaded model as a recipe says, on loaded pairs; see ``panglot.training.train``."""
+    if recipe.merge is not None:
+        return train_merged(
+            recipe, model, sources, output, held_out=held_out, resume=resume, tell=tell, note=note
+        )
     if resume and (output / "modules.json").exists() and _lacks_means(recipe, output):
         trained = encoders.load_encoder(str(output), trust_remote_code=recipe.model.trust_remote_code)
         # what a killed run had left to do

@@ -4,7 +4,7 @@ import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -41,7 +41,7 @@ from panglot.training.distributed import (
     of_first,
     on_any,
 )
-from panglot.training.held_out import Measure, held_out_measure
+from panglot.training.held_out import Measure, measure_of
 from panglot.training.loss import InfoNCE
 from panglot.training.micro_batches import micro_batched
 from panglot.training.optimizer import table_mode
@@ -58,12 +58,14 @@ class Training:
         figures: on held-out documents, of the model that was kept.
         log: what was logged on the way.
         finished: False after Ctrl-C; then a checkpoint waits to be resumed.
+        weights: of merged parts, by name; empty for one model.
     """
 
     steps: int
     figures: dict[str, float]
     log: list[dict[str, float]]
     finished: bool
+    weights: dict[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         figures = "".join(f", {name} {value:.4f}" for name, value in sorted(self.figures.items()))
@@ -171,12 +173,12 @@ def _finish(
         how = how.model_copy(update={"embedding_update": "dense"})
     measure = None
     if held_out:
-        found = held_out_measure(
-            held_out, config.data.held_out_items, model.max_seq_length, how.metric_for_best_model
-        )
-        measure = partial(_agreed, found)
+        measure = partial(_agreed, measure_of(config, held_out, model.max_seq_length))
     steps = replace(steps, token_budget=how.micro_batch_tokens or (GPU_TOKENS if cuda else CPU_TOKENS))
     arguments.max_steps = steps.steps
+    loss = config.loss
+    if loss.alignment:
+        steps = replace(steps, aligned=True, pivot=loss.pivot or None)
     if guidance is not None:
         guidance.teacher.to(arguments.device).eval()
         steps = replace(steps, teacher=guidance.teacher, pivot=guidance.pivot)
@@ -184,7 +186,7 @@ def _finish(
         with tensorboard_in(folder / "tensorboard"):
             trainer = PairsTrainer(
                 steps=steps,
-                loss=InfoNCE(model, config.loss.temperature, guidance, config.loss.weight_of_dimension),
+                loss=InfoNCE(model, loss.temperature, guidance, loss.weight_of_dimension, loss.alignment),
                 measure=measure if how.eval_steps else None,
                 embedding_learning_rate=how.embedding_learning_rate,
                 args=arguments,

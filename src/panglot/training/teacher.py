@@ -1,5 +1,6 @@
 """What a teacher adds to the objective: its ranking to follow, and its place for every translation."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -43,6 +44,27 @@ def distillation(student: Tensor, teacher: Tensor, masked: Tensor, temperature: 
     ranked = (student / temperature).masked_fill(masked, floor).log_softmax(-1)
     wanted = (teacher / temperature).masked_fill(masked, floor).log_softmax(-1)
     return nn.functional.kl_div(ranked, wanted, reduction="batchmean", log_target=True)
+
+
+def alignment(drawn: Tensor, pivot: Tensor, masked: Tensor, temperature: float) -> Tensor:
+    """Return the mean Jensen-Shannon divergence between two rankings of the batch by one model.
+
+    One ranking is in the drawn languages, the other of the same pairs in the pivot language; both are trained
+    (as in arXiv 2604.05684, here over the batch). It is 0 where they agree, and ln 2 at most.
+
+    Args:
+        drawn: ``(B, n)`` similarities.
+        pivot: ``(B, n)`` similarities.
+        masked: ``(B, n)`` True for candidates that both leave out.
+        temperature: divides both.
+    """
+    floor = torch.finfo(drawn.dtype).min
+    p, q = ((scores / temperature).masked_fill(masked, floor).log_softmax(-1) for scores in (drawn, pivot))
+    middle = torch.logaddexp(p, q) - math.log(2)
+    divergences = [
+        nn.functional.kl_div(middle, own, reduction="batchmean", log_target=True) for own in (p, q)
+    ]
+    return torch.stack(divergences).mean()
 
 
 def pull(student: Tensor, teacher: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from panglot.encoders import all_finite
 from panglot.errors import PanglotError
-from panglot.training.config import RANK_DISTANCE, TrainingPart
+from panglot.training.config import LESS_IS_BETTER, TrainingPart
 from panglot.training.dataset import Steps
 from panglot.training.held_out import Measure
 from panglot.training.loss import InfoNCE
@@ -171,7 +171,7 @@ def training_arguments(
         save_total_limit=3 if measured else 2,
         load_best_model_at_end=measured,
         metric_for_best_model=how.metric_for_best_model if measured else None,
-        greater_is_better=how.metric_for_best_model != RANK_DISTANCE if measured else None,
+        greater_is_better=how.metric_for_best_model not in LESS_IS_BETTER if measured else None,
         restore_callback_states_from_checkpoint=True,  # the patience that is left
         logging_steps=min(10, how.steps),
         report_to=list(how.report_to) or "none",

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-from panglot.encoders.load import _hub_answers, model_sha256
+from panglot.encoders.load import hub_answers, model_sha256
 from panglot.errors import PanglotError
 from panglot.translate.codes import find_code, read_code
 
@@ -165,7 +165,7 @@ def load_translator(
         options: dict[str, Any] = {
             "revision": revision,
             "trust_remote_code": trust_remote_code,
-            "local_files_only": path.exists() or not _hub_answers(name, revision),
+            "local_files_only": path.exists() or not hub_answers(name, revision),
         }
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from panglot.data import Benchmark, FloatArray
 from panglot.evaluation import exact_ranks, per_query
 from panglot.evaluation.bias import READINGS, bias_figures, with_columns
+from panglot.evaluation.top import top_passages
 
 OUTCOMES = ("right_own", "right_other", "wrong_own", "wrong_other")
 MakeBenchmark = Callable[..., Benchmark]
@@ -29,9 +31,15 @@ def small(make_benchmark: MakeBenchmark) -> tuple[Benchmark, FloatArray, FloatAr
     return benchmark, np.eye(2, dtype=np.float32), np.ascontiguousarray(scores.T)
 
 
+def figures_of(benchmark: Benchmark, queries: FloatArray, passages: FloatArray) -> tuple[Any, Any]:
+    """Measure the bias of two sets of vectors."""
+    ranks = exact_ranks(benchmark, queries, passages)
+    return bias_figures(benchmark, ranks, top_passages(benchmark, queries, passages, 100))
+
+
 def test_figures_by_hand(small: tuple[Benchmark, FloatArray, FloatArray]) -> None:
     benchmark, queries, passages = small
-    bias, columns = bias_figures(benchmark, queries, passages, exact_ranks(benchmark, queries, passages))
+    bias, columns = figures_of(benchmark, queries, passages)
     # ranks: q-en 1 and 4, q-de (own second) 1 and 2
     assert bias["rank_distance"] == pytest.approx((3 + 1) / 2)
     assert bias["rank_distance_normalised"] == pytest.approx(2 / 6)
@@ -74,7 +82,7 @@ def test_the_first_passage_is_split_by_relevance_and_language(make_benchmark: Ma
     orders = ["abxy", "baxy", "xbay", "yabx", "xyab", "yxab"]  # of a query each, best first
     scores = np.array([[(4 - order.index(name)) / 5 for name in "abxy"] for order in orders], np.float32)
     queries, passages = np.eye(6, dtype=np.float32), np.ascontiguousarray(scores.T)
-    bias, columns = bias_figures(benchmark, queries, passages, exact_ranks(benchmark, queries, passages))
+    bias, columns = figures_of(benchmark, queries, passages)
     firsts = np.array([columns[f"first_{outcome}"] for outcome in OUTCOMES])
     assert firsts[:, :5].T.tolist() == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 1, 0]]
     assert np.isnan(firsts[:, 5]).all()  # no relevant passage in another language
@@ -86,7 +94,7 @@ def test_the_first_passage_is_split_by_relevance_and_language(make_benchmark: Ma
 
 def test_every_figure_has_a_reading(small: tuple[Benchmark, FloatArray, FloatArray]) -> None:
     benchmark, queries, passages = small
-    bias, columns = bias_figures(benchmark, queries, passages, exact_ranks(benchmark, queries, passages))
+    bias, columns = figures_of(benchmark, queries, passages)
     assert set(READINGS) <= set(bias) and set(columns) <= set(READINGS)
     assert set(bias["by_language"]["en"]) == set(READINGS)
     assert all(
@@ -97,7 +105,7 @@ def test_every_figure_has_a_reading(small: tuple[Benchmark, FloatArray, FloatArr
 def test_columns_stand_in_the_rows_of_the_multilingual_pool(random_benchmark: RandomBenchmark) -> None:
     benchmark, queries, passages = random_benchmark(5)
     ranks = exact_ranks(benchmark, queries, passages)
-    _, columns = bias_figures(benchmark, queries, passages, ranks)
+    _, columns = figures_of(benchmark, queries, passages)
     table = per_query(benchmark, ranks)
     distance = table.column("rank_distance").to_pylist()
     added = with_columns(table.drop_columns("rank_distance"), columns)
@@ -116,7 +124,7 @@ def test_means_are_over_the_queries_of_a_language_then_over_languages(make_bench
     )
     scores = np.array([[0.9, 0.8, 0.1], [0.9, 0.5, 0.1], [0.9, 0.1, 0.5]], np.float32)
     queries, passages = np.eye(3, dtype=np.float32), np.ascontiguousarray(scores.T)
-    bias, columns = bias_figures(benchmark, queries, passages, exact_ranks(benchmark, queries, passages))
+    bias, columns = figures_of(benchmark, queries, passages)
     assert columns["rank_distance"].tolist() == [1, 2, 2]
     assert bias["rank_distance"] == pytest.approx((1.5 + 2) / 2)
 
@@ -124,9 +132,7 @@ def test_means_are_over_the_queries_of_a_language_then_over_languages(make_bench
 def test_one_language_has_no_bias_figures(make_benchmark: MakeBenchmark) -> None:
     benchmark = make_benchmark({"q": "en"}, {"a": "en", "b": "en"}, [("q", "a", 1)])
     vectors = np.ones((2, 1), np.float32)
-    bias, columns = bias_figures(
-        benchmark, vectors[:1], vectors, exact_ranks(benchmark, vectors[:1], vectors)
-    )
+    bias, columns = figures_of(benchmark, vectors[:1], vectors)
     assert bias == {"rank_distance": None, "rank_distance_normalised": None} and columns == {}
 
 
@@ -139,7 +145,7 @@ def test_passages_sorted_by_language_are_unfair_and_mixed_ones_fair(make_benchma
     query = np.ones((1, 1), np.float32)
     found = {}
     for name, vectors in (("mixed", mixed), ("sorted", mixed + own)):
-        found[name], _ = bias_figures(benchmark, query, vectors, exact_ranks(benchmark, query, vectors))
+        found[name], _ = figures_of(benchmark, query, vectors)
     assert found["sorted"]["peer@100"] < 1e-6 < 0.05 < found["mixed"]["peer@100"]
     assert found["sorted"]["own_language_wins"] == 1
     assert found["sorted"]["own_language_excess@10"] == pytest.approx(0.5)

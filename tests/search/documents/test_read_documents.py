@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from panglot import PanglotError
-from panglot.search.documents import Document, read_documents
+from panglot.search.documents import Document, detect, read_documents
 
 
 def one(path: Path, **settings: Any) -> Document:
@@ -43,6 +43,33 @@ def test_the_same_rows_as_csv_and_parquet(tmp_path: Path) -> None:
         found = one(tmp_path / name)
         assert (found.id, found.sections[0].text, found.language) == ("7", "a, b", "sw")
         assert found.metadata == {"year": "1991"}
+
+
+def test_columns_with_other_names(tmp_path: Path) -> None:
+    path = tmp_path / "texts.csv"
+    path.write_text("nr,Inhalt,Sprache,Kopf,year\n7,Der Mond.,de,Himmel,1991\n", encoding="utf-8")
+    columns = {"text": "Inhalt", "id": "nr", "language": "Sprache", "title": "Kopf"}
+    (found,) = read_documents([path], columns=columns)
+    assert (found.id, found.language, found.title) == ("7", "de", "Himmel")
+    assert (found.sections[0].text, found.metadata) == ("Der Mond.", {"year": "1991"})
+    for wrong in ({"text": "Inhallt"}, {"body": "Inhalt"}):
+        with pytest.raises(PanglotError, match=r"--column text=NAME|use text, id, language, title"):
+            list(read_documents([path], columns=wrong))
+
+
+@pytest.mark.parametrize(("detected", "code"), [("arz", "ar"), ("wuu", "zh"), ("zxx", "und"), ("de", "de")])
+def test_dialects_count_as_the_language_that_they_are_taken_for(
+    detected: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Detector:
+        labels = ("arz", "wuu", "zxx", "de")
+
+        def classify(self, text: str) -> tuple[str, float]:
+            return detected, 0.0
+
+    monkeypatch.setattr(detect, "_detector", lambda _: Detector())
+    assert detect.detect_languages([f"some text {detected}"]) == [code]
+    assert detect.detect_languages([f"some text {detected}"], [detected, "fr"]) == [detected]
 
 
 def test_a_row_without_an_id_gets_one_of_its_text(tmp_path: Path) -> None:
@@ -110,7 +137,7 @@ def test_metadata_are_what_every_engine_keeps(tmp_path: Path) -> None:
         ([{"id": "x" * 300, "text": "a"}], "line 1: its id is empty or longer than 256 bytes"),
         (
             [{"id": "1", "text": "a"}, {"id": "2"}],
-            "line 2: has no text; name its column one of text, passage",
+            "line 2: has no text in text or passage",
         ),
         ([{"id": "1", "text": "a", "m": NESTED}], "line 1: its metadata nest more than 32 deep"),
         ([], "is empty"),

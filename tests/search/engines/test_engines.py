@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -425,3 +426,20 @@ def test_the_exact_engine_is_a_dictionary(
             engine.settle()
         (found,) = engine.dense(np.ones((1, 1), np.float32), 20, ALL)
         assert {hit.passage.id: hit.score for hit in found} == pytest.approx(model)
+
+
+@pytest.mark.parametrize("version", ["v2.3.5", "2.4.0-rc1", "1.1"])
+def test_a_server_without_search_by_words_is_refused(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pymilvus = pytest.importorskip("pymilvus")
+
+    class Client:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def get_server_version(self) -> str:
+            return version
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(pymilvus, "MilvusClient", Client)
+    with pytest.raises(PanglotError, match=re.escape(version)):
+        open_engine("http://127.0.0.1:19530").facts()

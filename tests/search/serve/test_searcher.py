@@ -7,12 +7,12 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from panglot.encoders import encode, load, passage_prompt
+from panglot.encoders import encode, load, load_reranker, passage_prompt
 from panglot.encoders.export import export_onnx
 from panglot.encoders.onnx import OnnxTransformer
 from panglot.errors import PanglotError
 from panglot.search.documents.document import Document, Section
-from panglot.search.index import Index, add_documents, make_index
+from panglot.search.index import Index
 from panglot.search.serve import IndexSearcher, open_searcher, searcher
 
 TEXTS = {
@@ -34,8 +34,8 @@ def place(
     if request.param == "milvus":
         pytest.importorskip("pymilvus", reason="pymilvus is not installed")
         pytest.importorskip("milvus_lite", reason="milvus-lite is not installed")
-    index = make_index(tmp_path / "index", tiny_encoder, str(tiny_checkpoint), engine=request.param)
-    add_documents(index, tiny_encoder, documents())
+    index = Index.create(tmp_path / "index", tiny_encoder, name=str(tiny_checkpoint), engine=request.param)
+    index.add_documents(documents())
     index.engine.release()
     return tmp_path / "index"
 
@@ -50,16 +50,23 @@ def test_an_index_is_opened_with_its_own_model(place: Path, tiny_checkpoint: Pat
     assert [results[0].id for results in lists] == list(TEXTS)
 
 
+def test_results_are_reranked_and_cut(place: Path, tiny_reranker: Path) -> None:
+    reranker = load_reranker(str(tiny_reranker))
+    model, _, opened = open_searcher(str(place), reranker=reranker, rerank_depth=3)
+    texts = [text for _, text in TEXTS.values()]
+    scores = dict(zip(TEXTS, reranker.score(["Bees?"] * 3, texts).tolist(), strict=True))
+    (found,) = opened.search(["Bees?"], encode(model, ["Bees?"]), 2)
+    assert [hit.id for hit in found] == sorted(scores, key=lambda name: -scores[name])[:2]
+
+
 def test_another_process_can_write_while_it_is_served(
     place: Path, tiny_encoder: SentenceTransformer, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searcher, "HOLD", 0.2)
     monkeypatch.setattr(searcher, "FRESH", 0.0)
     _, _, opened = open_searcher(str(place))
-    writer = make_index(place, tiny_encoder, str(tiny_checkpoint))
-    add_documents(
-        writer, tiny_encoder, [*documents(), Document("four", (Section("", "Jua."),), language="sw")]
-    )
+    writer = Index.create(place, tiny_encoder, name=str(tiny_checkpoint))
+    writer.add_documents([*documents(), Document("four", (Section("", "Jua."),), language="sw")])
     writer.engine.release()
     assert opened.languages() == {"de": 1, "en": 2, "sw": 1}
     vectors = encode(tiny_encoder, ["Jua."], passage_prompt(tiny_encoder))
@@ -87,8 +94,8 @@ def test_an_index_that_is_gone_or_another_models_is_refused_until_it_is_back(
     engine = opened._index.engine.kind
     with torch.no_grad():
         next(tiny_encoder.parameters()).add_(1.0)
-    other = make_index(place, tiny_encoder, str(tiny_checkpoint), engine=engine)
-    add_documents(other, tiny_encoder, documents()[:1])
+    other = Index.create(place, tiny_encoder, name=str(tiny_checkpoint), engine=engine)
+    other.add_documents(documents()[:1])
     other.engine.release()
     with pytest.raises(PanglotError, match="holds vectors of the model"):
         opened.search(["Bees fly."], vectors, 1)
@@ -103,8 +110,8 @@ def test_an_index_made_again_of_the_same_model_is_searched_at_once(
     tiny_encoder: SentenceTransformer, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     def make(document: Document) -> Index:
-        index = make_index(tmp_path / "index", tiny_encoder, str(tiny_checkpoint), engine="exact")
-        add_documents(index, tiny_encoder, [document])
+        index = Index.create(tmp_path / "index", tiny_encoder, name=str(tiny_checkpoint), engine="exact")
+        index.add_documents([document])
         return index
 
     opened = IndexSearcher(make(documents()[0]))
@@ -121,8 +128,8 @@ def test_a_model_exported_from_the_indexs_own_may_ask_and_another_may_not(
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     name = f"{OnnxTransformer.__module__}.{OnnxTransformer.__name__}"
     monkeypatch.setitem(load.OWN_MODULES, name, OnnxTransformer)
-    index = make_index(tmp_path / "index", tiny_encoder, str(tiny_checkpoint), engine="exact")
-    add_documents(index, tiny_encoder, documents())
+    index = Index.create(tmp_path / "index", tiny_encoder, name=str(tiny_checkpoint), engine="exact")
+    index.add_documents(documents())
     export_onnx(tiny_encoder, tmp_path / "same")
     model, _, opened = open_searcher(str(tmp_path / "index"), str(tmp_path / "same"))
     assert isinstance(opened, IndexSearcher)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Json
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def list_(
 
 def info(
     name: Annotated[str, typer.Argument(help="Name in 'panglot data list', or a family such as beir.")],
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Show the facts about a benchmark or training set, and where a copy of it was found.
 
@@ -84,7 +85,7 @@ def get(
             help="Fetch only the files of these languages, e.g. sw,yo, if each language has its own."
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Fetch a data set from its official source, verify it, and unpack it into the cache.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Json, TrustRemoteCode
 
 
 def translate(
@@ -46,10 +47,8 @@ def translate(
         int, typer.Option(help="Padded tokens in a batch, times the number of beams.")
     ] = 4096,
     revision: Annotated[str | None, typer.Option(help="Revision of a hub model.")] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
 ) -> None:
     """Make pairs parallel: translate every item into the languages that it lacks.
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from panglot.data import Benchmark, FloatArray, IntArray
+from panglot.data import Benchmark, IntArray
 from panglot.evaluation.aggregate import ALL
 from panglot.evaluation.bias.peer import kruskal_wallis, peer
 from panglot.evaluation.bias.preference import (
@@ -24,23 +24,19 @@ from panglot.evaluation.bias.shares import (
     total_variation,
 )
 from panglot.evaluation.ranks import Ranks
-from panglot.evaluation.scores import Vectors
-from panglot.evaluation.top import Top, top_passages
+from panglot.evaluation.top import Top
 
 Values = npt.NDArray[np.float64]
 Columns = dict[str, Values]
 
 
-def bias_figures(
-    benchmark: Benchmark, queries: FloatArray, passages: Vectors, ranks: Ranks
-) -> tuple[dict[str, Any], Columns]:
+def bias_figures(benchmark: Benchmark, ranks: Ranks, top: Top) -> tuple[dict[str, Any], Columns]:
     """Measure language bias in the pool of all languages.
 
     Args:
         benchmark: with Q queries and P passages.
-        queries: ``(Q, d)`` unit vectors.
-        passages: ``(P, d)`` unit vectors.
         ranks: of the relevant passages.
+        top: the first ``DEPTH`` passages of the queries with a relevant passage.
 
     Returns:
         the ``bias`` part of the results file, and columns for ``with_columns``: one value per query with a
@@ -50,7 +46,6 @@ def bias_figures(
     """
     if len(benchmark.languages) < 2:
         return {"rank_distance": None, "rank_distance_normalised": None}, {}
-    top = top_passages(benchmark, queries, passages, DEPTH)
     columns, tested = _rank_columns(benchmark, ranks)
     of_lists, shares = _list_columns(benchmark, ranks, top)
     columns |= of_lists

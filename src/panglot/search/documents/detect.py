@@ -16,10 +16,17 @@ from panglot.search.extra import missing_extra
 UNKNOWN = "und"  # BCP-47's code for a language that is not known
 ENOUGH = 2000  # characters of a text that are looked at
 LETTERS = 2  # a text with fewer letters has no language
+# What the detector often takes a language's own texts for, and codes that BCP-47 spells otherwise
+FOLDED = {
+    **{"arz": "ar", "ary": "ar", "wuu": "zh", "yue": "zh", "uzs": "uz", "hbo": "he", "grc": "el"},
+    **{"gug": "gn", "kik": "ki", "fuv": "ff", "zxx": UNKNOWN},
+}
 
 
 def detect_languages(texts: Sequence[str], among: Sequence[str] | None = None) -> list[str]:
     """Return the language of each text, as a BCP-47 code; ``und`` where there is nothing to tell it by.
+
+    Egyptian and Moroccan Arabic count as Arabic, Wu and Cantonese as Chinese, unless ``among`` names them.
 
     Args:
         texts: the longer, the surer; a few words are often enough.
@@ -47,13 +54,15 @@ def _detect(detector: Any, text: str, candidates: tuple[str, ...] | None) -> str
     if sum(character.isalpha() for character in text[:200]) < LETTERS:
         return UNKNOWN
     code = str(detector.classify(text)[0])
-    if candidates is not None:
+    if candidates is None:
+        code = FOLDED.get(code, code)
+    else:
         code = next((own for own in candidates if _plain(own) == code), code)
     return code if is_language(code) else UNKNOWN
 
 
 def _plain(code: str) -> str:
-    """Return what the detector calls a language: without script and region."""
+    """Return a language without script and region."""
     return code.split("-")[0]
 
 

@@ -3,7 +3,7 @@
 import codecs
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from panglot.languages import check_language, language_code
 from panglot.search.documents.document import Document, is_text, short_digest
 from panglot.search.documents.markup import declared_charset, parse_html, parse_markdown, parse_text
 from panglot.search.documents.office import LIBRARIES, MISSING, parse_office, readable
-from panglot.search.documents.rows import pairs_documents, row_documents
+from panglot.search.documents.rows import check_document_columns, pairs_documents, row_documents
 
 TEXTS = {
     ".txt": parse_text,
@@ -47,7 +47,11 @@ LABELS = {
 
 
 def read_documents(
-    sources: Sequence[str | Path], *, language: str | None = None, skipped: list[str] | None = None
+    sources: Sequence[str | Path],
+    *,
+    language: str | None = None,
+    skipped: list[str] | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Iterator[Document]:
     """Read documents from files and folders, one after the other.
 
@@ -63,6 +67,7 @@ def read_documents(
         language: of every document that does not say its own.
         skipped: gets a sentence for each file in a folder that cannot be read as text; None: the first such
             file is an error.
+        columns: of ``text``, ``id``, ``language`` and ``title`` in files of rows that name them otherwise.
 
     A text file is read as its byte order mark says, else as UTF-8, else in the encoding that a page declares.
 
@@ -71,11 +76,12 @@ def read_documents(
     """
     if language is not None:
         language = check_language(language)
+    check_document_columns(columns or {})
     seen: set[str] = set()
     for source in sources:
         empty = True
         unread: list[str] = []
-        for document in _read(source, None if skipped is None else unread):
+        for document in _read(source, None if skipped is None else unread, columns):
             empty = False
             if document.id in seen:
                 raise PanglotError(
@@ -91,7 +97,9 @@ def read_documents(
             raise PanglotError(f"{source}: holds no document to index{reason}; name files with texts.")
 
 
-def _read(source: str | Path, skipped: list[str] | None) -> Iterator[Document]:
+def _read(
+    source: str | Path, skipped: list[str] | None, columns: Mapping[str, str] | None
+) -> Iterator[Document]:
     if is_hub_source(source):
         yield from _checked(pairs_documents(source))
         return
@@ -103,7 +111,7 @@ def _read(source: str | Path, skipped: list[str] | None) -> Iterator[Document]:
     if kind in TEXTS or kind in LIBRARIES:
         yield _text_file(path, path.name)
     elif kind in READERS:
-        yield from _checked(row_documents(path, kind))
+        yield from _checked(row_documents(path, kind, columns))
     else:
         check_file(path)
         raise PanglotError(

@@ -26,18 +26,35 @@ LARGEST = 2**63
 Row = tuple[str, dict[str, Any]]  # where it stands, and its values
 
 
-def row_documents(path: Path, kind: str) -> Iterator[Document]:
-    """Read a file of rows: documents, or pairs, of which the passages are taken."""
+FIELDS = {"text": TEXT, "id": ID, "language": LANGUAGE, "title": TITLE}
+
+
+def check_document_columns(columns: Mapping[str, str]) -> None:
+    """Raise a ``PanglotError`` where a column is given for what a document does not have."""
+    for name in columns:
+        if name not in FIELDS:
+            raise PanglotError(f"'{name}' is not a field of a document; use {', '.join(FIELDS)}.")
+
+
+def row_documents(path: Path, kind: str, columns: Mapping[str, str] | None = None) -> Iterator[Document]:
+    """Read a file of rows: documents, or pairs, of which the passages are taken.
+
+    Args:
+        path: of the file.
+        kind: its ending.
+        columns: the columns of ``text``, ``id``, ``language`` and ``title``, where they have other names.
+    """
     reader = {".parquet": _parquet, ".csv": _delimited, ".tsv": _delimited, ".tab": _delimited}
     rows = reader.get(kind, _jsonl)(path)
     first = next(rows, None)
     if first is None:
         raise PanglotError(f"{path}: is empty; it needs a text in each line.")
-    if _is_pairs(first[1]):
+    if not columns and _is_pairs(first[1]):
         yield from pairs_documents(path)
         return
+    names = FIELDS | {field: (column,) for field, column in (columns or {}).items()}
     for where, row in chain([first], rows):
-        yield _document(where, row, as_shown(path))
+        yield _document(where, row, as_shown(path), names)
 
 
 def pairs_documents(source: str | Path) -> Iterator[Document]:
@@ -66,19 +83,25 @@ def _is_pairs(row: Mapping[str, Any]) -> bool:
     return "text" not in names and (QUERY in names or not names.intersection(TEXT))
 
 
-def _document(where: str, row: Mapping[str, Any], source: str) -> Document:
-    text_name = next((name for name in TEXT if name in row), None)
+def _document(
+    where: str, row: Mapping[str, Any], source: str, names: Mapping[str, Sequence[str]]
+) -> Document:
+    text_name = next((name for name in names["text"] if name in row), None)
     if text_name is None:
-        raise PanglotError(f"{where}: has no text; name its column one of {', '.join(TEXT)}.")
-    text, title = row[text_name], _first(row, TITLE) or ""
+        raise PanglotError(
+            f"{where}: has no text in {' or '.join(names['text'])}. It has {', '.join(row)}; name the "
+            "column with --column text=NAME."
+        )
+    text, title = row[text_name], _first(row, names["title"]) or ""
     if not isinstance(text, str) or not isinstance(title, str):
         raise PanglotError(f"{where}: '{text_name}' or its title is not a text; put it in quotation marks.")
     if not text.strip():
         raise PanglotError(f"{where}: '{text_name}' is empty; fill it in or remove the line.")
-    found = _first(row, ID)
+    found = _first(row, names["id"])
     identity = short_digest(title, text) if found in (None, "") else str(found)
-    language = _first(row, LANGUAGE) or None
-    used = {text_name, *TITLE, *LANGUAGE, METADATA, next((name for name in ID if name in row), "")}
+    language = _first(row, names["language"]) or None
+    id_name = next((name for name in names["id"] if name in row), "")
+    used = {text_name, *names["title"], *names["language"], METADATA, id_name}
     metadata = {
         _whole(name): _plain(value, where) for name, value in row.items() if name not in used and name
     }

@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -26,7 +27,7 @@ from panglot.parse import parse_json, read_form, validated
 from panglot.search.bm25 import Bm25Pool, bm25_tokens, query_tokens
 from panglot.search.documents.document import Passage
 from panglot.search.engines.columns import TEXTS, VECTOR, passage_of, passage_table, table_vectors
-from panglot.search.engines.engine import DRAWS, Facts, Filter, Found, Kept, draw, joined_facts
+from panglot.search.engines.engine import Facts, Filter, Found, Kept, draw, joined_facts
 
 EXACT = "exact"
 FACTS = "index.json"
@@ -77,6 +78,11 @@ class _Segment:
         self.languages = np.array(table.column("language").to_pylist(), np.str_)
         self.alive: Flags = np.ones(len(self.ids), bool)
         self._metadata: list[dict[str, Any]] | None = None
+
+    @cached_property
+    def draws(self) -> IntArray:
+        """The number that each passage draws; see ``draw``."""
+        return np.fromiter(map(draw, self.ids), np.int64, len(self.ids))
 
     def passage(self, row: int) -> Passage:
         return passage_of(self.texts.slice(row, 1).to_pylist()[0])
@@ -220,14 +226,15 @@ class ExactEngine:
         """Return the vectors of the passages whose ids draw the lowest numbers."""
         with self._guard:
             self._refresh()
-            drawn = [
-                (draw(segment.ids[row]), segment, row)
-                for segment in self._segments.values()
-                for row in np.flatnonzero(segment.chosen(chosen)).tolist()
-            ]
-            lowest = sorted(drawn, key=lambda found: (found[0], found[1].ids[found[2]]))[:count]
-            assert all(number < DRAWS for number, _, _ in lowest)
-            return np.array([segment.vectors[row] for _, segment, row in lowest], np.float32)
+            low = []
+            for segment in self._segments.values():
+                rows = np.flatnonzero(segment.chosen(chosen))
+                drawn = segment.draws[rows]
+                if len(rows) > count:
+                    rows = rows[drawn <= np.partition(drawn, count - 1)[count - 1]]
+                low += [(int(segment.draws[row]), segment.ids[row], segment, row) for row in rows.tolist()]
+            lowest = sorted(low, key=lambda found: found[:2])[:count]
+            return np.array([segment.vectors[row] for _, _, segment, row in lowest], np.float32)
 
     def scan(self, size: int = 1024) -> Iterator[tuple[list[Passage], FloatArray]]:
         """Return all passages, in the order in which they were written."""

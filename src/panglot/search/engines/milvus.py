@@ -53,6 +53,7 @@ class MilvusEngine:
         self._facts_collection = f"{self.collection}_facts"
         self._open: Any = None
         self._lock: FileLock | None = None
+        self._samples: dict[tuple[object, int, int], FloatArray] = {}  # as long as no passage comes or goes
 
     def facts(self) -> Facts | None:
         """Read the facts; an embedded index that does not exist is not made."""
@@ -151,10 +152,13 @@ class MilvusEngine:
         total = self.count(chosen)
         if not total:
             return np.empty((0, 1), np.float32)
-        below = -(-DRAWS * count * 5 // (4 * total)) if total > count else DRAWS
-        found = self._rows(filter_expression(chosen), ["id", "draw", VECTOR], below=below)
-        rows = sorted(found, key=lambda row: (row["draw"], row["id"]))
-        return np.array([row[VECTOR] for row in rows[:count]], np.float32)
+        key = (chosen.languages, count, total)
+        if chosen.where or key not in self._samples:
+            below = -(-DRAWS * count * 5 // (4 * total)) if total > count else DRAWS
+            found = self._rows(filter_expression(chosen), ["id", "draw", VECTOR], below=below)
+            rows = sorted(found, key=lambda row: (row["draw"], row["id"]))
+            self._samples[key] = np.array([row[VECTOR] for row in rows[:count]], np.float32)
+        return self._samples[key]
 
     def scan(self, size: int = 1024) -> Iterator[tuple[list[Passage], FloatArray]]:
         """Return all passages."""

@@ -5,6 +5,7 @@ import errno
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from panglot.search.engines.engine import Filter, meanings
 from panglot.search.extra import missing_extra
 
 TOKEN = "MILVUS_TOKEN"
+OLDEST = (2, 5)  # BM25 came with it
 LONGEST_TEXT = {"id": 512, "document": 512, "language": 64, "title": 8192, "source": 4096, "text": 65_535}
 LONGEST = 65_535  # bytes: Milvus's limit for texts
 ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r"})
@@ -40,7 +42,8 @@ def connect(address: str, place: Path | str) -> Any:
     for name in ("pymilvus", "milvus_lite"):  # they log what they raise as well
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        return MilvusClient(address, token=os.environ.get(TOKEN, ""))
+        client = MilvusClient(address, token=os.environ.get(TOKEN, ""))
+        version = "" if isinstance(place, Path) else str(client.get_server_version())
     except Exception as error:
         if isinstance(place, Path):
             raise PanglotError(f"{place}: the index cannot be opened ({_reason(error)}).") from error
@@ -48,6 +51,11 @@ def connect(address: str, place: Path | str) -> Any:
             f"{place}: there is no Milvus to talk to ({_reason(error)}); check the address, "
             f"and {TOKEN} where it wants a token."
         ) from error
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    if found and tuple(map(int, found.groups())) < OLDEST:
+        client.close()
+        raise PanglotError(f"{place}: is Milvus {version}, which has no search by words; use 2.5 or newer.")
+    return client
 
 
 def disconnect(client: Any, embedded: str | None) -> None:

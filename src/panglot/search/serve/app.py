@@ -19,7 +19,7 @@ from panglot.data import FloatArray
 from panglot.encoders import encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
 from panglot.languages import is_language, language_code, language_name, matching
-from panglot.search.look_up import Result
+from panglot.search.look_up import Options, Result
 from panglot.search.serve import schemas
 from panglot.search.serve.batching import EncodingQueue
 from panglot.search.serve.errors import ErrorBody, UnknownLanguageError, answered_whatever, handle_errors
@@ -122,7 +122,9 @@ def _api(
         if request.languages:
             _check_languages(request.languages, await _counts(searcher, threads))
         vectors = await queue.embed(request.queries, "query")
-        options = request.model_dump(include={"languages", "where", "balanced", "hybrid"})
+        options = Options(
+            languages=request.languages, where=request.where, balanced=request.balanced, hybrid=request.hybrid
+        )
         search = partial(searcher.search, request.queries, vectors, request.k, **options)
         lists = await asyncio.get_running_loop().run_in_executor(threads, search)
         results = [
@@ -264,4 +266,5 @@ def _hit(found: Result) -> schemas.Hit:
         text=found.text,
         source=found.source,
         metadata=found.metadata,
+        weak=found.weak,
     )

@@ -11,7 +11,7 @@ Text = Annotated[str, StringConstraints(max_length=limits.LONGEST_TEXT)]
 Code = Annotated[str, StringConstraints(min_length=2, max_length=35)]
 VISIBLE = r"^[^\x00-\x1f\x7f]*$"  # no control characters
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=VISIBLE)]
-BALANCE = "Even the languages of a list out: by calibrated scores, or by turns."
+BALANCE = "Balance the languages of a list: by calibrated scores, or by turns."
 Value = Annotated[str, StringConstraints(max_length=200, pattern=VISIBLE)]
 
 
@@ -48,6 +48,7 @@ class Hit(BaseModel):
     text: str
     source: str = Field(description="The file that it came from.")
     metadata: dict[str, Any]
+    weak: bool = Field(description="No nearer to the question than chance would have it.")
 
 
 class Answers(BaseModel):

@@ -5,24 +5,19 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
-from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 from sentence_transformers import SentenceTransformer
+from typing_extensions import Unpack
 
 from panglot.data import FloatArray, Texts
 from panglot.data.sample import sample_benchmark
-from panglot.encoders import EMBEDDED, LanguageMeans, centre, load_encoder
-from panglot.encoders.export import exported_from
+from panglot.encoders import EMBEDDED, Reranker, load_encoder
 from panglot.errors import PanglotError
-from panglot.search.documents import detect_languages
 from panglot.search.documents.document import Document, Section
 from panglot.search.engines import Filter
-from panglot.search.facts import check_same, facts_of, own_means
-from panglot.search.index import Index, add_documents, make_index, open_index, refresh
-from panglot.search.look_up import Result, search_index
+from panglot.search.index import RERANKED, Index, reranked
+from panglot.search.look_up import Options, Result
 
 SAMPLE = "sample"
 HOLD = 5.0  # seconds that an embedded Milvus, which lets one process in at a time, is held in one go
@@ -42,21 +37,25 @@ class Searcher(Protocol):
         questions: Sequence[str],
         vectors: FloatArray,
         k: int,
-        *,
-        languages: Sequence[str] = (),
-        where: Mapping[str, str] | None = None,
-        balanced: str | None = None,
-        hybrid: bool = False,
+        **options: Unpack[Options],
     ) -> list[list[Result]]:
-        """Look n questions up, whose unit vectors are ``(n, d)``; see ``look_up.search_index``."""
+        """Find passages for n questions whose unit vectors are ``(n, d)``; see ``Index.search``."""
         ...
 
 
 class IndexSearcher:
     """An index on disk or on a Milvus server, asked by several threads, and written by other processes."""
 
-    def __init__(self, index: Index, means: LanguageMeans | None = None, *, folder: object = None) -> None:
-        self._index, self._means = index, means
+    def __init__(
+        self,
+        index: Index,
+        reranker: Reranker | None = None,
+        depth: int = RERANKED,
+        *,
+        folder: object = None,
+    ) -> None:
+        self._index, self._reranker, self._depth = index, reranker, depth
+        self._reading = threading.Lock()
         self._folder = folder  # a temporary one goes when this goes
         self._alone = index.engine.kind == "milvus" and "://" not in index.place
         self._lock = threading.RLock()
@@ -83,44 +82,31 @@ class IndexSearcher:
         questions: Sequence[str],
         vectors: FloatArray,
         k: int,
-        *,
-        languages: Sequence[str] = (),
-        where: Mapping[str, str] | None = None,
-        balanced: str | None = None,
-        hybrid: bool = False,
+        **options: Unpack[Options],
     ) -> list[list[Result]]:
-        """Look questions up."""
+        """Find passages, and rerank them if the server does."""
         self.languages()  # another process may have brought new ones
-        if self._means is not None:
-            codes = detect_languages(questions)
-            known = sorted(set(codes))
-            rows = np.array([known.index(code) for code in codes], np.int64)
-            vectors = centre(vectors, rows, known, self._means.query)
+        vectors = self._index.centre(vectors, questions)
+        depth = k if self._reranker is None else max(k, self._depth)
         with self._lock if self._alone else nullcontext():
             try:
-                found = search_index(
-                    self._index,
-                    questions,
-                    vectors,
-                    k,
-                    languages=languages or None,
-                    where=where,
-                    balanced=balanced,
-                    hybrid=hybrid,
-                )
+                found = self._index.look_up(questions, vectors, depth, **options)
             except Exception:
-                refresh(self._index)  # another index may have come between, which says more
+                self._index.refresh()  # another index may have come between, which says more
                 raise
             finally:
                 self._release_later()
             if self._index.engine.kind == "exact":  # a file, read at once
-                refresh(self._index)
-        return found
+                self._index.refresh()
+        if self._reranker is not None:
+            with self._reading:  # one at a time: it uses all cores
+                found = reranked(self._reranker, questions, found)
+        return [results[:k] for results in found]
 
     def _count(self) -> None:
         """Count passages, and check that the index is still the one that was opened."""
         try:
-            refresh(self._index)
+            self._index.refresh()
             codes = self._index.facts.languages
             counts = {code: self._index.engine.count(Filter((code,))) for code in codes}
         except (PanglotError, OSError) as error:
@@ -147,7 +133,12 @@ class IndexSearcher:
 
 
 def open_searcher(
-    place: str, model: str | None = None, *, trust_remote_code: bool = False
+    place: str,
+    model: str | None = None,
+    *,
+    trust_remote_code: bool = False,
+    reranker: Reranker | None = None,
+    rerank_depth: int = RERANKED,
 ) -> tuple[SentenceTransformer, str, IndexSearcher]:
     """Open an index and load its model; return the model, its name, and the index.
 
@@ -155,6 +146,8 @@ def open_searcher(
         place: the index's folder or address; ``sample`` makes one of the bundled passages.
         model: where the model lies, or one exported from it; None: where it was when the index was made.
         trust_remote_code: let the model run code of its own.
+        reranker: orders the first results of every search anew.
+        rerank_depth: results that it reads.
 
     Raises:
         PanglotError: there is no such index or model, or the model is not the index's.
@@ -162,43 +155,33 @@ def open_searcher(
     if place == SAMPLE:
         encoder = load_encoder(model or EMBEDDED, trust_remote_code=trust_remote_code)
         sample = sample_benchmark()
-        return encoder, model or EMBEDDED, index_texts(encoder, sample.passages, sample.languages)
-    index = open_index(place)
-    name = model or index.facts.name
-    encoder = load_encoder(
-        name,
-        max_length=index.facts.max_length,
-        truncate_dim=index.facts.truncate_dim,
-        trust_remote_code=trust_remote_code,
-    )
-    means = own_means(index.facts.name) if index.facts.centring else None
-    check_encoder(index, encoder, means)
-    searcher = IndexSearcher(index, means)
+        made = index_texts(encoder, sample.passages, sample.languages, reranker, rerank_depth)
+        return encoder, model or EMBEDDED, made
+    index = Index.open(place, model, trust_remote_code=trust_remote_code)
+    encoder = index.model
+    searcher = IndexSearcher(index, reranker, rerank_depth)
     searcher.languages()
-    return encoder, name, searcher
+    return encoder, model or index.facts.name, searcher
 
 
-def check_encoder(index: Index, model: SentenceTransformer, means: LanguageMeans | None = None) -> None:
-    """Raise a ``PanglotError`` where a model's questions cannot be looked up in an index.
-
-    A model exported from the one that made the index gives nearly the same vectors, and may ask.
-    """
-    facts = facts_of(model, "the given one", index.facts.length, means)
-    source = exported_from(model)
-    check_same(index.facts, facts if source is None else replace(facts, sha256=source), index.place)
-
-
-def index_texts(model: SentenceTransformer, passages: Texts, codes: Sequence[str]) -> IndexSearcher:
+def index_texts(
+    model: SentenceTransformer,
+    passages: Texts,
+    codes: Sequence[str],
+    reranker: Reranker | None = None,
+    depth: int = RERANKED,
+) -> IndexSearcher:
     """Index a few passages in a temporary folder, for exact search.
 
     Args:
         model: encodes them.
         passages: with languages as positions in ``codes``.
         codes: BCP-47.
+        reranker: as in ``open_searcher``.
+        depth: results that it reads.
     """
     folder = tempfile.TemporaryDirectory(prefix="panglot-index-")
-    index = make_index(Path(folder.name), model, SAMPLE, engine="exact")
+    index = Index.create(folder.name, model, name=SAMPLE, engine="exact")
     rows = zip(passages.ids, passages.texts, passages.languages.tolist(), strict=True)
-    documents = [Document(id_, (Section("", text),), language=codes[at]) for id_, text, at in rows]
-    add_documents(index, model, documents)
-    return IndexSearcher(index, folder=folder)
+    index.add_documents(Document(id_, (Section("", text),), language=codes[at]) for id_, text, at in rows)
+    return IndexSearcher(index, reranker, depth, folder=folder)

@@ -71,7 +71,8 @@ function card(hit) {
   });
   if (hit.source) metadata.unshift(make("span", { className: "more", dir: "auto" }, hit.source));
   const score = make("span", { className: "score", title: "score" }, hit.score.toFixed(3));
-  const facts = make("div", { className: "facts" }, make("b", {}, name), ...metadata, score);
+  const weak = hit.weak ? [make("i", { title: "No nearer to the question than chance would have it" }, "weak match")] : [];
+  const facts = make("div", { className: "facts" }, make("b", {}, name), ...weak, ...metadata, score);
   const item = make("li", { tabIndex: -1 }, facts);
   if (hit.title) item.append(make("h2", { dir: "auto", lang: hit.language }, hit.title));
   item.append(make("p", { className: "text", dir: "auto", lang: hit.language }, hit.text));
