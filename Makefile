@@ -18,9 +18,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 quickstart: install
 	$(BIN)/panglot quickstart --overwrite
 
-# two workers of one thread each: threads of several processes wait for each other
+# two workers of one thread each: threads of several processes wait for each other; what is compiled is kept
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: install
 	$(BIN)/ruff check src tests benchmarks docs/hooks.py

@@ -35,8 +35,9 @@ def test_the_commands_run_one_after_the_other(clone: Path) -> None:
     assert len(lines) >= 8
     for line in lines:
         if not line.startswith(SERVES):
-            # two steps instead of the README's, which take a minute
-            command = shlex.split(line.replace("--steps 15", "--steps 2"))
+            # two small steps instead of the README's, which take a minute; three languages of twelve
+            small = line.replace("--steps 15", "--steps 2").replace("--batch-size 32", "--batch-size 8")
+            command = shlex.split(small.replace("sample --output", "sample --languages en,sw,th --output"))
             code, printed, said = warm.run(command[1:], folder=clone)
             assert printed, line
             assert code == 0, said
@@ -48,7 +49,8 @@ def test_the_commands_run_one_after_the_other(clone: Path) -> None:
 def test_the_lines_of_python_run(clone: Path) -> None:
     (code,) = blocks("python")
     assert "steps=15" in code
-    ended, printed, said = warm.run([], code=code.replace("steps=15", "steps=2"), folder=clone)
+    small = code.replace("steps=15", "steps=2").replace("batch_size=32", "batch_size=8")
+    ended, printed, said = warm.run([], code=small, folder=clone)
     assert ended == 0, said
     assert "rank_distance" in printed
     assert (clone / "runs" / "python.json").exists()

@@ -4,6 +4,7 @@ A fresh interpreter takes seconds of work to import torch and the libraries on i
 what ``python -m panglot ...`` or ``python -c ...`` does: its own folder, environment, output and exit code.
 """
 
+import gc
 import multiprocessing
 import os
 import runpy
@@ -18,7 +19,7 @@ from pathlib import Path
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["panglot.cli", "panglot.training.recipes", "panglot.training.run", "panglot.search.serve"]
+    ["still_gc", "panglot.cli", "panglot.training.recipes", "panglot.training.run", "panglot.search.serve"]
 )
 
 
@@ -99,6 +100,8 @@ def run(
 def _be(
     code: str | None, arguments: list[str], folder: str, env: dict[str, str], writer: Connection, errors: str
 ) -> None:
+    gc.freeze()  # collections look at what this process makes
+    gc.enable()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
+from tokenizers.models import Unigram
 
 from panglot import PanglotError, encode, load_encoder, sample_benchmark, sample_pairs
 from panglot.encoders import describe_prompts
@@ -81,8 +82,12 @@ def test_pieces_of_a_sentence_are_those_of_xlm_r(own: Tokenizer) -> None:
     ]
 
 
-def test_the_encoder_has_the_architecture_and_prompts_of_e5(embedded: Path) -> None:
-    model = load_encoder(str(embedded), device="cpu")
+@pytest.fixture(scope="module")
+def model(embedded: Path) -> SentenceTransformer:
+    return load_encoder(str(embedded), device="cpu")
+
+
+def test_the_encoder_has_the_architecture_and_prompts_of_e5(model: SentenceTransformer) -> None:
     assert sum(weight.numel() for weight in model.parameters()) == 117_505_920
     assert (model.get_embedding_dimension(), model.max_seq_length) == (384, 512)
     assert [type(part).__name__ for part in model] == ["Transformer", "Pooling", "Normalize"]
@@ -90,8 +95,7 @@ def test_the_encoder_has_the_architecture_and_prompts_of_e5(embedded: Path) -> N
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
 
 
-def test_a_translation_is_nearer_than_another_sentence(embedded: Path) -> None:
-    model = load_encoder(str(embedded), device="cpu")
+def test_a_translation_is_nearer_than_another_sentence(model: SentenceTransformer) -> None:
     texts = ["How do I get my money back?", "كيف أسترد أموالي؟", "Where is the nearest harbour?"]
     vectors = encode(model, texts, "query: ")
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.02
@@ -134,13 +138,16 @@ def test_a_damaged_checkpoint_is_recognised(copy: Path, damage: str) -> None:
     assert not is_whole(copy)
 
 
-def test_a_damaged_checkpoint_is_made_again(copy: Path) -> None:
-    digests = json.loads((copy / MANIFEST).read_text())
+def test_a_damaged_checkpoint_is_made_again(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = copy / "model.safetensors"
+    read = json.loads((copy / "config.json").read_text()), {"few": np.zeros(3, np.float16)}
+    monkeypatch.setattr(module, "read_package_file", lambda _: (*read, Tokenizer(Unigram())))  # takes seconds
     weights.write_bytes(weights.read_bytes()[:1000])
+    (copy / "of-another-version").touch()
     assert embedded_checkpoint() == copy
-    assert json.loads((copy / MANIFEST).read_text()) == digests
-    assert load_file(weights)["embeddings.LayerNorm.bias"].dtype == np.float16
+    assert is_whole(copy)
+    assert list(load_file(weights)) == ["few"]
+    assert not (copy / "of-another-version").exists()
 
 
 def test_a_whole_checkpoint_is_not_made_again(copy: Path) -> None:
@@ -169,9 +176,9 @@ def test_without_the_package_and_the_hub_one_sentence_names_both_ways(
         load_encoder("multilingual-e5-small")
 
 
-def without_prompts(embedded: Path, folder: Path, card: str = "") -> Path:
-    """Save the embedded encoder as sentence-transformers does a model that it knows no prompts of."""
-    model = SentenceTransformer(str(embedded), device="cpu", prompts={"query": "", "document": ""})
+def without_prompts(checkpoint: Path, folder: Path, card: str = "") -> Path:
+    """Save an encoder as sentence-transformers does a model that it knows no prompts of."""
+    model = SentenceTransformer(str(checkpoint), device="cpu", prompts={"query": "", "document": ""})
     model.save_pretrained(str(folder), create_model_card=False)
     saved = json.loads((folder / "config_sentence_transformers.json").read_text())["prompts"]
     assert saved == {"query": "", "document": ""}
@@ -181,7 +188,10 @@ def without_prompts(embedded: Path, folder: Path, card: str = "") -> Path:
 
 
 def test_e5_saved_without_prompts_gets_them_by_its_shape(embedded: Path, tmp_path: Path) -> None:
-    model = load_encoder(str(without_prompts(embedded, tmp_path / "any-name")), device="cpu")
+    folder = Path(shutil.copytree(embedded, tmp_path / "any-name"))
+    none = {"prompts": {"query": "", "document": ""}}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(none))
+    model = load_encoder(str(folder), device="cpu")
     assert model.prompts == {"query": "query: ", "document": "passage: "}
 
 

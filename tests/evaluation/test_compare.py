@@ -244,7 +244,7 @@ def test_seeds_are_averaged_query_by_query() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 12))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_any_figure_is_the_mean_over_cells_of_means_over_queries(seed: int, items: int) -> None:
     rng = np.random.default_rng(seed)
     keys = [

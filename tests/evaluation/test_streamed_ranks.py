@@ -79,7 +79,7 @@ def crowded(
     return benchmark, queries.astype(np.float32), passages
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     seed=st.integers(0, 2**31),
     spread=st.sampled_from([0.0, 1e-8, 1e-7, 1e-6, 1e-4, 1.0]),

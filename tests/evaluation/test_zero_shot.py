@@ -1,6 +1,8 @@
 """Figures on real data against a slow computation: sorted lists in numpy, and trec_eval."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +10,7 @@ import pytest
 import pytrec_eval
 from sentence_transformers import SentenceTransformer
 
-from panglot.data import Benchmark, FloatArray, load_benchmark
+from panglot.data import Benchmark, FloatArray, Texts, load_benchmark
 from panglot.encoders import encode
 from panglot.evaluation import ALL, Evaluation, evaluate_embeddings
 
@@ -16,10 +18,31 @@ Data = tuple[Benchmark, FloatArray, FloatArray]
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
 
+def part_of(benchmark: Benchmark, items: int) -> Benchmark:
+    """The first items with the passages that answer them."""
+    queries = np.flatnonzero(benchmark.query_items < items)
+    judged = np.isin(benchmark.judged_query, queries)
+    passages = np.unique(benchmark.judged_passage[judged])
+
+    def rows(texts: Texts, kept: npt.NDArray[Any]) -> Texts:
+        return Texts([texts.ids[k] for k in kept], texts.languages[kept], [texts.texts[k] for k in kept])
+
+    return replace(
+        benchmark,
+        queries=rows(benchmark.queries, queries),
+        passages=rows(benchmark.passages, passages),
+        query_items=benchmark.query_items[queries],
+        judged_query=np.searchsorted(queries, benchmark.judged_query[judged]),
+        judged_passage=np.searchsorted(passages, benchmark.judged_passage[judged]),
+        gains=benchmark.gains[judged],
+    )
+
+
 @pytest.fixture(scope="module")
 def data(shared_data: Path, encoder: SentenceTransformer) -> Data:
-    """XQuAD-R in English and Thai, and its vectors."""
-    benchmark = load_benchmark("xquad-r", shared_data / "lareqa" / "xquad-r").restrict(["en", "th"])
+    """A fifth of XQuAD-R in English and Thai, and its vectors."""
+    whole = load_benchmark("xquad-r", shared_data / "lareqa" / "xquad-r").restrict(["en", "th"])
+    benchmark = part_of(whole, 240)
     queries = encode(encoder, benchmark.queries.texts)
     return benchmark, queries, encode(encoder, benchmark.passages.texts)
 
@@ -73,12 +96,12 @@ def test_settings_and_rank_distance_equal_those_of_sorted_lists(data: Data, eval
 
 
 def test_every_setting_has_all_queries(data: Data, evaluation: Evaluation) -> None:
-    assert evaluation.per_query.num_rows == 1190 * 2 * 3
+    assert evaluation.per_query.num_rows == 240 * 2 * 3
 
 
 def test_single_queries_equal_trec_eval(data: Data, evaluation: Evaluation) -> None:
     benchmark, queries, passages = data
-    rows = np.arange(0, len(queries), 40)
+    rows = np.arange(0, len(queries), 8)
     scores = queries[rows] @ passages.T
     ids = benchmark.passages.ids
     qrels: dict[str, dict[str, int]] = {}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 
 from panglot import ParallelPairs, sample_pairs
 from panglot.errors import PanglotError
@@ -22,6 +23,12 @@ def recipe(tiny_checkpoint: Path) -> TrainingConfig:
 @pytest.fixture
 def sources() -> list[ParallelPairs]:
     return [sample_pairs().select(languages=["de", "en"])]
+
+
+@pytest.fixture
+def other_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the process that would be spawned."""
+    monkeypatch.setattr("multiprocessing.get_context", {"spawn": warm.CONTEXT}.__getitem__)
 
 
 def test_it_is_measured_over_whole_steps_after_one(
@@ -51,7 +58,9 @@ def test_the_machine_has_a_name() -> None:
 
 
 @pytest.mark.slow
-def test_a_fresh_process_measures(recipe: TrainingConfig, sources: list[ParallelPairs]) -> None:
+def test_another_process_measures(
+    recipe: TrainingConfig, sources: list[ParallelPairs], other_process: None
+) -> None:
     found = measure_cost(recipe, sources, 4)
     assert isinstance(found, Cost)
     assert found.pairs == 4
@@ -59,7 +68,9 @@ def test_a_fresh_process_measures(recipe: TrainingConfig, sources: list[Parallel
 
 
 @pytest.mark.slow
-def test_what_goes_wrong_in_the_process_is_told(recipe: TrainingConfig, sources: list[ParallelPairs]) -> None:
+def test_what_goes_wrong_in_the_process_is_told(
+    recipe: TrainingConfig, sources: list[ParallelPairs], other_process: None
+) -> None:
     large = recipe.model_copy(update={"batches": recipe.batches.model_copy(update={"size": 10_000})})
     with pytest.raises(PanglotError, match="batch"):
         measure_cost(large, sources, 4)

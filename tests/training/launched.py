@@ -1,5 +1,6 @@
 """Run by test_launch.py with torchrun: two processes train together, and each writes what it saw."""
 
+import gc
 import json
 import os
 import signal
@@ -8,11 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import still_gc  # noqa: F401  # before what takes long to import
 import torch
 from sentence_transformers import SentenceTransformer
 from torch.distributed.fsdp import fully_shard
 
 from panglot import PanglotError, load_encoder, sample_pairs, train
+from panglot.cli import main as panglot
+from panglot.data import sample
 from panglot.encoders import model_sha256
 from panglot.training import StepReport, Training, run
 from panglot.training.distributed import (
@@ -20,7 +24,6 @@ from panglot.training.distributed import (
     decided_by_first,
     gather_weights,
     is_first,
-    leave,
     of_first,
     on_any,
 )
@@ -134,17 +137,43 @@ def decisions() -> Found:
     }
 
 
+def command(checkpoint: str, output: Path, batch_size: int) -> None:
+    """Run ``panglot train`` in this process."""
+    source = ["--pairs", str(sample.FOLDER / "train.jsonl"), "--model", checkpoint]
+    how = ["--batch-size", str(batch_size), "--steps", "2", "--output", str(output), "--json"]
+    sys.argv = ["panglot", "train", *source, *how]
+    panglot()
+
+
+def said_by_command(folder: Path, checkpoint: str) -> Found:
+    """Run a command that succeeds; return its code and what this process wrote to the two outputs."""
+    paths = {1: folder / f"printed-{RANK}", 2: folder / f"said-{RANK}"}
+    before = {number: os.dup(number) for number in paths}
+    for number, path in paths.items():
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    try:
+        command(checkpoint, folder / "command", 8)
+    except SystemExit as ended:
+        code = ended.code
+    for number, file in before.items():
+        os.dup2(file, number)
+    return {"code": code, "printed": paths[1].read_text(), "said": paths[2].read_text()}
+
+
 def main(folder: Path, checkpoint: str) -> None:
-    """Do everything in turn, and write what this process found."""
+    """Do everything in turn, write what this process found, and end with a command that is refused."""
+    gc.freeze()
+    gc.enable()
     found = {
         "interrupted": interrupted_and_resumed(folder, checkpoint),
         "elsewhere": resumed_elsewhere(folder, checkpoint),
         "disagreeing": disagreeing_figures(folder, checkpoint),
         "shards": gathered_shards(checkpoint),
         "decisions": decisions(),
+        "command": said_by_command(folder, checkpoint),  # which leaves the other process
     }
     (folder / f"process-{RANK}.json").write_text(json.dumps(found))
-    leave()
+    command(checkpoint, folder / "refused", 7)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from sentence_transformers import SentenceTransformer
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from panglot import PanglotError, load_encoder, sample_pairs, train
-from panglot.data import sample
 from panglot.training import StepReport, run
 from panglot.training.checkpoints import processes_of
 from panglot.training.distributed import decided_by_first, first_to_report, is_first, of_first, on_any
@@ -27,14 +26,6 @@ Weights = dict[str, torch.Tensor]
 
 class CrashError(Exception):
     """Stands for whatever ends a process."""
-
-
-def launch(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    """Start two processes on the processor and wait for them."""
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
-    return subprocess.run(
-        [*TORCHRUN, *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=280
-    )
 
 
 def crash_in_third_step(report: StepReport) -> None:
@@ -56,16 +47,26 @@ def alone(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> tu
 
 
 @pytest.fixture(scope="module")
-def folder(
+def launched(
     tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path, alone: tuple[Path, Weights]
-) -> Path:
-    """The folder in which two processes worked."""
+) -> tuple[Path, str]:
+    """The folder in which two processes worked on the processor, and what torchrun said of them."""
     folder = tmp_path_factory.mktemp("launched")
     for place in (folder / "alone", folder / "machine-0" / "begun"):
         shutil.copytree(alone[0], place)
-    done = launch(Path(__file__).with_name("launched.py"), folder, tiny_checkpoint)
-    assert done.returncode == 0, done.stderr
-    return folder
+    script, tests = Path(__file__).with_name("launched.py"), Path(__file__).parents[1]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(tests), os.environ.get("PYTHONPATH", "")])
+    command = [*TORCHRUN, str(script), str(folder), str(tiny_checkpoint)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=280)
+    assert len(list(folder.glob("process-*.json"))) == 2, done.stderr
+    assert done.returncode != 0
+    return folder, done.stderr
+
+
+@pytest.fixture
+def folder(launched: tuple[Path, str]) -> Path:
+    return launched[0]
 
 
 @pytest.fixture(params=[0, 1])
@@ -126,31 +127,27 @@ def test_sharded_weights_are_gathered(found: Found) -> None:
 
 
 @pytest.mark.slow
-def test_one_process_speaks_for_all(tmp_path: Path, tiny_checkpoint: Path) -> None:
-    source = ["--pairs", str(sample.FOLDER / "train.jsonl"), "--model", str(tiny_checkpoint)]
-    output = tmp_path / "run"
-    done = launch(
-        "-m", "panglot", "train", *source, "--batch-size", "8", "--steps", "2", "--output", output, "--json"
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)[str(output)]["steps"] == 2
-    assert done.stderr.count("loading") == 1
-    assert done.stderr.count("step 2/2") == 1
-    assert "Warning" not in done.stderr
+def test_one_process_speaks_for_all(folder: Path) -> None:
+    of_both = [json.loads((folder / f"process-{rank}.json").read_text())["command"] for rank in (0, 1)]
+    printed, said = ("".join(one[name] for one in of_both) for name in ("printed", "said"))
+    output = folder / "command"
+    assert [one["code"] for one in of_both] == [0, 0]
+    assert json.loads(printed)[str(output)]["steps"] == 2
+    assert said.count("loading") == 1
+    assert said.count("step 2/2") == 1
+    assert "Warning" not in said
     written = {path.name for path in output.iterdir()}
     assert {"modules.json", "run.json", "log.json", "README.md"} <= written
     assert not [name for name in written if name.endswith(".part") or name == "checkpoints"]
 
 
 @pytest.mark.slow
-def test_a_mistake_is_told_once_and_ends_all_with_2(tmp_path: Path, tiny_checkpoint: Path) -> None:
-    source = ["--pairs", str(sample.FOLDER / "train.jsonl"), "--model", str(tiny_checkpoint)]
-    done = launch("-m", "panglot", "train", *source, "--batch-size", "7", "--output", tmp_path / "run")
-    assert done.returncode != 0
-    assert done.stderr.count("error: A batch of 7 cannot be shared by 2 processes. Use a multiple.") == 1
-    assert "PanglotError" not in done.stderr
-    assert "exitcode  : 2" in done.stderr
-    assert not (tmp_path / "run").exists()
+def test_a_mistake_is_told_once_and_ends_all_with_2(launched: tuple[Path, str]) -> None:
+    folder, said = launched
+    assert said.count("error: A batch of 7 cannot be shared by 2 processes. Use a multiple.") == 1
+    assert "PanglotError" not in said
+    assert "exitcode  : 2" in said
+    assert not (folder / "refused").exists()
 
 
 def test_each_message_is_reported_by_whoever_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:

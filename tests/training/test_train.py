@@ -256,8 +256,8 @@ def test_the_small_encoder_learns_and_its_card_shows_how_to_load_it(
     small_checkpoint: Path, tmp_path: Path
 ) -> None:
     model = load_encoder(str(small_checkpoint), device="cpu")
-    how: dict[str, Any] = {"steps": 20, "learning_rate": 2e-4}
-    outcome = run(model, tmp_path, how, batch_size=16)
+    how: dict[str, Any] = {"steps": 20, "learning_rate": 1e-3}
+    outcome = run(model, tmp_path, how, batch_size=8)
     losses = [entry["loss"] for entry in outcome.log if "loss" in entry]
     assert losses[-1] < losses[0]
     again = SentenceTransformer(str(tmp_path), device="cpu")

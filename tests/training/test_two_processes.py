@@ -2,14 +2,13 @@
 
 import json
 import runpy
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import warm
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
@@ -90,12 +89,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, still_checkpoint: Path, tin
             torch.save(make_case(negatives, masked), folder / f"case-{name}-{masked}.pt")
     (folder / "runs.json").write_text(json.dumps({name: RUNS[name] for name in RUNS if possible(name)}))
     (folder / "resumed.json").write_text(json.dumps(RESUMED))
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), str(folder), str(still_checkpoint), str(tiny_checkpoint)],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    where = [str(path) for path in (folder, still_checkpoint, tiny_checkpoint)]
+    code, _, said = warm.run(where, code=SCRIPT.read_text(encoding="utf-8"))
+    assert code == 0, said
     return folder
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ HEADS: dict[str, Any] = {"encoder_attention_heads": 2, "decoder_attention_heads"
 WIDTHS: dict[str, Any] = {"encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
 
 
+@cache
 def train_pieces(kind: str = "unigram", symbols: tuple[str, ...] = ()) -> bytes:
     """Train a SentencePiece model on the bundled sample."""
     table = sample_pairs().table
