@@ -110,12 +110,13 @@ def test_shares_are_all_ways_to_share_pieces_out() -> None:
 def test_what_cannot_be_merged_is_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(PanglotError, match="held out"):
         run_recipe(recipe(tiny_checkpoint), tmp_path / "run", tell=False)
-    for wrong in (
+    wrongs: list[dict[str, Any]] = [
         {"weights": [1]},
         {"weights": [0, 0]},
         {"parts": {"one": {}}},
         {"parts": {"../a": {}, "b": {}}},
-    ):
+    ]
+    for wrong in wrongs:
         with pytest.raises(PanglotError):
             recipe(tiny_checkpoint, **wrong)
     with pytest.raises(PanglotError, match=r"Did you mean batches\.alpha"):

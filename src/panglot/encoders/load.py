@@ -233,7 +233,11 @@ def _drop_unused_pooler(model: SentenceTransformer) -> None:
 
 def all_finite(model: nn.Module) -> bool:
     """Say whether all weights of a model are numbers, and finite ones."""
-    return all(bool(torch.isfinite(weight).all()) for weight in model.parameters())
+    # a finite sum has finite parts, and is found much faster; a sum may also overflow
+    return all(
+        bool(weight.sum(dtype=torch.float32).isfinite()) or bool(torch.isfinite(weight).all())
+        for weight in (parameter.detach() for parameter in model.parameters())
+    )
 
 
 def check_weights(

@@ -24,6 +24,7 @@ from panglot.data import Benchmark, ParallelPairs, Suite, benchmark_from_pairs, 
 from panglot.data.catalogue import load_data
 from panglot.data.suite import as_benchmark
 from panglot.encoders import load_encoder, shift_of_pairs
+from panglot.encoders.language_means import Centre
 from panglot.errors import PanglotError
 from panglot.evaluation import (
     DEFAULT_MEASURES,
@@ -33,6 +34,7 @@ from panglot.evaluation import (
     load_results,
     tidy,
 )
+from panglot.evaluation.run import Rerank
 from panglot.files import sha256, sha256_of, write_json
 from panglot.parse import read_form
 from panglot.search.balanced_lists import balanced_lists
@@ -427,7 +429,8 @@ def _measured(
     shared: dict[str, Any],
 ) -> Evaluation:
     """Measure a model with the remedy of a target."""
-    rerank, centre = None, None
+    rerank: Rerank | None = None
+    centre: Centre = None
     if target.remedy in ("scores", "turns"):
         rerank = partial(balanced_lists, kind=target.remedy)
     elif target.remedy == "shift":

@@ -314,9 +314,10 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
         values = read_toml(path)
         values = renamed(values)
         data = values.get("data")
-        for name in ("pairs", "validation") if isinstance(data, dict) else ():
-            if isinstance(data.get(name), list):
-                data[name] = [_source(path.parent, str(source)) for source in data[name]]
+        of_data: dict[str, Any] = data if isinstance(data, dict) else {}
+        for name in ("pairs", "validation"):
+            if isinstance(of_data.get(name), list):
+                of_data[name] = [_source(path.parent, str(source)) for source in of_data[name]]
     model = values.get("model")
     named = (
         overrides.get("model.name") or (model.get("name") if isinstance(model, dict) else None) or EMBEDDED

@@ -72,7 +72,7 @@ class Steps:
         query_rows = pairs.rows(batch.items, batch.query_languages)
         passage_rows = pairs.rows(batch.items, batch.passage_languages)
         queries, passages = pairs.texts("query", query_rows), pairs.texts("passage", passage_rows)
-        columns = {
+        columns: dict[str, Prompted] = {
             "query": (query_prompt(self.model), queries),
             "passage": (passage_prompt(self.model), passages),
         }
