@@ -13,7 +13,7 @@ import pytest
 
 from panglot.data import Benchmark
 from panglot.data.catalogue import catalogue
-from panglot.data.readers import pools
+from panglot.data.readers import collection
 from panglot.data.readers.beir import beir_judged, read_beir
 from panglot.data.suite import Suite
 from panglot.data.text_column import TextColumn
@@ -128,7 +128,7 @@ def test_a_large_pool_is_the_same_on_disk(
 ) -> None:
     folder = write_files(FILES)
     small = read_beir(folder)
-    monkeypatch.setattr(pools, "IN_MEMORY", 0)
+    monkeypatch.setattr(collection, "IN_MEMORY", 0)
     large = read_beir(folder)
     check(large, judgements_of)
     assert isinstance(large, Benchmark)
@@ -193,7 +193,7 @@ def test_bad_files_are_named(write_files: WriteFiles, changed: dict[str, Content
     folder = write_files({**FILES, **changed})
     for in_memory in (1 << 20, 0):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(pools, "IN_MEMORY", in_memory)
+            patch.setattr(collection, "IN_MEMORY", in_memory)
             with pytest.raises(PanglotError, match=message):
                 read_beir(folder)
 
@@ -224,8 +224,8 @@ def test_the_real_nfcorpus(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -
     judgements = {split: beir_judged(folder, split=split).judgements for split in ("train", "dev", "test")}
     assert judgements == {"train": 110_575, "dev": 11_385, "test": 12_334}
     assert len(beir_judged(folder).queries) == 3_237
-    for in_memory in (pools.IN_MEMORY, 0):
-        monkeypatch.setattr(pools, "IN_MEMORY", in_memory)
+    for in_memory in (collection.IN_MEMORY, 0):
+        monkeypatch.setattr(collection, "IN_MEMORY", in_memory)
         benchmark = read_beir(folder, name="nfcorpus")
         assert isinstance(benchmark, Benchmark)
         assert (len(benchmark.passages), len(benchmark.queries)) == (3_633, 323)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panglot.data.readers.codes import bcp47, codes_of
+from panglot.data.readers.files import bcp47, codes_of
 from panglot.errors import PanglotError
 from panglot.languages import is_language
 

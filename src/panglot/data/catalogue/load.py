@@ -4,40 +4,28 @@ import inspect
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from panglot.data.benchmark import Benchmark
 from panglot.data.catalogue.entry import Entry, entry_named
 from panglot.data.catalogue.find import find_data
-from panglot.data.readers.lareqa import CandidateText
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
     from panglot.data.suite import Suite
 
 READERS = {
-    "afriqa": "panglot.data.readers.afriqa:read_afriqa",
-    "arcd": "panglot.data.readers.squad:read_arcd",
+    "afriqa": "panglot.data.readers.questions:read_afriqa",
     "beir": "panglot.data.readers.beir:read_beir",
-    "belebele": "panglot.data.readers.belebele:read_belebele",
-    "ciral": "panglot.data.readers.ciral:read_ciral",
-    "cmrc2018": "panglot.data.readers.squad:read_cmrc2018",
-    "flores": "panglot.data.readers.flores:read_flores",
-    "iapp": "panglot.data.readers.squad:read_iapp",
-    "lareqa": "panglot.data.readers.lareqa:read_lareqa",
-    "miracl": "panglot.data.readers.miracl:read_miracl",
-    "mkqa": "panglot.data.readers.mkqa:read_mkqa",
-    "mmarco": "panglot.data.readers.mmarco:read_mmarco",
-    "mr_tydi": "panglot.data.readers.mr_tydi:read_mr_tydi",
-    "mtop": "panglot.data.readers.mtop:read_mtop",
-    "neuclir": "panglot.data.readers.neuclir:read_neuclir",
-    "ntrex": "panglot.data.readers.ntrex:read_ntrex",
+    "belebele": "panglot.data.readers.questions:read_belebele",
+    "bitext": "panglot.data.readers.parallel:read_bitext",
+    "lareqa": "panglot.data.readers.questions:read_lareqa",
+    "mtop": "panglot.data.readers.tables:read_mtop",
     "pairs": "panglot.data.catalogue.bundled:read_pairs_file",
     "sample": "panglot.data.catalogue.bundled:read_sample",
-    "squad": "panglot.data.readers.squad:read_squad",
-    "tatoeba": "panglot.data.readers.tatoeba:read_tatoeba",
-    "xflickrco": "panglot.data.readers.captions:read_xflickrco",
-    "xm3600": "panglot.data.readers.captions:read_xm3600",
+    "squad": "panglot.data.readers.questions:read_squad",
+    "table": "panglot.data.readers.tables:read_table",
+    "trec": "panglot.data.readers.trec:read_trec",
 }
 TRAINING = {
     "mfaq": "panglot.data.catalogue.training:mfaq_rows",
@@ -95,20 +83,13 @@ def load_data(
     reader = reader_of(entry)
     given = {"candidate_text": candidate_text, "split": split}
     options = {key: value for key, value in given.items() if value is not None} | options
-    taken = _options_of(reader)
+    taken = set(inspect.signature(reader).parameters)
     _check_options(name, options, taken)
-    if (
-        candidate_text is not None
-        and entry.reader == "lareqa"
-        and candidate_text not in get_args(CandidateText)
-    ):
-        kinds = " or ".join(get_args(CandidateText))
-        raise PanglotError(f"'{candidate_text}' is not a candidate text; use {kinds}.")
     if languages is not None and "languages" in taken:
         options["languages"] = list(languages)
     folder = () if entry.reader == "sample" else (find_data(entry, data),)
     named = {"name": name} if "name" in taken else {}
-    loaded: Benchmark | Suite = reader(*folder, **named, **{**entry.options, **options})
+    loaded: Benchmark | Suite = reader(*folder, **named, **{**entry.layout, **entry.options, **options})
     if languages is not None and "languages" not in taken:
         return loaded.restrict(languages)
     return loaded
@@ -119,14 +100,6 @@ def reader_of(entry: Entry) -> Callable[..., Any]:
     module, function = (READERS | TRAINING)[entry.reader].split(":")
     reader: Callable[..., Any] = getattr(import_module(module), function)
     return reader
-
-
-def _options_of(reader: Callable[..., Any]) -> set[str]:
-    """Return the names of a reader's arguments; those of ``read_squad`` for the readers made of it."""
-    parameters = inspect.signature(reader).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        parameters = inspect.signature(import_module(reader.__module__).read_squad).parameters
-    return set(parameters)
 
 
 def _check_options(name: str, options: dict[str, Any], taken: set[str]) -> None:
