@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from panglot.data import Benchmark, load_benchmark
-from panglot.data.readers.questions import read_squad
+from panglot.data import Benchmark, load_benchmark, load_pairs
+from panglot.data.readers.questions import folder_pairs, read_squad
 from panglot.errors import PanglotError
 
 read_belebele = partial(load_benchmark, "belebele")
@@ -231,3 +231,62 @@ def test_bad_mkqa_is_named(mkqa: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(PanglotError, match=r"mkqa\.jsonl\.gz, line 2: .*cut short"):
         read_mkqa(mkqa)
+
+
+def xquad(questions: dict[str, str], context: str) -> str:
+    """Return one paragraph with questions by id."""
+    qas = [{"id": name, "question": text, "answers": []} for name, text in questions.items()]
+    return squad([{"context": context, "qas": qas}, {"context": f"{context} 2", "qas": []}])
+
+
+def test_questions_of_several_languages_are_parallel(tmp_path: Path, judged: Judged, sizes: Sizes) -> None:
+    (tmp_path / "xquad.en.json").write_text(xquad({"a": "Who?", "b": "Where?"}, "Owls."))
+    (tmp_path / "xquad.ro.json").write_text(xquad({"a": "Cine?"}, "Bufnițe."))
+    (tmp_path / "notes.json").write_text("{}")
+    benchmark = load_benchmark("squad", tmp_path)
+    assert sizes(benchmark) == {"en": (2, 2), "ro": (1, 2)}
+    both = {"Owls.": 1, "Bufnițe.": 1}
+    assert judged(benchmark) == {"en:a": both, "en:b": {"Owls.": 1}, "ro:a": both}
+    assert benchmark.query_items.tolist() == [0, 1, 0]
+    romanian = load_benchmark("squad", tmp_path, languages=["ro"])
+    assert judged(romanian) == {"ro:a": {"Bufnițe.": 1}}
+    pairs = folder_pairs(tmp_path)
+    assert (len(pairs), pairs.languages, pairs.index.entries) == (2, ("en", "ro"), 3)
+
+
+def test_the_language_of_a_file_is_in_its_name_in_its_ids_or_given(tmp_path: Path) -> None:
+    named = tmp_path / "german.json"
+    named.write_text(xquad({"a": "Wer?"}, "Eulen."))
+    assert load_benchmark("squad", named).languages == ("de",)
+    path = tmp_path / "GermanQuAD_test.json"
+    path.write_text(xquad({"31": "Wer?"}, "Eulen."))
+    with pytest.raises(PanglotError, match=r"language of question '31'; .*--column language==de"):
+        load_benchmark("squad", path)
+    given = load_benchmark("squad", path, columns={"language": "=de"})
+    assert (given.languages, given.queries.ids, given.passages.ids) == (("de",), ["31"], ["p0", "p1"])
+    with pytest.raises(PanglotError, match="'query' cannot be mapped"):
+        load_benchmark("squad", path, columns={"query": "question"})
+    tydi = tmp_path / "tydiqa-goldp-v1.1-dev.json"
+    both = json.loads(xquad({"finnish-7-0": "Kuka?"}, "Pöllö."))
+    both["data"] += json.loads(xquad({"korean-7-1": "누구?"}, "올빼미."))["data"]
+    tydi.write_text(json.dumps(both))
+    assert load_benchmark("squad", tydi).languages == ("fi", "ko")
+
+
+def test_questions_on_one_paragraph_share_a_passage_id_as_pairs(tmp_path: Path) -> None:
+    path = tmp_path / "xquad.en.json"
+    path.write_text(squad([OWLS, BATS, AGAIN]))
+    pairs = load_pairs(path)
+    rows = [(row["item_id"], row["passage_id"], row["query"]) for row in pairs.table.to_pylist()]
+    assert rows == [
+        ("11", "p0", "When do owls fly?"),
+        ("13", "p1", "What hangs?"),
+        ("14", "p0", "What flies?"),
+    ]
+    assert pairs.table.column("passage").to_pylist() == [
+        "Owls fly at night.",
+        "Bats hang.",
+        "Owls fly at night.",
+    ]
+    assert set(pairs.table.column("document_id").to_pylist()) == {"Animals"}
+    assert load_pairs(path, columns={"language": "=sw"}).languages == ("sw",)

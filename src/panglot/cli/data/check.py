@@ -143,8 +143,9 @@ def _print_findings(findings: list[Mapping[str, Any]]) -> None:
             highlight=False,
         )
         for example in finding["examples"]:
+            language = f", {example['language']}" if example["language"] else ""
             show.out.print(
-                f"  line {example['line']}, {example['language']}: {example['text']}",
+                f"  line {example['line']}{language}: {example['text']}",
                 style="dim",
                 highlight=False,
                 markup=False,

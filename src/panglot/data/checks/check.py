@@ -10,10 +10,11 @@ from panglot.data.checks.findings import by_gravity, gravest
 from panglot.data.checks.overlap import RUN, Unseen, find_overlap
 from panglot.data.checks.rows import read_for_checks
 from panglot.data.checks.scripts import find_foreign_scripts
-from panglot.data.checks.structure import check_structure
+from panglot.data.checks.structure import check_structure, find_bad_lines
 from panglot.data.checks.texts import find_copies, find_repeats, find_self_answers
 from panglot.data.checks.training import check_batches, check_lengths
 from panglot.data.pairs_files.columns import Columns
+from panglot.data.pairs_files.mapped import BadLines
 
 SCHEMA = 1
 
@@ -47,9 +48,11 @@ def check_source(
         ``gravest``, the severity of the first or None.
 
     Raises:
-        PanglotError: the source is missing, of an unknown form, or cannot be parsed.
+        PanglotError: the source is missing, of an unknown form, or has no row that can be read.
     """
-    rows, findings = check_structure(read_for_checks(source, columns))
+    bad: BadLines = []
+    rows, findings = check_structure(read_for_checks(source, columns, bad))
+    findings = find_bad_lines(bad) + findings
     index = rows.pairs().index
     sizes = lengths(rows, tokens)
     shared = coverage(index)

@@ -9,7 +9,7 @@ from panglot.data.index import IntArray
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-EXAMPLES = 3
+EXAMPLES, MANY_EXAMPLES = 3, 10  # that are shown; of rows that cannot be trained on, more
 SHOWN = 100  # characters of an example
 
 
@@ -46,10 +46,12 @@ class Finding:
         return asdict(self)
 
 
-def examples_of(rows: CheckedRows, at: IntArray | Sequence[int], column: str) -> tuple[Example, ...]:
+def examples_of(
+    rows: CheckedRows, at: IntArray | Sequence[int], column: str, most: int = EXAMPLES
+) -> tuple[Example, ...]:
     """Return the first few of some table rows, with the text of a column."""
     found = []
-    for row in list(at)[:EXAMPLES]:
+    for row in list(at)[:most]:
         line = rows.table.slice(int(row), 1).to_pylist()[0]
         found.append(
             Example(int(rows.lines[row]), line["item_id"], line["language"], shortened(line[column] or ""))

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from panglot.data.index import IntArray
 from panglot.data.pairs import ParallelPairs, pairs_from_table
 from panglot.data.pairs_files.columns import Columns
-from panglot.data.pairs_files.mapped import SCHEMA
+from panglot.data.pairs_files.mapped import SCHEMA, BadLines
 from panglot.data.pairs_files.read import read_rows, source_name
 from panglot.errors import PanglotError
 
@@ -82,16 +82,24 @@ class CheckedRows:
             return pairs_from_table(plain, self.name, self.name)
 
 
-def read_for_checks(source: str | Path, columns: Columns | None = None) -> CheckedRows:
-    """Read all rows of a source; a file that cannot be parsed is a ``PanglotError``, bad texts are not."""
+def read_for_checks(
+    source: str | Path, columns: Columns | None = None, bad: BadLines | None = None
+) -> CheckedRows:
+    """Read all rows of a source, whatever their texts; lines that cannot be read are added to ``bad``.
+
+    Raises:
+        PanglotError: the source cannot be read at all; without ``bad``, also at the first bad line.
+    """
     batches: list[pa.RecordBatch] = []
     lines: list[IntArray] = []
-    for batch, numbers in read_rows(source, columns):
+    for batch, numbers in read_rows(source, columns, bad):
         batches.append(batch)
         lines.append(numbers)
     table = pa.Table.from_batches(batches, SCHEMA)
     if not table.num_rows:
-        raise PanglotError(f"{source}: is empty; it needs one line per item and language.")
+        raise PanglotError(
+            bad[0][1] if bad else f"{source}: is empty; it needs one line per item and language."
+        )
     return CheckedRows(source_name(source), table, np.concatenate(lines))
 
 

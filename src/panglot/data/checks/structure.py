@@ -1,14 +1,15 @@
 """Checks of what must hold for a source to load: texts filled in, languages known, each row once."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pyarrow.compute as pc
 
-from panglot.data.checks.findings import Example, Finding, examples_of
+from panglot.data.checks.findings import MANY_EXAMPLES, Example, Finding, examples_of
 from panglot.data.checks.rows import CheckedRows
 from panglot.data.pairs import pairs_from_table
-from panglot.data.pairs_files.mapped import blank
+from panglot.data.pairs_files.mapped import BadLines, blank
 from panglot.errors import PanglotError
 from panglot.languages import is_language, no_language
 
@@ -23,6 +24,26 @@ def check_structure(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
         reasons = " ".join(finding.sentence for finding in findings)
         raise PanglotError(f"{rows.name}: no row is left: {reasons}")
     return rows, findings + find_contradictions(rows)
+
+
+def find_bad_lines(bad: BadLines) -> list[Finding]:
+    """Return a finding for each kind of lines that cannot be read, with the first ten of them."""
+    kinds: dict[str, list[Example]] = {}
+    for line, sentence in bad:
+        what = sentence.partition(f", line {line}: ")[2] or sentence
+        kind = re.sub(r"\d+", "N", re.split("[(;.]", what)[0])
+        kinds.setdefault(kind, []).append(Example(line, "", "", what))
+    return [
+        Finding(
+            "error",
+            "unreadable",
+            f"{len(lines):,} {'lines' if len(lines) > 1 else 'line'} cannot be read and "
+            f"{'are' if len(lines) > 1 else 'is'} left out here: {lines[0].text}",
+            len(lines),
+            tuple(lines[:MANY_EXAMPLES]),
+        )
+        for lines in kinds.values()
+    ]
 
 
 def find_empty(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
@@ -43,7 +64,7 @@ def find_empty(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
                     len(at),
                     tuple(
                         replace(example, item_id=example.item_id or "", language=example.language or "")
-                        for example in examples_of(rows, at, other)
+                        for example in examples_of(rows, at, other, MANY_EXAMPLES)
                     ),
                 )
             )
@@ -60,7 +81,9 @@ def find_unknown_languages(rows: CheckedRows) -> tuple[CheckedRows, list[Finding
             at = np.flatnonzero(rows.language_codes == code)
             keep[at] = False
             sentence = f"{no_language(spelling)[:-1]} ({len(at):,} rows)."
-            findings.append(Finding("error", "language", sentence, len(at), examples_of(rows, at, "query")))
+            findings.append(
+                Finding("error", "language", sentence, len(at), examples_of(rows, at, "query", MANY_EXAMPLES))
+            )
     return rows.keep(keep), findings
 
 
@@ -86,7 +109,7 @@ def find_repeated_rows(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
         "repeated",
         f"{len(at):,} rows repeat an item in a language that it has already, {exact}; keep one of each.",
         len(at),
-        examples_of(rows, at, "query"),
+        examples_of(rows, at, "query", MANY_EXAMPLES),
     )
     return rows.keep(keep), [finding]
 

@@ -4,7 +4,7 @@ A source is a file (JSONL, CSV, TSV, Parquet) or a Hugging Face data set (``hf:o
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,20 @@ from filelock import FileLock
 
 from panglot.data.index import IntArray
 from panglot.data.pairs_files.columns import Columns
-from panglot.data.pairs_files.delimited import read_delimited
-from panglot.data.pairs_files.hub import is_hub_source, open_hub_source, parse_hub_source, read_hub
-from panglot.data.pairs_files.jsonl import REQUIRED, read_jsonl
-from panglot.data.pairs_files.mapped import SCHEMA, blank, with_language_codes
-from panglot.data.pairs_files.parquet import read_parquet
+from panglot.data.pairs_files.delimited import delimited_names, read_delimited
+from panglot.data.pairs_files.guess import guessed_columns
+from panglot.data.pairs_files.hub import (
+    is_hub_source,
+    names_in,
+    open_hub_source,
+    parquet_names,
+    parse_hub_source,
+    read_hub,
+    read_parquet,
+)
+from panglot.data.pairs_files.jsonl import REQUIRED, jsonl_names, read_jsonl
+from panglot.data.pairs_files.mapped import SCHEMA, BadLines, blank, with_language_codes
+from panglot.data.pairs_files.squad import is_squad, read_squad_pairs
 from panglot.errors import PanglotError
 from panglot.files import (
     cache_folder,
@@ -39,10 +48,16 @@ BATCH = 16_384
 SAMPLE = "sample"  # the name of the pairs that are bundled
 SAMPLE_FOLDER = Path(__file__).parents[1] / SAMPLE
 CACHE_VERSION = 3
-READERS = {
+Reader = Callable[[Path, Columns | None, int, BadLines | None], Iterator[tuple[pa.RecordBatch, IntArray]]]
+READERS: dict[str, Reader] = {
     **dict.fromkeys((".jsonl", ".json", ".ndjson"), read_jsonl),
     **dict.fromkeys((".csv", ".tsv", ".tab"), read_delimited),
     ".parquet": read_parquet,
+}
+NAMES: dict[Reader, Callable[[Path], list[str]]] = {
+    read_jsonl: jsonl_names,
+    read_delimited: delimited_names,
+    read_parquet: parquet_names,
 }
 
 
@@ -59,6 +74,7 @@ def cached_table(source: str | Path, columns: Columns | None = None) -> tuple[pa
         columns: fields to columns, see ``panglot.data.pairs_files.columns``; None: the fields' own names.
     """
     source = bundled(source)
+    columns = _complete(source, columns)
     stem = _place(source, columns)
     table_path, note_path = stem.with_name(stem.name + ".arrow"), stem.with_name(stem.name + ".json")
     lock = cache_folder() / "locks" / f"{stem.name}.lock"
@@ -75,33 +91,55 @@ def cached_table(source: str | Path, columns: Columns | None = None) -> tuple[pa
 
 
 def read_rows(
-    source: str | Path, columns: Columns | None = None
+    source: str | Path, columns: Columns | None = None, bad: BadLines | None = None
 ) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
     """Read a source in batches of ``SCHEMA`` with the line (or number) of each row; texts may be empty.
 
     Languages are BCP-47 codes where what the source says means one (``eng``, ``thai``), else as it says.
 
+    Args:
+        source: see ``cached_table``.
+        columns: see ``cached_table``.
+        bad: lines that cannot be read are added to it, instead of raised.
+
     Raises:
         PanglotError: the source is missing, of an unknown kind, or broken.
     """
     source = bundled(source)
-    for batch, lines in _read_rows(source, columns):
+    columns = _complete(source, columns)
+    for batch, lines in _read_rows(source, columns, bad):
         yield with_language_codes(batch), lines
 
 
-def _read_rows(source: str | Path, columns: Columns | None) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+def _read_rows(
+    source: str | Path, columns: Columns | None, bad: BadLines | None
+) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
     if is_hub_source(source):
-        yield from read_hub(open_hub_source(source), columns, BATCH, str(source))
-        return
-    path = Path(source)
-    name = path.name.removesuffix(".gz").removesuffix(".zst")
-    reader = READERS.get(Path(name).suffix)
-    if reader is None:
+        return read_hub(open_hub_source(source), columns, BATCH, str(source))
+    return _reader(Path(source))(Path(source), columns, BATCH, bad)
+
+
+def _reader(path: Path) -> Reader:
+    """Return the reader of a file's kind, which its ending says (and of ``.json``, its beginning)."""
+    ending = Path(path.name.removesuffix(".gz").removesuffix(".zst")).suffix
+    if ending not in READERS and not path.is_dir():
         raise PanglotError(
             f"{path}: not a known kind of pairs file; use .jsonl, .csv, .tsv (also .gz, .zst) or .parquet."
         )
     check_file(path)
-    yield from reader(path, columns, BATCH)
+    return read_squad_pairs if ending == ".json" and is_squad(path) else READERS[ending]
+
+
+def _complete(source: str | Path, columns: Columns | None) -> Columns | None:
+    """Return a mapping with what the names of a source's columns tell; see ``guessed_columns``."""
+    if is_hub_source(source):
+        names = names_in(open_hub_source(source).features.arrow_schema)
+    else:
+        reader = _reader(Path(source))
+        if reader not in NAMES:
+            return columns
+        names = NAMES[reader](Path(source))
+    return guessed_columns(names, columns, str(source)) if names else columns
 
 
 def bundled(source: str | Path) -> str | Path:

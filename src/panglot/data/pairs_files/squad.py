@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from panglot.data.index import IntArray
 from panglot.data.pairs_files.columns import Columns
-from panglot.data.pairs_files.mapped import SCHEMA
+from panglot.data.pairs_files.mapped import SCHEMA, BadLines
 from panglot.errors import PanglotError
 from panglot.files import open_bytes
 from panglot.languages import check_language, family, language_code
@@ -102,7 +102,7 @@ def languages_of(path: Path, questions: list[Question], columns: Columns | None)
 
 
 def read_squad_pairs(
-    path: Path, columns: Columns | None, size: int
+    path: Path, columns: Columns | None, size: int, bad: BadLines | None = None
 ) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
     """Read batches of ``SCHEMA`` with the number of each question; the passage is its paragraph.
 

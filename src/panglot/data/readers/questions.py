@@ -13,7 +13,8 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from panglot.data.benchmark import Benchmark, Texts
+from panglot.data.benchmark import Benchmark, Texts, pairs_from_benchmark
+from panglot.data.pairs import ParallelPairs
 from panglot.data.pairs_files.columns import Columns
 from panglot.data.pairs_files.squad import Question, language_in_name, languages_of, squad_questions
 from panglot.data.readers.collection import Query, assemble, number
@@ -270,6 +271,16 @@ def _official_file(
         raise PanglotError(f"{path}: no such file; {name} needs it for its split '{split}'.")
     lined = member or path.suffix not in (".json", ".gz")
     return path, list(_from_lines(path, member or None) if lined else squad_questions(path))
+
+
+def folder_pairs(folder: Path, columns: Columns | None = None) -> ParallelPairs:
+    """Return the questions of a folder of LAReQA (with their answer sentences) or SQuAD files as pairs."""
+    own = files_by_language(folder, ["{code}.json"], others=True)
+    if own and b'"sentence_breaks"' not in next(iter(own.values()))[0].read_bytes():
+        own = {}
+    if own or not any(language_in_name(path) for path in folder.glob("*.json*")):
+        return pairs_from_benchmark(read_lareqa(folder, folder.name))
+    return pairs_from_benchmark(read_squad(folder, name=folder.name, columns=columns))
 
 
 def _own_files(place: Path) -> list[Path]:
