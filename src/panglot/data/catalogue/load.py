@@ -1,19 +1,24 @@
 """Benchmarks by name: an entry of the catalogue, the folder of its data, its reader."""
 
 import inspect
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from panglot.data.benchmark import Benchmark
+import numpy as np
+
+from panglot.data.benchmark import Benchmark, benchmark_from_pairs
 from panglot.data.catalogue.entry import Entry, entry_named
 from panglot.data.catalogue.find import find_data
+from panglot.data.pairs import load_pairs
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
     from panglot.data.suite import Suite
 
+LOG = logging.getLogger("panglot")
 READERS = {
     "afriqa": "panglot.data.readers.questions:read_afriqa",
     "beir": "panglot.data.readers.beir:read_beir",
@@ -21,8 +26,8 @@ READERS = {
     "bitext": "panglot.data.readers.parallel:read_bitext",
     "lareqa": "panglot.data.readers.questions:read_lareqa",
     "mtop": "panglot.data.readers.tables:read_mtop",
-    "pairs": "panglot.data.catalogue.bundled:read_pairs_file",
-    "sample": "panglot.data.catalogue.bundled:read_sample",
+    "pairs": "panglot.data.catalogue.load:read_pairs_file",
+    "sample": "panglot.data.sample:sample_benchmark",
     "squad": "panglot.data.readers.questions:read_squad",
     "table": "panglot.data.readers.tables:read_table",
     "trec": "panglot.data.readers.trec:read_trec",
@@ -33,7 +38,10 @@ TRAINING = {
     "mr_tydi_train": "panglot.data.catalogue.training:mr_tydi_rows",
 }
 OPTION_WORDS = {"split": "split", "candidate_text": "kind of candidate"}
-PAIRS_FLAGS = {"columns": "--column", "every_item": "--every-item"}
+PAIRS_FLAGS = {
+    "columns": "--column is for --benchmark pairs and squad",
+    "every_item": "--every-item is for --benchmark pairs",
+}
 
 
 def load_benchmark(
@@ -109,5 +117,29 @@ def _check_options(name: str, options: dict[str, Any], taken: set[str]) -> None:
                 flag = "--" + option.replace("_", "-")
                 raise PanglotError(f"benchmark '{name}' has one {OPTION_WORDS[option]}; leave {flag} out.")
             if option in PAIRS_FLAGS:
-                raise PanglotError(f"{PAIRS_FLAGS[option]} is for --benchmark pairs alone; leave it out.")
+                raise PanglotError(f"{PAIRS_FLAGS[option]} alone; leave it out.")
             raise PanglotError(f"benchmark '{name}' has no option '{option}'.")
+
+
+def read_pairs_file(
+    path: str | Path, *, columns: Mapping[str, str] | None = None, every_item: bool = False
+) -> Benchmark:
+    """Return a file of parallel pairs as a benchmark: each query looks for its passage.
+
+    Args:
+        path: of the file.
+        columns: see ``panglot.data.load_pairs``.
+        every_item: see ``benchmark_from_pairs``.
+    """
+    pairs = load_pairs(path, columns=columns)
+    benchmark = benchmark_from_pairs(pairs, every_item=every_item)
+    kept = len(np.unique(benchmark.query_items))
+    if kept < len(pairs):
+        LOG.warning(
+            "%s: %s of %s items share a passage id with another one and are left out; "
+            "--every-item keeps them.",
+            path,
+            f"{len(pairs) - kept:,}",
+            f"{len(pairs):,}",
+        )
+    return benchmark
