@@ -7,8 +7,7 @@ import pytest
 
 from panglot import PanglotError
 from panglot.data.checks import CheckedRows, check_source
-from panglot.data.checks.structure import check_structure
-from panglot.data.checks.texts import find_copies, find_repeats, find_self_answers
+from panglot.data.checks.texts import check_structure, find_copies, find_repeats, find_self_answers
 
 MakeRows = Callable[..., CheckedRows]
 
