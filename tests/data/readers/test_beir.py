@@ -123,6 +123,23 @@ def test_parquet_files_of_the_hub(write_files: WriteFiles, judgements_of: Judgem
     check(read_beir(folder), judgements_of)
 
 
+def test_parquet_files_of_the_split_go_before_those_of_others(
+    write_files: WriteFiles, judgements_of: JudgementsOf
+) -> None:
+    """The layout of mteb's copies: a folder each, with a file for each split."""
+    corpus = {"id": [row["_id"] for row in CORPUS], "title": ["Owls", "", "Rain"], "text": ["-"] * 3}
+    corpus["text"] = [row["text"] for row in CORPUS]
+    queries = {"id": [row["_id"] for row in QUERIES], "text": [row["text"] for row in QUERIES]}
+    query, passage, score = zip(*GAINS, strict=True)
+    qrels = {"query-id": list(query), "corpus-id": list(passage), "score": list(score)}
+    files: dict[str, Content] = {
+        f"{name}/{split}-00000-of-00001.parquet": parquet(**columns)
+        for name, columns in (("corpus", corpus), ("queries", queries), ("qrels", qrels))
+        for split in ("dev", "test")
+    }
+    check(read_beir(write_files(files)), judgements_of)
+
+
 def test_a_large_pool_is_the_same_on_disk(
     write_files: WriteFiles, judgements_of: JudgementsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from panglot.data import Benchmark, load_benchmark, load_pairs
@@ -62,6 +64,19 @@ def test_a_question_looks_for_its_passage_in_every_language(
     item = dict(zip(benchmark.queries.texts, benchmark.query_items.tolist(), strict=True))
     assert item["How is tea made?"] == item["Wie macht man Tee?"] != item["Was wird gebrüht?"]
     assert len(set(item.values())) == 3
+
+
+def test_parquet_files_by_language_are_read_alike(belebele: Path, tmp_path: Path) -> None:
+    before = read_belebele(belebele)
+    for path in sorted((belebele / "data").glob("*.jsonl")):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        (tmp_path / "parquet" / path.stem).mkdir(parents=True)
+        pq.write_table(
+            pa.Table.from_pylist(rows), tmp_path / "parquet" / path.stem / "test-00000-of-00001.parquet"
+        )
+    after = read_belebele(tmp_path / "parquet")
+    assert (after.queries.ids, after.passages.texts) == (before.queries.ids, before.passages.texts)
+    assert after.judged_passage.tolist() == before.judged_passage.tolist()
 
 
 def test_the_options_may_stand_in_the_query(belebele: Path) -> None:

@@ -49,7 +49,7 @@ def read_beir(
     if unknown := [code for code in languages or [] if code != language]:
         raise PanglotError(f"{name} has no language '{unknown[0]}'; it has {language}.")
     parts = [path.parent for path in files_of(folder, "*/corpus.jsonl", "*/corpus.jsonl.gz")]
-    if parts and not _found(folder, "corpus"):
+    if parts and not _found(folder, "corpus", split):
         shared = (split, language, partial_corpus, exclude_own_id)
         return _suite(name, [_read(part, part.name, *shared) for part in parts])
     return _read(folder, name, split, language, partial_corpus, exclude_own_id)
@@ -72,7 +72,7 @@ def _read(
     partial_corpus: bool,
     exclude_own_id: bool = False,
 ) -> Benchmark:
-    corpus = _found(folder, "corpus")
+    corpus = _found(folder, "corpus", split)
     if not corpus:
         raise PanglotError(
             f"{folder}: lacks the passages of {name}: there is no corpus.jsonl; fetch the set again."
@@ -87,7 +87,7 @@ def beir_judged(
 ) -> Judged:
     """Read the queries and judgements of a set in BEIR's form alone."""
     folder = Path(folder)
-    files = _found(folder, "queries")
+    files = _found(folder, "queries", split)
     if not files:
         raise PanglotError(
             f"{folder}: lacks the queries of {name}: there is no queries.jsonl; fetch the set again."
@@ -106,8 +106,11 @@ def beir_judged(
     return Judged(name, list(queries.values()), qrels, (*files, *judgements), (language,))
 
 
-def _found(folder: Path, stem: str) -> list[Path]:
-    return files_of(folder, *(stem + end for end in ENDS))
+def _found(folder: Path, stem: str, split: str | None) -> list[Path]:
+    """Return the files of passages or queries; Parquet files of the split go before those of all splits."""
+    words = (split or "test", SYNONYMS.get(split or "test", ""))
+    of_split = [f"{stem}/{word}-*.parquet" for word in words if word]
+    return files_of(folder, *(stem + end for end in ENDS[:-2]), *of_split, *(stem + end for end in ENDS[-2:]))
 
 
 def _judgement_files(folder: Path, name: str, split: str) -> list[Path]:

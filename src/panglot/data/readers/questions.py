@@ -27,6 +27,7 @@ from panglot.data.readers.files import (
     files_by_language,
     json_lines,
     named,
+    table_rows,
 )
 from panglot.data.readers.files import (
     field as text_field,
@@ -354,7 +355,7 @@ def read_belebele(
         texts_of_link: dict[str, list[str]] = {}
         rows: dict[str, int] = {}
         seen: set[str] = set()
-        for line, row in json_lines(path):
+        for line, row in table_rows(path, (), ("link", "flores_passage", "question_number", *keys)):
             context, link = named(path, line, row, "flores_passage"), named(path, line, row, "link")
             texts = texts_of_link.setdefault(link, [])
             if context not in texts:
