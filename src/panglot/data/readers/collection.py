@@ -1,6 +1,6 @@
 """From queries, judgements and pools of passages to a ``Benchmark``; what the retrieval readers share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -147,12 +147,6 @@ def assemble(
         gains=gains[order],
         sha256=sha256,
     )
-
-
-def number(names: Sequence[str]) -> IntArray:
-    """Number names in the order in which they first stand."""
-    code: dict[str, int] = {}
-    return np.array([code.setdefault(name, len(code)) for name in names], np.int64)
 
 
 def _rows(judged: Judged, passages: Texts, partial_corpus: bool) -> tuple[IntArray, IntArray, IntArray]:
@@ -326,3 +320,72 @@ def _large(pools: Sequence[Pool]) -> Columns:
     if any(table.titled for table in tables):
         titles = joined([table.titles for table in tables])
     return ids, titles, texts, [len(table.ids) for table in tables]
+
+
+@dataclass
+class Questions:
+    """Questions and passages that are collected file by file; a key joins a question with its answers.
+
+    Attributes:
+        languages: sorted codes.
+        answers: rows of the passages with each key, in all languages.
+    """
+
+    languages: Sequence[str]
+    passages: list[tuple[str, str, str, str]] = field(default_factory=list)  # id, language, text, title
+    queries: list[tuple[str, str, str, str, Hashable]] = field(default_factory=list)  # ..., item, key
+    answers: dict[Hashable, list[int]] = field(default_factory=dict)
+
+    def add_passage(self, label: str, language: str, text: str, title: str = "") -> int:
+        """Add a passage and return its row."""
+        self.passages.append((label, language, text, title))
+        return len(self.passages) - 1
+
+    def add_question(self, label: str, language: str, text: str, item: str, key: Hashable) -> None:
+        """Add a question."""
+        self.queries.append((label, language, text, item, key))
+
+    def benchmark(
+        self,
+        name: str,
+        sha256: str,
+        candidate_text: str = "passage",
+        *,
+        titled: bool = False,
+        sorted_items: bool = False,
+    ) -> Benchmark:
+        """Make a benchmark in which each question looks for all passages with its key."""
+        code = {language: k for k, language in enumerate(self.languages)}
+        relevant = [self.answers.get(key, []) for *_, key in self.queries]
+        judged_query = np.repeat(np.arange(len(relevant)), [len(rows) for rows in relevant])
+        items = [item for *_, item, _ in self.queries]
+        place = {item: k for k, item in enumerate(sorted(set(items)))}
+        return Benchmark(
+            name=name,
+            languages=tuple(self.languages),
+            queries=Texts(
+                [label for label, *_ in self.queries],
+                np.array([code[language] for _, language, *_ in self.queries], np.int64),
+                [text for _, _, text, *_ in self.queries],
+            ),
+            passages=Texts(
+                [label for label, *_ in self.passages],
+                np.array([code[language] for _, language, *_ in self.passages], np.int64),
+                [text for _, _, text, _ in self.passages],
+                [title for *_, title in self.passages] if titled else None,
+            ),
+            query_items=np.array([place[item] for item in items], np.int64)
+            if sorted_items
+            else number(items),
+            judged_query=judged_query,
+            judged_passage=np.array([row for rows in relevant for row in rows], np.int64),
+            gains=np.ones(len(judged_query), np.int64),
+            candidate_text=candidate_text,
+            sha256=sha256,
+        )
+
+
+def number(names: Sequence[str]) -> IntArray:
+    """Number names in the order in which they first stand."""
+    code: dict[str, int] = {}
+    return np.array([code.setdefault(name, len(code)) for name in names], np.int64)

@@ -4,20 +4,18 @@ LAReQA (Roy et al. 2020, arXiv 2004.05484), SQuAD's format, Belebele (Bandarkar 
 and AfriQA (Ogundepo et al. 2023, arXiv 2305.06897).
 """
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NotRequired, get_args
 
-import numpy as np
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from panglot.data.benchmark import Benchmark, Texts, pairs_from_benchmark
+from panglot.data.benchmark import Benchmark, pairs_from_benchmark
 from panglot.data.pairs import ParallelPairs
 from panglot.data.pairs_files.columns import Columns
 from panglot.data.pairs_files.squad import Question, language_in_name, languages_of, squad_questions
-from panglot.data.readers.collection import Query, assemble, number
+from panglot.data.readers.collection import Questions
 from panglot.data.readers.files import (
     NumberedObject,
     as_example,
@@ -37,69 +35,6 @@ from panglot.errors import PanglotError, leave_out
 from panglot.parse import Count, NotBlank, read_form, validated
 
 CandidateText = Literal["sentence", "sentence+context"]
-
-
-@dataclass
-class Questions:
-    """Questions and passages that are collected file by file; a key joins a question with its answers.
-
-    Attributes:
-        languages: sorted codes.
-        answers: rows of the passages with each key, in all languages.
-    """
-
-    languages: Sequence[str]
-    passages: list[tuple[str, str, str, str]] = field(default_factory=list)  # id, language, text, title
-    queries: list[tuple[str, str, str, str, Hashable]] = field(default_factory=list)  # ..., item, key
-    answers: dict[Hashable, list[int]] = field(default_factory=dict)
-
-    def add_passage(self, label: str, language: str, text: str, title: str = "") -> int:
-        """Add a passage and return its row."""
-        self.passages.append((label, language, text, title))
-        return len(self.passages) - 1
-
-    def add_question(self, label: str, language: str, text: str, item: str, key: Hashable) -> None:
-        """Add a question."""
-        self.queries.append((label, language, text, item, key))
-
-    def benchmark(
-        self,
-        name: str,
-        sha256: str,
-        candidate_text: str = "passage",
-        *,
-        titled: bool = False,
-        sorted_items: bool = False,
-    ) -> Benchmark:
-        """Make a benchmark in which each question looks for all passages with its key."""
-        code = {language: k for k, language in enumerate(self.languages)}
-        relevant = [self.answers[key] for *_, key in self.queries]
-        judged_query = np.repeat(np.arange(len(relevant)), [len(rows) for rows in relevant])
-        items = [item for *_, item, _ in self.queries]
-        place = {item: k for k, item in enumerate(sorted(set(items)))}
-        return Benchmark(
-            name=name,
-            languages=tuple(self.languages),
-            queries=Texts(
-                [label for label, *_ in self.queries],
-                np.array([code[language] for _, language, *_ in self.queries], np.int64),
-                [text for _, _, text, *_ in self.queries],
-            ),
-            passages=Texts(
-                [label for label, *_ in self.passages],
-                np.array([code[language] for _, language, *_ in self.passages], np.int64),
-                [text for _, _, text, _ in self.passages],
-                [title for *_, title in self.passages] if titled else None,
-            ),
-            query_items=np.array([place[item] for item in items], np.int64)
-            if sorted_items
-            else number(items),
-            judged_query=judged_query,
-            judged_passage=np.array([row for rows in relevant for row in rows], np.int64),
-            gains=np.ones(len(judged_query), np.int64),
-            candidate_text=candidate_text,
-            sha256=sha256,
-        )
 
 
 class _Answer(TypedDict):
@@ -411,8 +346,8 @@ def read_afriqa(
     paths: dict[str, tuple[Path, str]] = {}
     for pivot in ("en", "fr"):
         of_pivot = files_by_language(folder, [pattern.replace("{pivot}", pivot) for pattern in patterns])
-        for language, found in of_pivot.items():
-            paths.setdefault(language, (found[0], pivot))
+        for language, (path, *_) in of_pivot.items():
+            paths.setdefault(language, (path, pivot))
     if not paths:
         example = as_example(patterns[0]).replace("{pivot}", "en")
         raise PanglotError(
@@ -420,25 +355,18 @@ def read_afriqa(
         )
     chosen = chosen_languages(languages, paths, name)
     asked = [row for language in chosen for row in _asked(language, *paths[language])]
-    queries = [Query(item, language, text, item) for item, language, text, _, _ in asked]
-    passages = [passage for *_, passage in asked]
-    if translations:
-        queries += [Query(f"{p[0]}:{item}", p[0], text, item) for item, _, _, text, p in asked]
-        passages += passages
-    distinct = sorted(dict.fromkeys(passages), key=lambda passage: passage[0])
-    row = {passage: k for k, passage in enumerate(distinct)}
+    distinct = sorted(dict.fromkeys(passage for *_, passage in asked), key=lambda passage: passage[0])
     label = {passage: item for item, *_, passage in reversed(asked)}
-    codes = sorted({query.language for query in queries} | {pivot for pivot, _, _ in distinct})
-    texts = Texts(
-        [f"{passage[0]}:{label[passage]}" for passage in distinct],
-        np.array([codes.index(pivot) for pivot, _, _ in distinct], np.int64),
-        [text for _, _, text in distinct],
-        [title for _, title, _ in distinct],
-    )
-    judged = np.array([row[passage] for passage in passages], np.int64)
-    ones = np.ones(len(queries), np.int64)
-    sha256 = digest([paths[language][0] for language in chosen])
-    return assemble(name, codes, queries, texts, np.arange(len(queries)), judged, ones, sha256)
+    pivots = {pivot for pivot, _, _ in distinct}
+    found = Questions(sorted({language for _, language, *_ in asked} | pivots))
+    for passage in distinct:
+        pivot, title, text = passage
+        found.answers[passage] = [found.add_passage(f"{pivot}:{label[passage]}", pivot, text, title)]
+    for item, language, text, _, passage in asked:
+        found.add_question(item, language, text, item, passage)
+    for item, _, _, text, passage in asked if translations else ():
+        found.add_question(f"{passage[0]}:{item}", passage[0], text, item, passage)
+    return found.benchmark(name, digest([paths[language][0] for language in chosen]), titled=True)
 
 
 def _asked(language: str, path: Path, pivot: str) -> Iterator[Asked]:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from typing_extensions import TypedDict
 
-from panglot.data.benchmark import Benchmark, Texts
-from panglot.data.readers import collection
+from panglot.data.benchmark import Benchmark
+from panglot.data.readers.collection import Questions
 from panglot.data.readers.files import (
     CODE,
     NumberedObject,
@@ -216,32 +215,13 @@ def read_mtop(
 
 
 def _same_intent(name: str, queries: list[Utterance], passages: list[Utterance], sha256: str) -> Benchmark:
-    languages = tuple(sorted({one.language for one in [*queries, *passages]}))
-    of_intent: dict[str, list[int]] = {}
-    for row, one in enumerate(passages):
-        of_intent.setdefault(one.intent, []).append(row)
-    relevant = [of_intent.get(one.intent, []) for one in queries]
-
-    def texts(utterances: list[Utterance]) -> Texts:
-        return Texts(
-            [f"{one.language}:{one.id}" for one in utterances],
-            np.array([languages.index(one.language) for one in utterances], np.int64),
-            [one.text for one in utterances],
-        )
-
-    judged_query = np.repeat(np.arange(len(queries)), [len(rows) for rows in relevant])
-    return Benchmark(
-        name=name,
-        languages=languages,
-        queries=texts(queries),
-        passages=texts(passages),
-        query_items=collection.number([one.id for one in queries]),
-        judged_query=judged_query,
-        judged_passage=np.array([row for rows in relevant for row in rows], np.int64),
-        gains=np.ones(len(judged_query), np.int64),
-        candidate_text="utterance",
-        sha256=sha256,
-    )
+    found = Questions(sorted({one.language for one in [*queries, *passages]}))
+    for one in passages:
+        row = found.add_passage(f"{one.language}:{one.id}", one.language, one.text)
+        found.answers.setdefault(one.intent, []).append(row)
+    for one in queries:
+        found.add_question(f"{one.language}:{one.id}", one.language, one.text, one.id, one.intent)
+    return found.benchmark(name, sha256, "utterance")
 
 
 def _read(
