@@ -12,6 +12,7 @@ import pytest
 from datasets import Dataset
 
 from panglot.data import load_pairs
+from panglot.data.pairs_files.columns import find_layout
 from panglot.data.pairs_files.guess import as_options, guessed_columns
 from panglot.errors import PanglotError
 
@@ -111,7 +112,7 @@ DOUBTFUL: dict[str, tuple[list[str], dict[str, str], str]] = {
     "a misspelt field": (
         ["item_id", "langauge", "query", "passage"],
         {},
-        "has no column 'language'",
+        "--column language==en, with the language of all rows. Did you mean the column 'langauge'?",
     ),
     "ids that may be Indonesian": (["question_id", "question_en", "answer"], {}, "has no column 'item_id'"),
 }
@@ -120,7 +121,7 @@ DOUBTFUL: dict[str, tuple[list[str], dict[str, str], str]] = {
 @pytest.mark.parametrize(("names", "given", "words"), DOUBTFUL.values(), ids=DOUBTFUL.keys())
 def test_doubtful_columns_are_refused(names: list[str], given: dict[str, str], words: str) -> None:
     with pytest.raises(PanglotError) as caught:
-        guessed_columns(names, given, "mine.csv")
+        find_layout(names, guessed_columns(names, given, "mine.csv"), "mine.csv")
     assert str(caught.value).startswith("mine.csv: ")
     assert words in str(caught.value)
 

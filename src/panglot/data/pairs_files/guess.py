@@ -10,6 +10,7 @@ from panglot.data.pairs_files.columns import (
     ROW,
     TEXT,
     Columns,
+    did_you_mean,
     find_layout,
     languages_in,
     listed,
@@ -32,27 +33,27 @@ OTHERS = {
 def guessed_columns(names: Sequence[str], columns: Columns | None, where: str) -> Columns | None:
     """Return a mapping that is complete: the given one where it is enough, else with what the names tell.
 
-    A guess is logged with the options that say the same. Nothing is guessed where two columns may be one
-    field, or where the mapping names a column that is not there.
+    A guess is logged with the options that say the same. Where the names tell nothing, or a given column is
+    not there, the mapping is returned as it is, for the reader to say what is wrong.
 
     Raises:
-        PanglotError: the columns found, and the options to give.
+        PanglotError: two columns may be one field, or none has the language; it says the options to give.
     """
-    try:
-        find_layout(names, columns, where)
+    if _is_enough(names, columns, where) or missing_column(names, columns or {}) is not None:
         return columns
-    except PanglotError as error:
-        if missing_column(names, columns or {}) is not None:
-            raise
-        guess = _guess(names, dict(columns or {}), where)
-        if guess is None:
-            raise
-        try:
-            find_layout(names, guess, where)
-        except PanglotError:
-            raise error from None
+    guess = _guess(names, dict(columns or {}), where)
+    if guess is None or not _is_enough(names, guess, where):
+        return columns
     _log_guess(where, as_options(guess))
     return guess
+
+
+def _is_enough(names: Sequence[str], columns: Columns | None, where: str) -> bool:
+    try:
+        find_layout(names, columns, where)
+    except PanglotError:
+        return False
+    return True
 
 
 @cache  # once, however often a file is opened
@@ -80,6 +81,7 @@ def _guess(names: Sequence[str], given: dict[str, str], where: str) -> dict[str,
         raise PanglotError(
             f"{where}: has no column 'language'; it has {listed(names)}. Give "
             f"{as_options({**_renamed(guess), 'language': '=en'})}, with the language of all rows."
+            f"{did_you_mean('language', names)}"
         )
     return _renamed({"item_id": ROW, **guess})
 
