@@ -28,12 +28,17 @@ CHINESE = {"zh-CN": "zh", "zh-TW": "zh-Hant"}
 
 def files_of(folder: Path, *patterns: str) -> list[Path]:
     """Return the files of the first glob pattern that finds any, ``docs-10`` behind ``docs-9``."""
-    if not folder.is_dir():
-        raise PanglotError(f"{folder}: no such folder; check the path.")
+    check_folder(folder)
     for pattern in patterns:
         if found := [path for path in folder.glob(pattern) if path.is_file()]:
             return sorted(found, key=_natural)
     return []
+
+
+def check_folder(folder: Path) -> None:
+    """Raise a ``PanglotError`` unless a folder is there."""
+    if not folder.is_dir():
+        raise PanglotError(f"{folder}: no such folder; check the path.")
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
@@ -50,11 +55,13 @@ def files_by_language(
         patterns: glob patterns in which ``{code}`` is the language: a code, or a name in English.
         others: pass over files whose ``{code}`` is not a BCP-47 code, instead of refusing them.
     """
+    check_folder(folder)
     found: dict[str, list[Path]] = {}
     for pattern in patterns:
         form = _form(pattern)
         of_code: dict[str, list[Path]] = {}
-        for path in files_of(folder, pattern.replace(CODE, "*")):
+        # folders and pipes too: where one has a file's name, its reader says so
+        for path in sorted(folder.glob(pattern.replace(CODE, "*")), key=_natural):
             match = form.fullmatch(path.relative_to(folder).as_posix())
             if match and (not others or is_language(match["code"])):
                 of_code.setdefault(match["code"], []).append(path)
