@@ -36,6 +36,8 @@ def is_language(code: str) -> bool:
     """
     if not langcodes.tag_is_valid(code) or _usual_spelling(code) != code:
         return False
+    if langcodes.Language.get(code, normalize=False).extlangs:  # en-foo: no register has foo
+        return False
     language = code.split("-")[0]
     return two_letters(language) == language
 

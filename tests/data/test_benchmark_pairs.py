@@ -17,7 +17,7 @@ from panglot.data import (
     pairs_from_benchmark,
     pairs_from_rows,
 )
-from panglot.data.catalogue.bundled import read_pairs_file
+from panglot.data.catalogue.load import read_pairs_file
 
 Make = Callable[..., Benchmark]
 

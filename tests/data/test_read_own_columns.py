@@ -145,13 +145,13 @@ def test_processes_that_want_one_table_at_once_make_it_once(
 ) -> None:
     source = as_jsonl(tmp_path, WIDE)
     made: list[str] = []
-    make = read._make_table
+    make = read._checked
 
     def counted(*arguments: Any) -> Any:
         made.append(threading.current_thread().name)
         return make(*arguments)
 
-    monkeypatch.setattr(read, "_make_table", counted)
+    monkeypatch.setattr(read, "_checked", counted)
     found: list[int] = []
     threads = [
         threading.Thread(target=lambda: found.append(cached_table(source)[0].num_rows)) for _ in range(4)

@@ -131,7 +131,7 @@ def test_a_table_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     def never(path: Path, columns: object) -> Iterator[pa.RecordBatch]:
         raise AssertionError("the file was read again")
 
-    monkeypatch.setattr(read, "_batches", never)
+    monkeypatch.setattr(read, "_checked", never)
     assert content(load_pairs(path)) == content(first)
 
 
@@ -183,7 +183,7 @@ def test_a_full_disk_is_said_and_the_next_read_succeeds(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(read, "_batches", full)
+        patch.setattr(read, "_checked", full)
         with pytest.raises(PanglotError, match="the disk is full; free some space and run the command"):
             load_pairs(path)
     assert files_in(cache) == []

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from panglot.data import Benchmark, Texts
-from panglot.data.readers.lareqa import read_lareqa
 from panglot.data.readers.parallel import ParallelTexts, counterparts
+from panglot.data.readers.questions import read_lareqa
 from panglot.errors import PanglotError
 from panglot.evaluation import ALL, per_query
 from panglot.search.baseline import bm25_evaluation, bm25_ranks, bm25_work

@@ -14,7 +14,7 @@ MaxLength = Annotated[
 ]
 Column = Annotated[
     list[str] | None,
-    typer.Option(help="Column of a field of --benchmark pairs, as FIELD=COLUMN; repeatable."),
+    typer.Option(help="Column of a field of --benchmark pairs or squad, as FIELD=COLUMN; repeatable."),
 ]
 EveryItem = Annotated[
     bool, typer.Option("--every-item", help="Keep items of --benchmark pairs that share a passage id.")

@@ -2,8 +2,8 @@
 
 from panglot.data.benchmark import Benchmark, Texts, benchmark_from_pairs, pairs_from_benchmark
 from panglot.data.catalogue import load_benchmark, load_data
+from panglot.data.equality import NOBODY, NegativeItems, negative_items
 from panglot.data.index import FloatArray, IntArray, PairIndex, build_index
-from panglot.data.negatives import NOBODY, NegativeItems, negative_items
 from panglot.data.pairs import ParallelPairs, load_pairs, pairs_from_rows
 from panglot.data.readers import read_lareqa
 from panglot.data.sample import sample_benchmark, sample_pairs

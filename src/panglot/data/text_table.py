@@ -8,15 +8,18 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from filelock import FileLock
 
 from panglot.data.text_column import Hashes, TextColumn, hashes, repeated
 from panglot.errors import PanglotError
 from panglot.files import (
     cache_folder,
+    explained,
     identity,
     noted,
     sampled_sha256,
@@ -63,19 +66,38 @@ def cached_texts(files: Sequence[Path], rows: Rows, form: str, prefix: str = "")
         form: names what ``rows`` does, since another way to read the files makes another table.
         prefix: put before every id.
     """
-    stem = f"{files[0].name.split('.')[0]}-{_key(files, form, prefix)}"
-    table_path, note_path = (cache_folder() / "passages" / (stem + end) for end in (".arrow", ".json"))
-    note = noted(table_path, note_path)
-    if note is None:
-        with written_whole(table_path) as part:
-            titled = _write(part, files, rows, prefix)
-        table_sum = sampled_sha256(table_path)
-        note = {"files": [f.name for f in files], "titled": titled, "table": table_sum}
-        write_json(note_path, note)
-    table = pa.ipc.open_file(pa.memory_map(str(table_path))).read_all()
+    stem = cache_folder() / "passages" / f"{files[0].name.split('.')[0]}-{_key(files, form, prefix)}"
+    table, note = cached_arrow(
+        stem, lambda part: {"files": [f.name for f in files], "titled": _write(part, files, rows, prefix)}
+    )
     ids, titles, texts = (TextColumn(column.chunks) for column in table.columns)
     ids.distinct = True  # it was checked when the table was written
     return TextTable(ids, titles, texts, note["titled"])
+
+
+def cached_arrow(stem: Path, write: Callable[[Path], dict[str, Any]]) -> tuple[pa.Table, dict[str, Any]]:
+    """Return a memory-mapped Arrow table and the note beside it, which are made on first use.
+
+    A damaged table is made again. Processes that need one table at once wait for the first.
+
+    Args:
+        stem: place in the cache, without an ending.
+        write: writes the table to a path, and returns what the note says of it.
+    """
+    table_path, note_path = stem.with_name(stem.name + ".arrow"), stem.with_name(stem.name + ".json")
+    note = noted(table_path, note_path)
+    if note is None:
+        lock = cache_folder() / "locks" / f"{stem.name}.lock"
+        with explained(lock):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(lock):
+                note = noted(table_path, note_path)
+                if note is None:
+                    with written_whole(table_path) as part:
+                        facts = write(part)
+                    note = {**facts, "table": sampled_sha256(table_path)}
+                    write_json(note_path, note)
+    return pa.ipc.open_file(pa.memory_map(str(table_path))).read_all(), note
 
 
 def _write(part: Path, files: Sequence[Path], rows: Rows, prefix: str) -> bool:

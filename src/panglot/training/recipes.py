@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from panglot import encoders, training
 from panglot.batches import make_sampler
-from panglot.data import ParallelPairs, load_pairs, pairs_from_benchmark, read_lareqa
+from panglot.data import ParallelPairs, load_pairs
 from panglot.data.catalogue.training import is_training_set, training_pairs
 from panglot.data.pairs_files.hub import is_hub_source
+from panglot.data.readers.questions import folder_pairs
 from panglot.errors import PanglotError
 from panglot.languages import check_languages, matches, matching
 from panglot.training.config import TrainingConfig, override
@@ -28,12 +29,12 @@ def load_source(source: str | Path, columns: Mapping[str, str] | None = None) ->
 
     Args:
         source: a file, a data set of the hub (``hf:owner/name#split``), a training set of the catalogue by
-            name, or a folder of LAReQA (its questions and answer sentences).
+            name, or a folder of LAReQA (its questions and answer sentences) or of SQuAD's format.
         columns: see ``panglot.data.load_pairs``.
     """
     path = Path(source)
     if not is_hub_source(source) and path.is_dir():
-        return pairs_from_benchmark(read_lareqa(path, path.name))
+        return folder_pairs(path, columns)
     if is_training_set(str(source)) and not path.exists():
         return training_pairs(str(source))
     return load_pairs(source, columns=columns)

@@ -98,7 +98,7 @@ def test_info_of_a_family_lists_its_members(capsys: pytest.CaptureFixture[str]) 
     assert "webis-touche2020" in run(capsys, "info", "beir")
     members = parsed(run(capsys, "info", "beir-pl", "--json"))
     assert "beir-pl-nfcorpus" in {entry["name"] for entry in members}
-    assert "is not a benchmark that panglot knows" in said("info", "squad")
+    assert "is not a benchmark that panglot knows" in said("info", "squid")
 
 
 def test_get_takes_a_copy(capsys: pytest.CaptureFixture[str], nfcorpus: Path, tmp_path: Path) -> None:

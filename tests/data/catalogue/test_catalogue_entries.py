@@ -24,7 +24,7 @@ WANTED = [
     "beir-nl-nfcorpus", "hindi-beir-arguana",
 ]
 # fmt: on
-OWN = ("sample", "pairs")
+OWN = ("sample", "pairs", "squad")
 
 
 def test_all_that_was_promised_is_there() -> None:

@@ -68,8 +68,8 @@ def test_data_is_found_in_the_folders_of_panglot_data(
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    said = message("squad")
-    assert said.startswith("'squad' is not a benchmark that panglot knows")
+    said = message("squid")
+    assert said.startswith("'squid' is not a benchmark that panglot knows")
     for name in ("sample", "xquad-r", "mlqa-r", "miracl", "beir-nl-...", "pairs"):
         assert name in said
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from panglot.data.checks import CheckedRows
-from panglot.data.checks import counts as counting
-from panglot.data.checks.counts import counts, coverage, lengths
-from panglot.data.checks.training import check_batches, check_lengths
+from panglot.data.checks import check as counting
+from panglot.data.checks.check import check_batches, check_lengths, counts, coverage, lengths
 
 MakeRows = Callable[..., CheckedRows]
 

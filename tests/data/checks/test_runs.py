@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from panglot.data.checks import runs, shared_runs
+from panglot.data.checks import overlap, shared_runs
 
 FEW_LETTERS = st.text("ab", max_size=60)  # that repeat themselves: hard for hashes, rich in short runs
 TEXTS = st.lists(st.one_of(FEW_LETTERS, st.text(max_size=40)), max_size=6)
@@ -61,14 +61,14 @@ def test_a_planted_run_of_80_characters_is_found_wherever_it_stands(
 
 
 def test_texts_are_hashed_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "SLICE", 50)
+    monkeypatch.setattr(overlap, "SLICE", 50)
     texts = [f"text {k} " * 6 for k in range(40)]
     assert [shared.a for shared in shared_runs(texts, [texts[33], texts[7]], 40)] == [7, 33]
     assert [shared.a for shared in shared_runs([texts[33], texts[7]], texts, 40)] == [0, 1]
 
 
 def test_a_hash_that_stands_for_two_runs_misleads_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "BASE", np.uint64(1))  # then a hash is blind to the order of letters
+    monkeypatch.setattr(overlap, "BASE", np.uint64(1))  # then a hash is blind to the order of letters
     assert shared_runs(["abcdef"], ["fedcba"], 4) == []
     assert [shared.b for shared in shared_runs(["xxabcd"], ["dcbaxx", "yyabcd"], 4)] == [1]
 

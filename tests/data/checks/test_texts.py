@@ -1,15 +1,40 @@
 """Empty, repeated and untranslated texts, worked by hand."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from panglot import PanglotError
-from panglot.data.checks import CheckedRows
-from panglot.data.checks.structure import check_structure
-from panglot.data.checks.texts import find_copies, find_repeats, find_self_answers
+from panglot.data.checks import CheckedRows, check_source
+from panglot.data.checks.texts import check_structure, find_copies, find_repeats, find_self_answers
 
 MakeRows = Callable[..., CheckedRows]
+
+
+def test_lines_that_cannot_be_read_are_counted_by_kind_and_the_first_ten_named(tmp_path: Path) -> None:
+    good = '{"item_id": "%d", "language": "en", "query": "Who?", "passage": "Me %d."}'
+    lines = (
+        [good % (k, k) for k in range(3)] + ["{broken"] * 12 + ['{"item_id": "9", "langauge": "en"}', "[]"]
+    )
+    path = tmp_path / "mine.jsonl"
+    path.write_text("\n".join(lines))
+    report = check_source(path)
+    assert (report["counts"]["rows"], report["gravest"]) == (3, "error")
+    found = [f for f in report["findings"] if f["check"] == "unreadable"]
+    assert [(f["count"], [e["line"] for e in f["examples"]]) for f in found] == [
+        (12, list(range(4, 14))),
+        (1, [16]),
+        (1, [17]),
+    ]
+    assert "Did you mean the column 'langauge'?" in found[1]["sentence"]
+    table = tmp_path / "mine.csv"
+    table.write_text("item_id,language,query,passage\n1,en,Who?,Me\n2,en,Who\n3,en,What?,It,too\n4,en,a,b\n")
+    found = [f for f in check_source(table)["findings"] if f["check"] == "unreadable"]
+    assert [[e["line"] for e in f["examples"]] for f in found] == [[3, 4]]
+    path.write_text("{broken\n")
+    with pytest.raises(PanglotError, match="line 1: is broken JSON"):
+        check_source(path)
 
 
 def test_bad_rows_are_told_and_left_out(make_rows: MakeRows) -> None:

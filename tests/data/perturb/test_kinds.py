@@ -8,9 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panglot.data.perturb import KINDS
-from panglot.data.perturb.hangul import keys_of, letters_of, syllable
-from panglot.data.perturb.layouts import LAYOUTS, layout_of, neighbours, to_us_keys
-from panglot.data.perturb.typos import typos
+from panglot.data.perturb.changes import typos
+from panglot.data.perturb.keyboards import (
+    LAYOUTS,
+    keys_of,
+    layout_of,
+    letters_of,
+    neighbours,
+    syllable,
+    to_us_keys,
+)
 
 
 def changed(kind: str, text: str, language: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from panglot.data import Benchmark, sample_benchmark
 from panglot.data.perturb import TITLES, parse_kinds, perturb, read_lexicon, share_changed
-from panglot.data.perturb.lexicon import switch_code
+from panglot.data.perturb.changes import switch_code
 from panglot.errors import PanglotError
 
 MakeBenchmark = Callable[..., Benchmark]

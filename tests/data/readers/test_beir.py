@@ -13,7 +13,7 @@ import pytest
 
 from panglot.data import Benchmark
 from panglot.data.catalogue import catalogue
-from panglot.data.readers import pools
+from panglot.data.readers import collection
 from panglot.data.readers.beir import beir_judged, read_beir
 from panglot.data.suite import Suite
 from panglot.data.text_column import TextColumn
@@ -123,12 +123,29 @@ def test_parquet_files_of_the_hub(write_files: WriteFiles, judgements_of: Judgem
     check(read_beir(folder), judgements_of)
 
 
+def test_parquet_files_of_the_split_go_before_those_of_others(
+    write_files: WriteFiles, judgements_of: JudgementsOf
+) -> None:
+    """The layout of mteb's copies: a folder each, with a file for each split."""
+    corpus = {"id": [row["_id"] for row in CORPUS], "title": ["Owls", "", "Rain"], "text": ["-"] * 3}
+    corpus["text"] = [row["text"] for row in CORPUS]
+    queries = {"id": [row["_id"] for row in QUERIES], "text": [row["text"] for row in QUERIES]}
+    query, passage, score = zip(*GAINS, strict=True)
+    qrels = {"query-id": list(query), "corpus-id": list(passage), "score": list(score)}
+    files: dict[str, Content] = {
+        f"{name}/{split}-00000-of-00001.parquet": parquet(**columns)
+        for name, columns in (("corpus", corpus), ("queries", queries), ("qrels", qrels))
+        for split in ("dev", "test")
+    }
+    check(read_beir(write_files(files)), judgements_of)
+
+
 def test_a_large_pool_is_the_same_on_disk(
     write_files: WriteFiles, judgements_of: JudgementsOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_files(FILES)
     small = read_beir(folder)
-    monkeypatch.setattr(pools, "IN_MEMORY", 0)
+    monkeypatch.setattr(collection, "IN_MEMORY", 0)
     large = read_beir(folder)
     check(large, judgements_of)
     assert isinstance(large, Benchmark)
@@ -193,7 +210,7 @@ def test_bad_files_are_named(write_files: WriteFiles, changed: dict[str, Content
     folder = write_files({**FILES, **changed})
     for in_memory in (1 << 20, 0):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(pools, "IN_MEMORY", in_memory)
+            patch.setattr(collection, "IN_MEMORY", in_memory)
             with pytest.raises(PanglotError, match=message):
                 read_beir(folder)
 
@@ -224,8 +241,8 @@ def test_the_real_nfcorpus(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -
     judgements = {split: beir_judged(folder, split=split).judgements for split in ("train", "dev", "test")}
     assert judgements == {"train": 110_575, "dev": 11_385, "test": 12_334}
     assert len(beir_judged(folder).queries) == 3_237
-    for in_memory in (pools.IN_MEMORY, 0):
-        monkeypatch.setattr(pools, "IN_MEMORY", in_memory)
+    for in_memory in (collection.IN_MEMORY, 0):
+        monkeypatch.setattr(collection, "IN_MEMORY", in_memory)
         benchmark = read_beir(folder, name="nfcorpus")
         assert isinstance(benchmark, Benchmark)
         assert (len(benchmark.passages), len(benchmark.queries)) == (3_633, 323)

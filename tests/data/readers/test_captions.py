@@ -3,15 +3,17 @@
 import json
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from panglot.data import Benchmark
-from panglot.data.readers.captions import read_xflickrco, read_xm3600
+from panglot.data import Benchmark, load_benchmark
 from panglot.errors import PanglotError
 
+read_xm3600 = partial(load_benchmark, "xm3600")
+read_xflickrco = partial(load_benchmark, "xflickrco")
 Judged = Callable[[Benchmark], dict[str, dict[str, int]]]
 Sizes = Callable[[Benchmark], dict[str, tuple[int, int]]]
 
@@ -82,7 +84,7 @@ def test_captions_of_an_image_are_one_item(xm3600: Path) -> None:
 def test_bad_images_are_named(tmp_path: Path) -> None:
     path = tmp_path / "captions.jsonl"
     for rows, message in [
-        ([IMAGES[0], IMAGES[0]], "line 2: image '0a1b' occurs twice"),
+        ([IMAGES[0], IMAGES[0]], "line 2: image/key '0a1b' occurs twice"),
         ([{"image/id": "x", "en": {}}], "line 1: has no 'image/key'"),
         (
             [IMAGES[0], {"image/key": "x", "en": {"caption": "one"}}],

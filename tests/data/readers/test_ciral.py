@@ -1,15 +1,16 @@
 """CIRAL: English questions, passages in four African languages."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from panglot.data import Benchmark
-from panglot.data.readers.ciral import ciral_judged, read_ciral
+from panglot.data import Benchmark, load_benchmark
 from panglot.errors import PanglotError
 
+read_ciral = partial(load_benchmark, "ciral", split="dev")
 Content = str | bytes | list[dict[str, Any]]
 WriteFiles = Callable[[dict[str, Content]], Path]
 JudgementsOf = Callable[[Benchmark], list[tuple[str, str, int]]]
@@ -60,14 +61,14 @@ def test_flat_files_of_one_language(write_files: WriteFiles, judgements_of: Judg
 
 def test_the_judgements_of_the_pools_belong_to_test_a(write_files: WriteFiles) -> None:
     folder = write_files(FILES)
-    assert ciral_judged(folder, split="test-a").judgements == 1
-    assert ciral_judged(folder, split="test-a-pools").judgements == 2
+    assert len(read_ciral(folder, languages=["ha"], split="test-a").gains) == 1
+    assert len(read_ciral(folder, languages=["ha"], split="test-a-pools").gains) == 2
 
 
 def test_missing_passages_are_said(write_files: WriteFiles) -> None:
     folder = write_files({name: content for name, content in FILES.items() if "hausa_p" not in name})
     with pytest.raises(
-        PanglotError, match=r"in ha: there is no passages-v1.0/hausa_passages.jsonl; .* here: sw"
+        PanglotError, match=r"in ha: there is no passages-v1.0/LANGUAGE_passages.jsonl; .* here: sw"
     ):
         read_ciral(folder)
 

@@ -1,10 +1,12 @@
-"""Official codes to BCP-47."""
+"""Official codes to BCP-47, and the files that have them in their names."""
+
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panglot.data.readers.codes import bcp47, codes_of
+from panglot.data.readers.files import bcp47, codes_of, files_by_language
 from panglot.errors import PanglotError
 from panglot.languages import is_language
 
@@ -69,3 +71,27 @@ def test_codes_are_sorted_by_ours() -> None:
         ("en", "eng"),
         ("zh", "zho"),
     ]
+
+
+def test_files_are_found_by_code_or_name_and_the_first_pattern_counts(tmp_path: Path) -> None:
+    for name in (
+        "a/deu.txt",
+        "b/german.txt",
+        "b/swahili.txt",
+        "b/x/sw.txt",
+        "c/docs-swa-10.txt",
+        "c/docs-swa-9.txt",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("-")
+    found = files_by_language(tmp_path, ["a/{code}.txt", "b/{code}.txt", "b/*/{code}.txt"])
+    assert {code: [path.name for path in paths] for code, paths in found.items()} == {
+        "de": ["deu.txt"],
+        "sw": ["swahili.txt"],
+    }
+    numbered = files_by_language(tmp_path, ["c/docs-{code}-*.txt"])["sw"]
+    assert [path.name for path in numbered] == ["docs-swa-9.txt", "docs-swa-10.txt"]
+    (tmp_path / "a" / "notes.txt").write_text("-")
+    with pytest.raises(PanglotError, match="'notes' is not a language code; move that file elsewhere"):
+        files_by_language(tmp_path, ["a/{code}.txt"])
+    assert files_by_language(tmp_path, ["a/{code}.txt"], others=True) == {}

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from panglot.data.readers.lines import field, json_lines, named, numbered_lines, parquet_rows
+from panglot.data.readers.files import field, json_lines, named, numbered_lines, parquet_rows
 from panglot.errors import PanglotError
 
 

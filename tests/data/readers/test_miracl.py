@@ -3,20 +3,30 @@
 import re
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from panglot.data import Benchmark
-from panglot.data.readers import pools
-from panglot.data.readers.miracl import LANGUAGES, miracl_judged, read_miracl
+from panglot.data import Benchmark, load_benchmark
+from panglot.data.catalogue import entry_named
+from panglot.data.readers import collection
+from panglot.data.readers.collection import Judged
+from panglot.data.readers.trec import trec_judged
 from panglot.data.text_column import TextColumn
 from panglot.errors import PanglotError
 
+read_miracl = partial(load_benchmark, "miracl")
 Content = str | bytes | list[dict[str, Any]]
 WriteFiles = Callable[[dict[str, Content]], Path]
 JudgementsOf = Callable[[Benchmark], list[tuple[str, str, int]]]
+
+
+def miracl_judged(folder: Path, split: str = "dev") -> Judged:
+    layout = {key: value for key, value in entry_named("miracl").layout.items() if "corpus" not in key}
+    return trec_judged(folder, name="miracl", split=split, **layout)
+
 
 TOPICS = {"sw": "0\tNani huoka mkate?\n3\tMvua ni nini?\n9\tHaijaamuliwa?\n", "yo": "0\tKí ni òjò?\n"}
 QRELS = {
@@ -60,7 +70,7 @@ def test_the_official_layouts(
     layout: dict[str, Content],
     in_memory: int,
 ) -> None:
-    monkeypatch.setattr(pools, "IN_MEMORY", in_memory)
+    monkeypatch.setattr(collection, "IN_MEMORY", in_memory)
     benchmark = read_miracl(write_files({**layout, **PASSAGES}))
     assert isinstance(benchmark.passages.texts, list if in_memory else TextColumn)
     assert benchmark.languages == ("sw", "yo")
@@ -93,7 +103,7 @@ def test_one_language_alone(write_files: WriteFiles, judgements_of: JudgementsOf
     assert benchmark.languages == ("sw",)
     assert judgements_of(benchmark) == EXPECTED[:3]
     with pytest.raises(
-        PanglotError, match=r"miracl lacks its passages in yo: there is no .*-yo/docs-0.jsonl.gz"
+        PanglotError, match=r"miracl lacks its passages in yo: there is no .*-LANGUAGE/docs-0.jsonl.gz"
     ):
         read_miracl(folder)
     with pytest.raises(PanglotError, match="passages are here: sw"):
@@ -118,9 +128,13 @@ def test_part_of_the_passages(write_files: WriteFiles, judgements_of: Judgements
 
 def test_missing_topics_and_judgements_are_said(write_files: WriteFiles) -> None:
     folder = write_files({"topics.miracl-v1.0-sw-dev.tsv": TOPICS["sw"]})
-    with pytest.raises(PanglotError, match=r"no judgements of them, such as qrels.miracl-v1.0-sw-dev.tsv"):
+    with pytest.raises(
+        PanglotError, match=r"no judgements of them, such as qrels.miracl-v1.0-LANGUAGE-dev.tsv"
+    ):
         miracl_judged(folder)
-    with pytest.raises(PanglotError, match=r"no queries of miracl, such as topics.miracl-v1.0-ar-test-a.tsv"):
+    with pytest.raises(
+        PanglotError, match=r"no queries of miracl, such as topics.miracl-v1.0-LANGUAGE-test-a.tsv"
+    ):
         miracl_judged(folder, split="test-a")
     with pytest.raises(PanglotError, match="nowhere: no such folder"):
         miracl_judged(folder / "nowhere")
@@ -135,11 +149,11 @@ QUERIES = {
 @pytest.mark.shared
 def test_the_real_topics_and_judgements(shared_data: Path) -> None:
     judged = miracl_judged(shared_data / "miracl")
-    assert sorted(QUERIES) == sorted(LANGUAGES)
+    assert sorted(QUERIES) == sorted(entry_named("miracl").languages)
     assert Counter(query.language for query in judged.queries) == QUERIES
     gains = Counter(gain for qrels in judged.qrels for gain in qrels.gain)
     # cat qrels* | awk '{n[$4]++} END {for (k in n) print k, n[k]}'
     assert gains == {1: 31_119, 0: 99_289}
     assert {name for qrels in judged.qrels for name in qrels.query} == {query.id for query in judged.queries}
-    with pytest.raises(PanglotError, match=r"there is no miracl-corpus-v1\.0-sw/docs-0"):
+    with pytest.raises(PanglotError, match=r"there is no miracl-corpus-v1\.0-LANGUAGE/docs-0"):
         read_miracl(shared_data / "miracl", languages=["sw"])

@@ -1,16 +1,17 @@
 """mMARCO: the same queries and passages in every language, judged in all of them."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from panglot.data import Benchmark
-from panglot.data.readers import pools
-from panglot.data.readers.mmarco import read_mmarco
+from panglot.data import Benchmark, load_benchmark
+from panglot.data.readers import collection
 from panglot.errors import PanglotError
 
+read_mmarco = partial(load_benchmark, "mmarco")
 Content = str | bytes | list[dict[str, Any]]
 WriteFiles = Callable[[dict[str, Content]], Path]
 JudgementsOf = Callable[[Benchmark], list[tuple[str, str, int]]]
@@ -29,7 +30,7 @@ FILES: dict[str, Content] = {
 def test_a_query_is_judged_in_every_language(
     write_files: WriteFiles, judgements_of: JudgementsOf, monkeypatch: pytest.MonkeyPatch, in_memory: int
 ) -> None:
-    monkeypatch.setattr(pools, "IN_MEMORY", in_memory)
+    monkeypatch.setattr(collection, "IN_MEMORY", in_memory)
     benchmark = read_mmarco(write_files(FILES))
     assert benchmark.languages == ("de", "en")
     assert judgements_of(benchmark) == [
@@ -63,7 +64,7 @@ def test_a_translation_that_is_missing_takes_its_judgements_with_it(
 def test_bad_files_are_named(write_files: WriteFiles) -> None:
     english = "data/google/collections/english_collection.tsv"
     folder = write_files({**FILES, english: "7\tA baker bakes.\n"})
-    message = r"small.tsv, line 2: passage '9' .* collection of 'en' \(1 judged passages of 4 do not\)"
+    message = r"small.tsv, line 2: passage 'en:9' .* \(2 of 8 judgements"
     with pytest.raises(PanglotError, match=message):
         read_mmarco(folder)
     assert len(read_mmarco(folder, partial_corpus=True).gains) == 6
@@ -81,7 +82,7 @@ def test_bad_files_are_named(write_files: WriteFiles) -> None:
         ("data/qrels.dev.small.tsv", r"no qrels.dev.small.tsv of mmarco; fetch it from"),
         (
             "data/google/collections/german_collection.tsv",
-            "in de: there is no .*german_collection.tsv; .* here: en",
+            "in de: there is no .*LANGUAGE_collection.tsv; .* here: en",
         ),
     ],
 )
@@ -89,5 +90,5 @@ def test_missing_files_are_said(write_files: WriteFiles, gone: str, message: str
     folder = write_files({name: content for name, content in FILES.items() if name != gone})
     with pytest.raises(PanglotError, match=message):
         read_mmarco(folder)
-    with pytest.raises(PanglotError, match=r"no english_queries.dev.tsv of mmarco"):
+    with pytest.raises(PanglotError, match=r"no queries of mmarco, such as .*_queries.dev.tsv"):
         read_mmarco(folder, split="dev")

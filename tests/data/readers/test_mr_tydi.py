@@ -1,15 +1,16 @@
 """Mr. TyDi: the official archives' layout and the hub's."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from panglot.data import Benchmark
-from panglot.data.readers.mr_tydi import read_mr_tydi
+from panglot.data import Benchmark, load_benchmark
 from panglot.errors import PanglotError
 
+read_mr_tydi = partial(load_benchmark, "mr-tydi")
 Content = str | bytes | list[dict[str, Any]]
 WriteFiles = Callable[[dict[str, Content]], Path]
 JudgementsOf = Callable[[Benchmark], list[tuple[str, str, int]]]
@@ -60,10 +61,10 @@ def test_the_hubs_two_data_sets_side_by_side(write_files: WriteFiles) -> None:
 def test_missing_files_are_said(write_files: WriteFiles) -> None:
     folder = write_files({name: content for name, content in ARCHIVE.items() if "docs" not in name})
     with pytest.raises(
-        PanglotError, match=r"mr-tydi lacks its passages in fi, th: there is no mrtydi-v1.1-finnish/c"
+        PanglotError, match=r"mr-tydi lacks its passages in fi, th: there is no mrtydi-v1.1-LANGUAGE/c"
     ):
         read_mr_tydi(folder)
     with pytest.raises(
-        PanglotError, match=r"no queries of mr-tydi, such as mrtydi-v1.1-arabic/topic.dev.tsv"
+        PanglotError, match=r"no queries of mr-tydi, such as mrtydi-v1.1-LANGUAGE/topic.dev.tsv"
     ):
         read_mr_tydi(folder, split="dev")

@@ -4,17 +4,23 @@ import gzip
 import json
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from panglot.data import Benchmark
-from panglot.data.readers.belebele import read_belebele
-from panglot.data.readers.mkqa import read_mkqa
-from panglot.data.readers.squad import read_arcd, read_cmrc2018, read_iapp, read_squad
+from panglot.data import Benchmark, load_benchmark, load_pairs
+from panglot.data.readers.questions import folder_pairs, read_squad
 from panglot.errors import PanglotError
 
+read_belebele = partial(load_benchmark, "belebele")
+read_mkqa = partial(load_benchmark, "mkqa")
+read_arcd = partial(load_benchmark, "arcd")
+read_cmrc2018 = partial(load_benchmark, "cmrc2018")
+read_iapp = partial(load_benchmark, "iapp-wiki-qa")
 Judged = Callable[[Benchmark], dict[str, dict[str, int]]]
 Sizes = Callable[[Benchmark], dict[str, tuple[int, int]]]
 
@@ -60,6 +66,19 @@ def test_a_question_looks_for_its_passage_in_every_language(
     assert len(set(item.values())) == 3
 
 
+def test_parquet_files_by_language_are_read_alike(belebele: Path, tmp_path: Path) -> None:
+    before = read_belebele(belebele)
+    for path in sorted((belebele / "data").glob("*.jsonl")):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        (tmp_path / "parquet" / path.stem).mkdir(parents=True)
+        pq.write_table(
+            pa.Table.from_pylist(rows), tmp_path / "parquet" / path.stem / "test-00000-of-00001.parquet"
+        )
+    after = read_belebele(tmp_path / "parquet")
+    assert (after.queries.ids, after.passages.texts) == (before.queries.ids, before.passages.texts)
+    assert after.judged_passage.tolist() == before.judged_passage.tolist()
+
+
 def test_the_options_may_stand_in_the_query(belebele: Path) -> None:
     benchmark = read_belebele(belebele, languages=["en"], query_text="question+options")
     assert benchmark.queries.texts[0] == "How is tea made? option 1 option 2 option 3 option 4"
@@ -82,10 +101,12 @@ def test_bad_belebele_is_named(belebele: Path) -> None:
     path.write_text(good + '{"link": "x"}\n', encoding="utf-8")
     with pytest.raises(PanglotError, match=r"deu_Latn\.jsonl, line 4: has no 'flores_passage'"):
         read_belebele(belebele)
-    with pytest.raises(PanglotError, match="'options' is not a query text"):
-        read_belebele(belebele, query_text="options")  # type: ignore[arg-type]
-    with pytest.raises(PanglotError, match="holds no Belebele files"):
-        read_belebele(belebele / "none")
+    with pytest.raises(PanglotError, match="no query text 'options'"):
+        read_belebele(belebele, query_text="options")
+    path.unlink()
+    (belebele / "data" / "eng_Latn.jsonl").unlink()
+    with pytest.raises(PanglotError, match="holds no files of belebele"):
+        read_belebele(belebele)
 
 
 OWLS = {
@@ -210,10 +231,14 @@ def test_bad_mkqa_is_named(mkqa: Path) -> None:
     path = mkqa / "mkqa.jsonl.gz"
     rows = gzip.decompress(path.read_bytes()).decode().splitlines(keepends=True)
     path.write_bytes(gzip.compress((rows[0] + rows[0]).encode()))
-    with pytest.raises(PanglotError, match=r"mkqa\.jsonl\.gz, line 2: needs an example_id of its own"):
+    with pytest.raises(
+        PanglotError, match=r"mkqa\.jsonl\.gz, line 2: example_id '563260143484355911' occurs twice"
+    ):
         read_mkqa(mkqa)
     path.write_bytes(gzip.compress((rows[0] + rows[1].replace('"da"', '"sv"')).encode()))
-    with pytest.raises(PanglotError, match=r"line 1: has no query in 'sv'|line 2: has no query in 'da'"):
+    with pytest.raises(
+        PanglotError, match=r"line 1: has no text in 'queries.sv'|line 2: has no text in 'queries.da'"
+    ):
         read_mkqa(mkqa)
     path.write_bytes(gzip.compress("".join(rows).encode()))
     with pytest.raises(PanglotError, match="compares languages"):
@@ -221,3 +246,62 @@ def test_bad_mkqa_is_named(mkqa: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(PanglotError, match=r"mkqa\.jsonl\.gz, line 2: .*cut short"):
         read_mkqa(mkqa)
+
+
+def xquad(questions: dict[str, str], context: str) -> str:
+    """Return one paragraph with questions by id."""
+    qas = [{"id": name, "question": text, "answers": []} for name, text in questions.items()]
+    return squad([{"context": context, "qas": qas}, {"context": f"{context} 2", "qas": []}])
+
+
+def test_questions_of_several_languages_are_parallel(tmp_path: Path, judged: Judged, sizes: Sizes) -> None:
+    (tmp_path / "xquad.en.json").write_text(xquad({"a": "Who?", "b": "Where?"}, "Owls."))
+    (tmp_path / "xquad.ro.json").write_text(xquad({"a": "Cine?"}, "Bufnițe."))
+    (tmp_path / "notes.json").write_text("{}")
+    benchmark = load_benchmark("squad", tmp_path)
+    assert sizes(benchmark) == {"en": (2, 2), "ro": (1, 2)}
+    both = {"Owls.": 1, "Bufnițe.": 1}
+    assert judged(benchmark) == {"en:a": both, "en:b": {"Owls.": 1}, "ro:a": both}
+    assert benchmark.query_items.tolist() == [0, 1, 0]
+    romanian = load_benchmark("squad", tmp_path, languages=["ro"])
+    assert judged(romanian) == {"ro:a": {"Bufnițe.": 1}}
+    pairs = folder_pairs(tmp_path)
+    assert (len(pairs), pairs.languages, pairs.index.entries) == (2, ("en", "ro"), 3)
+
+
+def test_the_language_of_a_file_is_in_its_name_in_its_ids_or_given(tmp_path: Path) -> None:
+    named = tmp_path / "german.json"
+    named.write_text(xquad({"a": "Wer?"}, "Eulen."))
+    assert load_benchmark("squad", named).languages == ("de",)
+    path = tmp_path / "GermanQuAD_test.json"
+    path.write_text(xquad({"31": "Wer?"}, "Eulen."))
+    with pytest.raises(PanglotError, match=r"language of question '31'; .*--column language==de"):
+        load_benchmark("squad", path)
+    given = load_benchmark("squad", path, columns={"language": "=de"})
+    assert (given.languages, given.queries.ids, given.passages.ids) == (("de",), ["31"], ["p0", "p1"])
+    with pytest.raises(PanglotError, match="'query' cannot be mapped"):
+        load_benchmark("squad", path, columns={"query": "question"})
+    tydi = tmp_path / "tydiqa-goldp-v1.1-dev.json"
+    both = json.loads(xquad({"finnish-7-0": "Kuka?"}, "Pöllö."))
+    both["data"] += json.loads(xquad({"korean-7-1": "누구?"}, "올빼미."))["data"]
+    tydi.write_text(json.dumps(both))
+    assert load_benchmark("squad", tydi).languages == ("fi", "ko")
+
+
+def test_questions_on_one_paragraph_share_a_passage_id_as_pairs(tmp_path: Path) -> None:
+    path = tmp_path / "xquad.en.json"
+    path.write_text(squad([OWLS, BATS, AGAIN]))
+    pairs = load_pairs(path)
+    rows = [(row["item_id"], row["passage_id"], row["query"]) for row in pairs.table.to_pylist()]
+    assert rows == [
+        ("11", "p0", "When do owls fly?"),
+        ("13", "p1", "What hangs?"),
+        ("14", "p0", "What flies?"),
+    ]
+    assert pairs.table.column("passage").to_pylist() == [
+        "Owls fly at night.",
+        "Bats hang.",
+        "Owls fly at night.",
+    ]
+    assert set(pairs.table.column("document_id").to_pylist()) == {"Animals"}
+    assert load_pairs(path, columns={"language": "=sw"}).languages == ("sw",)

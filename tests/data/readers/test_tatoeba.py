@@ -2,14 +2,22 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from panglot.data import Benchmark
-from panglot.data.readers.tatoeba import GROUPS, read_tatoeba
+from panglot.data import Benchmark, Suite, load_data
+from panglot.data.catalogue import entry_named
 from panglot.errors import PanglotError
 
 Judged = Callable[[Benchmark], dict[str, dict[str, int]]]
+
+
+def read_tatoeba(folder: Path, **options: Any) -> Suite:
+    suite = load_data("tatoeba", folder, **options)
+    assert isinstance(suite, Suite)
+    return suite
+
 
 PAIRS = {
     "deu": [("Es regnet.", "It is raining."), ("Wo ist Mia?", "Where is Mia?")],
@@ -75,8 +83,10 @@ def test_broken_pairs_are_named(folder: Path) -> None:
     path.unlink()
     with pytest.raises(PanglotError, match=r"deu-eng\.deu: no such file; it goes with"):
         read_tatoeba(folder)
-    with pytest.raises(PanglotError, match="holds no Tatoeba files"):
-        read_tatoeba(folder / "v2")
+    for path in (folder / "v1").glob("tatoeba*"):
+        path.unlink()
+    with pytest.raises(PanglotError, match="holds no files of tatoeba"):
+        read_tatoeba(folder)
 
 
 @pytest.mark.shared
@@ -86,7 +96,7 @@ def test_the_real_data(shared_data: Path) -> None:
     assert sum(len(part.queries) for part in suite.parts) == 2 * 88_877
     assert max(len(part.queries) for part in suite.parts) == 2_000
     assert {group: len(parts) for group, parts in suite.groups.items()} == {
-        group: int(group.split("-")[1]) for group in GROUPS
+        group: int(group.split("-")[1]) for group in entry_named("tatoeba").layout["groups"]
     }
     xtreme = read_tatoeba(shared_data / "tatoeba", languages=["xtreme-36"])
     # lang3_dict of XTREME's utils_preprocess.py, without XTREME-R's az lt pl ro uk

@@ -2,18 +2,19 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from panglot.data import Benchmark
-from panglot.data.readers.flores import read_flores
-from panglot.data.readers.ntrex import read_ntrex
+from panglot.data import Benchmark, load_data
 from panglot.data.suite import Suite
 from panglot.errors import PanglotError
 
+read_ntrex = partial(load_data, "ntrex-128")
+read_flores = partial(load_data, "flores-plus")
 Judged = Callable[[Benchmark], dict[str, dict[str, int]]]
 
 SENTENCES = {
@@ -96,7 +97,7 @@ def test_flores(flores: Path, judged: Judged) -> None:
     all_with_all(read_flores(flores, pairs="all"), judged)
     without = read_flores(flores, pairs="all", languages=["de", "zh"])
     assert without.languages == ("de", "zh")
-    with pytest.raises(PanglotError, match=r"holds no FLORES files; it needs dev/eng_Latn"):
+    with pytest.raises(PanglotError, match=r"holds no files of flores-plus; it needs dev/LANGUAGE"):
         read_flores(flores, split="dev")
 
 
@@ -112,7 +113,7 @@ def test_flores_rows_go_together_by_id(tmp_path: Path) -> None:
 
 def test_bad_files_are_named(ntrex: Path, tmp_path: Path) -> None:
     with pytest.raises(PanglotError, match="has no pairs 'some'; use english or all"):
-        read_ntrex(ntrex, pairs="some")  # type: ignore[arg-type]
+        read_ntrex(ntrex, pairs="some")
     path = ntrex / "NTREX-128" / "newstest2019-ref.deu.txt"
     path.write_text("eins\nzwei\ndrei\n", encoding="utf-8")
     with pytest.raises(
@@ -122,7 +123,8 @@ def test_bad_files_are_named(ntrex: Path, tmp_path: Path) -> None:
     (ntrex / "NTREX-128" / "newstest2019-src.eng.txt").unlink()
     with pytest.raises(PanglotError, match="has no English file, which the pairs need"):
         read_ntrex(ntrex)
-    with pytest.raises(PanglotError, match="holds no NTREX files"):
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(PanglotError, match="holds no files of ntrex"):
         read_ntrex(tmp_path / "elsewhere")
     (tmp_path / "devtest").mkdir()
     table = pa.Table.from_pylist([{"id": 0, "sentence": "-"}])

@@ -57,7 +57,7 @@ def check(
 
     The command reports languages, parallel coverage and lengths; repeated, empty, untranslated and
     mislabelled texts; overlap with benchmarks; and batches that cannot be drawn. The exit code is 0 if there
-    is not an error, 1 if there is one (with --strict: or a warning), and 2 if a file cannot be read.
+    is not an error, 1 if there is one (with --strict: or a warning), and 2 if a line cannot be read.
 
     Example:
 
@@ -83,6 +83,12 @@ def check(
     else:
         for report in reports:
             _print(report)
+    for report in reports:
+        if unread := sum(found["count"] for found in report["findings"] if found["check"] == "unreadable"):
+            raise PanglotError(
+                f"{report['source']}: {unread:,} of its lines cannot be read; fix them or remove them, since "
+                "training refuses the file."
+            )
     bad = ("error", "warning") if strict else ("error",)
     if any(report["gravest"] in bad for report in reports):
         raise typer.Exit(1)
@@ -142,8 +148,9 @@ def _print_findings(findings: list[Mapping[str, Any]]) -> None:
             highlight=False,
         )
         for example in finding["examples"]:
+            language = f", {example['language']}" if example["language"] else ""
             show.out.print(
-                f"  line {example['line']}, {example['language']}: {example['text']}",
+                f"  line {example['line']}{language}: {example['text']}",
                 style="dim",
                 highlight=False,
                 markup=False,

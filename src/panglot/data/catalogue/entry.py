@@ -74,7 +74,8 @@ class Entry:
         sizes: published numbers: queries, passages, judgements, ...
         settings: of monolingual, crosslingual, multilingual, those that it supports.
         measures: the usual ones.
-        reader: name in ``READERS``; ``options`` are its keyword arguments.
+        reader: name in ``READERS``; ``layout`` and ``options`` are its keyword arguments: where the official
+            files are and what they hold, and what people may choose otherwise.
         files: to fetch.
         folder: name of its folder in the cache; entries with the same data share it.
         local: places below a data folder where a copy in the official layout may lie.
@@ -100,6 +101,7 @@ class Entry:
     settings: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    layout: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[File, ...] = ()
     folder: str = ""
     local: tuple[str, ...] = ()

@@ -1,43 +1,36 @@
 """Benchmarks by name: an entry of the catalogue, the folder of its data, its reader."""
 
 import inspect
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from panglot.data.benchmark import Benchmark
+import numpy as np
+
+from panglot.data.benchmark import Benchmark, benchmark_from_pairs
 from panglot.data.catalogue.entry import Entry, entry_named
 from panglot.data.catalogue.find import find_data
-from panglot.data.readers.lareqa import CandidateText
+from panglot.data.pairs import load_pairs
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
     from panglot.data.suite import Suite
 
+LOG = logging.getLogger("panglot")
 READERS = {
-    "afriqa": "panglot.data.readers.afriqa:read_afriqa",
-    "arcd": "panglot.data.readers.squad:read_arcd",
+    "afriqa": "panglot.data.readers.questions:read_afriqa",
     "beir": "panglot.data.readers.beir:read_beir",
-    "belebele": "panglot.data.readers.belebele:read_belebele",
-    "ciral": "panglot.data.readers.ciral:read_ciral",
-    "cmrc2018": "panglot.data.readers.squad:read_cmrc2018",
-    "flores": "panglot.data.readers.flores:read_flores",
-    "iapp": "panglot.data.readers.squad:read_iapp",
-    "lareqa": "panglot.data.readers.lareqa:read_lareqa",
-    "miracl": "panglot.data.readers.miracl:read_miracl",
-    "mkqa": "panglot.data.readers.mkqa:read_mkqa",
-    "mmarco": "panglot.data.readers.mmarco:read_mmarco",
-    "mr_tydi": "panglot.data.readers.mr_tydi:read_mr_tydi",
-    "mtop": "panglot.data.readers.mtop:read_mtop",
-    "neuclir": "panglot.data.readers.neuclir:read_neuclir",
-    "ntrex": "panglot.data.readers.ntrex:read_ntrex",
-    "pairs": "panglot.data.catalogue.bundled:read_pairs_file",
-    "sample": "panglot.data.catalogue.bundled:read_sample",
-    "squad": "panglot.data.readers.squad:read_squad",
-    "tatoeba": "panglot.data.readers.tatoeba:read_tatoeba",
-    "xflickrco": "panglot.data.readers.captions:read_xflickrco",
-    "xm3600": "panglot.data.readers.captions:read_xm3600",
+    "belebele": "panglot.data.readers.questions:read_belebele",
+    "bitext": "panglot.data.readers.parallel:read_bitext",
+    "lareqa": "panglot.data.readers.questions:read_lareqa",
+    "mtop": "panglot.data.readers.tables:read_mtop",
+    "pairs": "panglot.data.catalogue.load:read_pairs_file",
+    "sample": "panglot.data.sample:sample_benchmark",
+    "squad": "panglot.data.readers.questions:read_squad",
+    "table": "panglot.data.readers.tables:read_table",
+    "trec": "panglot.data.readers.trec:read_trec",
 }
 TRAINING = {
     "mfaq": "panglot.data.catalogue.training:mfaq_rows",
@@ -45,7 +38,10 @@ TRAINING = {
     "mr_tydi_train": "panglot.data.catalogue.training:mr_tydi_rows",
 }
 OPTION_WORDS = {"split": "split", "candidate_text": "kind of candidate"}
-PAIRS_FLAGS = {"columns": "--column", "every_item": "--every-item"}
+PAIRS_FLAGS = {
+    "columns": "--column is for --benchmark pairs and squad",
+    "every_item": "--every-item is for --benchmark pairs",
+}
 
 
 def load_benchmark(
@@ -95,20 +91,13 @@ def load_data(
     reader = reader_of(entry)
     given = {"candidate_text": candidate_text, "split": split}
     options = {key: value for key, value in given.items() if value is not None} | options
-    taken = _options_of(reader)
+    taken = set(inspect.signature(reader).parameters)
     _check_options(name, options, taken)
-    if (
-        candidate_text is not None
-        and entry.reader == "lareqa"
-        and candidate_text not in get_args(CandidateText)
-    ):
-        kinds = " or ".join(get_args(CandidateText))
-        raise PanglotError(f"'{candidate_text}' is not a candidate text; use {kinds}.")
     if languages is not None and "languages" in taken:
         options["languages"] = list(languages)
     folder = () if entry.reader == "sample" else (find_data(entry, data),)
     named = {"name": name} if "name" in taken else {}
-    loaded: Benchmark | Suite = reader(*folder, **named, **{**entry.options, **options})
+    loaded: Benchmark | Suite = reader(*folder, **named, **{**entry.layout, **entry.options, **options})
     if languages is not None and "languages" not in taken:
         return loaded.restrict(languages)
     return loaded
@@ -121,14 +110,6 @@ def reader_of(entry: Entry) -> Callable[..., Any]:
     return reader
 
 
-def _options_of(reader: Callable[..., Any]) -> set[str]:
-    """Return the names of a reader's arguments; those of ``read_squad`` for the readers made of it."""
-    parameters = inspect.signature(reader).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        parameters = inspect.signature(import_module(reader.__module__).read_squad).parameters
-    return set(parameters)
-
-
 def _check_options(name: str, options: dict[str, Any], taken: set[str]) -> None:
     for option in options:
         if option not in taken:
@@ -136,5 +117,29 @@ def _check_options(name: str, options: dict[str, Any], taken: set[str]) -> None:
                 flag = "--" + option.replace("_", "-")
                 raise PanglotError(f"benchmark '{name}' has one {OPTION_WORDS[option]}; leave {flag} out.")
             if option in PAIRS_FLAGS:
-                raise PanglotError(f"{PAIRS_FLAGS[option]} is for --benchmark pairs alone; leave it out.")
+                raise PanglotError(f"{PAIRS_FLAGS[option]} alone; leave it out.")
             raise PanglotError(f"benchmark '{name}' has no option '{option}'.")
+
+
+def read_pairs_file(
+    path: str | Path, *, columns: Mapping[str, str] | None = None, every_item: bool = False
+) -> Benchmark:
+    """Return a file of parallel pairs as a benchmark: each query looks for its passage.
+
+    Args:
+        path: of the file.
+        columns: see ``panglot.data.load_pairs``.
+        every_item: see ``benchmark_from_pairs``.
+    """
+    pairs = load_pairs(path, columns=columns)
+    benchmark = benchmark_from_pairs(pairs, every_item=every_item)
+    kept = len(np.unique(benchmark.query_items))
+    if kept < len(pairs):
+        LOG.warning(
+            "%s: %s of %s items share a passage id with another one and are left out; "
+            "--every-item keeps them.",
+            path,
+            f"{len(pairs) - kept:,}",
+            f"{len(pairs):,}",
+        )
+    return benchmark

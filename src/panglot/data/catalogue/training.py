@@ -19,21 +19,13 @@ from panglot.data.catalogue.load import TRAINING, reader_of
 from panglot.data.pairs import ParallelPairs, load_pairs
 from panglot.data.pairs_files.hub import is_hub_source
 from panglot.data.pairs_files.read import BATCH, SAMPLE, SCHEMA
+from panglot.data.readers.collection import passage_rows
+from panglot.data.readers.files import field, files_by_language, json_lines, named, numbered_lines
 from panglot.errors import PanglotError
-from panglot.files import cache_folder, decoded, identity, lines_of, sha256_of, written_whole
-from panglot.parse import parse_json
+from panglot.files import cache_folder, identity, sha256_of, written_whole
 
 Row = dict[str, Any]
 VERSION = 1
-TYDI = {
-    **{"ar": "arabic", "bn": "bengali", "en": "english", "fi": "finnish", "id": "indonesian"},
-    **{"ja": "japanese", "ko": "korean", "ru": "russian", "sw": "swahili", "te": "telugu", "th": "thai"},
-}
-MARCO = {
-    **{"ar": "arabic", "de": "german", "en": "english", "es": "spanish", "fr": "french", "hi": "hindi"},
-    **{"id": "indonesian", "it": "italian", "ja": "japanese", "nl": "dutch", "pt": "portuguese"},
-    **{"ru": "russian", "vi": "vietnamese", "zh": "chinese"},
-}
 
 
 def is_training_set(name: str) -> bool:
@@ -91,18 +83,20 @@ def training_pairs(
 
 def mr_tydi_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
     """Yield a row for each question of Mr. TyDi's training part: its first passage, and its negatives."""
+    files = files_by_language(folder, ["mrtydi-v1.1-{code}/train.jsonl*"])
     for language in languages:
-        for path in _files(folder, f"mrtydi-v1.1-{TYDI[language]}/train.jsonl*"):
-            for number, line in _objects(path, ("query_id", "query", "positive_passages")):
-                passages = [_titled(path, number, one) for one in line["positive_passages"]]
+        for path in files.get(language, ()):
+            for number, line in json_lines(path):
+                positive = _list(path, number, line, "positive_passages")
+                passages = [_titled(path, number, one) for one in positive]
                 if not passages:
                     continue
-                label = f"{language}:{line['query_id']}"
+                label = f"{language}:{named(path, number, line, 'query_id')}"
                 yield {
                     "item_id": label,
-                    "passage_id": f"{language}:{line['positive_passages'][0].get('docid') or label}",
+                    "passage_id": f"{language}:{positive[0].get('docid') or label}",
                     "language": language,
-                    "query": line["query"],
+                    "query": field(path, number, line, "query"),
                     "passage": passages[0],
                     "negatives": [_titled(path, number, one) for one in line.get("negative_passages") or ()],
                 }
@@ -110,11 +104,12 @@ def mr_tydi_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
 
 def mfaq_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
     """Yield a row for each question of MFAQ's pages; the page is the document."""
+    files = files_by_language(folder, ["data/{code}/train.jsonl*"])
     for language in languages:
-        for path in _files(folder, f"data/{language}/train.jsonl*"):
-            for number, page in _objects(path, ("qa_pairs",)):
+        for path in files.get(language, ()):
+            for number, page in json_lines(path):
                 document = f"{language}:{page.get('id', number)}"
-                for position, pair in enumerate(page["qa_pairs"]):
+                for position, pair in enumerate(_list(path, number, page, "qa_pairs")):
                     question, answer = pair.get("question"), pair.get("answer")
                     if not isinstance(question, str) or not isinstance(answer, str):
                         raise PanglotError(f"{path}, line {number}: a pair has no question or no answer.")
@@ -134,8 +129,8 @@ def mmarco_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
     Of a question with several triples the first counts. Texts are held for one language at a time.
     """
     triples: dict[str, tuple[str, str]] = {}
-    for path in _files(folder, "**/triples.train.ids.small.tsv"):
-        for number, line in _lines(path):
+    for path in sorted(folder.glob("**/triples.train.ids.small.tsv")):
+        for number, line in numbered_lines(path):
             parts = line.split("\t")
             if len(parts) != 3:
                 raise PanglotError(
@@ -143,15 +138,17 @@ def mmarco_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
                 )
             triples.setdefault(parts[0], (parts[1], parts[2]))
     wanted = {passage for pair in triples.values() for passage in pair}
+    queries = files_by_language(folder, ["**/google/queries/train/{code}_queries.train.tsv"])
+    collections = files_by_language(folder, ["**/google/collections/{code}_collection.tsv"])
     for language in languages:
-        for path in _files(folder, f"**/google/queries/train/{MARCO[language]}_queries.train.tsv"):
-            collections = _files(folder, f"**/google/collections/{MARCO[language]}_collection.tsv")
-            if not collections:
+        for path in queries.get(language, ()):
+            if language not in collections:
                 raise PanglotError(
-                    f"{folder}: lacks {MARCO[language]}_collection.tsv, the passages in {language}."
+                    f"{folder}: lacks google/collections/LANGUAGE_collection.tsv, the passages in {language}."
                 )
-            passages = {label: text for label, text in _labelled(collections[0]) if label in wanted}
-            for label, query in _labelled(path):
+            rows = passage_rows(collections[language][0])
+            passages = {label: text for _, label, _, text in rows if label in wanted}
+            for _, label, _, query in passage_rows(path):
                 pair = triples.get(label)
                 if pair is not None and pair[0] in passages and query.strip():
                     yield {
@@ -164,34 +161,16 @@ def mmarco_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
                     }
 
 
-def _files(folder: Path, pattern: str) -> list[Path]:
-    return sorted(folder.glob(pattern))
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    for number, line in decoded(lines_of(path), str(path)):
-        yield number, line.rstrip("\r\n")
-
-
-def _labelled(path: Path) -> Iterator[tuple[str, str]]:
-    for number, line in _lines(path):
-        label, tab, text = line.partition("\t")
-        if not tab:
-            raise PanglotError(f"{path}, line {number}: needs an id, a tab and a text; fetch the file again.")
-        yield label, text
-
-
-def _objects(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, Row]]:
-    for number, line in _lines(path):
-        value = parse_json(line, path, number, fix="fetch the file again")
-        if not isinstance(value, dict) or (lacks := [key for key in needed if key not in value]):
-            what = lacks[0] if isinstance(value, dict) else needed[0]
-            raise PanglotError(f"{path}, line {number}: has no '{what}'; fetch the official file.")
-        yield number, value
+def _list(path: Path, number: int, row: Row, key: str) -> list[Row]:
+    """Return the objects under a key of a line."""
+    found = row.get(key)
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise PanglotError(
+            f"{path}, line {number}: has no '{key}', a list of objects; fetch the official file."
+        )
+    return found
 
 
 def _titled(path: Path, number: int, passage: Row) -> str:
     """Return a passage as title and text."""
-    if "text" not in passage:
-        raise PanglotError(f"{path}, line {number}: a passage has no 'text'; fetch the official file.")
-    return " ".join(part for part in (passage.get("title"), passage["text"]) if part)
+    return " ".join(part for part in (passage.get("title"), field(path, number, passage, "text")) if part)

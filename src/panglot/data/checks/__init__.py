@@ -1,10 +1,8 @@
 """Checks of training data: each a function from rows to findings; ``check_source`` runs all of them."""
 
 from panglot.data.checks.check import check_source
-from panglot.data.checks.findings import SEVERITIES, Example, Finding, Severity
-from panglot.data.checks.overlap import RUN, Unseen, find_overlap, normalised, texts_of
-from panglot.data.checks.rows import CheckedRows, read_for_checks
-from panglot.data.checks.runs import Shared, shared_runs
+from panglot.data.checks.overlap import RUN, Shared, Unseen, find_overlap, normalised, shared_runs, texts_of
+from panglot.data.checks.rows import SEVERITIES, CheckedRows, Example, Finding, Severity, read_for_checks
 
 __all__ = [
     "RUN",

@@ -1,19 +1,183 @@
-"""All checks of a source, put together as plain data."""
+"""All checks of a source, as plain data; its counts; and whether batches can be drawn from it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from panglot.data.checks.counts import Lengths, counts, coverage, lengths
-from panglot.data.checks.encoding import find_broken_characters, find_font_encodings
-from panglot.data.checks.findings import by_gravity, gravest
+import numpy as np
+import pyarrow.compute as pc
+
 from panglot.data.checks.overlap import RUN, Unseen, find_overlap
-from panglot.data.checks.rows import read_for_checks
-from panglot.data.checks.scripts import find_foreign_scripts
-from panglot.data.checks.structure import check_structure
-from panglot.data.checks.texts import find_copies, find_repeats, find_self_answers
-from panglot.data.checks.training import check_batches, check_lengths
+from panglot.data.checks.rows import CheckedRows, Finding, Severity, by_gravity, gravest, read_for_checks
+from panglot.data.checks.scripts import find_broken_characters, find_font_encodings, find_foreign_scripts
+from panglot.data.checks.texts import (
+    check_structure,
+    find_bad_lines,
+    find_copies,
+    find_repeats,
+    find_self_answers,
+)
+from panglot.data.index import IntArray, PairIndex
 from panglot.data.pairs_files.columns import Columns
+from panglot.data.pairs_files.mapped import BadLines
+
+SLICE = 1 << 18  # items whose presence in each language is held at once
+Lengths = Callable[[Sequence[str]], IntArray]
+
+
+def counts(rows: CheckedRows, index: PairIndex) -> dict[str, Any]:
+    """Return the numbers of rows, items, languages, passage groups, documents, and the like."""
+    languages_of_item = np.diff(index.item_offsets)
+    everyone = np.arange(index.items)
+    return {
+        "rows": len(rows),
+        "items": index.items,
+        "languages": len(index.languages),
+        "passage_groups": len(np.unique(index.groups_of(everyone))),
+        "documents": len(np.unique(index.documents_of(everyone))),
+        "items_in_one_language": int((languages_of_item == 1).sum()),
+        "items_in_all_languages": int((languages_of_item == len(index.languages)).sum()),
+        "rows_with_negatives": len(rows) - rows.table.column("negatives").null_count,
+    }
+
+
+def coverage(index: PairIndex) -> IntArray:
+    """Return ``(L, L)`` how many items exist in both of two languages; the diagonal is items in each."""
+    size = len(index.languages)
+    shared = np.zeros((size, size), np.int64)
+    for start in range(0, index.items, SLICE):
+        stop = min(start + SLICE, index.items)
+        low, high = index.item_offsets[start], index.item_offsets[stop]
+        item = np.repeat(np.arange(stop - start), np.diff(index.item_offsets[start : stop + 1]))
+        present = np.zeros((stop - start, size), np.float32)  # exact: sums stay below 2**24
+        present[item, index.entry_language[low:high]] = 1
+        shared += (present.T @ present).astype(np.int64)
+    return shared
+
+
+def lengths(rows: CheckedRows, tokens: Lengths | None = None) -> dict[str, dict[str, dict[str, int]]]:
+    """Return, by language, how long queries and passages are: median, 95th percentile and most.
+
+    Args:
+        rows: the rows.
+        tokens: counts the tokens of texts; None: only characters are counted.
+    """
+    found: dict[str, dict[str, dict[str, int]]] = {language: {} for language in rows.languages}
+    for column in ("query", "passage"):
+        characters = pc.utf8_length(rows.table.column(column)).to_numpy()
+        kinds = {f"{column}_characters": characters}
+        if tokens is not None:
+            kinds[f"{column}_tokens"] = tokens(rows.table.column(column).to_pylist())
+        for name, values in kinds.items():
+            for code, language in enumerate(rows.languages):
+                found[language][name] = _spread(values[rows.language_codes == code])
+    return found
+
+
+def _spread(values: IntArray) -> dict[str, int]:
+    median, high = np.quantile(values, [0.5, 0.95], method="inverted_cdf")
+    return {"median": int(median), "p95": int(high), "max": int(values.max())}
+
+
+FEW_BATCHES = 10  # in one pass over a source; fewer, and a model soon knows each by heart
+
+
+def check_batches(index: PairIndex, batch_size: int) -> list[Finding]:
+    """Find languages and strategies that cannot fill a batch: it holds each passage group once."""
+    return [
+        *_monolingual(index, batch_size),
+        *_crosslingual(index, batch_size),
+        *_small(index, batch_size),
+        *_groups(index),
+    ]
+
+
+def _monolingual(index: PairIndex, size: int) -> list[Finding]:
+    able = {code: _distinct(index, index.items_in(k)) for k, code in enumerate(index.languages)}
+    small = {code: count for code, count in able.items() if count < size}
+    if not small:
+        return []
+    if len(small) == len(able):
+        most = max(able.values())
+        sentence = (
+            f"no language has {size} items with different passages, so no monolingual batch of {size} can "
+            f"be drawn; the most is {most}: use --batch-size {most} or less, or train beside others."
+        )
+        return [Finding("warning", "batches", sentence, len(small))]
+    named = ", ".join(f"{code} ({count})" for code, count in sorted(small.items(), key=lambda pair: pair[1]))
+    sentence = (
+        f"these languages cannot fill a monolingual batch of {size}, and none is drawn in them: {named}."
+    )
+    return [Finding("warning", "batches", sentence, len(small))]
+
+
+def _crosslingual(index: PairIndex, size: int) -> list[Finding]:
+    several = np.diff(index.item_offsets) >= 2
+    if not several.any():
+        sentence = "no item exists in two languages, so no cross-lingual batch can be drawn from this file."
+        return [Finding("warning", "parallel", sentence, index.items)]
+    findings = []
+    able = _distinct(index, np.flatnonzero(several))
+    if able < size:
+        sentence = (
+            f"{able:,} items with different passages exist in two languages or more: too few for a "
+            f"cross-lingual batch of {size}; use --batch-size {able} or less, or train beside others."
+        )
+        findings.append(Finding("warning", "batches", sentence, able))
+    if lonely := int((~several).sum()):
+        sentence = f"{lonely:,} items exist in one language only; no cross-lingual batch draws them."
+        severity: Severity = "warning" if 2 * lonely > index.items else "note"
+        findings.append(Finding(severity, "parallel", sentence, lonely))
+    return findings
+
+
+def _small(index: PairIndex, size: int) -> list[Finding]:
+    if index.items >= FEW_BATCHES * size:
+        return []
+    sentence = (
+        f"{index.items:,} items are {index.items / size:.1f} batches of {size}; after a few passes over them "
+        "a model knows them by heart: take few steps, or train beside other files."
+    )
+    return [Finding("note", "small", sentence, index.items)]
+
+
+def _groups(index: PairIndex) -> list[Finding]:
+    findings = []
+    if index.item_group is not None:
+        _, sizes = np.unique(index.item_group, return_counts=True)
+        shared = int(sizes[sizes > 1].sum())
+        if shared:
+            sentence = (
+                f"{shared:,} items share a passage_id with others ({int((sizes > 1).sum()):,} groups, the "
+                f"largest of {int(sizes.max()):,}); a batch holds one of each group."
+            )
+            findings.append(Finding("note", "groups", sentence, shared))
+    documents = np.unique(index.documents_of(np.arange(index.items)))
+    if len(documents) == 1 and index.items > 1:
+        sentence = "all items are in one document, so none can be held out; give 'document_id'."
+        findings.append(Finding("warning", "held-out", sentence, index.items))
+    return findings
+
+
+def _distinct(index: PairIndex, items: IntArray) -> int:
+    return len(np.unique(index.groups_of(items)))
+
+
+def check_lengths(
+    lengths: dict[str, dict[str, dict[str, int]]], limit: int | None, model: str
+) -> list[Finding]:
+    """Find languages in which the 95th percentile of the passages is cut at the model's limit of tokens."""
+    if limit is None:
+        return []
+    cut = [code for code, kinds in lengths.items() if kinds["passage_tokens"]["p95"] >= limit]
+    if not cut:
+        return []
+    sentence = (
+        f"more than 5% of the passages are as long as the {limit} tokens that {model} reads, or longer, in "
+        f"{', '.join(cut)}; what is beyond is not seen: cut them into shorter passages."
+    )
+    return [Finding("warning", "too-long", sentence, len(cut))]
+
 
 SCHEMA = 1
 
@@ -47,9 +211,11 @@ def check_source(
         ``gravest``, the severity of the first or None.
 
     Raises:
-        PanglotError: the source is missing, of an unknown form, or cannot be parsed.
+        PanglotError: the source is missing, of an unknown form, or has no row that can be read.
     """
-    rows, findings = check_structure(read_for_checks(source, columns))
+    bad: BadLines = []
+    rows, findings = check_structure(read_for_checks(source, columns, bad))
+    findings = find_bad_lines(bad) + findings
     index = rows.pairs().index
     sizes = lengths(rows, tokens)
     shared = coverage(index)

@@ -1,8 +1,10 @@
-"""A source's rows as they are, read without refusing the bad ones, so that all of them can be told."""
+"""A source's rows as they are, read without refusing the bad ones, and what a check finds among them."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +13,7 @@ import pyarrow.compute as pc
 from panglot.data.index import IntArray
 from panglot.data.pairs import ParallelPairs, pairs_from_table
 from panglot.data.pairs_files.columns import Columns
-from panglot.data.pairs_files.mapped import SCHEMA
+from panglot.data.pairs_files.mapped import SCHEMA, BadLines
 from panglot.data.pairs_files.read import read_rows, source_name
 from panglot.errors import PanglotError
 
@@ -82,16 +84,24 @@ class CheckedRows:
             return pairs_from_table(plain, self.name, self.name)
 
 
-def read_for_checks(source: str | Path, columns: Columns | None = None) -> CheckedRows:
-    """Read all rows of a source; a file that cannot be parsed is a ``PanglotError``, bad texts are not."""
+def read_for_checks(
+    source: str | Path, columns: Columns | None = None, bad: BadLines | None = None
+) -> CheckedRows:
+    """Read all rows of a source, whatever their texts; lines that cannot be read are added to ``bad``.
+
+    Raises:
+        PanglotError: the source cannot be read at all; without ``bad``, also at the first bad line.
+    """
     batches: list[pa.RecordBatch] = []
     lines: list[IntArray] = []
-    for batch, numbers in read_rows(source, columns):
+    for batch, numbers in read_rows(source, columns, bad):
         batches.append(batch)
         lines.append(numbers)
     table = pa.Table.from_batches(batches, SCHEMA)
     if not table.num_rows:
-        raise PanglotError(f"{source}: is empty; it needs one line per item and language.")
+        raise PanglotError(
+            bad[0][1] if bad else f"{source}: is empty; it needs one line per item and language."
+        )
     return CheckedRows(source_name(source), table, np.concatenate(lines))
 
 
@@ -103,3 +113,72 @@ def codes_of(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
         return np.zeros(0, np.int64), []
     codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
     return codes.astype(np.int64), encoded.chunk(0).dictionary.to_pylist()
+
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+EXAMPLES, MANY_EXAMPLES = 3, 10  # that are shown; of rows that cannot be trained on, more
+SHOWN = 100  # characters of an example
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row: its line in the file, its item and language, and the text in question, cut short."""
+
+    line: int
+    item_id: str
+    language: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Attributes:
+        severity: ``error`` (training or a claim goes wrong), ``warning`` (worth mending) or ``note``.
+        check: which check found it.
+        sentence: what is wrong and what to do about it.
+        count: how many rows, items or languages it concerns.
+        examples: a few of them.
+    """
+
+    severity: Severity
+    check: str
+    sentence: str
+    count: int
+    examples: tuple[Example, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+
+def examples_of(
+    rows: CheckedRows, at: IntArray | Sequence[int], column: str, most: int = EXAMPLES
+) -> tuple[Example, ...]:
+    """Return the first few of some table rows, with the text of a column."""
+    found = []
+    for row in list(at)[:most]:
+        line = rows.table.slice(int(row), 1).to_pylist()[0]
+        found.append(
+            Example(int(rows.lines[row]), line["item_id"], line["language"], shortened(line[column] or ""))
+        )
+    return tuple(found)
+
+
+def shortened(text: str) -> str:
+    """Return a text on one line, cut at ``SHOWN`` characters."""
+    text = " ".join(text[: 4 * SHOWN].split())
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def gravest(findings: Iterable[Finding]) -> Severity | None:
+    """Return the gravest severity among findings; None where there are none."""
+    found = {finding.severity for finding in findings}
+    return next((severity for severity in SEVERITIES if severity in found), None)
+
+
+def by_gravity(findings: Iterable[Finding]) -> list[Finding]:
+    """Sort findings, the gravest first; within a severity they keep their order."""
+    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))

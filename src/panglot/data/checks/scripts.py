@@ -1,29 +1,96 @@
-"""Does a text's script fit its language?
+"""Are a text's letters letters, and does their script fit its language?
 
 A text is judged by its letters alone: digits, marks and punctuation belong to no script. Names, code and
 borrowed words in Latin letters are at home in every language, so a text of another script's language is
 called untranslated only when nearly all of its many letters are Latin.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import langcodes
 import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+import regex
 from langcodes.data_dicts import LIKELY_SUBTAGS
 
-from panglot.data.checks.characters import (
-    LATIN,
-    NEUTRAL,
-    OTHER,
-    SCRIPTS,
-    CharacterTable,
-    Mask,
-    characters_of,
-)
-from panglot.data.checks.findings import Finding, Severity, examples_of
-from panglot.data.checks.rows import CheckedRows
+from panglot.data.checks.rows import CheckedRows, Finding, Severity, examples_of
 from panglot.data.index import IntArray
 from panglot.languages import language_name, script
+
+Mask = npt.NDArray[np.bool_]
+Characters = npt.NDArray[np.uint32]
+UNICODE = 0x110000
+SLICE = 1 << 21  # characters that are looked at together
+
+# ISO 15924 codes that Unicode knows by the same name; what is missing is OTHER
+SCRIPTS = (
+    *("Latn", "Grek", "Cyrl", "Arab", "Hebr", "Deva", "Thai", "Hani", "Hira", "Kana", "Hang", "Bopo", "Beng"),
+    *("Taml", "Telu", "Ethi", "Geor", "Armn", "Khmr", "Laoo", "Mymr", "Gujr", "Guru", "Knda", "Mlym", "Orya"),
+    *("Sinh", "Tibt", "Mong", "Thaa", "Syrc", "Nkoo", "Tfng", "Cher", "Cans", "Adlm", "Olck", "Java", "Bali"),
+    "Mtei",
+)
+NEUTRAL, OTHER = 0, 255  # of characters that belong to no script, and to none of SCRIPTS
+LATIN = 1 + SCRIPTS.index("Latn")
+
+
+def characters_of(rows: CheckedRows, column: str) -> Iterator[tuple[IntArray, Characters, IntArray]]:
+    """Give a column in slices: which rows, the code points of their texts, and where each text starts.
+
+    No text may be empty.
+    """
+    texts = rows.table.column(column)
+    sizes = pc.utf8_length(texts).to_numpy().astype(np.int64)
+    part = np.cumsum(sizes) // SLICE
+    for at in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(part)) + 1):
+        joined = "".join(texts.slice(int(at[0]), len(at)).to_pylist())
+        points = np.frombuffer(joined.encode("utf-32-le"), np.uint32)
+        yield at, points, np.cumsum(sizes[at]) - sizes[at]
+
+
+class CharacterTable:
+    """What a function says of each character; every character is looked up once, however often it stands."""
+
+    def __init__(self) -> None:
+        self._known = np.zeros(UNICODE, bool)
+        self._script = np.zeros(UNICODE, np.uint8)
+        self._patterns = [regex.compile(rf"\p{{Script={name}}}") for name in SCRIPTS]
+        self._letter = regex.compile(r"[\p{L}\p{M}]")
+        self._common = regex.compile(r"[\p{Script=Common}\p{Script=Inherited}]")
+
+    def scripts(self, characters: Characters) -> npt.NDArray[np.uint8]:
+        """Return the script of each character: ``NEUTRAL``, 1 + its place in ``SCRIPTS``, or ``OTHER``."""
+        met = np.zeros(UNICODE, bool)
+        met[characters] = True
+        for point in np.flatnonzero(met & ~self._known):
+            self._script[point] = self._look_up(chr(point))
+            self._known[point] = True
+        return self._script[characters]
+
+    def _look_up(self, character: str) -> int:
+        if not self._letter.match(character) or self._common.match(character):
+            return NEUTRAL
+        matches = (k for k, pattern in enumerate(self._patterns, 1) if pattern.match(character))
+        return next(matches, OTHER)
+
+
+@cache
+def _everything() -> str:
+    """Return all characters but surrogates."""
+    return "".join(map(chr, range(0xD800))) + "".join(map(chr, range(0xE000, UNICODE)))
+
+
+@cache
+def members(pattern: str) -> Mask:
+    """Return a mask ``(0x110000,)`` of the characters that match a regular expression."""
+    found = np.zeros(UNICODE, bool)
+    for match in regex.finditer(f"(?:{pattern})+", _everything()):
+        points = np.frombuffer(match.group().encode("utf-32-le"), np.uint32)
+        found[points] = True
+    return found
+
 
 # ISO 15924 codes that stand for several Unicode scripts
 MIXED = {
@@ -140,3 +207,75 @@ def _scripts(language: str) -> tuple[str, ...]:
         return ()
     usual = script(known.to_tag())
     return MIXED.get(usual, (usual,))
+
+
+# signs inside words: v`n, gu11thdv. Few texts have many; in a font's encoding nearly all have
+SIGNS, LOWER = r"[0-9`\[\]|\\^~{}<>]", r"\p{Ll}"
+SIGNS_SHARE, SIGNS_LEAST = 0.02, 3
+BROKEN = r"[\uFFFD\p{Co}\x00-\x08\x0E-\x1F\x80-\x9F]"  # replaced, private and control characters
+MOJIBAKE = regex.compile(r"[ÃÂ][\x80-\xBF\u2018-\u203A\u20AC\u0152-\u017E]|â€|Ã\u00A0")
+
+
+def find_font_encodings(rows: CheckedRows) -> list[Finding]:
+    """Find languages most of whose rows have digits or signs inside their words."""
+    sign, lower = members(SIGNS), members(LOWER)
+    odd = np.zeros(len(rows), bool)
+    for at, characters, starts in characters_of(rows, "passage"):
+        is_lower = lower[characters]
+        inside = _ends_of_runs_inside(sign[characters], is_lower, starts)
+        count = np.add.reduceat(inside, starts, dtype=np.int64)
+        letters = np.add.reduceat(is_lower, starts, dtype=np.int64)
+        odd[at] = (count >= SIGNS_LEAST) & (count >= SIGNS_SHARE * letters)
+    findings = []
+    for code, language in enumerate(rows.languages):
+        own = rows.language_codes == code
+        at = np.flatnonzero(own & odd)
+        if len(at) > MAJORITY * own.sum():
+            sentence = (
+                f"{len(at):,} of {int(own.sum()):,} rows in {language_name(language)} ({language}) have "
+                "digits or signs inside their words: an old font's encoding, not Unicode; convert them, or "
+                "leave the language out."
+            )
+            findings.append(
+                Finding("warning", "encoding", sentence, len(at), examples_of(rows, at, "passage"))
+            )
+    return findings
+
+
+def _ends_of_runs_inside(sign: Mask, lower: Mask, starts: IntArray) -> Mask:
+    """Mark the end of each run of signs that is between two small letters of one text."""
+    size = len(sign)
+    first = np.zeros(size, bool)
+    first[starts] = True
+    before = np.r_[False, lower[:-1]] & ~first  # a small letter is before, in the same text
+    after = np.r_[lower[1:], False] & ~np.r_[first[1:], True]
+    begins = sign & ~(np.r_[False, sign[:-1]] & ~first)
+    run = np.cumsum(begins)
+    good = np.zeros(int(run[-1]) + 1 if size else 1, bool)
+    good[run[begins & before]] = True
+    return np.asarray(sign & after & good[run])
+
+
+def find_broken_characters(rows: CheckedRows) -> list[Finding]:
+    """Find rows with broken characters, or with UTF-8 that was read as Latin-1 (``Ã©``)."""
+    broken, suspect = members(BROKEN), members("[ÃÂâ]")
+    bad = np.zeros(len(rows), bool)
+    for column in ("query", "passage"):
+        for at, characters, starts in characters_of(rows, column):
+            bad[at] |= _any(broken[characters], starts)
+            doubtful = at[_any(suspect[characters], starts)]
+            texts = rows.texts(column, doubtful)
+            bad[doubtful] |= np.array([bool(MOJIBAKE.search(text)) for text in texts], bool)
+    at = np.flatnonzero(bad)
+    if not len(at):
+        return []
+    sentence = (
+        f"{len(at):,} rows hold broken characters (U+FFFD, private or control ones) or UTF-8 that was read "
+        "as Latin-1 (Ã©); read their source again in its right encoding."
+    )
+    severity: Severity = "warning" if len(at) >= WARN * len(rows) else "note"
+    return [Finding(severity, "encoding", sentence, len(at), examples_of(rows, at, "passage"))]
+
+
+def _any(mask: Mask, starts: IntArray) -> Mask:
+    return np.asarray(np.logical_or.reduceat(mask, starts))

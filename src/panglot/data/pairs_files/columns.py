@@ -5,8 +5,9 @@ name may stand a pattern (``question_{language}``: one column a language), ``{ro
 row's number), or a fixed value (``=en``). The field ``text`` stands for query and passage at once.
 """
 
+import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from panglot.errors import PanglotError
@@ -97,7 +98,8 @@ def find_layout(names: Sequence[str], columns: Columns | None, where: str) -> La
             singles[name] = found
         for language, column in found.items() if isinstance(found, dict) else ():
             wide.setdefault(language, {})[name] = column
-    _check_form(names, singles, fixed, wide, where)
+    numbered = [name for name, column in mapping.items() if column == ROW]
+    _check_form(names, singles, fixed, wide, numbered, where)
     return Layout(singles, fixed, dict(sorted(wide.items())), numbered="item_id" not in singles)
 
 
@@ -126,16 +128,17 @@ def _check_form(
     singles: dict[str, str],
     fixed: dict[str, str],
     wide: dict[str, dict[str, str]],
+    numbered: Sequence[str],
     where: str,
 ) -> None:
-    given = {*singles, *fixed, *(name for columns in wide.values() for name in columns)}
+    given = {*singles, *fixed, *numbered, *(name for columns in wide.values() for name in columns)}
     needed = ("query", "passage") if wide else ("item_id", "language", "query", "passage")
     for name in needed:
         # without a language column every row is an item of its own, so its number will do
         if name not in given and not (name == "item_id" and "language" in fixed):
             raise PanglotError(
-                f"{where}: has no column '{name}'; it has {_listed(names)}: "
-                f"say which it is with --column {name}=NAME (see docs/guides/your-data.md)."
+                f"{where}: has no column '{name}'; it has {listed(names)}: say which it is with "
+                f"--column {name}=NAME (see docs/guides/your-data.md).{did_you_mean(name, names)}"
             )
     if wide and (odd := next((name for name in ("query", "passage") if name in singles), None)):
         other = "passage" if odd == "query" else "query"
@@ -148,36 +151,66 @@ def _check_form(
         )
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return the first dozen of some names, as messages show them."""
     shown = ", ".join(f"'{name}'" for name in names[:12])
     return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown or "none"
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return a sentence on the column that is spelled nearly like another name, or nothing."""
+    others = [one for one in names if one not in FIELDS]
+    close = difflib.get_close_matches(name, others, n=1, cutoff=0.7)
+    return f" Did you mean the column '{close[0]}'?" if close else ""
+
+
+def missing_column(names: Sequence[str], columns: Columns) -> str | None:
+    """Return a column (not a pattern) that a mapping names and a file lacks."""
+    objects = {name.split(".")[0] for name in names}
+    return next(
+        (
+            column
+            for column in columns.values()
+            if LANGUAGE not in column
+            and column != ROW
+            and not column.startswith("=")
+            and column not in names
+            and column.split(".")[0] not in objects
+        ),
+        None,
+    )
+
+
+def languages_in(pattern: str, names: Sequence[str]) -> list[str]:
+    """Return the languages that a pattern's columns are in."""
+    return [code for given in matches(pattern, names) if (code := language_code(given))]
 
 
 def _bitext(names: Sequence[str]) -> str | None:
     """Return the pattern of a bitext's columns, in a file that has no query and no passage."""
     if any(name.split(".")[0].split("_")[0] in ("query", "passage") for name in names):
         return None
-    return next((p for p in BITEXT if len(_matches(p, names)) > 1), None)
+    return next((p for p in BITEXT if len(matches(p, names)) > 1), None)
 
 
 def _default_languages(name: str, names: Sequence[str], mapping: Columns, where: str) -> dict[str, str]:
     """Return the columns of a field that nobody mapped: objects by language, or ``FIELD_LANGUAGE``."""
     taken = {mapping[other] for other in mapping}
-    if found := _matches(f"{name}.{LANGUAGE}", names):
+    if found := matches(f"{name}.{LANGUAGE}", names):
         for code, column in found.items():
             check_language(code, column)
         return _by_code(found, where)
     other = "passage" if name == "query" else "query"
-    found = _matches(f"{name}_{LANGUAGE}", names)
+    found = matches(f"{name}_{LANGUAGE}", names)
     if other not in mapping:  # else query_url would be in Urali, and query_id in Indonesian
-        found = {code: found[code] for code in found.keys() & _matches(f"{other}_{LANGUAGE}", names).keys()}
+        found = {code: found[code] for code in found.keys() & matches(f"{other}_{LANGUAGE}", names).keys()}
     return _by_code({code: column for code, column in found.items() if column not in taken}, where)
 
 
 def _languages(pattern: str, names: Sequence[str], mapping: Columns, where: str) -> dict[str, str]:
     """Return the columns that fit a pattern, by language; none is an error."""
     taken = {column for column in mapping.values() if LANGUAGE not in column}
-    found = {code: name for code, name in _matches(pattern, names).items() if name not in taken}
+    found = {code: name for code, name in matches(pattern, names).items() if name not in taken}
     as_object = pattern.endswith(f".{LANGUAGE}")
     if as_object:
         for code in found:
@@ -185,11 +218,13 @@ def _languages(pattern: str, names: Sequence[str], mapping: Columns, where: str)
     languages = _by_code(found, where)
     if not languages:
         column = pattern.removesuffix(f".{LANGUAGE}")
-        raise PanglotError(f"{where}: has no column '{column}'; it has {_listed(names)}.")
+        raise PanglotError(
+            f"{where}: has no column '{column}'; it has {listed(names)}.{did_you_mean(column, names)}"
+        )
     return languages
 
 
-def _matches(pattern: str, names: Sequence[str]) -> dict[str, str]:
+def matches(pattern: str, names: Sequence[str]) -> dict[str, str]:
     """Return the columns that fit a pattern, by what is in the place of the language."""
     before, _, after = pattern.partition(LANGUAGE)
     form = re.compile(re.escape(before) + r"([A-Za-z][A-Za-z0-9_-]*)" + re.escape(after))
@@ -216,7 +251,7 @@ def _indonesian(names: Sequence[str], mapping: Columns) -> bool:
 
 def _refuse_doubtful_ids(names: Sequence[str], mapping: Columns, where: str) -> None:
     """``query_id`` and ``passage_id`` beside ``query_en`` may be ids or Indonesian; nobody can tell."""
-    wide = len(_matches(f"query_{LANGUAGE}", names)) > 1 and "query" not in names
+    wide = len(matches(f"query_{LANGUAGE}", names)) > 1 and "query" not in names
     said = {"query_id", "passage_id"} & set(mapping.values()) or {"query", "passage"} & set(mapping)
     if wide and {"query_id", "passage_id"} <= set(names) and not said:
         raise PanglotError(

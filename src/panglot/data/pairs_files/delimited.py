@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from panglot.data.index import IntArray
 from panglot.data.pairs_files.columns import Columns, find_layout
-from panglot.data.pairs_files.mapped import rows_of_columns
+from panglot.data.pairs_files.mapped import BadLines, rows_of_columns
 from panglot.errors import PanglotError
 from panglot.files import ROW_VARIABLE, decoded, largest_row, lines_of, open_bytes
 
@@ -20,8 +20,14 @@ SAMPLE = 1 << 20  # bytes that the delimiter and the use of quotation marks are 
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
+def delimited_names(path: Path) -> list[str]:
+    """Return the columns that the first line names."""
+    head = next(records(path), None)
+    return [] if head is None else header_of(path, head[1])
+
+
 def read_delimited(
-    path: Path, columns: Columns | None, size: int
+    path: Path, columns: Columns | None, size: int, bad: BadLines | None = None
 ) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
     """Read batches of ``read_columns.SCHEMA`` with the line on which each row starts.
 
@@ -40,15 +46,20 @@ def read_delimited(
     while part := list(islice(rows, size)):
         for line, cells in part:
             if len(cells) != len(names):
-                raise PanglotError(
+                sentence = (
                     f"{path}, line {line}: has {len(cells)} cells where the header has {len(names)}; put "
                     "cells that hold a delimiter or a line's end into quotation marks."
                 )
+                if bad is None:
+                    raise PanglotError(sentence)
+                bad.append((line, sentence))
+        read = len(part)
+        part = [(line, cells) for line, cells in part if len(cells) == len(names)]
         columns_of = [pa.array([cells[k] for _, cells in part], pa.string()) for k in wanted]
         table = pa.table(columns_of, names=[names[k] for k in wanted])
-        lines = np.array([line for line, _ in part])
+        lines = np.array([line for line, _ in part], np.int64)
         yield rows_of_columns(table, layout, lines, done + 1, str(path))
-        done += len(part)
+        done += read
 
 
 def header_of(path: Path, cells: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Hugging Face datasets, from the hub or from a folder: ``hf:owner/name:config@revision#split``."""
+"""Tables in Arrow: Parquet files, and Hugging Face data sets (``hf:owner/name:config@revision#split``)."""
 
 import re
 from collections.abc import Iterator
@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from panglot.data.index import IntArray
 from panglot.data.pairs_files.columns import Columns, find_layout
-from panglot.data.pairs_files.mapped import flat_columns, rows_of_columns
+from panglot.data.pairs_files.mapped import BadLines, flat_columns, rows_of_columns
 from panglot.errors import PanglotError
+from panglot.files import parquet, parquet_batches
 
 PREFIX = "hf:"
 FORM = re.compile(r"(?P<name>[^#@:]+)(:(?P<config>[^#@]+))?(@(?P<revision>[^#]+))?(#(?P<split>.+))?")
@@ -122,15 +123,40 @@ def read_hub(
     dataset: Any, columns: Columns | None, size: int, where: str
 ) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
     """Read batches of ``read_columns.SCHEMA`` with the number of each row; only needed columns are read."""
-    names = flat_columns(dataset.features.arrow_schema.empty_table()).column_names
-    layout = find_layout(names, columns, where)
-    used = [
-        name
-        for name in dataset.column_names
-        if any(column == name or column.startswith(f"{name}.") for column in layout.used)
-    ]
+    layout = find_layout(names_in(dataset.features.arrow_schema), columns, where)
+    used = [name for name in dataset.column_names if _is_used(name, layout.used)]
     first = 1
     for table in dataset.select_columns(used).with_format("arrow").iter(size):
         lines = np.arange(first, first + table.num_rows)
         yield rows_of_columns(flat_columns(table), layout, lines, first, where)
         first += table.num_rows
+
+
+def names_in(schema: pa.Schema) -> list[str]:
+    """Return the columns of a schema; what an object holds counts as columns of its own: ``query.en``."""
+    return list(flat_columns(schema.empty_table()).column_names)
+
+
+def parquet_names(path: Path) -> list[str]:
+    """Return the columns of a Parquet file."""
+    with parquet(path) as file:
+        return names_in(file.schema_arrow)
+
+
+def read_parquet(
+    path: Path, columns: Columns | None, size: int, bad: BadLines | None = None
+) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+    """Read batches of ``SCHEMA`` with the number of each row; only needed columns are read."""
+    with parquet(path) as file:
+        layout = find_layout(names_in(file.schema_arrow), columns, str(path))
+        wanted = [name for name in file.schema_arrow.names if _is_used(name, layout.used)]
+        first = 1
+        for batch in parquet_batches(file, size, wanted):
+            lines = np.arange(first, first + batch.num_rows)
+            table = flat_columns(pa.Table.from_batches([batch]))
+            yield rows_of_columns(table, layout, lines, first, str(path))
+            first += batch.num_rows
+
+
+def _is_used(column: str, used: list[str]) -> bool:
+    return any(name == column or name.startswith(f"{column}.") for name in used)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,33 +11,43 @@ import numpy as np
 import pyarrow as pa
 
 from panglot.data.index import IntArray
-from panglot.data.pairs_files.columns import Columns, find_layout
-from panglot.data.pairs_files.mapped import SCHEMA, rows_of_columns
+from panglot.data.pairs_files.columns import Columns, did_you_mean, find_layout
+from panglot.data.pairs_files.mapped import SCHEMA, BadLines, rows_of_columns
 from panglot.errors import PanglotError
 from panglot.files import lines_of
 from panglot.parse import parse_json
 
+FIRST = 100  # lines whose fields tell a file's columns
 REQUIRED = ("item_id", "language", "query", "passage")
 
 
-def read_jsonl(path: Path, columns: Columns | None, size: int) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+def jsonl_names(path: Path) -> list[str]:
+    """Return the fields of the first lines, of which broken ones tell nothing."""
+    names: dict[str, None] = {}
+    for number, line in enumerate(islice(lines_of(path), FIRST), 1):
+        with suppress(PanglotError):
+            names |= dict.fromkeys(_flat(parse_object(path, number, line)))
+    return list(names)
+
+
+def read_jsonl(
+    path: Path, columns: Columns | None, size: int, bad: BadLines | None = None
+) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
     """Read batches of ``SCHEMA`` with the line of each row, ``size`` lines at a time.
 
     Without a mapping, and when the first line has texts for query and passage (or neither in any form),
     lines must be in panglot's own fields; this is the fast way. Else see ``find_layout``.
     """
     if not columns and _in_own_fields(path):
-        for rows, first in _rows(path, size, _checked_row):
-            batch = pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
-            yield batch, np.arange(first, first + batch.num_rows)
+        for rows, lines in _rows(path, size, _checked_row, bad):
+            yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA), lines
         return
     names: dict[str, None] = {}
     done = 0
-    for rows, first in _rows(path, size, _object):
+    for rows, lines in _rows(path, size, _object, bad):
         table = _table(rows)
         names |= dict.fromkeys(table.column_names)
         layout = find_layout(list(names), columns, str(path))
-        lines = np.arange(first, first + len(rows))
         yield rows_of_columns(table, layout, lines, done + 1, str(path))
         done += len(rows)
 
@@ -59,12 +70,22 @@ def _in_own_fields(path: Path) -> bool:
 
 
 def _rows(
-    path: Path, size: int, check: Callable[[Path, int, dict[str, Any]], dict[str, Any]]
-) -> Iterator[tuple[list[dict[str, Any]], int]]:
-    """Parse lines and check each; give them ``size`` at a time, with the line of the first."""
+    path: Path, size: int, check: Callable[[Path, int, dict[str, Any]], dict[str, Any]], bad: BadLines | None
+) -> Iterator[tuple[list[dict[str, Any]], IntArray]]:
+    """Parse lines and check each; give them ``size`` at a time, with the line of each."""
     lines = enumerate(lines_of(path), 1)
     while part := list(islice(lines, size)):
-        yield [check(path, number, parse_object(path, number, line)) for number, line in part], part[0][0]
+        rows, numbers = [], []
+        for number, line in part:
+            try:
+                rows.append(check(path, number, parse_object(path, number, line)))
+                numbers.append(number)
+            except PanglotError as error:
+                if bad is None:
+                    raise
+                bad.append((number, str(error)))
+        if rows:
+            yield rows, np.array(numbers, np.int64)
 
 
 def parse_object(path: Path, number: int, line: bytes) -> dict[str, Any]:
@@ -73,7 +94,9 @@ def parse_object(path: Path, number: int, line: bytes) -> dict[str, Any]:
         raise PanglotError(f"{path}, line {number}: is empty; remove it.")
     value = parse_json(line, path, number)
     if not isinstance(value, dict):
-        raise PanglotError(f"{path}, line {number}: is not a JSON object; write {{...}} with {REQUIRED}.")
+        raise PanglotError(
+            f"{path}, line {number}: is not a JSON object; write {{...}} with {', '.join(REQUIRED)}."
+        )
     return value
 
 
@@ -81,7 +104,10 @@ def _checked_row(path: Path, number: int, value: dict[str, Any]) -> dict[str, An
     """Check the types of a row in panglot's own fields."""
     for field in REQUIRED:
         if field not in value:
-            raise PanglotError(f"{path}, line {number}: has no '{field}'; each line needs {REQUIRED}.")
+            raise PanglotError(
+                f"{path}, line {number}: has no '{field}'; each line needs {', '.join(REQUIRED)}."
+                f"{did_you_mean(field, value)}"
+            )
     for field in SCHEMA.names[:-1]:
         text = value.get(field)
         if not isinstance(text, str) and (text is not None or field in REQUIRED):

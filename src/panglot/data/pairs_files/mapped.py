@@ -13,6 +13,7 @@ from panglot.errors import PanglotError
 from panglot.languages import check_language, is_language, language_code
 from panglot.parse import parse_json
 
+BadLines = list[tuple[int, str]]  # the line of each and what is wrong, where that is not raised
 Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
 SCHEMA = pa.schema(
     [

@@ -4,34 +4,38 @@ A source is a file (JSONL, CSV, TSV, Parquet) or a Hugging Face data set (``hf:o
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from filelock import FileLock
 
 from panglot.data.index import IntArray
 from panglot.data.pairs_files.columns import Columns
-from panglot.data.pairs_files.delimited import read_delimited
-from panglot.data.pairs_files.hub import is_hub_source, open_hub_source, parse_hub_source, read_hub
-from panglot.data.pairs_files.jsonl import REQUIRED, read_jsonl
-from panglot.data.pairs_files.mapped import SCHEMA, blank, with_language_codes
-from panglot.data.pairs_files.parquet import read_parquet
+from panglot.data.pairs_files.delimited import delimited_names, read_delimited
+from panglot.data.pairs_files.guess import guessed_columns
+from panglot.data.pairs_files.hub import (
+    is_hub_source,
+    names_in,
+    open_hub_source,
+    parquet_names,
+    parse_hub_source,
+    read_hub,
+    read_parquet,
+)
+from panglot.data.pairs_files.jsonl import REQUIRED, jsonl_names, read_jsonl
+from panglot.data.pairs_files.mapped import SCHEMA, BadLines, blank, with_language_codes
+from panglot.data.pairs_files.squad import is_squad, read_squad_pairs
+from panglot.data.text_table import cached_arrow
 from panglot.errors import PanglotError
 from panglot.files import (
     cache_folder,
     check_file,
-    explained,
     identity,
-    noted,
-    sampled_sha256,
     sha256,
     sha256_of,
-    write_json,
-    written_whole,
 )
 from panglot.languages import is_language, no_language
 
@@ -39,10 +43,16 @@ BATCH = 16_384
 SAMPLE = "sample"  # the name of the pairs that are bundled
 SAMPLE_FOLDER = Path(__file__).parents[1] / SAMPLE
 CACHE_VERSION = 3
-READERS = {
+Reader = Callable[[Path, Columns | None, int, BadLines | None], Iterator[tuple[pa.RecordBatch, IntArray]]]
+READERS: dict[str, Reader] = {
     **dict.fromkeys((".jsonl", ".json", ".ndjson"), read_jsonl),
     **dict.fromkeys((".csv", ".tsv", ".tab"), read_delimited),
     ".parquet": read_parquet,
+}
+NAMES: dict[Reader, Callable[[Path], list[str]]] = {
+    read_jsonl: jsonl_names,
+    read_delimited: delimited_names,
+    read_parquet: parquet_names,
 }
 
 
@@ -59,49 +69,77 @@ def cached_table(source: str | Path, columns: Columns | None = None) -> tuple[pa
         columns: fields to columns, see ``panglot.data.pairs_files.columns``; None: the fields' own names.
     """
     source = bundled(source)
-    stem = _place(source, columns)
-    table_path, note_path = stem.with_name(stem.name + ".arrow"), stem.with_name(stem.name + ".json")
-    lock = cache_folder() / "locks" / f"{stem.name}.lock"
-    note = noted(table_path, note_path)
-    if note is None:
-        with explained(lock):
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(lock):
-                note = noted(table_path, note_path)
-                if note is None:
-                    note = _make_table(source, columns, table_path, note_path)
-    memory = pa.memory_map(str(table_path))
-    return pa.ipc.open_file(memory).read_all(), str(note["sha256"])
+    dataset = _dataset(source)
+    columns = _complete(source, columns, dataset)
+
+    def write(part: Path) -> dict[str, Any]:
+        with pa.ipc.new_file(str(part), SCHEMA) as writer:
+            for batch in _checked(source, _rows(source, columns, dataset)):
+                writer.write_batch(batch)
+        # rows of a data set have no file of their own to hash: the table stands for them
+        return {"file": Path(source).name, "sha256": sha256(part if dataset else Path(source))}
+
+    table, note = cached_arrow(_place(source, columns, dataset), write)
+    return table, str(note["sha256"])
 
 
 def read_rows(
-    source: str | Path, columns: Columns | None = None
+    source: str | Path, columns: Columns | None = None, bad: BadLines | None = None
 ) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
     """Read a source in batches of ``SCHEMA`` with the line (or number) of each row; texts may be empty.
 
     Languages are BCP-47 codes where what the source says means one (``eng``, ``thai``), else as it says.
 
+    Args:
+        source: see ``cached_table``.
+        columns: see ``cached_table``.
+        bad: lines that cannot be read are added to it, instead of raised.
+
     Raises:
         PanglotError: the source is missing, of an unknown kind, or broken.
     """
     source = bundled(source)
-    for batch, lines in _read_rows(source, columns):
+    dataset = _dataset(source)
+    yield from _rows(source, _complete(source, columns, dataset), dataset, bad)
+
+
+def _rows(
+    source: str | Path, columns: Columns | None, dataset: Any, bad: BadLines | None = None
+) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+    if dataset is not None:
+        batches = read_hub(dataset, columns, BATCH, str(source))
+    else:
+        batches = _reader(Path(source))(Path(source), columns, BATCH, bad)
+    for batch, lines in batches:
         yield with_language_codes(batch), lines
 
 
-def _read_rows(source: str | Path, columns: Columns | None) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
-    if is_hub_source(source):
-        yield from read_hub(open_hub_source(source), columns, BATCH, str(source))
-        return
-    path = Path(source)
-    name = path.name.removesuffix(".gz").removesuffix(".zst")
-    reader = READERS.get(Path(name).suffix)
-    if reader is None:
+def _dataset(source: str | Path) -> Any:
+    """Return the data set that a source names, opened once; None for a file."""
+    return open_hub_source(source) if is_hub_source(source) else None
+
+
+def _reader(path: Path) -> Reader:
+    """Return the reader of a file's kind, which its ending says (and of ``.json``, its beginning)."""
+    ending = Path(path.name.removesuffix(".gz").removesuffix(".zst")).suffix
+    if ending not in READERS and not path.is_dir():
         raise PanglotError(
             f"{path}: not a known kind of pairs file; use .jsonl, .csv, .tsv (also .gz, .zst) or .parquet."
         )
     check_file(path)
-    yield from reader(path, columns, BATCH)
+    return read_squad_pairs if ending == ".json" and is_squad(path) else READERS[ending]
+
+
+def _complete(source: str | Path, columns: Columns | None, dataset: Any) -> Columns | None:
+    """Return a mapping with what the names of a source's columns tell; see ``guessed_columns``."""
+    if dataset is not None:
+        names = names_in(dataset.features.arrow_schema)
+    else:
+        reader = _reader(Path(source))
+        if reader not in NAMES:
+            return columns
+        names = NAMES[reader](Path(source))
+    return guessed_columns(names, columns, str(source)) if names else columns
 
 
 def bundled(source: str | Path) -> str | Path:
@@ -118,39 +156,24 @@ def source_name(source: str | Path) -> str:
     return "-".join(part for part in parts if part)
 
 
-def _place(source: str | Path, columns: Columns | None) -> Path:
+def _place(source: str | Path, columns: Columns | None, dataset: Any) -> Path:
     """Return where the table of a source is kept, without an ending."""
-    mapping = sorted((columns or {}).items())
-    key: list[Any] = [CACHE_VERSION, mapping, str(source)]
-    if is_hub_source(source):
+    key: list[Any] = [CACHE_VERSION, sorted((columns or {}).items())]
+    if dataset is not None:
         name = source_name(source)
-        key.append(open_hub_source(source)._fingerprint)
+        key += [str(source), dataset._fingerprint]
     else:
-        path = Path(source)
-        check_file(path)
-        name = path.name
-        key[2:] = identity(path)
-    digest = sha256_of(json.dumps(key))
-    return cache_folder() / "pairs" / f"{name}-{digest[:16]}"
+        name = Path(source).name
+        key += identity(Path(source))
+    return cache_folder() / "pairs" / f"{name}-{sha256_of(json.dumps(key))[:16]}"
 
 
-def _make_table(
-    source: str | Path, columns: Columns | None, table_path: Path, note_path: Path
-) -> dict[str, Any]:
-    with written_whole(table_path) as part, pa.ipc.new_file(str(part), SCHEMA) as writer:
-        for batch in _batches(source, columns):
-            writer.write_batch(batch)
-    # rows of a data set have no file of their own to hash: the table stands for them
-    hashed = table_path if is_hub_source(source) else Path(source)
-    note = {"file": Path(source).name, "sha256": sha256(hashed), "table": sampled_sha256(table_path)}
-    write_json(note_path, note)
-    return note
-
-
-def _batches(source: str | Path, columns: Columns | None = None) -> Iterator[pa.RecordBatch]:
-    """Read and check a source, in batches of ``SCHEMA``."""
+def _checked(
+    source: str | Path, batches: Iterator[tuple[pa.RecordBatch, IntArray]]
+) -> Iterator[pa.RecordBatch]:
+    """Give batches of ``SCHEMA`` in which no text is empty and every language is known."""
     rows = 0
-    for batch, lines in read_rows(source, columns):
+    for batch, lines in batches:
         _check_rows(str(source), batch, lines)
         rows += batch.num_rows
         yield batch

@@ -1,6 +1,6 @@
 """Perturbation: queries as people type them, to see what a model makes of them."""
 
-from panglot.data.perturb.lexicon import Lexicon, read_lexicon
+from panglot.data.perturb.changes import Lexicon, read_lexicon
 from panglot.data.perturb.perturb import KINDS, TITLES, Kind, parse_kinds, perturb, share_changed
 
 __all__ = [

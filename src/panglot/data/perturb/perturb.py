@@ -9,10 +9,16 @@ from random import Random
 import numpy as np
 
 from panglot.data.benchmark import Benchmark
-from panglot.data.perturb.lexicon import Lexicon, switch_code
-from panglot.data.perturb.plain import lower_case, no_question_mark
-from panglot.data.perturb.scripts import romanised, without_diacritics, wrong_layout
-from panglot.data.perturb.typos import typos
+from panglot.data.perturb.changes import (
+    Lexicon,
+    lower_case,
+    no_question_mark,
+    romanised,
+    switch_code,
+    typos,
+    without_diacritics,
+    wrong_layout,
+)
 from panglot.errors import PanglotError
 from panglot.files import sha256_of
 

@@ -1,5 +1,5 @@
-"""Readers: one a file format, from the official files of a benchmark to a ``Benchmark``."""
+"""Readers: one a format, from the official files of a benchmark to a ``Benchmark``."""
 
-from panglot.data.readers.lareqa import CandidateText, read_lareqa
+from panglot.data.readers.questions import CandidateText, read_lareqa
 
 __all__ = ["CandidateText", "read_lareqa"]

@@ -6,15 +6,12 @@ Thakur et al. 2021, arXiv 2104.08663. One language; gains as the sets have them,
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from panglot.data.benchmark import Benchmark
-from panglot.data.readers.collection import Judged, Query, make_benchmark
-from panglot.data.readers.lines import NumberedObject, field, json_lines, named, numbered_lines, parquet_rows
-from panglot.data.readers.pools import Pool, files_of
+from panglot.data.readers.collection import Judged, Pool, Query, make_benchmark
+from panglot.data.readers.files import field, files_of, named, numbered_lines, table_rows
 from panglot.data.readers.trec import Judgement, as_gain, collect
 from panglot.data.suite import Suite
-from panglot.data.text_table import Row
 from panglot.errors import PanglotError
 
 ENDS = (".jsonl", ".jsonl.gz", ".jsonl.zst", "/*.jsonl", "/*.jsonl.gz", "/*.parquet", "*.parquet")
@@ -52,7 +49,7 @@ def read_beir(
     if unknown := [code for code in languages or [] if code != language]:
         raise PanglotError(f"{name} has no language '{unknown[0]}'; it has {language}.")
     parts = [path.parent for path in files_of(folder, "*/corpus.jsonl", "*/corpus.jsonl.gz")]
-    if parts and not _found(folder, "corpus"):
+    if parts and not _found(folder, "corpus", split):
         shared = (split, language, partial_corpus, exclude_own_id)
         return _suite(name, [_read(part, part.name, *shared) for part in parts])
     return _read(folder, name, split, language, partial_corpus, exclude_own_id)
@@ -75,14 +72,14 @@ def _read(
     partial_corpus: bool,
     exclude_own_id: bool = False,
 ) -> Benchmark:
-    corpus = _found(folder, "corpus")
+    corpus = _found(folder, "corpus", split)
     if not corpus:
         raise PanglotError(
             f"{folder}: lacks the passages of {name}: there is no corpus.jsonl; fetch the set again."
         )
     judged = beir_judged(folder, name=name, split=split, language=language)
-    pool = Pool(language, tuple(corpus), _passages, "beir")
-    return make_benchmark(judged, [pool], partial_corpus, exclude_own_id=exclude_own_id)
+    pools = [Pool(language, tuple(corpus))]
+    return make_benchmark(judged, pools, partial_corpus, exclude_own_id=exclude_own_id)
 
 
 def beir_judged(
@@ -90,15 +87,15 @@ def beir_judged(
 ) -> Judged:
     """Read the queries and judgements of a set in BEIR's form alone."""
     folder = Path(folder)
-    files = _found(folder, "queries")
+    files = _found(folder, "queries", split)
     if not files:
         raise PanglotError(
             f"{folder}: lacks the queries of {name}: there is no queries.jsonl; fetch the set again."
         )
     queries: dict[str, Query] = {}
     for path in files:
-        for number, row in _rows(path, ("text",), ("_id", "id")):
-            label = _id(path, number, row)
+        for number, row in table_rows(path, ("text",), ("_id", "id")):
+            label = named(path, number, row, "id" if "_id" not in row and "id" in row else "_id")
             if label in queries:
                 raise PanglotError(
                     f"{path}, line {number}: query '{label}' occurs twice; ids must be unique."
@@ -106,11 +103,14 @@ def beir_judged(
             queries[label] = Query(label, language, field(path, number, row, "text"), label)
     judgements = _judgement_files(folder, name, split or "test")
     qrels = [collect(path, _judgements(path)) for path in judgements]
-    return Judged(name, list(queries.values()), qrels, (*files, *judgements))
+    return Judged(name, list(queries.values()), qrels, (*files, *judgements), (language,))
 
 
-def _found(folder: Path, stem: str) -> list[Path]:
-    return files_of(folder, *(stem + end for end in ENDS))
+def _found(folder: Path, stem: str, split: str | None) -> list[Path]:
+    """Return the files of passages or queries; Parquet files of the split go before those of all splits."""
+    words = (split or "test", SYNONYMS.get(split or "test", ""))
+    of_split = [f"{stem}/{word}-*.parquet" for word in words if word]
+    return files_of(folder, *(stem + end for end in ENDS[:-2]), *of_split, *(stem + end for end in ENDS[-2:]))
 
 
 def _judgement_files(folder: Path, name: str, split: str) -> list[Path]:
@@ -127,25 +127,11 @@ def _judgement_files(folder: Path, name: str, split: str) -> list[Path]:
     raise PanglotError(f"{folder}: {name} has no judgements qrels/{split}.tsv; it has {there}.")
 
 
-def _rows(path: Path, columns: Sequence[str], optional: Sequence[str]) -> Iterator[NumberedObject]:
-    return parquet_rows(path, columns, optional) if path.suffix == ".parquet" else json_lines(path)
-
-
-def _id(path: Path, number: int, row: dict[str, Any]) -> str:
-    return named(path, number, row, "id" if "_id" not in row and "id" in row else "_id")
-
-
-def _passages(path: Path) -> Iterator[Row]:
-    for number, row in _rows(path, ("text",), ("_id", "id", "title")):
-        title = "" if row.get("title") is None else field(path, number, row, "title")
-        yield number, _id(path, number, row), title, field(path, number, row, "text")
-
-
 def _judgements(path: Path) -> Iterator[Judgement]:
     """Yield the judgements of a TSV file of three columns under a header, or of JSON or Parquet rows."""
     if ".tsv" not in path.name:
         columns = ("query-id", "corpus-id", "score")
-        for number, row in _rows(path, columns, ()):
+        for number, row in table_rows(path, columns):
             query, passage = (named(path, number, row, column) for column in columns[:2])
             yield number, query, passage, as_gain(path, number, row.get("score")), ""
         return

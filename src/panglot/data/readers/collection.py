@@ -1,7 +1,8 @@
 """From queries, judgements and pools of passages to a ``Benchmark``; what the retrieval readers share."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,18 @@ import numpy.typing as npt
 
 from panglot.data.benchmark import Benchmark, Texts
 from panglot.data.index import IntArray
-from panglot.data.readers.pools import Pool, files_of, pool_texts
-from panglot.data.readers.text_files import chosen_languages
-from panglot.data.readers.trec import Qrels, read_qrels, read_topics
-from panglot.data.text_column import find, first_twice
-from panglot.data.text_table import digest
+from panglot.data.readers.files import as_example, files_by_language, named, numbered_lines, table_rows
+from panglot.data.readers.files import field as text_field
+from panglot.data.text_column import find, first_twice, joined
+from panglot.data.text_table import Row, cached_texts, digest, stands_twice
 from panglot.errors import PanglotError, leave_out
 from panglot.files import sha256_of
 
 BoolArray = npt.NDArray[np.bool_]
+IN_MEMORY = 64 << 20  # bytes of pool files, as if unpacked, that are still read into lists
+UNPACKED = 4  # a compressed text file is about so many times larger when unpacked
+FORM = "passages"  # names what ``passage_rows`` does in the names of cached tables
+IDS, TEXTS = ("_id", "docid", "id"), ("text", "contents")
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,26 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Qrels:
+    """Judgements of one file, a list a column; ``line`` says where each one stands.
+
+    ``gain`` is above 0 for relevant and 0 for judged not relevant. ``iteration`` is TREC's second column,
+    which NeuCLIR uses for the language.
+    """
+
+    path: Path
+    query: list[str] = field(default_factory=list)
+    passage: list[str] = field(default_factory=list)
+    gain: list[int] = field(default_factory=list)
+    line: list[int] = field(default_factory=list)
+    iteration: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Return the number of judgements."""
+        return len(self.query)
+
+
+@dataclass(frozen=True)
 class Judged:
     """Queries and judgements of a collection before they meet its passages.
 
@@ -39,17 +63,28 @@ class Judged:
         queries: all queries of the files, whether judged or not.
         qrels: with the ids of ``queries`` and of the passages, one a file.
         files: that they were read from.
+        languages: of the passages.
     """
 
     name: str
     queries: list[Query]
     qrels: list[Qrels]
     files: tuple[Path, ...]
+    languages: tuple[str, ...]
 
     @property
     def judgements(self) -> int:
         """The number of judgements."""
         return sum(len(qrels) for qrels in self.qrels)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The passages of one language: files, and what their ids get in front."""
+
+    language: str
+    files: tuple[Path, ...]
+    prefix: str = ""
 
 
 def make_benchmark(
@@ -114,12 +149,6 @@ def assemble(
     )
 
 
-def number(names: Sequence[str]) -> IntArray:
-    """Number names in the order in which they first stand."""
-    code: dict[str, int] = {}
-    return np.array([code.setdefault(name, len(code)) for name in names], np.int64)
-
-
 def _rows(judged: Judged, passages: Texts, partial_corpus: bool) -> tuple[IntArray, IntArray, IntArray]:
     """Return query row, passage row and gain of each judgement."""
     row = {query.id: k for k, query in enumerate(judged.queries)}
@@ -143,8 +172,8 @@ def _rows(judged: Judged, passages: Texts, partial_corpus: bool) -> tuple[IntArr
             _unknown(judged, unknown, "passage", "the passages", ": are they another version's?")
         )
     if unknown.any() and not partial_corpus:
-        mend = "; fetch all of the passages' files, or take what is there with partial_corpus"
-        raise PanglotError(_unknown(judged, unknown, "passage", "the passages", mend))
+        fix = "; fetch all of the passages' files, or take what is there with partial_corpus"
+        raise PanglotError(_unknown(judged, unknown, "passage", "the passages", fix))
     kept = ~unknown & ~unasked
     return query[kept], passage[kept], gains[kept]
 
@@ -168,7 +197,7 @@ def _without_own(
     )
 
 
-def _unknown(judged: Judged, unknown: BoolArray, kind: str, where: str, mend: str) -> str:
+def _unknown(judged: Judged, unknown: BoolArray, kind: str, where: str, fix: str) -> str:
     """Return the sentence on judgements of something unknown: how many, and the first."""
     at = int(np.flatnonzero(unknown)[0])
     for qrels in judged.qrels:
@@ -178,62 +207,185 @@ def _unknown(judged: Judged, unknown: BoolArray, kind: str, where: str, mend: st
     name = getattr(qrels, kind)[at]
     return (
         f"{qrels.path}, line {qrels.line[at]}: {kind} '{name}' is not in {where} "
-        f"({int(unknown.sum()):,} of {judged.judgements:,} judgements have such a one){mend}."
+        f"({int(unknown.sum()):,} of {judged.judgements:,} judgements have such a one){fix}."
     )
 
 
-def read_judged(
-    name: str,
-    folder: Path,
-    codes: Mapping[str, str],
-    topics: Iterable[str],
-    qrels: Iterable[str],
-    languages: Sequence[str] | None,
-    source: str,
-    query_language: str | None = None,
-) -> Judged:
-    """Read a file of topics and one of judgements a language; ids get the language in front (``sw:12``).
+def find_pools(
+    name: str, folder: Path, languages: Sequence[str], corpus: Sequence[str], source: str
+) -> list[Pool]:
+    """Return the pool of every language, or say which files of passages are missing and where they are.
 
     Args:
         name: of the benchmark.
-        folder: where the files lie.
-        codes: what official files call each language.
-        topics: glob patterns of the topics' files, with ``{code}`` in them; the first that is there counts.
-        qrels: patterns of the judgements' files.
-        languages: None for all whose topics are there.
-        source: where official files are.
-        query_language: the one language of all queries; None for each topics' own.
+        folder: where to look.
+        languages: all of them are needed.
+        corpus: patterns of the passages' files; see ``files_by_language``.
+        source: where the official files are.
     """
-    topics, qrels = list(topics), list(qrels)
-    found = {}
-    for language, code in codes.items():
-        if files := files_of(folder, *(pattern.format(code=code) for pattern in topics)):
-            found[language] = files[0]
-    if not found:
-        example = topics[0].format(code=next(iter(codes.values())))
-        raise PanglotError(
-            f"{folder}: holds no queries of {name}, such as {example}; fetch them from {source}."
+    if not languages:
+        raise PanglotError(f"{name}: no language is left; give at least one.")
+    found = files_by_language(folder, corpus)
+    if missing := [language for language in languages if language not in found]:
+        there = [language for language in languages if language in found]
+        choice = (
+            f", or choose among the languages whose passages are here: {', '.join(there)}" if there else ""
         )
-    queries: list[Query] = []
-    judgements: list[Qrels] = []
-    files = []
-    for language in chosen_languages(languages, list(found), name):
-        patterns = [pattern.format(code=codes[language]) for pattern in qrels]
-        judged = files_of(folder, *patterns)
-        if not judged:
-            raise PanglotError(
-                f"{folder}: {name} has queries in {language}, but no judgements of them, such as "
-                f"{patterns[0]}; fetch them from {source}, or choose a split that has some."
-            )
-        for topic, text in read_topics(found[language]).items():
-            label = f"{language}:{topic}"
-            queries.append(Query(label, query_language or language, text, label))
-        judgements.append(with_prefix(read_qrels(judged[0]), f"{language}:"))
-        files += [found[language], judged[0]]
-    return Judged(name, queries, judgements, tuple(files))
+        raise PanglotError(
+            f"{folder}: {name} lacks its passages in {', '.join(missing)}: there is no "
+            f"{as_example(corpus[0])}; fetch them from {source}{choice}."
+        )
+    for files in (found[language] for language in languages):
+        _check_numbers(files)
+    return [Pool(language, tuple(found[language]), f"{language}:") for language in languages]
 
 
-def with_prefix(qrels: Qrels, prefix: str) -> Qrels:
-    """Return judgements with something put before the ids of queries and passages."""
-    query = [prefix + name for name in qrels.query]
-    return replace(qrels, query=query, passage=[prefix + name for name in qrels.passage])
+def _check_numbers(files: Sequence[Path]) -> None:
+    """Raise a ``PanglotError`` where one of ``docs-0``, ``docs-1``, ... is missing among files."""
+    stems = [path.name.split(".")[0].rpartition("-") for path in files]
+    if not all(dash and number.isdigit() and len(number) < 5 for _, dash, number in stems):
+        return
+    numbers = {int(number) for *_, number in stems}
+    if missing := [k for k in range(len(files)) if k not in numbers]:
+        stem, dash, number = stems[0]
+        gap = files[0].with_name(f"{stem}{dash}{missing[0]}{files[0].name[len(stem + dash + number) :]}")
+        raise PanglotError(f"{gap}: is missing among the {len(files)} files beside it; fetch it too.")
+
+
+def passage_rows(path: Path) -> Iterator[Row]:
+    """Yield the passages of a file: lines of ``id TAB text`` (.tsv), JSON lines, or Parquet rows.
+
+    The fields are ``_id``, ``docid`` or ``id``; ``text`` or ``contents``; and ``title``, which may be absent
+    or null.
+    """
+    if ".tsv" in path.suffixes:
+        for number, line in numbered_lines(path):
+            name, tab, text = line.partition("\t")
+            if not tab or not name.strip():
+                raise PanglotError(f"{path}, line {number}: is not of the form id, tab, passage.")
+            yield number, name.strip(), "", text.strip()
+        return
+    for number, row in table_rows(path, (), (*IDS, "title", *TEXTS)):
+        title = "" if row.get("title") is None else text_field(path, number, row, "title")
+        name = named(path, number, row, next((key for key in IDS if key in row), IDS[0]))
+        text = next((key for key in TEXTS if key in row), TEXTS[0])
+        yield number, name, title, text_field(path, number, row, text)
+
+
+def pool_texts(pools: Sequence[Pool], languages: Sequence[str]) -> tuple[Texts, str]:
+    """Read pools one after the other: into lists where they are small, else into tables on disk.
+
+    Returns:
+        The texts and a checksum of their files.
+    """
+    size = sum(
+        path.stat().st_size * (UNPACKED if path.suffix in (".gz", ".zst", ".parquet") else 1)
+        for pool in pools
+        for path in pool.files
+    )
+    read = _small if size <= IN_MEMORY else _large
+    ids, titles, texts, counts = read(pools)
+    codes = np.repeat(np.array([languages.index(p.language) for p in pools], np.int16), counts)
+    checksum = "".join(digest(pool.files) for pool in pools)
+    return Texts(ids, codes, texts, titles), checksum
+
+
+Columns = tuple[Sequence[str], Sequence[str] | None, Sequence[str], list[int]]
+
+
+def _small(pools: Sequence[Pool]) -> Columns:
+    ids: list[str] = []
+    titles: list[str] = []
+    texts: list[str] = []
+    counts = []
+    for pool in pools:
+        first = len(ids)
+        for _, name, title, text in chain.from_iterable(map(passage_rows, pool.files)):
+            ids.append(pool.prefix + name)
+            titles.append(title)
+            texts.append(text)
+        counts.append(len(ids) - first)
+        if (twice := first_twice(ids[first:])) is not None:
+            raise PanglotError(stands_twice(pool.files, passage_rows, twice.removeprefix(pool.prefix)))
+    return ids, titles if any(titles) else None, texts, counts
+
+
+def _large(pools: Sequence[Pool]) -> Columns:
+    tables = [cached_texts(pool.files, passage_rows, FORM, pool.prefix) for pool in pools]
+    # ids are distinct inside a pool; between pools they are if each has a prefix of its own
+    distinct = len({pool.prefix for pool in pools}) == len(pools)
+    ids = joined([table.ids for table in tables], distinct)
+    texts = joined([table.texts for table in tables])
+    titles = None
+    if any(table.titled for table in tables):
+        titles = joined([table.titles for table in tables])
+    return ids, titles, texts, [len(table.ids) for table in tables]
+
+
+@dataclass
+class Questions:
+    """Questions and passages that are collected file by file; a key joins a question with its answers.
+
+    Attributes:
+        languages: sorted codes.
+        answers: rows of the passages with each key, in all languages.
+    """
+
+    languages: Sequence[str]
+    passages: list[tuple[str, str, str, str]] = field(default_factory=list)  # id, language, text, title
+    queries: list[tuple[str, str, str, str, Hashable]] = field(default_factory=list)  # ..., item, key
+    answers: dict[Hashable, list[int]] = field(default_factory=dict)
+
+    def add_passage(self, label: str, language: str, text: str, title: str = "") -> int:
+        """Add a passage and return its row."""
+        self.passages.append((label, language, text, title))
+        return len(self.passages) - 1
+
+    def add_question(self, label: str, language: str, text: str, item: str, key: Hashable) -> None:
+        """Add a question."""
+        self.queries.append((label, language, text, item, key))
+
+    def benchmark(
+        self,
+        name: str,
+        sha256: str,
+        candidate_text: str = "passage",
+        *,
+        titled: bool = False,
+        sorted_items: bool = False,
+    ) -> Benchmark:
+        """Make a benchmark in which each question looks for all passages with its key."""
+        code = {language: k for k, language in enumerate(self.languages)}
+        relevant = [self.answers.get(key, []) for *_, key in self.queries]
+        judged_query = np.repeat(np.arange(len(relevant)), [len(rows) for rows in relevant])
+        items = [item for *_, item, _ in self.queries]
+        place = {item: k for k, item in enumerate(sorted(set(items)))}
+        return Benchmark(
+            name=name,
+            languages=tuple(self.languages),
+            queries=Texts(
+                [label for label, *_ in self.queries],
+                np.array([code[language] for _, language, *_ in self.queries], np.int64),
+                [text for _, _, text, *_ in self.queries],
+            ),
+            passages=Texts(
+                [label for label, *_ in self.passages],
+                np.array([code[language] for _, language, *_ in self.passages], np.int64),
+                [text for _, _, text, _ in self.passages],
+                [title for *_, title in self.passages] if titled else None,
+            ),
+            query_items=np.array([place[item] for item in items], np.int64)
+            if sorted_items
+            else number(items),
+            judged_query=judged_query,
+            judged_passage=np.array([row for rows in relevant for row in rows], np.int64),
+            gains=np.ones(len(judged_query), np.int64),
+            candidate_text=candidate_text,
+            sha256=sha256,
+        )
+
+
+def number(names: Sequence[str]) -> IntArray:
+    """Number names in the order in which they first stand."""
+    code: dict[str, int] = {}
+    return np.array([code.setdefault(name, len(code)) for name in names], np.int64)

@@ -1,7 +1,10 @@
-"""Benchmarks of parallel texts: a text looks for its counterparts in other languages."""
+"""Benchmarks of parallel texts: a text looks for its counterparts in other languages.
 
-import hashlib
-from collections.abc import Sequence
+FLORES (NLLB Team 2022, arXiv 2207.04672), NTREX-128 (Federmann, Kocmi and Xin 2022) and Tatoeba (Artetxe and
+Schwenk 2019, arXiv 1812.10464) are bitexts with English: one sentence a line, aligned, or rows with an id.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +12,18 @@ import numpy as np
 
 from panglot.data.benchmark import Benchmark, Texts
 from panglot.data.index import IntArray
+from panglot.data.readers.files import (
+    as_example,
+    bcp47,
+    checksum,
+    chosen_languages,
+    chosen_option,
+    code_of,
+    files_by_language,
+    table_rows,
+    text_lines,
+)
+from panglot.data.suite import Suite
 from panglot.errors import PanglotError
 
 
@@ -37,6 +52,12 @@ class ParallelTexts:
         self.languages.append(language)
         self.texts.append(text)
         self.is_query.append(is_query)
+
+    def by_language(self) -> "ParallelTexts":
+        """Return the texts language by language, in their order inside each."""
+        order = sorted(range(len(self.ids)), key=lambda k: self.languages[k])
+        columns = (self.ids, self.items, self.languages, self.texts, self.is_query)
+        return ParallelTexts(*([column[k] for k in order] for column in columns))  # type: ignore[arg-type]
 
 
 def counterparts(parallel: ParallelTexts, name: str, sha256: str, candidate_text: str) -> Benchmark:
@@ -130,12 +151,125 @@ def bitext(
     )
 
 
-def checksum(paths: Sequence[Path]) -> str:
-    """Return the SHA-256 of some files' names and bytes, in the order given."""
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.name.encode())
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+def read_bitext(
+    folder: str | Path,
+    *,
+    name: str,
+    files: Sequence[str],
+    beside: str | None = None,
+    splits: Sequence[str] = ("test",),
+    padded_ids: bool = False,
+    groups: Mapping[str, str] | None = None,
+    languages: Sequence[str] | None = None,
+    split: str | None = None,
+    pairs: str = "english",
+) -> Benchmark | Suite:
+    """Read sentences in many languages as retrieval of translations.
+
+    ``pairs="english"`` makes a suite of bitexts with English. Success@1 of a part in the cross-lingual
+    setting is the accuracy that LASER and LaBSE report: the share of sentences whose nearest neighbour on the
+    other side is their partner, averaged over both directions. ``pairs="all"`` makes one benchmark in which
+    each sentence looks for its translations in every language.
+
+    Args:
+        folder: of the files.
+        name: of the benchmark.
+        files: patterns of each language's file (``.parquet`` or ``.jsonl`` with ``id`` and ``text``, or one
+            sentence a line); with ``beside``, of the English side of each bitext.
+        beside: pattern of the other side's name, where each language has English sentences of its own.
+        splits: names that ``{split}`` in patterns stands for; the default first.
+        padded_ids: lines are numbered from 0001, not from 0, in the ids of ``pairs="all"``.
+        groups: official codes of languages that the literature reports together, by name of the group.
+        languages: those wanted beside English; None for all; or one name of a group.
+        split: one of ``splits``.
+        pairs: ``english`` or ``all``.
+    """
+    folder, split = Path(folder), chosen_option(split, splits, name)
+    if pairs not in ("english", "all") or (pairs == "all" and beside):
+        raise PanglotError(f"{name} has no pairs '{pairs}'; use english{'' if beside else ' or all'}.")
+    patterns = [pattern.replace("{split}", split) for pattern in files]
+    found = files_by_language(folder, patterns) if folder.is_dir() else {}
+    if not found:
+        raise PanglotError(f"{folder}: holds no files of {name}; it needs {as_example(patterns[0])}, ...")
+    paths = {language: of_language[0] for language, of_language in found.items()}
+    members = {group: [bcp47(code) for code in codes.split()] for group, codes in (groups or {}).items()}
+    if languages is not None:
+        languages = [code for language in languages for code in members.get(language, [language])]
+    if pairs == "all":
+        chosen = chosen_languages(languages, paths, name, least=2)
+        return _all_with_all(name, {language: paths[language] for language in chosen}, padded_ids)
+    if beside is None and "en" not in paths:
+        raise PanglotError(f"{name} has no English file, which the pairs need; add it, or use pairs 'all'.")
+    if languages is not None and not (languages := [one for one in languages if one != "en"]):
+        raise PanglotError(f"{name} pairs languages with English; name another one beside it.")
+    chosen = [language for language in chosen_languages(languages, paths, name) if language != "en"]
+    item: dict[str, int] = {}
+    parts = []
+    for language in chosen:
+        own = paths[language]
+        other, english = (
+            (own, paths["en"]) if beside is None else (_beside(own, folder, patterns, beside), own)
+        )
+        sides = _aligned({"en": english, language: other}, padded_ids)
+        keys = [key for key in sides["en"] if key in sides[language]]
+        # the same English sentence in several bitexts is one item; in files of one text, the same line is
+        items = [item.setdefault(sides["en"][key] if beside else key, len(item)) for key in keys]
+        both = [sides[language][key] for key in keys], [sides["en"][key] for key in keys]
+        sha256 = checksum([other, english])
+        parts.append(bitext(f"{language}-en", (language, "en"), both, np.array(items, np.int64), sha256))
+    names = {part.name for part in parts}
+    of_parts = {group: tuple(f"{code}-en" for code in sorted(codes)) for group, codes in members.items()}
+    whole = {group: parts_of for group, parts_of in of_parts.items() if names.issuperset(parts_of)}
+    return Suite(name, tuple(parts), ("crosslingual",), whole)
+
+
+def _all_with_all(name: str, paths: Mapping[str, Path], padded_ids: bool) -> Benchmark:
+    parallel = ParallelTexts()
+    for language, texts in _aligned(paths, padded_ids).items():
+        for key, text in texts.items():
+            parallel.add(f"{language}:{key}", key, language, text)
+    return counterparts(parallel, name, checksum(list(paths.values())), "sentence")
+
+
+def _beside(english: Path, folder: Path, patterns: Sequence[str], beside: str) -> Path:
+    """Return the other side of a bitext, whose name has the same code."""
+    code = next(code for pattern in patterns if (code := code_of(pattern, folder, english)))
+    other = english.with_name(beside.replace("{code}", code))
+    if not other.exists():
+        raise PanglotError(f"{other}: no such file; it goes with {english.name}.")
+    return other
+
+
+def _aligned(paths: Mapping[str, Path], padded_ids: bool) -> dict[str, dict[str, str]]:
+    """Return the sentences of files by language and id; all files have as many."""
+    texts = {language: _sentences(path, padded_ids) for language, path in paths.items()}
+    first = "en" if "en" in texts else next(iter(texts))
+    for language, own in texts.items():
+        if len(own) != len(texts[first]):
+            raise PanglotError(
+                f"{paths[language]}: has {len(own)} lines, but {paths[first].name} has {len(texts[first])}; "
+                "fetch both."
+            )
+    return texts
+
+
+def _sentences(path: Path, padded_ids: bool) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if path.suffix in (".parquet", ".jsonl"):
+        for number, row in table_rows(path, ("id", "text")):
+            key, text = row.get("id"), row.get("text")
+            if key is None or not isinstance(text, str) or not text.strip() or str(key) in found:
+                raise PanglotError(
+                    f"{path}, row {number}: needs an 'id' of its own and a 'text'; fetch the file again."
+                )
+            found[str(key)] = text
+        return found
+    lines = text_lines(path)
+    if not lines:
+        raise PanglotError(f"{path}: is empty; fetch the file again.")
+    width = len(str(len(lines)))
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            raise PanglotError(f"{path}, line {number}: is empty; each line needs a sentence.")
+        found[f"{number:0{width}d}" if padded_ids else str(number - 1)] = line
+    return found

@@ -1,34 +1,286 @@
-"""Topics and judgements as TREC and its heirs write them: ``id TAB query`` and ``query 0 document gain``."""
+"""Collections in TREC's form: MIRACL, Mr. TyDi, CIRAL, mMARCO and NeuCLIR.
+
+Topics are lines of ``id TAB query``, judgements lines of ``query 0 document gain``, in files whose patterns
+the catalogue has. What is shared by languages differs:
+
+- MIRACL, Mr. TyDi, CIRAL: each language has topics with ids of its own, and judgements.
+- mMARCO: each language has the same topics; one file of judgements holds in and between all languages.
+- NeuCLIR: one JSON Lines file has the topics in English with their translations; judgements are in a file of
+  each language, or in one with the language in its second column.
+"""
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from panglot.data.readers.lines import numbered_lines
+from panglot.data.benchmark import Benchmark
+from panglot.data.readers.collection import Judged, Qrels, Query, find_pools, make_benchmark
+from panglot.data.readers.files import (
+    CODE,
+    as_example,
+    bcp47,
+    chosen_languages,
+    chosen_option,
+    files_by_language,
+    files_of,
+    json_lines,
+    named,
+    numbered_lines,
+)
 from panglot.errors import PanglotError
 
 BLANKS = re.compile(r"[ \t]+")
+POOLED = "-pools"  # CIRAL's judgements of what the shared task's systems had found, of the same topics
+QUERY_TEXTS = ("title+description", "title", "description")
+HUMAN = "human translation"
+Patterns = Sequence[str] | Mapping[str, Sequence[str]]
 
 
-@dataclass(frozen=True)
-class Qrels:
-    """Judgements of one file, a list a column; ``line`` says where each one stands.
+def read_trec(
+    folder: str | Path,
+    *,
+    name: str,
+    topics: Patterns,
+    qrels: Patterns,
+    corpus: Sequence[str],
+    source: str,
+    corpus_source: str,
+    split: str,
+    languages: Sequence[str] | None = None,
+    query_language: str | None = None,
+    passage_languages: Sequence[str] = (),
+    query_text: str | None = None,
+    translations: bool = False,
+    partial_corpus: bool = False,
+) -> Benchmark:
+    """Read topics, judgements (the gain 0 kept) and passages with their titles.
 
-    ``gain`` is above 0 for relevant and 0 for judged not relevant. ``iteration`` is TREC's second column,
-    which NeuCLIR uses for the language.
+    Ids get the language in front (``sw:2#0``), since Wikipedias number their articles alike. In patterns,
+    ``{code}`` is the language and ``{split}`` the split; ``topics`` and ``qrels`` may be tables by split.
+
+    Args:
+        folder: of the files.
+        name: of the benchmark.
+        topics: patterns of the topics' files. Without ``{code}`` it is NeuCLIR's file of all languages.
+        qrels: patterns of the judgements' files. Without ``{code}`` they hold between all languages.
+        corpus: patterns of the passages' files; see ``passage_rows`` for what they hold.
+        source: where the official topics and judgements are.
+        corpus_source: where the official passages are.
+        split: of the official ones.
+        languages: of the passages; None for all whose topics (of NeuCLIR: judgements) are there.
+        query_language: the one language of all queries; None for each topics' own.
+        passage_languages: NeuCLIR: those of the documents.
+        query_text: NeuCLIR: which fields of a topic make the query, by default ``title+description``.
+        translations: NeuCLIR: also ask people's translations of the topics into the documents' languages.
+            They are the same items, so all three settings are there.
+        partial_corpus: leave out judgements of passages that are not there.
     """
+    judged = trec_judged(
+        Path(folder),
+        name=name,
+        topics=topics,
+        qrels=qrels,
+        source=source,
+        split=split,
+        languages=languages,
+        query_language=query_language,
+        passage_languages=passage_languages,
+        query_text=query_text,
+        translations=translations,
+    )
+    pools = find_pools(name, Path(folder), judged.languages, corpus, corpus_source)
+    return make_benchmark(judged, pools, partial_corpus)
 
-    path: Path
-    query: list[str] = field(default_factory=list)
-    passage: list[str] = field(default_factory=list)
-    gain: list[int] = field(default_factory=list)
-    line: list[int] = field(default_factory=list)
-    iteration: list[str] = field(default_factory=list)
 
-    def __len__(self) -> int:
-        """Return the number of judgements."""
-        return len(self.query)
+def trec_judged(
+    folder: Path,
+    *,
+    name: str,
+    topics: Patterns,
+    qrels: Patterns,
+    source: str,
+    split: str,
+    languages: Sequence[str] | None = None,
+    query_language: str | None = None,
+    passage_languages: Sequence[str] = (),
+    query_text: str | None = None,
+    translations: bool = False,
+) -> Judged:
+    """Read topics and judgements alone, where passages are not there; arguments as ``read_trec``."""
+    asked = _of_split(topics, split, split.removesuffix(POOLED), name)
+    judged = _of_split(qrels, split, split, name)
+    if not any(CODE in pattern for pattern in asked):
+        fields = chosen_option(query_text, QUERY_TEXTS, name, "query text")
+        files = files_of(folder, *asked)
+        if not files:
+            raise PanglotError(
+                f"{folder}: holds no {as_example(asked[0])} of {name}; fetch it from {source}."
+            )
+        found = _neuclir_judgements(name, folder, judged, passage_languages, source)
+        return _neuclir(name, files[0], found, languages, fields, translations)
+    if query_text is not None or translations:
+        option = "translations" if translations else "query_text"
+        raise PanglotError(f"benchmark '{name}' has no option '{option}'.")
+    topics_of = files_by_language(folder, asked)
+    if not topics_of:
+        raise PanglotError(
+            f"{folder}: holds no queries of {name}, such as {as_example(asked[0])}; fetch them from {source}."
+        )
+    chosen = chosen_languages(languages, topics_of, name)
+    read = _of_each_language if any(CODE in pattern for pattern in judged) else _between_languages
+    paths = {language: topics_of[language][0] for language in chosen}
+    return read(name, folder, paths, judged, source, query_language)
+
+
+def _of_split(patterns: Patterns, split: str, shorter: str, name: str) -> list[str]:
+    """Return the patterns of a split's files, and then those of its shorter name."""
+    if isinstance(patterns, Mapping):
+        return list(patterns[chosen_option(split, patterns, name)])
+    return [p.replace("{split}", one) for one in dict.fromkeys((split, shorter)) for p in patterns]
+
+
+def _of_each_language(
+    name: str,
+    folder: Path,
+    topics: Mapping[str, Path],
+    qrels: Sequence[str],
+    source: str,
+    query_language: str | None,
+) -> Judged:
+    """Each language has topics and judgements of its own."""
+    queries: list[Query] = []
+    judgements: list[Qrels] = []
+    files: list[Path] = []
+    found = files_by_language(folder, qrels)
+    for language, path in topics.items():
+        if language not in found:
+            raise PanglotError(
+                f"{folder}: {name} has queries in {language}, but no judgements of them, such as "
+                f"{as_example(qrels[0])}; fetch them from {source}, or choose a split that has some."
+            )
+        for topic, text in read_topics(path).items():
+            label = f"{language}:{topic}"
+            queries.append(Query(label, query_language or language, text, label))
+        judgements.append(_with_prefixes(read_qrels(found[language][0]), language, language))
+        files += [path, found[language][0]]
+    return Judged(name, queries, judgements, tuple(files), tuple(topics))
+
+
+def _between_languages(
+    name: str,
+    folder: Path,
+    topics: Mapping[str, Path],
+    qrels: Sequence[str],
+    source: str,
+    query_language: str | None,
+) -> Judged:
+    """All languages have the same topics, passages and judgements, so these hold between any two."""
+    files = files_of(folder, *qrels)
+    if not files:
+        raise PanglotError(f"{folder}: holds no {as_example(qrels[0])} of {name}; fetch it from {source}.")
+    judged = read_qrels(files[0])
+    texts = {language: read_topics(path) for language, path in topics.items()}
+    wanted = dict.fromkeys(judged.query)
+    if lost := [topic for topic in wanted if not any(topic in found for found in texts.values())]:
+        line = judged.line[judged.query.index(lost[0])]
+        raise PanglotError(
+            f"{judged.path}, line {line}: query '{lost[0]}' is not in the files of queries "
+            f"({len(lost):,} of {len(wanted):,} queries); are they of the same split?"
+        )
+    queries = [
+        Query(f"{language}:{topic}", query_language or language, found[topic], topic)
+        for language, found in texts.items()
+        for topic in wanted
+        if topic in found  # translations may lack some
+    ]
+    pairs = [
+        _with_prefixes(own, asking, answering)
+        for asking, found in texts.items()
+        for own in [_some(judged, [topic in found for topic in judged.query])]
+        for answering in texts
+    ]
+    return Judged(name, queries, pairs, (judged.path, *topics.values()), tuple(topics))
+
+
+def _with_prefixes(qrels: Qrels, query: str, passage: str) -> Qrels:
+    """Return judgements with languages before the ids of queries and passages."""
+    return replace(
+        qrels,
+        query=[f"{query}:{name}" for name in qrels.query],
+        passage=[f"{passage}:{name}" for name in qrels.passage],
+    )
+
+
+def _some(qrels: Qrels, kept: Sequence[bool]) -> Qrels:
+    columns = ("query", "passage", "gain", "line", "iteration")
+    return Qrels(
+        qrels.path,
+        *([x for x, keep in zip(getattr(qrels, column), kept, strict=True) if keep] for column in columns),
+    )
+
+
+def _neuclir_judgements(
+    name: str, folder: Path, qrels: Sequence[str], languages: Sequence[str], source: str
+) -> dict[str, Qrels]:
+    """Return the judgements by language, from a file of each or from one of all."""
+    together = [pattern for pattern in qrels if CODE not in pattern]
+    apart = files_by_language(folder, [pattern for pattern in qrels if CODE in pattern])
+    own = {language: apart[language][0] for language in languages if language in apart}
+    if len(own) < len(languages) and (files := files_of(folder, *together)):
+        return _by_second_column(read_qrels(files[0]), languages)
+    if not own:
+        raise PanglotError(f"{folder}: holds no {as_example(together[0])} of {name}; fetch it from {source}.")
+    return {language: read_qrels(path) for language, path in own.items()}
+
+
+def _by_second_column(qrels: Qrels, languages: Sequence[str]) -> dict[str, Qrels]:
+    """Sort judgements by the language in their second column."""
+    codes = [bcp47(long) for long in qrels.iteration]
+    for code, long, line in zip(codes, qrels.iteration, qrels.line, strict=True):
+        if code not in languages:
+            raise PanglotError(
+                f"{qrels.path}, line {line}: the second column is '{long}', which is none of the languages "
+                f"{', '.join(languages)}; use one file a language."
+            )
+    return {one: _some(qrels, [code == one for code in codes]) for one in languages if one in codes}
+
+
+def _neuclir(
+    name: str,
+    topics: Path,
+    judged: Mapping[str, Qrels],
+    languages: Sequence[str] | None,
+    query_text: str,
+    translations: bool,
+) -> Judged:
+    """One file has the topics in all languages; a judgement holds whatever language asks."""
+    chosen = chosen_languages(languages, judged, name)
+    spoken = ["en", *chosen] if translations else ["en"]
+    queries = []
+    for number, line in json_lines(topics):
+        topic = named(topics, number, line, "topic_id")
+        for language in spoken:
+            text = _topic_text(topics, number, line, language, query_text)
+            queries.append(Query(f"{language}:{topic}", language, text, topic))
+    pairs = [_with_prefixes(judged[code], language, code) for code in chosen for language in spoken]
+    read = dict.fromkeys([topics, *(judged[code].path for code in chosen)])
+    return Judged(name, queries, pairs, tuple(read), tuple(chosen))
+
+
+def _topic_text(path: Path, number: int, line: dict[str, Any], language: str, query_text: str) -> str:
+    fields = [f"topic_{part}" for part in query_text.split("+")]
+    for version in line.get("topics") or []:
+        human = language == "en" or version.get("source") == HUMAN
+        if human and bcp47(str(version.get("lang"))) == language:
+            texts = [version.get(field) for field in fields]
+            if all(isinstance(text, str) and text.strip() for text in texts):
+                return " ".join(text.strip() for text in texts)
+    kind = "English topic" if language == "en" else f"topic that people translated into {language}"
+    raise PanglotError(
+        f"{path}, line {number}: has no {kind} with {' and '.join(fields)}; fetch the file again."
+    )
 
 
 def read_topics(path: Path) -> dict[str, str]:
@@ -47,6 +299,9 @@ def read_topics(path: Path) -> dict[str, str]:
             raise PanglotError(f"{path}, line {number}: query '{name}' occurs twice; ids must be unique.")
         topics[name] = text
     return topics
+
+
+Judgement = tuple[int, str, str, int, str]  # line, query, passage, gain, iteration
 
 
 def read_qrels(path: Path) -> Qrels:
@@ -68,9 +323,6 @@ def read_qrels(path: Path) -> Qrels:
             yield number, query, passage, as_gain(path, number, gain), iteration
 
     return collect(path, rows())
-
-
-Judgement = tuple[int, str, str, int, str]  # line, query, passage, gain, iteration
 
 
 def collect(path: Path, rows: Iterable[Judgement]) -> Qrels:

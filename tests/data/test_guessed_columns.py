@@ -1,0 +1,201 @@
+"""Columns that nobody mapped are guessed where their names leave no doubt, and refused where they do."""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from datasets import Dataset
+
+from panglot.data import load_pairs
+from panglot.data.pairs_files.columns import find_layout
+from panglot.data.pairs_files.guess import as_options, guessed_columns
+from panglot.errors import PanglotError
+
+GUESSES: dict[str, tuple[list[str], dict[str, str], dict[str, str]]] = {
+    "question and answer": (
+        ["question", "answer", "lang"],
+        {},
+        {"item_id": "{row}", "query": "question", "passage": "answer", "language": "lang"},
+    ),
+    "a triple": (
+        ["anchor", "positive", "negative"],
+        {"language": "=en"},
+        {
+            "item_id": "{row}",
+            "language": "=en",
+            "query": "anchor",
+            "passage": "positive",
+            "negatives": "negative",
+        },
+    ),
+    "a positive": (
+        ["query", "positive", "language", "id"],
+        {},
+        {"item_id": "id", "passage": "positive"},
+    ),
+    "two sentences": (
+        ["sentence1", "sentence2", "score"],
+        {"language": "=de"},
+        {"item_id": "{row}", "language": "=de", "query": "sentence1", "passage": "sentence2"},
+    ),
+    "source and target": (
+        ["source", "target", "lang"],
+        {},
+        {"item_id": "{row}", "query": "source", "passage": "target", "language": "lang"},
+    ),
+    "title and text": (
+        ["title", "text", "lang", "url"],
+        {},
+        {"item_id": "{row}", "query": "title", "passage": "text", "language": "lang"},
+    ),
+    "a title beside a question": (
+        ["title", "question", "answer", "lang"],
+        {},
+        {"item_id": "{row}", "query": "question", "passage": "answer", "language": "lang"},
+    ),
+    "capitals": (
+        ["Question", "Answer", "Language"],
+        {},
+        {"item_id": "{row}", "query": "Question", "passage": "Answer", "language": "Language"},
+    ),
+    "languages": (
+        ["question_en", "question_de", "answer_en", "answer_de"],
+        {},
+        {"query": "question_{language}", "passage": "answer_{language}"},
+    ),
+    "objects": (
+        ["question.en", "question.de", "answer.en", "answer.de"],
+        {},
+        {"query": "question.{language}", "passage": "answer.{language}"},
+    ),
+    "a bitext": (["id", "en", "de"], {}, {"text": "{language}"}),
+    "what is left": (
+        ["q", "answer", "lang"],
+        {"query": "q"},
+        {"item_id": "{row}", "query": "q", "passage": "answer", "language": "lang"},
+    ),
+    "nothing": (["query", "passage", "language", "item_id", "text", "answer"], {}, {}),
+    "query_de": (["query_en", "query_de", "passage_en", "passage_de"], {}, {}),
+    "text_en": (["text_en", "text_de"], {}, {}),
+}
+
+
+@pytest.mark.parametrize(("names", "given", "expected"), GUESSES.values(), ids=GUESSES.keys())
+def test_columns_are_guessed(names: list[str], given: dict[str, str], expected: dict[str, str]) -> None:
+    assert guessed_columns(names, given, "mine.csv") == expected
+
+
+DOUBTFUL: dict[str, tuple[list[str], dict[str, str], str]] = {
+    "two passages": (
+        ["question", "answer", "context", "lang"],
+        {},
+        "'answer', 'context' may each be the passage; say which it is, with --column passage=answer",
+    ),
+    "two queries": (["query", "question", "answer", "lang"], {}, "'query', 'question' may each be the query"),
+    "no language": (
+        ["question", "answer"],
+        {},
+        "has no column 'language'; it has 'question', 'answer'. Give --column query=question "
+        "--column passage=answer --column language==en",
+    ),
+    "nothing known": (["foo", "bar"], {}, "has no column 'item_id'; it has 'foo', 'bar'"),
+    "a column that is not there": (
+        ["question", "answer", "lang"],
+        {"passage": "anwser"},
+        "has no column 'anwser'; it has 'question', 'answer', 'lang'. Did you mean the column 'answer'?",
+    ),
+    "a misspelt field": (
+        ["item_id", "langauge", "query", "passage"],
+        {},
+        "--column language==en, with the language of all rows. Did you mean the column 'langauge'?",
+    ),
+    "ids that may be Indonesian": (["question_id", "question_en", "answer"], {}, "has no column 'item_id'"),
+}
+
+
+@pytest.mark.parametrize(("names", "given", "words"), DOUBTFUL.values(), ids=DOUBTFUL.keys())
+def test_doubtful_columns_are_refused(names: list[str], given: dict[str, str], words: str) -> None:
+    with pytest.raises(PanglotError) as caught:
+        find_layout(names, guessed_columns(names, given, "mine.csv"), "mine.csv")
+    assert str(caught.value).startswith("mine.csv: ")
+    assert words in str(caught.value)
+
+
+def test_a_guess_can_be_copied_to_a_shell() -> None:
+    columns = {"query": "my question", "item_id": "{row}", "language": "=en"}
+    expected = "--column 'query=my question' --column 'item_id={row}' --column language==en"
+    assert as_options(columns) == expected
+
+
+def test_a_misspelt_field_of_a_line_is_suggested(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    rows = [{"item_id": str(k), "language": "en", "query": "q", "passage": "p"} for k in range(4)]
+    rows[3]["langauge"] = rows[3].pop("language")
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(
+        PanglotError, match=r"line 4: has no 'language'.* Did you mean the column 'langauge'\?"
+    ):
+        load_pairs(path)
+
+
+ROWS: list[dict[str, Any]] = [
+    {"question": "Nani?", "answer": "Mimi.", "lang": "swahili"},
+    {"question": "Who?", "answer": "Me.", "lang": "eng"},
+]
+
+
+def as_jsonl(folder: Path) -> str:
+    (folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return str(folder / "mine.jsonl")
+
+
+def as_csv(folder: Path) -> str:
+    lines = [",".join(ROWS[0]), *(",".join(row.values()) for row in ROWS)]
+    (folder / "mine.csv").write_text("\n".join(lines) + "\n")
+    return str(folder / "mine.csv")
+
+
+def as_tsv(folder: Path) -> str:
+    lines = ["\t".join(ROWS[0]), *("\t".join(row.values()) for row in ROWS)]
+    (folder / "mine.tsv").write_text("\n".join(lines) + "\n")
+    return str(folder / "mine.tsv")
+
+
+def as_parquet(folder: Path) -> str:
+    pq.write_table(pa.Table.from_pylist(ROWS), folder / "mine.parquet")
+    return str(folder / "mine.parquet")
+
+
+def as_dataset(folder: Path) -> str:
+    Dataset.from_list(ROWS).save_to_disk(str(folder / "mine"))
+    return f"hf:{folder / 'mine'}"
+
+
+FORMATS = [as_jsonl, as_csv, as_tsv, as_parquet, as_dataset]
+
+
+@pytest.mark.parametrize("write", FORMATS)
+def test_every_format_is_guessed_alike_and_a_note_says_so(
+    tmp_path: Path, write: Callable[[Path], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    source = write(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        pairs = load_pairs(source)
+    fields = ("item_id", "language", "query", "passage")
+    assert [tuple(row[name] for name in fields) for row in pairs.table.to_pylist()] == [
+        ("1", "sw", "Nani?", "Mimi."),
+        ("2", "en", "Who?", "Me."),
+    ]
+    (note,) = [text for text in caplog.messages if "--column" in text]
+    assert "--column 'item_id={row}' --column query=question --column passage=answer" in note
+
+
+@pytest.mark.parametrize("write", FORMATS)
+def test_the_number_of_a_row_is_an_id_in_every_format(tmp_path: Path, write: Callable[[Path], str]) -> None:
+    columns = {"item_id": "{row}", "query": "question", "passage": "answer", "language": "lang"}
+    assert load_pairs(write(tmp_path), columns=columns).table.column("item_id").to_pylist() == ["1", "2"]
