@@ -19,6 +19,9 @@ UNPACK = ("zip", "tar")
 OF_FILES = ("sha256", "md5", "size", "revision")
 
 
+PARALLEL = "beir-parallel"  # followed by a colon and the name of a set
+
+
 @dataclass(frozen=True)
 class File:
     """One official file (or, on the hub, the files of one pattern). Absent facts are None.
@@ -131,6 +134,8 @@ def catalogue() -> Mapping[str, Entry]:
 def entry_named(name: str) -> Entry:
     """Return the entry of that name, or raise a ``PanglotError`` that names the known ones."""
     entries = catalogue()
+    if name.startswith(f"{PARALLEL}:"):
+        return replace(entries[PARALLEL], name=name)
     if name not in entries:
         names = list(dict.fromkeys(f"{e.family}-..." if e.family else e.name for e in entries.values()))
         members = [e.name for e in entries.values() if e.family == name]

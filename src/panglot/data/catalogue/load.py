@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from panglot.data.benchmark import Benchmark, benchmark_from_pairs
-from panglot.data.catalogue.entry import Entry, entry_named
-from panglot.data.catalogue.find import find_data
+from panglot.data.catalogue.entry import Entry, catalogue, entry_named
+from panglot.data.catalogue.find import below, find_data, where_is
 from panglot.data.pairs import load_pairs
 from panglot.errors import PanglotError
 
@@ -22,6 +22,7 @@ LOG = logging.getLogger("panglot")
 READERS = {
     "afriqa": "panglot.data.readers.questions:read_afriqa",
     "beir": "panglot.data.readers.beir:read_beir",
+    "beir_parallel": "panglot.data.readers.beir:read_parallel_beir",
     "belebele": "panglot.data.readers.questions:read_belebele",
     "bitext": "panglot.data.readers.parallel:read_bitext",
     "lareqa": "panglot.data.readers.questions:read_lareqa",
@@ -86,6 +87,8 @@ def load_data(
     Arguments and errors as in ``load_benchmark``.
     """
     entry = entry_named(name)
+    if entry.reader == "beir_parallel" and ":" in name:
+        return _parallel(name, data, languages, split, options)
     if entry.reader in TRAINING:
         raise PanglotError(f"'{name}' is for training; it has no judgements to measure a model on.")
     reader = reader_of(entry)
@@ -95,12 +98,41 @@ def load_data(
     _check_options(name, options, taken)
     if languages is not None and "languages" in taken:
         options["languages"] = list(languages)
-    folder = () if entry.reader == "sample" else (find_data(entry, data),)
+    folder: tuple[Any, ...] = () if entry.reader == "sample" else (find_data(entry, data),)
     named = {"name": name} if "name" in taken else {}
     loaded: Benchmark | Suite = reader(*folder, **named, **{**entry.layout, **entry.options, **options})
     if languages is not None and "languages" not in taken:
         return loaded.restrict(languages)
     return loaded
+
+
+def _parallel(
+    name: str,
+    data: str | Path | None,
+    languages: Sequence[str] | None,
+    split: str | None,
+    options: Mapping[str, Any],
+) -> Benchmark:
+    """Read a set of BEIR together with its translations, as far as they are on this machine."""
+    _check_options(name, dict(options), {"exclude_own_id"})
+    member = name.partition(":")[2]
+    every = (entry for entry in catalogue().values() if entry.reader == "beir")
+    sets = [e for e in every if e.name in (member, f"{e.family}-{member}")]
+    if not sets:
+        raise PanglotError(f"'{member}' is not a set of BEIR; see panglot data list.")
+    wanted = [e for e in sets if languages is None or e.languages[0] in languages]
+    places = [(e, where_is(e) if data is None else below(e, Path(data))) for e in wanted]
+    found = {e.languages[0]: place for e, place in places if place is not None}
+    if len(found) < 2:
+        missing = " ".join(e.name for e, place in places if place is None)
+        raise PanglotError(
+            f"'{name}' needs {member} in two languages or more, and {len(found)} is here; fetch others with "
+            f"'panglot data get {missing}'."
+        )
+    from panglot.data.readers.beir import read_parallel_beir
+
+    own = any(e.options.get("exclude_own_id") for e in sets)
+    return read_parallel_beir(found, name=name, split=split, **{"exclude_own_id": own, **options})
 
 
 def reader_of(entry: Entry) -> Callable[..., Any]:

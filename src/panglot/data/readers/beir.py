@@ -3,16 +3,18 @@
 Thakur et al. 2021, arXiv 2104.08663. One language; gains as the sets have them, 0 is judged not relevant.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from panglot.data.benchmark import Benchmark
-from panglot.data.readers.collection import Judged, Pool, Query, make_benchmark
-from panglot.data.readers.files import field, files_of, named, numbered_lines, table_rows
+from panglot.data.readers.collection import Judged, Pool, Qrels, Query, make_benchmark
+from panglot.data.readers.files import chosen_languages, field, files_of, named, numbered_lines, table_rows
 from panglot.data.readers.trec import Judgement, as_gain, collect
 from panglot.data.suite import Suite
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, leave_out
+from panglot.languages import is_language
 
 ENDS = (".jsonl", ".jsonl.gz", ".jsonl.zst", "/*.jsonl", "/*.jsonl.gz", "/*.parquet", "*.parquet")
 QRELS_ENDS = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", "-*.parquet", ".parquet")
@@ -53,6 +55,53 @@ def read_beir(
         shared = (split, language, partial_corpus, exclude_own_id)
         return _suite(name, [_read(part, part.name, *shared) for part in parts])
     return _read(folder, name, split, language, partial_corpus, exclude_own_id)
+
+
+def read_parallel_beir(
+    folders: Mapping[str, Path] | str | Path,
+    *,
+    name: str = "beir-parallel",
+    languages: Sequence[str] | None = None,
+    split: str | None = None,
+    exclude_own_id: bool = False,
+) -> Benchmark:
+    """Read one set of BEIR and its translations, which have its ids, as one benchmark in all three settings.
+
+    A query in any language looks for the passages that are judged for it, in every language. Passages that a
+    translation lacks are left out with a note.
+
+    Args:
+        folders: of the set in each language, by code; or a folder with one folder a language, such as ``en``.
+        name: of the benchmark.
+        languages: those wanted; None: all.
+        split: as in ``read_beir``.
+        exclude_own_id: as in ``read_beir``; also for the translations of that passage.
+    """
+    if not isinstance(folders, Mapping):
+        inside = sorted(path for path in Path(folders).glob("*") if path.is_dir() and is_language(path.name))
+        if len(inside) < 2:
+            raise PanglotError(f"{folders}: has no two folders named by a language, such as en and nl.")
+        folders = {path.name: path for path in inside}
+    chosen = chosen_languages(languages, list(folders), name)
+    queries: list[Query] = []
+    qrels: list[Qrels] = []
+    files: list[Path] = []
+    pools = []
+    for code in chosen:
+        judged = beir_judged(folders[code], name=name, split=split, language=code)
+        queries += [replace(query, id=f"{code}:{query.id}") for query in judged.queries]
+        files += judged.files
+        for found, pool in product(judged.qrels, chosen):
+            asked = [f"{code}:{query}" for query in found.query]
+            qrels.append(replace(found, query=asked, passage=[f"{pool}:{label}" for label in found.passage]))
+        if not (corpus := _found(folders[code], "corpus", split)):
+            raise PanglotError(f"{folders[code]}: there is no corpus.jsonl; fetch the set again.")
+        pools.append(Pool(code, tuple(corpus), f"{code}:"))
+    whole = Judged(name, queries, qrels, tuple(files), tuple(chosen))
+    made = make_benchmark(whole, pools, partial_corpus=True, exclude_own_id=exclude_own_id)
+    if lost := whole.judgements - int((made.gains >= 0).sum()):
+        leave_out(f"{name}: {lost:,} judgements of passages that some language lacks are left out.")
+    return made
 
 
 def _suite(name: str, parts: Sequence[Benchmark]) -> Suite:

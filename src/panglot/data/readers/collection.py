@@ -106,8 +106,8 @@ def make_benchmark(
     languages = sorted({pool.language for pool in pools} | {query.language for query in judged.queries})
     passages, checksum = pool_texts(pools, languages)
     query, passage, gains = _rows(judged, passages, partial_corpus)
-    if exclude_own_id:
-        query, passage, gains = _without_own(judged, passages, query, passage, gains)
+    for prefix in dict.fromkeys(pool.prefix for pool in pools) if exclude_own_id else ():
+        query, passage, gains = _without_own(judged, passages, prefix, query, passage, gains)
     checksum = sha256_of(digest(judged.files) + checksum)
     return assemble(judged.name, languages, judged.queries, passages, query, passage, gains, checksum)
 
@@ -179,14 +179,14 @@ def _rows(judged: Judged, passages: Texts, partial_corpus: bool) -> tuple[IntArr
 
 
 def _without_own(
-    judged: Judged, passages: Texts, query: IntArray, passage: IntArray, gains: IntArray
+    judged: Judged, passages: Texts, prefix: str, query: IntArray, passage: IntArray, gains: IntArray
 ) -> tuple[IntArray, IntArray, IntArray]:
-    """Take passages that have a judged query's own id out of that query's pool, by a gain below 0.
+    """Take passages of a pool that have a judged query's own id out of that query's pool, by a gain below 0.
 
     One that is judged relevant stays: the judges meant it.
     """
     asked, at = np.unique(query, return_inverse=True)
-    own = find(passages.ids, [judged.queries[k].id for k in asked])
+    own = find(passages.ids, [prefix + judged.queries[k].item for k in asked])
     of_own = passage == own[at]
     kept, new = ~of_own | (gains > 0), own >= 0
     new[at[of_own & kept]] = False
