@@ -24,7 +24,7 @@ WANTED = [
     "beir-nl-nfcorpus", "hindi-beir-arguana",
 ]
 # fmt: on
-OWN = ("sample", "pairs", "squad")
+OWN = {"sample", "pairs", "squad", "beir-parallel"}
 
 
 def test_all_that_was_promised_is_there() -> None:
