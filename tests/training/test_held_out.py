@@ -1,5 +1,6 @@
 """Which held-out figure says what the best model is: its name, its value, and which way is better."""
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -189,3 +190,31 @@ def test_a_recipe_is_validated_on_pairs_that_it_names_and_stops_on_their_loss(
     seen = [entry["eval_loss"] for entry in outcome.log if "eval_loss" in entry]
     assert len(seen) == outcome.steps and outcome.figures["loss"] == pytest.approx(min(seen), rel=1e-3)
     assert {"AP", "rank_distance"} <= outcome.figures.keys()
+
+
+def test_a_benchmark_of_the_catalogue_is_what_a_run_is_validated_on(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paragraphs = [
+        {"context": f"Paragraph {k}.", "qas": [{"id": f"{k}", "question": f"Which is {k}?", "answers": []}]}
+        for k in range(4)
+    ]
+    for paragraph in paragraphs:
+        paragraph["qas"][0]["answers"] = [{"text": "Paragraph", "answer_start": 0}]  # type: ignore[index]
+    (tmp_path / "squadshifts").mkdir()
+    content = json.dumps({"data": [{"title": "", "paragraphs": paragraphs}]})
+    (tmp_path / "squadshifts/nyt_v1.0.json").write_text(content)
+    monkeypatch.setenv("PANGLOT_DATA", str(tmp_path))
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        f"""
+model.name = "{tiny_checkpoint}"
+data.pairs = ["{FOLDER / "train.jsonl"}"]
+data.validation = ["squadshifts-nyt"]
+batches.size = 4
+training.steps = 1
+training.metric_for_best_model = "loss"
+"""
+    )
+    (outcome,) = run_recipe(read_recipe(path, {}), tmp_path / "run", tell=False).values()
+    assert outcome.figures["loss"] > 0 and "monolingual_AP" in outcome.figures

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from panglot import encoders
 from panglot.batches import Strategy
-from panglot.data.catalogue.training import is_training_set
+from panglot.data.catalogue.training import is_benchmark, is_training_set
 from panglot.data.pairs_files.columns import check_columns
 from panglot.data.pairs_files.hub import is_hub_source
 from panglot.data.pairs_files.read import SAMPLE
@@ -364,7 +364,8 @@ def _has(values: Any, key: str) -> bool:
 def _source(folder: Path, name: str) -> str:
     """Return a source of pairs as a recipe in a folder names it."""
     path = folder / name
-    if is_hub_source(name) or ((name == SAMPLE or is_training_set(name)) and not path.exists()):
+    known = name == SAMPLE or is_training_set(name) or is_benchmark(name)
+    if is_hub_source(name) or (known and not path.exists()):
         return name
     return str(path)
 

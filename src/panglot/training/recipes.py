@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from panglot import encoders, training
 from panglot.batches import make_sampler
-from panglot.data import ParallelPairs, load_pairs
-from panglot.data.catalogue.training import is_training_set, training_pairs
+from panglot.data import ParallelPairs, load_benchmark, load_pairs, pairs_from_benchmark
+from panglot.data.catalogue.training import is_benchmark, is_training_set, training_pairs
 from panglot.data.pairs_files.hub import is_hub_source
 from panglot.data.readers.questions import folder_pairs
 from panglot.errors import PanglotError
@@ -106,11 +106,18 @@ def _sources(recipe: TrainingConfig) -> tuple[list[ParallelPairs], list[Parallel
     sources = [load_source(source, data.columns or None) for source in data.pairs]
     if data.languages is not None:
         sources = select_languages(sources, data.languages)
-    validation = [load_source(source, data.columns or None) for source in data.validation]
+    validation = [_validation(source, data.columns or None) for source in data.validation]
     if not data.held_out:
         return sources, validation
     splits = [source.split(data.held_out, recipe.training.seed) for source in sources]
     return [rest for rest, _ in splits], [*validation, *(out for _, out in splits)]
+
+
+def _validation(source: str, columns: Mapping[str, str] | None) -> ParallelPairs:
+    """Load what a run is measured on while it trains: pairs, or a benchmark of the catalogue."""
+    if is_benchmark(source) and not Path(source).exists():
+        return pairs_from_benchmark(load_benchmark(source))
+    return load_source(source, columns)
 
 
 def select_languages(sources: Sequence[ParallelPairs], languages: Sequence[str]) -> list[ParallelPairs]:

@@ -34,6 +34,12 @@ def is_training_set(name: str) -> bool:
     return entry is not None and entry.reader in TRAINING
 
 
+def is_benchmark(name: str) -> bool:
+    """Say whether a name is that of a benchmark of the catalogue, other than the bundled sample."""
+    entry = catalogue().get(name)
+    return entry is not None and entry.reader not in TRAINING and name != SAMPLE
+
+
 def check_source(source: str) -> None:
     """Refuse a source of pairs that is no file, folder, training set, data set of the hub, or the sample.
 
