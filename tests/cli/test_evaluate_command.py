@@ -190,3 +190,19 @@ def test_a_suite_is_measured_part_by_part(panglot: Runner, tiny_checkpoint: Path
     stored = panglot(*given, "--store", store, "--json").results
     assert stored["settings"]["crosslingual"] == pytest.approx(found["settings"]["crosslingual"], abs=1e-6)
     assert panglot("evaluate", "bm25", *given[2:], "--json").results["parts"]["de-en"]["queries"] == 4
+
+
+def test_lists_are_reranked(
+    panglot: Runner, tiny_checkpoint: Path, tiny_reranker: Path, tmp_path: Path
+) -> None:
+    given = ("evaluate", tiny_checkpoint, "--languages", "de,en", "--rerank", tiny_reranker)
+    found = panglot(*given, "--rerank-depth", 5, "--json").results
+    assert found["model"]["reranker"]["name"] == str(tiny_reranker)
+    assert found["model"]["reranker"]["depth"] == 5
+    printed = panglot(*given)
+    assert "the first 100 passages of each list are reranked" in printed.out
+    for wrong in (("--runs", tmp_path / "runs"), ("--perturb", "typos"), ("--rerank-depth", 0)):
+        refused = panglot(*given, *wrong)
+        assert refused.code == 2 and "Traceback" not in refused.err
+    refused = panglot("evaluate", tiny_checkpoint, "--rerank", tiny_checkpoint)
+    assert refused.code == 2 and "cross-encoder" in refused.err

@@ -135,3 +135,20 @@ def test_a_folder_of_any_files_is_indexed_and_what_has_no_text_is_listed(
     assert "\x1b" not in made.out + made.err
     found = panglot("search", "Wo laden Schiffe?", "--index", place, "--json").results["results"]
     assert {hit["document"][:4] for hit in found} == {"page", "caf\\"}
+
+
+def test_search_reranks_and_reads_columns_with_other_names(tmp_path: Path, tiny_reranker: Path) -> None:
+    rows = [{"nr": str(k), "body": f"The text of number {k}.", "lang": "en"} for k in range(4)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    place = str(tmp_path / "index")
+    columns = ("--column", "id=nr", "--column", "text=body")
+    made = run("index", "--index", place, "--input", str(path), *columns)
+    assert made["passages_by_language"] == {"en": 4}
+    plain = run("search", "number 2", "--index", place)["results"]
+    found = run("search", "number 2", "--index", place, "--rerank", str(tiny_reranker))["results"]
+    assert {hit["id"] for hit in found} == {hit["id"] for hit in plain} == {"0", "1", "2", "3"}
+    scores = [hit["score"] for hit in found]
+    assert scores == sorted(scores, reverse=True) != [hit["score"] for hit in plain]
+    with pytest.raises(PanglotError, match="--column text=NAME"):
+        run("index", "--index", str(tmp_path / "other"), "--input", str(path), "--column", "text=nothing")
