@@ -94,6 +94,9 @@ class Watcher(TrainerCallback):
         self._interrupted = True
 
 
+TENSORBOARD = "tensorboard"
+
+
 def check_tracker(name: str) -> None:
     """Raise a ``PanglotError`` where the Trainer cannot report to a tracker: unknown, or not installed."""
     try:
@@ -101,11 +104,12 @@ def check_tracker(name: str) -> None:
             tracker()
     except (ImportError, RuntimeError, ValueError) as error:
         reason = str(error).rstrip(".")
-        extra = "'panglot[tensorboard]'" if name == "tensorboard" else name
-        raise PanglotError(
-            f"training.report_to: '{name}' cannot be used ({reason}); run pip install {extra}, or leave it "
-            "out."
-        ) from error
+        fix = (
+            "run pip install 'panglot[tensorboard]', or leave it out"
+            if name == TENSORBOARD
+            else "leave it out"
+        )
+        raise PanglotError(f"training.report_to: '{name}' cannot be used: {reason}; {fix}.") from error
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from panglot.data.readers.questions import folder_pairs
 from panglot.errors import PanglotError
 from panglot.languages import check_languages, matches, matching
 from panglot.training.config import TrainingConfig, override
-from panglot.training.merge import train_merged
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -171,6 +170,8 @@ def train_recipe(
 ) -> Training:
     """Train a loaded model as a recipe says, on loaded pairs; see ``panglot.training.train``."""
     if recipe.merge is not None:
+        from panglot.training.merge import train_merged  # a mistake in a recipe is answered without torch
+
         return train_merged(
             recipe, model, sources, output, held_out=held_out, resume=resume, tell=tell, note=note
         )
