@@ -14,7 +14,7 @@ from typing_extensions import Unpack
 
 from panglot import encoders
 from panglot.data import FloatArray
-from panglot.encoders.export import exported_from
+from panglot.encoders.embedded import EMBEDDED
 from panglot.errors import PanglotError
 from panglot.languages import check_languages
 from panglot.progress import Shown, shown
@@ -90,7 +90,7 @@ class Index:
     def create(
         cls,
         place: str | Path,
-        model: SentenceTransformer | str = encoders.EMBEDDED,
+        model: SentenceTransformer | str = EMBEDDED,
         *,
         name: str | None = None,
         engine: str | None = None,
@@ -420,6 +420,8 @@ class Index:
 
         A model exported from the one that made the index gives nearly the same vectors, and may ask.
         """
+        from panglot.encoders.export import exported_from
+
         facts = facts_of(model, "the given one", self.facts.length, self.means)
         source = exported_from(model)
         check_same(self.facts, facts if source is None else replace(facts, sha256=source), self.place)

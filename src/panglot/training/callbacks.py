@@ -94,9 +94,6 @@ class Watcher(TrainerCallback):
         self._interrupted = True
 
 
-TENSORBOARD = "tensorboard"
-
-
 def check_tracker(name: str) -> None:
     """Raise a ``PanglotError`` where the Trainer cannot report to a tracker: unknown, or not installed."""
     try:
