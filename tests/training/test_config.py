@@ -162,7 +162,7 @@ def test_a_part_that_is_no_table_is_named(tmp_path: Path) -> None:
 
 
 def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
-    known = "check the path, or use one of multilingual-e5-small, paper/labse, paper/xlm-r"
+    known = "check the path, or use one of multilingual-e5-small-merged, multilingual-e5-small, paper/labse"
     with pytest.raises(PanglotError, match=rf"none\.toml: no such recipe; {known}"):
         read_recipe(tmp_path / "none.toml", {})
 

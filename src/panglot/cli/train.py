@@ -18,7 +18,7 @@ def train(
     recipe: Annotated[
         Path | None,
         typer.Argument(
-            help="Recipe: a TOML file, or multilingual-e5-small, paper/xlm-r or paper/labse. "
+            help="Recipe: a TOML file, or multilingual-e5-small(-merged), paper/xlm-r, paper/labse. "
             "Options override its settings."
         ),
     ] = None,
