@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from typing_extensions import TypedDict, Unpack
@@ -30,6 +31,8 @@ DEPTH = 100  # passages of each list that is fused
 MOST = 1000  # results
 SNIPPET = 200  # characters
 ENOUGH = 50  # passages, of which some can be said to be near by chance
+# of each engine: its state, and random passages of languages as they then were
+_SAMPLES: WeakKeyDictionary[Engine, tuple[Hashable, dict[tuple[str, ...], FloatArray]]] = WeakKeyDictionary()
 
 
 class Options(TypedDict, total=False):
@@ -121,8 +124,14 @@ def look_up(
     members: dict[str, list[str]] = {}  # German has one turn, in however many countries
     for code in found or codes:
         members.setdefault(primary_language(code), []).append(code)
-    if balanced is not None and len(found or codes) > 1:
-        lists = _balanced(engine, members, questions, vectors, k, chosen, balanced, hybrid)
+    if len(found or codes) < 2:
+        balanced = None
+    total, state = engine.state()
+    searched = total if chosen == Filter() else engine.count(chosen)
+    marking = searched >= ENOUGH
+    chances = _chances(engine, state, members, vectors) if marking or balanced == "scores" else []
+    if balanced is not None:
+        lists = _balanced(engine, members, questions, vectors, k, chosen, balanced, hybrid, chances)
     else:
         depth = max(k, DEPTH) if hybrid else k
         lists = engine.dense(vectors, depth, chosen)
@@ -130,50 +139,64 @@ def look_up(
             words = engine.lexical(questions, depth, chosen)
             lists = [fused(*pair) for pair in zip(lists, words, strict=True)]
     lists = [ranked[:k] for ranked in lists]
-    weak = weak_matches(engine, members, vectors, lists, engine.count(chosen))
+    if not marking:
+        return [[_result(one, False) for one in ranked] for ranked in lists]
+    of_id = None  # scores are cosines
+    if hybrid or balanced == "scores":
+        of_id = engine.vectors(sorted({one.passage.id for ranked in lists for one in ranked}))
+    weak = weak_matches(vectors, lists, chances, searched, of_id)
     return [
         [_result(one, one.passage.id in of) for one in ranked] for ranked, of in zip(lists, weak, strict=True)
     ]
 
 
 def weak_matches(
-    engine: Engine,
-    members: Mapping[str, Sequence[str]],
     vectors: FloatArray,
     lists: Sequence[Sequence[Found]],
-    count: int,
+    chances: Sequence[Chance],
+    searched: int,
+    of_id: Mapping[str, FloatArray] | None,
 ) -> list[set[str]]:
     """Return the ids of each list's weak matches: passages as near to the question as chance would have them.
 
     The best of n draws from a normal distribution lies about sqrt(2 ln n) standard deviations above its mean.
-    Mean and deviation are those of the question's cosines with 200 passages of a language taken at random. In
-    an index of fewer than fifty passages nothing is weak: a few of one kind would pass for chance.
+    Mean and deviation are those of the question's cosines with 200 passages of a language taken at random.
 
     Args:
-        engine: has the passages.
-        members: the codes of each language that was searched.
         vectors: ``(n, d)`` of the questions.
         lists: what was found for each.
-        count: passages that were searched.
+        chances: what each scores with random passages.
+        searched: passages that were searched; in fewer than fifty a few of one kind would pass for chance.
+        of_id: vectors of what was found; None: the scores are the cosines.
     """
-    if count < ENOUGH:
-        return [set() for _ in lists]
-    of_id = engine.vectors(sorted({found.passage.id for ranked in lists for found in ranked}))
-    bound = math.sqrt(2 * math.log(count))
+    bound = math.sqrt(2 * math.log(searched))
     weak = []
-    for vector, ranked, chance in zip(vectors, lists, _chances(engine, members, vectors), strict=True):
+    for vector, ranked, chance in zip(vectors, lists, chances, strict=True):
         low = {code: chance.mean[code] + bound * chance.spread[code] for code in chance.mean}
-        near = [(found.passage, of_id.get(found.passage.id)) for found in ranked]
-        weak.append({
-            passage.id for passage, own in near
-            if own is not None and vector @ own < low.get(primary_language(passage.language), -1)
-        })  # fmt: skip
+        near = [
+            (one.passage, one.score if of_id is None else float(vector @ of_id[one.passage.id]))
+            for one in ranked
+            if of_id is None or one.passage.id in of_id
+        ]
+        weak.append({p.id for p, cosine in near if cosine < low.get(primary_language(p.language), -1)})
     return weak
 
 
-def _chances(engine: Engine, members: Mapping[str, Sequence[str]], vectors: FloatArray) -> list[Chance]:
-    """Describe each question's scores with random passages of each language that has some."""
-    sampled = {code: engine.sample(Filter(tuple(own)), SAMPLE) for code, own in members.items()}
+def _chances(
+    engine: Engine, state: Hashable, members: Mapping[str, Sequence[str]], vectors: FloatArray
+) -> list[Chance]:
+    """Describe each question's scores with random passages of each language that has some.
+
+    The samples are kept as long as the engine's state is the same: drawing them takes longer than a search.
+    """
+    before, kept = _SAMPLES.get(engine, (None, {}))
+    if before != state:
+        kept = {}
+        _SAMPLES[engine] = state, kept
+    for own in map(tuple, members.values()):
+        if own not in kept:
+            kept[own] = engine.sample(Filter(own), SAMPLE)
+    sampled = {code: kept[tuple(own)] for code, own in members.items()}
     codes = tuple(code for code in members if len(sampled[code]))
     language = np.repeat(np.arange(len(codes)), [len(sampled[code]) for code in codes])
     scores = vectors @ np.concatenate([sampled[code] for code in codes]).T if codes else vectors[:, :0]
@@ -209,6 +232,7 @@ def _balanced(
     chosen: Filter,
     kind: str,
     hybrid: bool,
+    chances: Sequence[Chance],
 ) -> list[list[Found]]:
     depth = max(k, DEPTH) if hybrid else k
     own = {name: Filter(tuple(codes), chosen.where) for name, codes in members.items()}
@@ -222,8 +246,7 @@ def _balanced(
             _merged({code: lists[n] for code, lists in dense.items()}, None) for n in range(len(questions))
         ]
     merged = [
-        _merged({code: dense[code][n] for code in chance.mean}, chance)
-        for n, chance in enumerate(_chances(engine, members, vectors))
+        _merged({code: dense[code][n] for code in chance.mean}, chance) for n, chance in enumerate(chances)
     ]
     if not hybrid:
         return merged

@@ -1,7 +1,7 @@
 """What an engine does."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -114,6 +114,9 @@ class Engine(Protocol):
 
     def count(self, chosen: Filter = Filter()) -> int:
         """Return the number of passages."""
+
+    def state(self) -> tuple[int, Hashable]:
+        """Return the number of passages, and a mark that changes when passages come or go."""
 
     def dense(self, vectors: FloatArray, k: int, chosen: Filter) -> list[list[Found]]:
         """Return the k passages with the highest dot product with each vector ``(n, d)``, best first."""

@@ -8,7 +8,7 @@ only, and may read while another process writes. Writers take turns: each holds 
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -181,6 +181,12 @@ class ExactEngine:
         with self._guard:
             self._refresh()
             return sum(int(segment.chosen(chosen).sum()) for segment in self._segments.values())
+
+    def state(self) -> tuple[int, Hashable]:
+        """Return the number of passages, and the segments that hold them."""
+        with self._guard:
+            self._refresh()
+            return len(self._place), tuple(self._read.items())
 
     def dense(self, vectors: FloatArray, k: int, chosen: Filter) -> list[list[Found]]:
         """Score every passage."""

@@ -4,7 +4,7 @@ A collection of passages, and one of facts beside it. Milvus Lite lets one proce
 the folder makes others wait, and ``release`` lets them in.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -53,7 +53,6 @@ class MilvusEngine:
         self._facts_collection = f"{self.collection}_facts"
         self._open: Any = None
         self._lock: FileLock | None = None
-        self._samples: dict[tuple[object, int, int], FloatArray] = {}  # as long as no passage comes or goes
 
     def facts(self) -> Facts | None:
         """Read the facts; an embedded index that does not exist is not made."""
@@ -128,6 +127,11 @@ class MilvusEngine:
             rows = client.query(self.collection, filter=filter_expression(chosen), output_fields=["count(*)"])
         return int(rows[0]["count(*)"])
 
+    def state(self) -> tuple[int, Hashable]:
+        """Return the number of passages twice: Milvus has no other mark."""
+        total = self.count()
+        return total, total
+
     def dense(self, vectors: FloatArray, k: int, chosen: Filter) -> list[list[Found]]:
         """Search the HNSW graph by cosine similarity."""
         data = np.ascontiguousarray(vectors, np.float32)
@@ -152,13 +156,10 @@ class MilvusEngine:
         total = self.count(chosen)
         if not total:
             return np.empty((0, 1), np.float32)
-        key = (chosen.languages, count, total)
-        if chosen.where or key not in self._samples:
-            below = -(-DRAWS * count * 5 // (4 * total)) if total > count else DRAWS
-            found = self._rows(filter_expression(chosen), ["id", "draw", VECTOR], below=below)
-            rows = sorted(found, key=lambda row: (row["draw"], row["id"]))
-            self._samples[key] = np.array([row[VECTOR] for row in rows[:count]], np.float32)
-        return self._samples[key]
+        below = -(-DRAWS * count * 5 // (4 * total)) if total > count else DRAWS
+        found = self._rows(filter_expression(chosen), ["id", "draw", VECTOR], below=below)
+        rows = sorted(found, key=lambda row: (row["draw"], row["id"]))
+        return np.array([row[VECTOR] for row in rows[:count]], np.float32)
 
     def scan(self, size: int = 1024) -> Iterator[tuple[list[Passage], FloatArray]]:
         """Return all passages."""
