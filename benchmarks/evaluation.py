@@ -13,12 +13,12 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
+from timing import timed
 
 from panglot.data import Benchmark, FloatArray, Texts, load_benchmark
 from panglot.encoders import encode, load_encoder
@@ -64,17 +64,6 @@ def main() -> None:
             indent=2,
         )
     )
-
-
-def timed(work: Callable[[], object], times: int) -> float:
-    """Return the median seconds of some work, after one run to warm up."""
-    work()
-    seconds = []
-    for _ in range(times):
-        begun = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - begun)
-    return statistics.median(seconds)
 
 
 def products_only(queries: torch.Tensor, passages: torch.Tensor, benchmark: Benchmark) -> None:

@@ -8,13 +8,12 @@ of linear layers and attention; training counts three times those of encoding.
 
 import argparse
 import json
-import statistics
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
+from timing import timed
 from torch.profiler import ProfilerActivity, profile
 
 from panglot.encoders import bfloat16, fast_attention, load_encoder
@@ -75,7 +74,7 @@ def measured(model: SentenceTransformer, low: bool, tokens: int, length: int, ro
         2
         * tokens
         * sum(module.weight.numel() for module in linear)
-        / seconds(lambda: [a @ b for a, b in products], rounds)
+        / timed(lambda: [a @ b for a, b in products], rounds)
     )
 
     def encode_once() -> None:
@@ -106,7 +105,7 @@ def measured(model: SentenceTransformer, low: bool, tokens: int, length: int, ro
         optimizer.step()
         optimizer.zero_grad()
 
-    spent = {"encoding": seconds(encode_once, rounds), "training": seconds(train_once, rounds)}
+    spent = {"encoding": timed(encode_once, rounds), "training": timed(train_once, rounds)}
     return {
         "matrix products, GFLOP/s": round(rate / 1e9, 1),
         "tokens a second": {name: round(tokens / value) for name, value in spent.items()},
@@ -134,17 +133,6 @@ def shapes(
     inputs = {module.in_features: torch.randn(tokens, module.in_features, dtype=dtype) for module in linear}
     for module in linear:
         yield inputs[module.in_features], module.weight.detach().to(dtype).t()
-
-
-def seconds(work: Callable[[], object], rounds: int) -> float:
-    """Return the median time, after one run to warm up."""
-    work()
-    spent = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        work()
-        spent.append(time.perf_counter() - start)
-    return statistics.median(spent)
 
 
 def where(work: Callable[[], object]) -> dict[str, float]:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import still_gc  # noqa: F401  # before what takes long to import
 import torch
@@ -24,6 +25,7 @@ from panglot.training.distributed import (
     decided_by_first,
     gather_weights,
     is_first,
+    leave,
     of_first,
     on_any,
 )
@@ -146,13 +148,17 @@ def command(checkpoint: str, output: Path, batch_size: int) -> None:
 
 
 def said_by_command(folder: Path, checkpoint: str) -> Found:
-    """Run a command that succeeds; return its code and what this process wrote to the two outputs."""
+    """Run a command that succeeds; return its code and what this process wrote to the two outputs.
+
+    It stays in the group: one made again in the same store may find the addresses of the old one, and hang.
+    """
     paths = {1: folder / f"printed-{RANK}", 2: folder / f"said-{RANK}"}
     before = {number: os.dup(number) for number in paths}
     for number, path in paths.items():
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     try:
-        command(checkpoint, folder / "command", 8)
+        with mock.patch("panglot.training.distributed.leave"):
+            command(checkpoint, folder / "command", 8)
     except SystemExit as ended:
         code = ended.code
     for number, file in before.items():
@@ -170,10 +176,13 @@ def main(folder: Path, checkpoint: str) -> None:
         "disagreeing": disagreeing_figures(folder, checkpoint),
         "shards": gathered_shards(checkpoint),
         "decisions": decisions(),
-        "command": said_by_command(folder, checkpoint),  # which leaves the other process
+        "command": said_by_command(folder, checkpoint),
     }
     (folder / f"process-{RANK}.json").write_text(json.dumps(found))
-    command(checkpoint, folder / "refused", 7)
+    try:
+        command(checkpoint, folder / "refused", 7)
+    finally:
+        leave()
 
 
 if __name__ == "__main__":

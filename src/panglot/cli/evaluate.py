@@ -18,6 +18,7 @@ from panglot.cli.options import (
     TruncateDim,
     TrustRemoteCode,
     of_pairs,
+    reranker_of,
 )
 from panglot.errors import PanglotError
 
@@ -248,10 +249,7 @@ def _model(
     words = read_lexicon(lexicon) if lexicon else None
     opened = open_store(store) if store else None
     encoder = encoders.load_encoder(model, **loading)
-    reranker = None
-    if rerank is not None:
-        trust = bool(loading["trust_remote_code"])
-        reranker = encoders.load_reranker(rerank, trust_remote_code=trust, bf16=bf16)
+    reranker = reranker_of(rerank, bool(loading["trust_remote_code"]), bf16)
     means = None if centre is None else means_for(centre, model, encoder, chosen.languages)
     given = None
     if opened is not None:

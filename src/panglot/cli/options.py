@@ -1,9 +1,12 @@
 """Options that several commands share."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from panglot.encoders import Reranker
 
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
 TrustRemoteCode = Annotated[
@@ -33,6 +36,15 @@ Rerank = Annotated[
     ),
 ]
 RerankDepth = Annotated[int, typer.Option(min=1, help="Number of passages that --rerank reads.")]
+
+
+def reranker_of(name: str | None, trust_remote_code: bool, bf16: bool = False) -> "Reranker | None":
+    """Load the reranker that ``--rerank`` names; None: none."""
+    if name is None:
+        return None
+    from panglot.encoders import load_reranker
+
+    return load_reranker(name, trust_remote_code=trust_remote_code, bf16=bf16)
 
 
 def of_pairs(column: Sequence[str] | None, every_item: bool) -> dict[str, Any]:

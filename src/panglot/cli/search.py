@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
-from panglot.cli.options import Json, Rerank, RerankDepth, TrustRemoteCode
+from panglot.cli.options import Json, Rerank, RerankDepth, TrustRemoteCode, reranker_of
 from panglot.errors import PanglotError
 
 
@@ -58,15 +58,10 @@ def search(
         raise PanglotError("the question is empty. Write a question.")
     filters = _parse_where(where or ())
     with Index.open(index, model, trust_remote_code=trust_remote_code) as opened:
-        reranker = None
-        if rerank is not None:
-            from panglot.encoders import load_reranker
-
-            reranker = load_reranker(rerank, trust_remote_code=trust_remote_code)
         results = opened.search(
             question,
             k,
-            reranker=reranker,
+            reranker=reranker_of(rerank, trust_remote_code),
             rerank_depth=rerank_depth,
             languages=languages.split(",") if languages else None,
             where=filters,

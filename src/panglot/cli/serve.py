@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
-from panglot.cli.options import Rerank, RerankDepth, TrustRemoteCode
+from panglot.cli.options import Rerank, RerankDepth, TrustRemoteCode, reranker_of
 from panglot.errors import PanglotError
 
 
@@ -62,13 +62,12 @@ def serve(
     limits = Limits(seconds=timeout, body_bytes=max_body)
     keys = read_keys(api_key_file) if api_key_file else []
     opened = open_socket(host, port)
-    reranker = None
-    if rerank is not None:
-        from panglot.encoders import load_reranker
-
-        reranker = load_reranker(rerank, trust_remote_code=trust_remote_code)
     encoder, name, searcher = open_searcher(
-        index, model, trust_remote_code=trust_remote_code, reranker=reranker, rerank_depth=rerank_depth
+        index,
+        model,
+        trust_remote_code=trust_remote_code,
+        reranker=reranker_of(rerank, trust_remote_code),
+        rerank_depth=rerank_depth,
     )
     hosts = LOOPBACK | {host.lower()} if is_loopback(host) else None
     app = create_app(encoder, searcher, name=name, limits=limits, keys=keys, hosts=hosts)

@@ -290,24 +290,21 @@ def shift_of_pairs(
     codes = sorted({code for source in sources for code in source.languages})
     if pivot not in codes:
         raise PanglotError(f"no source has a passage in '{pivot}'; use one of {', '.join(codes)}.")
-    vectors, counts, known = [], [], []
-    for code in codes:
-        own: list[str] = []
-        other: list[str] = []
+    own: list[str] = []
+    other: list[str] = []
+    language: list[int] = []
+    for k, code in enumerate(codes):
         for source in sources:
             if code in source.languages and pivot in source.languages:
                 here, there = (source.languages.index(name) for name in (code, pivot))
                 items = np.intersect1d(source.index.items_in(here), source.index.items_in(there))
-                items = np.sort(items[np.argsort(items.astype(np.uint64) * GOLDEN)[: texts - len(own)]])
+                left = texts - language.count(k)
+                items = np.sort(items[np.argsort(items.astype(np.uint64) * GOLDEN)[:left]])
                 own += source.texts("passage", source.rows(items, np.full(len(items), here)))
                 other += source.texts("passage", source.rows(items, np.full(len(items), there)))
-        if own:
-            apart = encode(model, own, prompts["passage"], progress=progress)
-            apart = apart - encode(model, other, prompts["passage"], progress=progress)
-            vectors.append(apart.mean(axis=0, dtype=np.float64))
-            counts.append(len(own))
-            known.append(code)
-    shift = RoleMeans(tuple(known), np.array(vectors, np.float32), np.array(counts, np.int64))
+                language += [k] * len(items)
+    vectors = encode(model, own + other, prompts["passage"], progress=progress)  # equal texts once
+    shift = means_of_texts(vectors[: len(own)] - vectors[len(own) :], np.array(language, np.int64), codes)
     return LanguageMeans(
         query=replace(shift, vectors=np.zeros_like(shift.vectors)),
         passage=shift,

@@ -1,6 +1,7 @@
 """Models of mteb's registry, loaded and asked as mteb does, measured as panglot does."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ from panglot.data.suite import Suite, as_benchmark
 from panglot.errors import PanglotError
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
 from panglot.evaluation.results import Evaluation
-from panglot.evaluation.run import assembled, evaluate_embeddings
 from panglot.progress import Shown, shown
 
 PREFIX = "mteb:"
+SPLIT, MAIN = "test", "ndcg_at_10"
 PART = 1024  # texts between two reports of progress
 BATCH = 32
 
@@ -40,11 +41,12 @@ def mteb_evaluation(
         PanglotError: mteb is not installed, does not know the model or cannot load it, or the model is not an
             encoder that gives one vector for a text.
     """
-    try:
-        import mteb
-        from mteb.models.models_protocols import EncoderProtocol
-    except ImportError as error:
-        raise PanglotError("mteb is not installed; run pip install 'panglot[mteb]'.") from error
+    check_mteb()
+    import mteb
+    from mteb.models.models_protocols import EncoderProtocol
+
+    from panglot.evaluation.run import assembled, evaluate_embeddings  # torch; the exports do without
+
     for measure in measures:
         parse_measure(measure)
     known = name.removeprefix(PREFIX)
@@ -73,23 +75,38 @@ def mteb_evaluation(
     return assembled(chosen, evaluate_embeddings(chosen, queries, passages, measures), described)
 
 
-def _encoded(model: Any, benchmark: Benchmark, texts: Sequence[str], role: str, advance: Any) -> FloatArray:
-    """Encode texts through mteb's interface into unit vectors ``(n, d)``."""
-    from datasets import Dataset
-    from mteb.abstasks.task_metadata import TaskMetadata
-    from mteb.types import PromptType
-    from torch.utils.data import DataLoader
+def check_mteb() -> None:
+    """Raise a ``PanglotError`` where mteb is not installed."""
+    if find_spec("mteb") is None:
+        raise PanglotError("mteb is not installed; run pip install 'panglot[mteb]'.")
 
-    task = TaskMetadata(
-        name=benchmark.name,
-        description=f"{benchmark.name}, as panglot measures it.",
+
+def task_metadata(benchmark: Benchmark, name: str, description: str, languages: Any) -> Any:
+    """Return what mteb wants to know of a task: a benchmark's retrieval; ``languages`` as mteb has them."""
+    from mteb.abstasks.task_metadata import TaskMetadata
+
+    return TaskMetadata(
+        name=name,
+        description=description,
         type="Retrieval",
         category="t2t",
         modalities=["text"],
-        eval_splits=["test"],
-        eval_langs=["mul-Latn"],
-        main_score="ndcg_at_10",
+        eval_splits=[SPLIT],
+        eval_langs=languages,
+        main_score=MAIN,
+        # mteb fetches nothing: it is given what panglot has read
         dataset={"path": benchmark.name, "revision": benchmark.sha256},
+    )
+
+
+def _encoded(model: Any, benchmark: Benchmark, texts: Sequence[str], role: str, advance: Any) -> FloatArray:
+    """Encode texts through mteb's interface into unit vectors ``(n, d)``."""
+    from datasets import Dataset
+    from mteb.types import PromptType
+    from torch.utils.data import DataLoader
+
+    task = task_metadata(
+        benchmark, benchmark.name, f"{benchmark.name}, as panglot measures it.", ["mul-Latn"]
     )
     parts = []
     for start in range(0, len(texts), PART):
@@ -97,7 +114,7 @@ def _encoded(model: Any, benchmark: Benchmark, texts: Sequence[str], role: str, 
         found = model.encode(
             DataLoader(rows, batch_size=BATCH),
             task_metadata=task,
-            hf_split="test",
+            hf_split=SPLIT,
             hf_subset="default",
             prompt_type=PromptType(role),
         )

@@ -13,6 +13,14 @@ from panglot.report.tables import Table
 WHOLE: dict[str, Grouping] = {"settings": all_cells, "by_language": by_language}
 
 
+def rows_on(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
+    """Return the rows of a benchmark, with what a target's label adds (``, centred``) put behind the run."""
+    title = table["benchmark"].astype(str)
+    rows = table[(title == benchmark) | title.str.startswith(f"{benchmark}, ")]
+    added = rows["benchmark"].astype(str).str.removeprefix(benchmark)
+    return rows.assign(run=rows["run"].astype(str) + added, benchmark=benchmark)
+
+
 def as_differences(found: pd.DataFrame) -> pd.DataFrame:
     """Put differences in the place of values; that of the baseline itself is 0."""
     names = {"value": "difference", "low": "difference_low", "high": "difference_high"}

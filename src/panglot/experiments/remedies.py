@@ -7,7 +7,7 @@ from pydantic import Field
 
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import align
-from panglot.experiments.display import WHOLE, comparison_tables, picture
+from panglot.experiments.display import WHOLE, comparison_tables, picture, rows_on
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target
 from panglot.report.charts import dots
@@ -63,10 +63,7 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
     """Show every remedy in every setting, compared with the zero-shot encoder."""
     sections = []
     for benchmark in experiment.benchmarks:
-        title = findings.table["benchmark"].astype(str)
-        rows = findings.table[(title == benchmark) | title.str.startswith(f"{benchmark}, ")]
-        remedy = rows["benchmark"].astype(str).str.removeprefix(benchmark)
-        rows = rows.assign(run=rows["run"].astype(str) + remedy, benchmark=benchmark)
+        rows = rows_on(findings.table, benchmark)
         aligned = align(rows, list(dict.fromkeys(rows["measure"])))
         found = compare(aligned, WHOLE, ZERO_SHOT)
         heading = f"{measure_title(experiment.measure)} on {benchmark}"

@@ -9,7 +9,7 @@ from panglot.batches import KINDS
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import align
-from panglot.experiments.display import WHOLE, comparison_tables, picture
+from panglot.experiments.display import WHOLE, comparison_tables, picture, rows_on
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target
 from panglot.report.charts import dots
@@ -62,11 +62,7 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
     names = list(dict.fromkeys(run.name for run in findings.runs))
     references = [name for name in names if name == HYBRID or name in grid.variants]
     for benchmark in experiment.benchmarks:
-        rows = findings.table[findings.table["benchmark"].isin([benchmark, f"{benchmark}{CENTRED}"])]
-        centred = rows["benchmark"].astype(str).str.endswith(CENTRED)
-        rows = rows.assign(
-            run=rows["run"].astype(str) + centred.map({True: CENTRED, False: ""}), benchmark=benchmark
-        )
+        rows = rows_on(findings.table, benchmark)
         aligned = align(rows, list(dict.fromkeys(rows["measure"])))
         baseline = HYBRID if HYBRID in aligned.runs else ZERO_SHOT
         found = compare(aligned, WHOLE, baseline)

@@ -153,10 +153,10 @@ class Index:
         Raises:
             PanglotError: there is no index, it is of another version, or the model is not its own.
         """
-        facts = existing_facts(place)
-        if facts is None:
+        found = _opened(place)
+        if found is None:
             raise PanglotError(f"{place}: {NONE_THERE}")
-        index = cls(str(place), open_engine(place), facts, model, means, trust_remote_code)
+        index = cls(str(place), *found, model, means, trust_remote_code)
         if model is not None and not isinstance(model, str):
             index._check(model)
         return index
@@ -316,13 +316,13 @@ class Index:
         """
         questions = [question] if isinstance(question, str) else list(question)
         check_count(k)
+        depth = depth_before(reranker, k, rerank_depth)
         vectors = self.embed(questions) if questions else np.empty((0, self.facts.dimension), np.float32)
         try:
-            lists = self.look_up(
-                questions, vectors, k, reranker=reranker, rerank_depth=rerank_depth, **options
-            )
+            lists = self.look_up(questions, vectors, depth, **options)
         finally:
             self.engine.release()
+        lists = reranked(reranker, questions, lists, k)
         return lists[0] if isinstance(question, str) else lists
 
     def embed(self, questions: Sequence[str], languages: Sequence[str] | None = None) -> FloatArray:
@@ -355,21 +355,10 @@ class Index:
         questions: Sequence[str],
         vectors: FloatArray,
         k: int = 10,
-        *,
-        reranker: Reranker | None = None,
-        rerank_depth: int = RERANKED,
         **options: Unpack[Options],
     ) -> list[list[Result]]:
         """Find passages for questions with vectors ``(n, d)`` from ``embed``; see ``search``."""
-        check_count(k)
-        if rerank_depth < 1:
-            raise PanglotError(f"the rerank depth is {rerank_depth}; use 1 or more.")
-        depth = k if reranker is None else min(max(k, rerank_depth), MOST_RESULTS)
-        codes = self.facts.languages
-        lists = look_up(self.engine, codes, self.place, questions, vectors, depth, **options)
-        if reranker is None:
-            return lists
-        return [found[:k] for found in reranked(reranker, questions, lists)]
+        return look_up(self.engine, self.facts.languages, self.place, questions, vectors, k, **options)
 
     def count(self, language: str | None = None) -> int:
         """Return the number of passages, in one language or in all."""
@@ -462,23 +451,38 @@ class Index:
 
 def existing_facts(place: str | Path) -> IndexFacts | None:
     """Return what the index at a place remembers; None where there is none."""
+    found = _opened(place)
+    return None if found is None else found[1]
+
+
+def _opened(place: str | Path) -> tuple[Engine, IndexFacts] | None:
+    """Return the engine of the index at a place, which others may use, and its facts."""
     if "://" not in str(place) and not Path(place).exists():
         return None
     engine = open_engine(place)
     found = engine.facts()
     engine.release()
-    return None if found is None else facts_from_json(found, str(place))
+    return None if found is None else (engine, facts_from_json(found, str(place)))
+
+
+def depth_before(reranker: Reranker | None, k: int, rerank_depth: int) -> int:
+    """Return how many results are looked up, so that a reranker (None: nobody) may choose k of them."""
+    if rerank_depth < 1:
+        raise PanglotError(f"the rerank depth is {rerank_depth}; use 1 or more.")
+    return k if reranker is None else min(max(k, rerank_depth), MOST_RESULTS)
 
 
 def reranked(
-    reranker: Reranker, questions: Sequence[str], lists: Sequence[Sequence[Result]]
+    reranker: Reranker | None, questions: Sequence[str], lists: list[list[Result]], k: int
 ) -> list[list[Result]]:
-    """Order each question's results by a reranker's scores, which take the place of their own."""
+    """Order each question's results by a reranker's scores, which take the place of their own; keep k."""
+    if reranker is None:
+        return lists
     asked = [question for question, found in zip(questions, lists, strict=True) for _ in found]
     read = [f"{r.title} {r.text}" if r.title else r.text for found in lists for r in found]
     scores = iter(reranker.score(asked, read).tolist())
     scored = [[replace(result, score=next(scores)) for result in found] for found in lists]
-    return [sorted(found, key=lambda result: -result.score) for found in scored]
+    return [sorted(found, key=lambda result: -result.score)[:k] for found in scored]
 
 
 def _checked(documents: Iterable[Document]) -> Iterator[Document]:

@@ -23,7 +23,7 @@ from panglot.training.config import (
     check_metric,
 )
 from panglot.training.dataset import Steps
-from panglot.training.loss import Candidates, cross_entropy
+from panglot.training.loss import compare, cross_entropy
 from panglot.training.micro_batches import embed
 
 Measure = Callable[[SentenceTransformer], dict[str, float]]
@@ -70,10 +70,8 @@ def held_out_loss(
         batches = [batch_to_device(dict(batch), model.device) for batch in features["micro_batches"]]
         vectors = embed(model.forward, batches).cpu()
         queries, passages = vectors[features["query_rows"]], vectors[features["passage_rows"]]
-        same = (features["keys"][:, None, :] == features["keys"][None, :, :]).any(-1)
-        own = torch.arange(len(queries))
-        same[own, own] = False
-        compared = Candidates(queries @ passages.t(), same, own, len(passages))
+        keys = features["keys"]
+        compared = compare(queries, passages, keys, keys, gathered=False)  # all processes draw the same
         return float(cross_entropy(compared, config.loss.temperature))
 
     def loss(model: SentenceTransformer) -> float:

@@ -148,6 +148,8 @@ def compare(
     passage_keys: Tensor,
     negatives: Tensor | None = None,
     negative_keys: Tensor | None = None,
+    *,
+    gathered: bool = True,
 ) -> Candidates:
     """Compare the queries of this process with the candidates of all.
 
@@ -158,12 +160,13 @@ def compare(
         passage_keys: ``(B, k)``.
         negatives: ``(n, d)`` hard negatives, candidates of every query.
         negative_keys: ``(n, k)``.
+        gathered: False: with the candidates of this process alone.
     """
     size = len(queries)
     first = 0
     if negatives is None or negative_keys is None:
         negatives, negative_keys = passages[:0], passage_keys[:0]
-    if distributed.is_available() and distributed.is_initialized():
+    if gathered and distributed.is_available() and distributed.is_initialized():
         first = distributed.get_rank() * size
         negatives, negative_keys = _gather_ragged(negatives, negative_keys)
         passages, passage_keys = all_gather_with_grad(passages), all_gather(passage_keys)

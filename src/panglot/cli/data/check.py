@@ -56,8 +56,8 @@ def check(
     """Find errors in your pairs and overlap with a benchmark.
 
     The command reports languages, parallel coverage and lengths; repeated, empty, untranslated and
-    mislabelled texts; overlap with benchmarks; and batches that cannot be drawn. The exit code is 0 if there
-    is not an error, 1 if there is one (with --strict: or a warning), and 2 if a line cannot be read.
+    mislabelled texts; overlap with benchmarks; and batches that cannot be drawn. The exit code is 0
+    without errors, 1 with errors (with --strict: or warnings), and 2 if a line cannot be read.
 
     Example:
 

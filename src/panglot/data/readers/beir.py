@@ -5,13 +5,12 @@ Thakur et al. 2021, arXiv 2104.08663. One language; gains as the sets have them,
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 from panglot.data.benchmark import Benchmark
 from panglot.data.readers.collection import Judged, Pool, Qrels, Query, make_benchmark
 from panglot.data.readers.files import chosen_languages, field, files_of, named, numbered_lines, table_rows
-from panglot.data.readers.trec import Judgement, as_gain, collect
+from panglot.data.readers.trec import Judgement, as_gain, collect, with_prefixes
 from panglot.data.suite import Suite
 from panglot.errors import PanglotError, leave_out
 from panglot.languages import is_language
@@ -91,9 +90,7 @@ def read_parallel_beir(
         judged = beir_judged(folders[code], name=name, split=split, language=code)
         queries += [replace(query, id=f"{code}:{query.id}") for query in judged.queries]
         files += judged.files
-        for found, pool in product(judged.qrels, chosen):
-            asked = [f"{code}:{query}" for query in found.query]
-            qrels.append(replace(found, query=asked, passage=[f"{pool}:{label}" for label in found.passage]))
+        qrels += [with_prefixes(found, code, pool) for found in judged.qrels for pool in chosen]
         if not (corpus := _found(folders[code], "corpus", split)):
             raise PanglotError(f"{folders[code]}: there is no corpus.jsonl; fetch the set again.")
         pools.append(Pool(code, tuple(corpus), f"{code}:"))

@@ -163,7 +163,7 @@ def _of_each_language(
         for topic, text in read_topics(path).items():
             label = f"{language}:{topic}"
             queries.append(Query(label, query_language or language, text, label))
-        judgements.append(_with_prefixes(read_qrels(found[language][0]), language, language))
+        judgements.append(with_prefixes(read_qrels(found[language][0]), language, language))
         files += [path, found[language][0]]
     return Judged(name, queries, judgements, tuple(files), tuple(topics))
 
@@ -196,7 +196,7 @@ def _between_languages(
         if topic in found  # translations may lack some
     ]
     pairs = [
-        _with_prefixes(own, asking, answering)
+        with_prefixes(own, asking, answering)
         for asking, found in texts.items()
         for own in [_some(judged, [topic in found for topic in judged.query])]
         for answering in texts
@@ -204,7 +204,7 @@ def _between_languages(
     return Judged(name, queries, pairs, (judged.path, *topics.values()), tuple(topics))
 
 
-def _with_prefixes(qrels: Qrels, query: str, passage: str) -> Qrels:
+def with_prefixes(qrels: Qrels, query: str, passage: str) -> Qrels:
     """Return judgements with languages before the ids of queries and passages."""
     return replace(
         qrels,
@@ -264,7 +264,7 @@ def _neuclir(
         for language in spoken:
             text = _topic_text(topics, number, line, language, query_text)
             queries.append(Query(f"{language}:{topic}", language, text, topic))
-    pairs = [_with_prefixes(judged[code], language, code) for code in chosen for language in spoken]
+    pairs = [with_prefixes(judged[code], language, code) for code in chosen for language in spoken]
     read = dict.fromkeys([topics, *(judged[code].path for code in chosen)])
     return Judged(name, queries, pairs, tuple(read), tuple(chosen))
 

@@ -10,12 +10,12 @@ import numpy as np
 from panglot.data import Benchmark, IntArray, load_benchmark
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import SETTINGS
+from panglot.evaluation.mteb_models import SPLIT, check_mteb, task_metadata
 from panglot.report.export.mteb import with_script
 
 if TYPE_CHECKING:
     from mteb.abstasks import AbsTaskRetrieval
 
-SPLIT, MAIN = "test", "ndcg_at_10"
 Subset = tuple[str, int | None, int | None]  # its name; language of the queries and of the pool, None for all
 
 
@@ -34,10 +34,7 @@ def mteb_tasks(benchmark: Benchmark | str, settings: Sequence[str] = SETTINGS) -
         PanglotError: mteb is not installed, an unknown setting, or a benchmark whose queries leave passages
             out of the pool, which mteb cannot.
     """
-    try:
-        import mteb  # noqa: F401
-    except ImportError as error:
-        raise PanglotError("mteb is not installed; run pip install 'panglot[mteb]'.") from error
+    check_mteb()
     if unknown := set(settings) - set(SETTINGS):
         raise PanglotError(f"'{min(unknown)}' is not a setting; use {', '.join(SETTINGS)}.")
     if isinstance(benchmark, str):
@@ -70,25 +67,14 @@ def _subsets(benchmark: Benchmark, setting: str) -> Iterator[Subset]:
 def _task(benchmark: Benchmark, setting: str, subsets: Sequence[Subset]) -> AbsTaskRetrieval:
     """Make a class of mteb's for a setting, as mteb keeps metadata with classes, and an object of it."""
     from mteb.abstasks import AbsTaskRetrieval
-    from mteb.abstasks.task_metadata import TaskMetadata
 
     codes = benchmark.languages
     languages = {
         name: [with_script(codes[k]) for k in dict.fromkeys((x, x if y is None else y)) if k is not None]
         for name, x, y in subsets
     }
-    metadata = TaskMetadata(
-        name=f"{benchmark.name}-{setting}",
-        description=f"{benchmark.name}, as panglot measures it in the {setting} setting.",
-        type="Retrieval",
-        category="t2t",
-        modalities=["text"],
-        eval_splits=[SPLIT],
-        eval_langs=languages,
-        main_score=MAIN,
-        # mteb fetches nothing: load_data gives it what panglot has read
-        dataset={"path": benchmark.name, "revision": benchmark.sha256},
-    )
+    what = f"{benchmark.name}, as panglot measures it in the {setting} setting."
+    metadata = task_metadata(benchmark, f"{benchmark.name}-{setting}", what, languages)
 
     def load_data(self: Any, *_: Any, **__: Any) -> None:
         if not self.data_loaded:

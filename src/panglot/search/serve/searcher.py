@@ -16,7 +16,7 @@ from panglot.encoders import EMBEDDED, Reranker, load_encoder
 from panglot.errors import PanglotError
 from panglot.search.documents.document import Document, Section
 from panglot.search.engines import Filter
-from panglot.search.index import RERANKED, Index, reranked
+from panglot.search.index import RERANKED, Index, depth_before, reranked
 from panglot.search.look_up import Options, Result
 
 SAMPLE = "sample"
@@ -87,7 +87,7 @@ class IndexSearcher:
         """Find passages, and rerank them if the server does."""
         self.languages()  # another process may have brought new ones
         vectors = self._index.centre(vectors, questions)
-        depth = k if self._reranker is None else max(k, self._depth)
+        depth = depth_before(self._reranker, k, self._depth)
         with self._lock if self._alone else nullcontext():
             try:
                 found = self._index.look_up(questions, vectors, depth, **options)
@@ -98,10 +98,8 @@ class IndexSearcher:
                 self._release_later()
             if self._index.engine.kind == "exact":  # a file, read at once
                 self._index.refresh()
-        if self._reranker is not None:
-            with self._reading:  # one at a time: it uses all cores
-                found = reranked(self._reranker, questions, found)
-        return [results[:k] for results in found]
+        with self._reading if self._reranker is not None else nullcontext():  # it uses all cores
+            return reranked(self._reranker, questions, found, k)
 
     def _count(self) -> None:
         """Count passages, and check that the index is still the one that was opened."""
