@@ -155,6 +155,7 @@ def _command(name: str) -> Callable[..., None]:
         from panglot.evaluation import DEFAULT_MEASURES
         from panglot.experiments import Data, read_experiment
         from panglot.training import parse_override
+        from panglot.training.config import chosen_precision
 
         given = dict(parse_override(text) for text in settings or [])
         given |= {"model.name": model} if model else {}
@@ -169,7 +170,8 @@ def _command(name: str) -> Callable[..., None]:
             asks = experiment.question
             raise PanglotError(f"{recipe}: the recipe is for '{asks}'. Use panglot experiment {asks}.")
         measures = tuple(dict.fromkeys([*DEFAULT_MEASURES, experiment.measure]))
-        data = Data(tuple(pairs or ()), tuple(places.items()), held_out, experiment.bf16, measures)
+        bf16 = chosen_precision(experiment.bf16)
+        data = Data(tuple(pairs or ()), tuple(places.items()), held_out, bf16, measures)
         _run(experiment, data, output, runs, workers, dry_run, json)
 
     return command

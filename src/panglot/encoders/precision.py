@@ -1,5 +1,6 @@
 """Computing in bfloat16, where that is both safe and fast."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,6 +15,8 @@ from torch.overrides import TorchFunctionMode
 @contextmanager
 def bfloat16(device: torch.device, wanted: bool = True) -> Iterator[None]:
     """Compute matrix products in bfloat16 (autocast), sums and norms in float32."""
+    if wanted:
+        warn_of_slow_bfloat16()
     with torch.autocast(device.type, torch.bfloat16, enabled=wanted), fast_attention():
         yield
 
@@ -35,6 +38,16 @@ def computes_bfloat16() -> bool:
         return False
     # some processors have the instructions and are slower with them: those that are faster are so by far
     return _product_seconds(torch.bfloat16) < 0.8 * _product_seconds(torch.float32)
+
+
+@cache
+def warn_of_slow_bfloat16() -> None:
+    """Say once that somebody wants bfloat16 on a machine that is slower with it, some of them forty times."""
+    if not computes_bfloat16():
+        logging.getLogger("panglot").warning(
+            "this machine computes bfloat16 more slowly than float32. "
+            'Leave --bf16 out, or write bf16 = "auto" in the recipe.'
+        )
 
 
 def _product_seconds(dtype: torch.dtype) -> float:

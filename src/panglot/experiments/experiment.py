@@ -38,7 +38,7 @@ from panglot.report.charts import check_installed
 from panglot.report.page import Section, markdown, page, write_assets, write_page
 from panglot.report.tables import Table, to_records
 from panglot.training import TrainingConfig, override
-from panglot.training.config import Part, checked, renamed
+from panglot.training.config import Part, Precision, checked, chosen_precision, renamed
 
 NAMES = ("low-resource", "scaling", "unseen-languages", "baselines", "domain-shift", "alpha", "remedies")
 
@@ -52,7 +52,7 @@ class Experiment(Part):
         seeds: runs of every trained model.
         measure: the one that answers are given in, as ir_measures names it; ``grid.measures`` may name
             another for single benchmarks.
-        bf16: encode in bfloat16 when measuring.
+        bf16: encode in bfloat16 when measuring; ``auto``: if this machine is faster with it.
         recipe: of a training run, shared by all; its data part and its seed are not used.
         grid: settings of the question; its module says which.
     """
@@ -61,7 +61,7 @@ class Experiment(Part):
     benchmarks: list[str]
     seeds: Annotated[int, Field(ge=1)] = 3
     measure: str = "AP"
-    bf16: bool = False
+    bf16: Precision = False
     recipe: TrainingConfig = TrainingConfig()
     grid: dict[str, Any] = Field(default_factory=dict)
 
@@ -124,7 +124,9 @@ def read_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
     parse_measure(found.measure)
     if found.question not in NAMES:
         raise PanglotError(f"{name}: unknown question '{found.question}'; use one of {', '.join(NAMES)}.")
-    return found.model_copy(update={"recipe": override(found.recipe, of_recipe)})
+    recipe = override(found.recipe, of_recipe)
+    recipe = override(recipe, {"training.bf16": chosen_precision(recipe.training.bf16)})
+    return found.model_copy(update={"recipe": recipe, "bf16": chosen_precision(found.bf16)})
 
 
 @dataclass(frozen=True)

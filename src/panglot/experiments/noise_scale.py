@@ -15,6 +15,7 @@ from panglot.data import ParallelPairs
 from panglot.encoders import cut_at
 from panglot.training import InfoNCE, TrainingConfig
 from panglot.training.adapters import dropout_of
+from panglot.training.config import chosen_precision
 from panglot.training.dataset import Steps
 from panglot.training.micro_batches import micro_batched
 from panglot.training.optimizer import table_mode
@@ -115,7 +116,7 @@ def gradient_products(
         micro_batched(model, cached=how.gradient_cache),
         cut_at(model, how.max_length),
     ):
-        in_bf16 = torch.autocast(device.type, torch.bfloat16, enabled=how.bf16)
+        in_bf16 = torch.autocast(device.type, torch.bfloat16, enabled=chosen_precision(how.bf16))
         model.forward = in_bf16(model.forward)  # type: ignore[method-assign]
         loss = InfoNCE(model, recipe.loss.temperature)
         model.train()

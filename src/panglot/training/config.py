@@ -32,6 +32,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Temperature = Annotated[float, Field(ge=1e-4, allow_inf_nan=False)]  # a cosine over less overflows in 16 bits
+Precision = bool | Literal["auto"]  # in bfloat16 or not; auto: if this machine is faster with it
 Flattening = Annotated[float, Field(gt=0)]  # inf: all alike
 # Settings known to suit a family of models, by the ends of its names; the first family that fits counts.
 TESTED: dict[str, dict[str, Any]] = {
@@ -42,7 +43,7 @@ TESTED: dict[str, dict[str, Any]] = {
         "training.learning_rate": 2e-5,
         "training.max_length": 64,
         "training.dropout": 0.0,
-        "training.bf16": True,
+        "training.bf16": "auto",
     },
     ".*(xlm-r|xlm-roberta|labse|mdeberta).*": {  # Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536
         "batches.size": 100,
@@ -177,7 +178,7 @@ class TrainingPart(Part):
         seed: random seed of the draws and of dropout.
         dropout: rate of all dropout layers; None: the model's own.
         lora: train low-rank adapters instead of the weights, merged into them in the end; None: do not.
-        bf16: compute in bfloat16 where that is safe.
+        bf16: compute in bfloat16 where that is safe; ``auto``: if this machine is faster with it.
         micro_batch_tokens: padded tokens that are encoded together; None: what suits a CPU or a GPU.
         gradient_cache: encode each micro-batch twice and keep the activations of one only, so that a batch
             of any size fits in memory.
@@ -204,7 +205,7 @@ class TrainingPart(Part):
     max_grad_norm: Positive = 1.0
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     dropout: Share | None = None
-    bf16: bool = False
+    bf16: Precision = False
     micro_batch_tokens: Annotated[int, Field(ge=1)] | None = None
     gradient_cache: bool = False
     gradient_checkpointing: bool = False
@@ -291,8 +292,17 @@ def config_of(model: str, config: TrainingConfig | None, settings: Mapping[str, 
             raise PanglotError(f"Unknown setting {name}.{_meant(name, NAMES)}")
     given = {NAMES[name]: value for name, value in settings.items()}
     if config is None:
-        return _lay_over({}, known_settings(model) | given, "")
-    return override(config, given)
+        return _with_precision(_lay_over({}, known_settings(model) | given, ""))
+    return _with_precision(override(config, given))
+
+
+def chosen_precision(bf16: Precision) -> bool:
+    """Return whether to compute in bfloat16 on this machine."""
+    return encoders.computes_bfloat16() if bf16 == "auto" else bf16
+
+
+def _with_precision(config: TrainingConfig) -> TrainingConfig:
+    return override(config, {"training.bf16": chosen_precision(config.training.bf16)})
 
 
 def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConfig:
@@ -328,7 +338,7 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
         for key, value in known_settings(str(named)).items()
         if key not in overrides and not _has(values, key)
     }
-    return _lay_over(values, tested | dict(overrides), str(path or ""))
+    return _with_precision(_lay_over(values, tested | dict(overrides), str(path or "")))
 
 
 def _recipe_file(path: Path) -> Path:
@@ -346,11 +356,11 @@ def _recipe_file(path: Path) -> Path:
 def known_settings(model: str) -> dict[str, Any]:
     """Return the settings known to suit a model, such as ``{"batches.size": 64}``, found by its name or card.
 
-    bfloat16 is left out where the machine does not compute it faster. Nothing is known of most models.
+    Nothing is known of most models.
     """
     for family, settings in TESTED.items():
         if any(re.fullmatch(family, name) for name in known_names(model)):
-            return {k: v for k, v in settings.items() if k != "training.bf16" or encoders.computes_bfloat16()}
+            return dict(settings)
     return {}
 
 

@@ -13,8 +13,9 @@ from transformers import Trainer
 from transformers.trainer_callback import PrinterCallback
 
 from panglot.encoders import all_finite
+from panglot.encoders.precision import warn_of_slow_bfloat16
 from panglot.errors import PanglotError
-from panglot.training.config import LESS_IS_BETTER, TrainingPart
+from panglot.training.config import LESS_IS_BETTER, TrainingPart, chosen_precision
 from panglot.training.dataset import Steps
 from panglot.training.held_out import Measure
 from panglot.training.loss import InfoNCE
@@ -148,6 +149,9 @@ def training_arguments(
     memory: dict[str, Any] = {}
     if how.gradient_checkpointing:
         memory = {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": False}}
+    bf16 = chosen_precision(how.bf16)
+    if bf16:
+        warn_of_slow_bfloat16()
     return SentenceTransformerTrainingArguments(
         **memory,
         output_dir=str(folder / "checkpoints"),
@@ -161,7 +165,7 @@ def training_arguments(
         weight_decay=how.weight_decay,
         max_grad_norm=how.max_grad_norm,
         seed=how.seed,
-        bf16=how.bf16,
+        bf16=bf16,
         dataloader_num_workers=how.dataloader_num_workers,
         eval_strategy="steps" if measured else "no",
         eval_steps=how.eval_steps or None,
