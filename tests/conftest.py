@@ -23,6 +23,7 @@ LONGEST = (
     "experiments/test_experiment_questions.py",
     "test_tutorial.py",
     "training/test_two_processes.py",
+    "test_hub.py",
     "cli/test_malformed.py",
     "test_readme.py",
     "encoders/test_embedded.py",

@@ -1,4 +1,4 @@
-"""The one error that is shown to a person without a traceback, and what is left out of a file with a note."""
+"""The one error that is shown to a person without a traceback; what is left out; what the hub refuses."""
 
 import logging
 import os
@@ -22,3 +22,47 @@ def leave_out(sentence: str) -> None:
     if os.environ.get(STRICT, "0") not in ("", "0"):
         raise PanglotError(sentence)
     logging.getLogger("panglot").warning(sentence)
+
+
+def hub_refusal(error: BaseException, what: str) -> str | None:
+    """Say why the hub did not give something and what helps; None where neither hub nor network is the cause.
+
+    Args:
+        error: what a library raised; the hub's own error may be among its causes.
+        what: that was asked for, such as "model" or "data set".
+    """
+    from huggingface_hub import constants, errors
+
+    causes = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    sentences: dict[type[Exception], str] = {
+        errors.GatedRepoError: (
+            f"its owners ask you to accept terms first; do so on the {what}'s page of the hub, then run "
+            "'hf auth login' and this command again"
+        ),
+        errors.RepositoryNotFoundError: (
+            f"the hub has no such {what}, or it is private; check the id, and run 'hf auth login' for a "
+            "private one"
+        ),
+        errors.RevisionNotFoundError: "the hub does not have that revision; check it",
+    }
+    for kind, sentence in sentences.items():
+        if any(isinstance(cause, kind) for cause in causes):
+            return sentence
+    network = (
+        errors.OfflineModeIsEnabled,
+        errors.LocalEntryNotFoundError,
+        errors.HfHubHTTPError,
+        ConnectionError,
+        TimeoutError,
+    )
+    if not any(isinstance(one, network) or type(one).__module__.startswith("httpx") for one in causes):
+        return None
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set, so nothing is fetched; unset it"
+    reason = str(error).strip().split("\n")[0].rstrip(".")
+    return (
+        f"the hub did not answer as it should ({reason}); check the network and the proxy, and run the "
+        "command again (it goes on where it stopped)"
+    )

@@ -154,7 +154,7 @@ def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", silent)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    with pytest.raises(PanglotError, match="Check the path or hub id, and the network"):
+    with pytest.raises(PanglotError, match="check the network and the proxy"):
         load_encoder("nobody/no-such-model")
     assert asked == ["nobody/no-such-model"]
 

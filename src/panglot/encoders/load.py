@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from huggingface_hub import HfApi, constants
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError
 from pydantic import Field
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize
@@ -26,7 +26,7 @@ from panglot.encoders.embedded import PROMPTS as E5_PROMPTS
 from panglot.encoders.laser import Laser2, release_file
 from panglot.encoders.names import base_models, check_name, last_part
 from panglot.encoders.onnx import OnnxTransformer
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, hub_refusal
 from panglot.files import check_file
 from panglot.parse import validated
 
@@ -305,13 +305,13 @@ def explain_loading(name: str, error: Exception, trust: bool, kind: str = "an en
             f"'{name}' cannot be loaded as {kind} without running code that comes with it; read that "
             "code, then allow it with --trust-remote-code (in a recipe: model.trust_remote_code = true)."
         )
+    if not Path(name).exists() and (refusal := hub_refusal(error, "model")) is not None:
+        return f"'{name}' cannot be loaded as {kind}: {refusal}."
     reason = str(error).strip().split("\n")[0]
-    fix = "Check the path or hub id, and the network for a hub model."
-    if isinstance(error, GatedRepoError) or "gated repo" in str(error):
-        fix = f"Accept its terms on the hub's page of {name}, and log in with: hf auth login."
-    elif constants.HF_HUB_OFFLINE and not Path(name).exists():
-        fix = "HF_HUB_OFFLINE is set, so nothing is fetched; unset it, or check the hub id."
-    return f"'{name}' cannot be loaded as {kind} ({type(error).__name__}: {reason}). {fix}"
+    return (
+        f"'{name}' cannot be loaded as {kind} ({type(error).__name__}: {reason}). Check the path or hub id, "
+        "and the network for a hub model."
+    )
 
 
 def _known_prompts(model: SentenceTransformer, names: Sequence[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-from panglot.encoders.load import hub_answers, model_sha256
+from panglot.encoders.load import explain_loading, hub_answers, model_sha256
 from panglot.errors import PanglotError
 from panglot.translate.codes import find_code, read_code
 
@@ -173,11 +173,7 @@ def load_translator(
         dtype = torch.bfloat16 if bf16 else torch.float32
         model: Any = AutoModelForSeq2SeqLM.from_pretrained(name, dtype=dtype, **options)
     except Exception as error:  # the hub, the tokenizer and the weights each raise their own
-        reason = str(error).strip().split("\n")[0]
-        raise PanglotError(
-            f"'{name}' cannot be loaded as a translation model ({type(error).__name__}: {reason}); "
-            "check the path or hub id, and the network for a hub model."
-        ) from error
+        raise PanglotError(explain_loading(name, error, trust_remote_code, "a translation model")) from error
     family, tokens = _family(name, model, tokenizer)
     best = "cuda" if torch.cuda.is_available() else "cpu"
     commit = cast(str | None, getattr(model.config, "_commit_hash", None))

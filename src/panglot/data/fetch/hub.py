@@ -4,7 +4,7 @@ import shutil
 from fnmatch import fnmatch
 from pathlib import Path
 
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, hub_refusal
 from panglot.files import explained
 
 OTHER_WAYS = "copy the files by other means and give their folder with --from, or in PANGLOT_DATA"
@@ -35,7 +35,9 @@ def fetch_from_hub(repo: str, pattern: str, folder: Path, revision: str | None =
     except PanglotError:
         raise
     except Exception as error:
-        raise _explain(label, error) from error
+        if (refusal := hub_refusal(error, "data set")) is None:
+            raise
+        raise PanglotError(f"{label}: {refusal}; or {OTHER_WAYS}.") from error
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     fetched = sorted(
         path
@@ -45,33 +47,3 @@ def fetch_from_hub(repo: str, pattern: str, folder: Path, revision: str | None =
     if not fetched:
         raise PanglotError(f"{label}: the hub has no such file in that data set; {OTHER_WAYS}.")
     return fetched
-
-
-def _explain(label: str, error: Exception) -> PanglotError:
-    """Say in a sentence what the hub's client raised; raise again what no network or hub is to blame for."""
-    from huggingface_hub import errors
-
-    own_words: list[tuple[type[Exception], str]] = [
-        (
-            errors.GatedRepoError,
-            "its owners ask you to accept terms first; do so on the data set's page of the hub, then run "
-            "'hf auth login' and this command again",
-        ),
-        (errors.RepositoryNotFoundError, "the hub has no such data set, or it is private"),
-        (errors.RevisionNotFoundError, "the hub no longer has that revision"),
-        (errors.OfflineModeIsEnabled, "HF_HUB_OFFLINE is set; unset it"),
-    ]
-    causes = [error]
-    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
-        causes.append(cause)  # type: ignore[arg-type]
-    for kind, sentence in own_words:
-        if any(isinstance(cause, kind) for cause in causes):
-            return PanglotError(f"{label}: {sentence}; or {OTHER_WAYS}.")
-    network = (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, ConnectionError, TimeoutError)
-    if not isinstance(error, network) and not type(error).__module__.startswith("httpx"):
-        raise error
-    reason = str(error).strip().split("\n")[0].rstrip(".")
-    return PanglotError(
-        f"{label}: the hub did not answer as it should ({reason}); check the network and the proxy and run "
-        f"the command again (it goes on where it stopped), or {OTHER_WAYS}."
-    )

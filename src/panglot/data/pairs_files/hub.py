@@ -12,7 +12,7 @@ import pyarrow as pa
 from panglot.data.index import IntArray
 from panglot.data.pairs_files.columns import Columns, find_layout
 from panglot.data.pairs_files.mapped import BadLines, flat_columns, rows_of_columns
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, hub_refusal
 from panglot.files import parquet, parquet_batches
 
 PREFIX = "hf:"
@@ -72,20 +72,26 @@ def open_hub_source(source: str | Path) -> Any:
     datasets.disable_progress_bars()
     try:
         found = _load(wanted)
-    except FileNotFoundError as error:  # the library's DataFilesNotFound and DatasetNotFound are such too
-        place = "check the path" if wanted.is_folder else "check the id, or sign in if it is gated"
-        raise PanglotError(f"{source}: no such data set; {place}.") from error
-    except (ConnectionError, OSError, HfHubHTTPError) as error:
-        raise PanglotError(
-            f"{source}: the hub cannot be reached ({_first_line(error)}); "
-            "try again, or load a folder: hf:./folder."
-        ) from error
+    except (OSError, HfHubHTTPError) as error:  # the library's DatasetNotFound is a FileNotFoundError too
+        known = None if wanted.is_folder else hub_refusal(error, "data set") or _refusal(wanted)
+        raise PanglotError(f"{source}: {known or 'no such data set; check the path or id'}.") from error
     except (ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise PanglotError(f"{source}: cannot be loaded: {_first_line(error)}.") from error
     finally:
         if bars:
             datasets.enable_progress_bars()
     return _split(found, wanted, source)
+
+
+def _refusal(wanted: HubSource) -> str | None:
+    """Ask the hub itself why it does not give a data set: ``datasets`` drops what it answered."""
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().dataset_info(wanted.name, revision=wanted.revision, timeout=10)
+    except Exception as error:  # each HTTP library has its own errors
+        return hub_refusal(error, "data set")
+    return None
 
 
 def _load(wanted: HubSource) -> Any:
