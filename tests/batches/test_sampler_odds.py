@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from panglot import PanglotError
 from panglot.batches import Sampler, make_sampler
 from panglot.batches.sampler import _bounds
 from panglot.data import ParallelPairs, pairs_from_rows
@@ -91,6 +92,14 @@ def test_sources_are_drawn_by_size_and_temperature(strategy: str, temperature: f
     hits = sources_drawn(sampler)
     check_share(hits[0], smaller)
     assert sum(hits) == STEPS
+
+
+def test_sizes_of_sources_can_be_given() -> None:
+    both = [source("small", de_en=100), source("large", de_en=300)]
+    sampler = make_sampler(both, strategy="hybrid", batch_size=4, source_sizes={"small": 900.0}, seed=3)
+    check_share(sources_drawn(sampler)[0], 3 / 4)
+    with pytest.raises(PanglotError, match="source_sizes names 'smal'; the sources are small, large"):
+        make_sampler(both, strategy="hybrid", batch_size=4, source_sizes={"smal": 900.0})
 
 
 def test_sources_are_drawn_in_proportion_to_their_size_unless_set() -> None:

@@ -1,7 +1,7 @@
 """The sampler: which pairs, in which languages, make up the batch of a step."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -72,6 +72,7 @@ class Sampler:
         language_temperature: languages of monolingual batches are drawn in proportion to
             size ** (1 / temperature): 1 is by size, infinity (the default) uniform.
         source_temperature: the same for sources; the default is 1.
+        source_sizes: sizes of sources, by name, to draw by in place of their numbers of items.
         names: of the sources, for messages.
         steps: over which a schedule of alpha runs; needed for one.
     """
@@ -84,6 +85,7 @@ class Sampler:
     language: str | None = None
     language_temperature: float = math.inf
     source_temperature: float = 1.0
+    source_sizes: Mapping[str, float] = field(default_factory=dict)
     names: Sequence[str] = ()
     steps: int | None = None
     _plans: dict[Kind, "_Plan"] = field(init=False, repr=False, compare=False)
@@ -100,6 +102,10 @@ class Sampler:
             raise PanglotError(f"the batch size is {self.batch_size}; in-batch negatives need 2 or more.")
         if not (self.language_temperature > 0 and self.source_temperature > 0):  # also catches nan
             raise PanglotError("a temperature is not above 0; use 1 for by size, inf for uniform.")
+        if unknown := sorted(set(self.source_sizes) - set(self.names)):
+            raise PanglotError(
+                f"source_sizes names '{unknown[0]}'; the sources are {', '.join(self.names) or 'not named'}."
+            )
         if self.strategy == "specific" and self.language is None:
             raise PanglotError("strategy 'specific' trains one model per language; name the language.")
         kinds = KINDS[self.strategy]
@@ -177,7 +183,7 @@ class Sampler:
         if only is not None and not any(matching([only], index.languages) for index in self.indexes):
             raise PanglotError(f"no source has a pair in '{only}', which strategy '{self.strategy}' needs.")
         sources: list[int] = []
-        sizes: list[int] = []
+        sizes: list[float] = []
         languages: dict[int, tuple[IntArray, npt.NDArray[np.float64]]] = {}
         candidates: dict[int, IntArray | None] = {}
         largest = 0
@@ -200,7 +206,7 @@ class Sampler:
             largest = max(largest, able)
             if able >= self.batch_size:
                 sources.append(number)
-                sizes.append(size)
+                sizes.append(self.source_sizes.get(self._name(number), size))
         if not sources:
             raise PanglotError(_why_not(kind, only, largest, self.batch_size))
         bounds = _bounds(sizes, self.source_temperature)
@@ -254,7 +260,7 @@ def _multilingual(index: PairIndex) -> IntArray | None:
     return None if enough.all() else np.flatnonzero(enough)
 
 
-def _bounds(sizes: Sequence[int], temperature: float) -> npt.NDArray[np.float64]:
+def _bounds(sizes: Sequence[float], temperature: float) -> npt.NDArray[np.float64]:
     """Return cumulative probabilities in proportion to size ** (1 / temperature)."""
     largest = max(sizes)  # shares of the largest: no power of them overflows
     weights = (np.asarray(sizes, np.float64) / largest) ** (1.0 / temperature)

@@ -69,6 +69,12 @@ class ParallelPairs:
         """Whether any row brings hard negatives."""
         return bool(self.table.column("negatives").null_count < self.table.num_rows)
 
+    def without_negatives(self) -> "ParallelPairs":
+        """Return the pairs without their hard negatives."""
+        column = self.table.schema.get_field_index("negatives")
+        nothing = pa.nulls(self.table.num_rows, self.table.schema.field(column).type)
+        return replace(self, table=self.table.set_column(column, "negatives", nothing))
+
     def select(
         self, languages: Sequence[str] | None = None, items: Sequence[int] | IntArray | None = None
     ) -> "ParallelPairs":

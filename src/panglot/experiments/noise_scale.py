@@ -102,6 +102,7 @@ def gradient_products(
         language=batches.language,
         language_temperature=batches.language_temperature,
         source_temperature=batches.source_temperature,
+        source_sizes=batches.source_sizes,
         steps=count,
     )
     device = model.device

@@ -293,9 +293,11 @@ def key_of(run: Run, data: Data) -> dict[str, Any]:
     if not run.trained:
         return {"model": run.recipe.model.model_dump(mode="json"), **local}
     values = run.recipe.model_dump(mode="json") | local
-    for part, name in ((values, "merge"), (values["loss"], "alignment")):
-        if not part[name]:
-            del part[name]  # runs from before these settings keep their places
+    added = {(None, "merge"): None, ("loss", "alignment"): 0.0, ("loss", "negatives"): True}
+    for (part, name), usual in {**added, ("batches", "source_sizes"): {}}.items():
+        place = values[part] if part else values
+        if place[name] == usual:
+            del place[name]  # runs from before these settings keep their places
     values["data"] = {"languages": run.recipe.data.languages}
     sources, held_out = sources_of(data)
     values["sources"] = {source.name: source.sha256 for source in sources}

@@ -94,6 +94,7 @@ class BatchesPart(Part):
     language: str | None = None
     language_temperature: Flattening = math.inf
     source_temperature: Flattening = 1.0
+    source_sizes: dict[str, Positive] = Field(default_factory=dict)
 
 
 class LossPart(Part):
@@ -101,6 +102,7 @@ class LossPart(Part):
 
     Attributes:
         temperature: divides the cosines.
+        negatives: whether the pairs' hard negatives are candidates too.
         distillation: weight of the teacher's ranking; 0: none.
         distillation_temperature: of the two rankings that are compared.
         pull: weight of the pull to the teacher's English; 0: none.
@@ -114,6 +116,7 @@ class LossPart(Part):
     """
 
     temperature: Temperature = 0.05
+    negatives: bool = True
     distillation: NotNegative = 0.0
     distillation_temperature: Temperature = 0.05
     pull: NotNegative = 0.0

@@ -110,6 +110,9 @@ def train(
     sources = [pairs] if isinstance(pairs, ParallelPairs) else list(pairs)
     model_name = model_name or _base_model(model) or "encoder"
     config = config_of(model_name, config, settings)
+    if not config.loss.negatives:
+        sources = [source.without_negatives() for source in sources]
+        held_out = [source.without_negatives() for source in held_out]
     folder, how, batches = Path(output), config.training, config.batches
     guidance = _guidance(config, teacher, model)
     sampler = Sampler(
@@ -121,6 +124,7 @@ def train(
         language=batches.language,
         language_temperature=batches.language_temperature,
         source_temperature=batches.source_temperature,
+        source_sizes=batches.source_sizes,
         names=[source.name for source in sources],
         steps=how.steps,
     )

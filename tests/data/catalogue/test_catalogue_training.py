@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from panglot.data.catalogue.training import training_pairs
@@ -72,15 +74,45 @@ def test_mmarco_is_parallel(tmp_path: Path) -> None:
     found = rows("mmarco-train", tmp_path)
     assert [(row["item_id"], row["language"], row["passage_id"]) for row in found] == [
         ("1", "de", "10"),
+        ("1:12", "de", "12"),
         ("2", "de", "10"),
         ("1", "en", "10"),
+        ("1:12", "en", "12"),
         ("2", "en", "10"),
     ]
-    assert found[1]["query"] == "q2 de"
-    assert found[1]["passage"] == "p10 de"
-    assert found[1]["negatives"] == ["p12 de"]
+    assert found[2]["query"] == "q2 de"
+    assert found[2]["passage"] == "p10 de"
+    assert found[2]["negatives"] == ["p12 de"]
     pairs = training_pairs("mmarco-train", tmp_path)
-    assert (pairs.index.items, pairs.languages) == (2, ("de", "en"))
+    assert (pairs.index.items, pairs.languages) == (3, ("de", "en"))
+    assert not pairs.without_negatives().has_negatives
+
+
+ANSWER = {"question": "Q?", "answer": "A."}
+TABLES: dict[
+    str, tuple[str, list[dict[str, Any]]]
+] = {  # the path; a row that is a pair, and one that is none
+    "natural-questions": ("pair/train-0.parquet", [{"query": "Q?", "answer": "A."}] * 2),
+    "yahoo-answers": ("question-answer-pair/train-0.parquet", [ANSWER, {**ANSWER, "answer": " "}]),
+    "wiki-qa": ("data/train-0.parquet", [{**ANSWER, "label": 1}, {**ANSWER, "answer": "B.", "label": 0}]),
+    "newsqa": ("data/train-0.parquet", [{"question": name, "context": "A."} for name in ("Q?", None)]),
+    "duorc": (
+        "SelfRC/train-0.parquet",
+        [{"question": name, "plot": "A.", "no_answer": name != "Q?"} for name in ("Q?", "R?")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_of_questions_and_answers_is_read(tmp_path: Path, name: str) -> None:
+    path, lines = TABLES[name]
+    (tmp_path / path).parent.mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(lines), tmp_path / path)
+    (row,) = rows(name, tmp_path)
+    assert (row["language"], row["query"], row["passage"]) == ("en", "Q?", "A.")
+    pq.write_table(pa.table({"question": ["Q?"]}), tmp_path / path)
+    with pytest.raises(PanglotError, match=r"has no column '.*'; fetch the official file"):
+        rows(name, tmp_path)
 
 
 def test_the_pairs_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ TRAINING = {
     "mfaq": "panglot.data.catalogue.training:mfaq_rows",
     "mmarco_train": "panglot.data.catalogue.training:mmarco_rows",
     "mr_tydi_train": "panglot.data.catalogue.training:mr_tydi_rows",
+    "pairs_table": "panglot.data.catalogue.training:table_rows",
 }
 OPTION_WORDS = {"split": "split", "candidate_text": "kind of candidate"}
 PAIRS_FLAGS = {

@@ -5,7 +5,7 @@ person's own pairs: memory stays flat whatever their number. (mMARCO's passages 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,10 @@ from panglot.data.pairs_files.read import BATCH, SAMPLE, SCHEMA
 from panglot.data.readers.collection import passage_rows
 from panglot.data.readers.files import field, files_by_language, json_lines, named, numbered_lines
 from panglot.errors import PanglotError
-from panglot.files import cache_folder, identity, sha256_of, written_whole
+from panglot.files import cache_folder, identity, parquet, parquet_batches, sha256_of, written_whole
 
 Row = dict[str, Any]
-VERSION = 1
+VERSION = 2
 
 
 def is_training_set(name: str) -> bool:
@@ -76,7 +76,7 @@ def training_pairs(
     key = sha256_of(json.dumps([VERSION, chosen, files]))
     path = cache_folder() / "training" / f"{name}-{key[:16]}.parquet"
     if not path.exists():
-        rows = reader_of(entry)(folder, chosen)
+        rows = reader_of(entry)(folder, chosen, **entry.layout)
         with written_whole(path) as part, pq.ParquetWriter(part, SCHEMA) as writer:
             count = 0
             while batch := list(islice(rows, BATCH)):
@@ -130,11 +130,12 @@ def mfaq_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
 
 
 def mmarco_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
-    """Yield a row for each training question of mMARCO and language: its first passage, and one negative.
+    """Yield a row for each question and relevant passage of mMARCO's triples, in each language.
 
-    Of a question with several triples the first counts. Texts are held for one language at a time.
+    Triples repeat these pairs with other negatives, 75 times on average; the first negative is kept. Texts
+    are held for one language at a time.
     """
-    triples: dict[str, tuple[str, str]] = {}
+    triples: dict[str, dict[str, str]] = {}  # negative by question and passage
     for path in sorted(folder.glob("**/triples.train.ids.small.tsv")):
         for number, line in numbered_lines(path):
             parts = line.split("\t")
@@ -142,8 +143,8 @@ def mmarco_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
                 raise PanglotError(
                     f"{path}, line {number}: needs three ids between tabs; fetch the file again."
                 )
-            triples.setdefault(parts[0], (parts[1], parts[2]))
-    wanted = {passage for pair in triples.values() for passage in pair}
+            triples.setdefault(parts[0], {}).setdefault(parts[1], parts[2])
+    wanted = {passage for found in triples.values() for pair in found.items() for passage in pair}
     queries = files_by_language(folder, ["**/google/queries/train/{code}_queries.train.tsv"])
     collections = files_by_language(folder, ["**/google/collections/{code}_collection.tsv"])
     for language in languages:
@@ -155,16 +156,57 @@ def mmarco_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
             rows = passage_rows(collections[language][0])
             passages = {label: text for _, label, _, text in rows if label in wanted}
             for _, label, _, query in passage_rows(path):
-                pair = triples.get(label)
-                if pair is not None and pair[0] in passages and query.strip():
-                    yield {
-                        "item_id": label,
-                        "passage_id": pair[0],
-                        "language": language,
-                        "query": query,
-                        "passage": passages[pair[0]],
-                        "negatives": [passages[pair[1]]] if pair[1] in passages else [],
-                    }
+                for position, (passage, negative) in enumerate(triples.get(label, {}).items()):
+                    if passage in passages and query.strip():
+                        yield {
+                            "item_id": f"{label}:{passage}" if position else label,
+                            "passage_id": passage,
+                            "language": language,
+                            "query": query,
+                            "passage": passages[passage],
+                            "negatives": [passages[negative]] if negative in passages else [],
+                        }
+
+
+def table_rows(
+    folder: Path,
+    languages: Sequence[str],
+    *,
+    files: Sequence[str],
+    query: str,
+    passage: str,
+    keep: Mapping[str, Any] | None = None,
+) -> Iterator[Row]:
+    """Yield a row for each line of Parquet tables in one language; equal passages are one passage.
+
+    Args:
+        folder: of the files.
+        languages: the one language.
+        files: patterns of paths.
+        query: column of the question.
+        passage: column of the text that answers it.
+        keep: values that columns must have.
+    """
+    columns, seen = [query, passage, *(keep or {})], set()
+    for path in sorted(found for pattern in files for found in folder.glob(pattern)):
+        with parquet(path) as file:
+            if missing := sorted(set(columns) - set(file.schema_arrow.names)):
+                raise PanglotError(f"{path}: has no column '{missing[0]}'; fetch the official file.")
+            for batch in parquet_batches(file, BATCH, columns):
+                for row in batch.to_pylist():
+                    question, text = (row[query] or "").strip(), (row[passage] or "").strip()
+                    kept = all(row[name] == value for name, value in (keep or {}).items())
+                    of_text = sha256_of(text)[:16]
+                    label = f"{sha256_of(question)[:16]}:{of_text}"
+                    if question and text and kept and label not in seen:
+                        seen.add(label)
+                        yield {
+                            "item_id": label,
+                            "passage_id": of_text,
+                            "language": languages[0],
+                            "query": question,
+                            "passage": text,
+                        }
 
 
 def _list(path: Path, number: int, row: Row, key: str) -> list[Row]:
