@@ -22,6 +22,7 @@ LONGEST = (
     "cli/test_quickstart_command.py",
     "experiments/test_experiment_questions.py",
     "test_tutorial.py",
+    "experiments/test_paper.py",
     "training/test_two_processes.py",
     "test_hub.py",
     "cli/test_malformed.py",

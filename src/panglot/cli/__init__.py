@@ -21,6 +21,7 @@ from panglot.cli.onnx import onnx
 from panglot.cli.push import push
 from panglot.cli.quickstart import quickstart
 from panglot.cli.report import report
+from panglot.cli.reproduce import reproduce
 from panglot.cli.search import search
 from panglot.cli.serve import serve
 from panglot.cli.train import train
@@ -52,6 +53,7 @@ app.command(no_args_is_help=True, rich_help_panel=EVALUATE)(inspect)
 app.command(no_args_is_help=True, rich_help_panel=EVALUATE)(report)
 app.command(no_args_is_help=True, rich_help_panel=EVALUATE)(encode)
 app.add_typer(experiment.app, name="experiment", rich_help_panel=EVALUATE)
+app.command(no_args_is_help=True, rich_help_panel=EVALUATE)(reproduce)
 export.app.command(no_args_is_help=True)(onnx)
 app.add_typer(export.app, name="export", rich_help_panel=EVALUATE)
 app.command(no_args_is_help=True, rich_help_panel=SEARCH)(index)

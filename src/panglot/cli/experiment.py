@@ -13,7 +13,7 @@ from panglot.cli import show
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
-    from panglot.experiments import Data, Experiment
+    from panglot.experiments import Answer, Data, Experiment
     from panglot.experiments.sweep import Progress as SweepProgress
 
 HELP = {
@@ -171,7 +171,9 @@ def _command(name: str) -> Callable[..., None]:
             raise PanglotError(f"{recipe}: the recipe is for '{asks}'. Use panglot experiment {asks}.")
         measures = tuple(dict.fromkeys([*DEFAULT_MEASURES, experiment.measure]))
         bf16 = chosen_precision(experiment.bf16)
-        data = Data(tuple(pairs or ()), tuple(places.items()), held_out, bf16, measures)
+        data = Data(
+            tuple(pairs or ()), tuple(places.items()), held_out=held_out, bf16=bf16, measures=measures
+        )
         _run(experiment, data, output, runs, workers, dry_run, json)
 
     return command
@@ -193,7 +195,6 @@ def _run(
     """List the runs, or finish them and print the tables."""
     from panglot.experiments import run_experiment
     from panglot.experiments.experiment import plan_runs, unfinished
-    from panglot.report.tables import to_rich
 
     folder = runs or output / "runs"
     if dry_run:
@@ -205,8 +206,21 @@ def _run(
         for run in found:
             show.tell(f"{'to do' if run.title in waiting else 'done '}  {run.title}")
         return
+    finish_runs(
+        lambda tell: run_experiment(experiment, data, output, runs_folder=folder, workers=workers, tell=tell),
+        output,
+        json,
+    )
+
+
+def finish_runs(
+    run: Callable[[Callable[["SweepProgress"], None]], "Answer"], output: Path, json: bool
+) -> None:
+    """Show how far an experiment is while it runs, then its tables."""
+    from panglot.report.tables import to_rich
+
     with _progress() as tell:
-        answer = run_experiment(experiment, data, output, runs_folder=folder, workers=workers, tell=tell)
+        answer = run(tell)
     if json:
         show.print_json(answer.summary)
         return

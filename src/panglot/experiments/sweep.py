@@ -20,10 +20,10 @@ from filelock import FileLock
 from sentence_transformers import SentenceTransformer
 
 from panglot.batches import make_sampler
-from panglot.data import Benchmark, ParallelPairs, Suite, benchmark_from_pairs, merge
+from panglot.data import Benchmark, FloatArray, ParallelPairs, Suite, benchmark_from_pairs, merge
 from panglot.data.catalogue import load_data
 from panglot.data.suite import as_benchmark
-from panglot.encoders import load_encoder, shift_of_pairs
+from panglot.encoders import Store, load_encoder, open_store, shift_of_pairs
 from panglot.encoders.language_means import Centre
 from panglot.errors import PanglotError
 from panglot.evaluation import (
@@ -34,7 +34,8 @@ from panglot.evaluation import (
     load_results,
     tidy,
 )
-from panglot.evaluation.run import Rerank
+from panglot.evaluation.run import Rerank, embed_queries
+from panglot.evaluation.stores import encode_passages, store_facts
 from panglot.files import sha256, sha256_of, write_json
 from panglot.parse import read_form
 from panglot.search.balanced_lists import balanced_lists
@@ -43,11 +44,13 @@ from panglot.search.bm25 import BM25
 from panglot.training import StepReport, TrainingConfig
 from panglot.training.checkpoints import last_checkpoint
 from panglot.training.merge import MERGE_FILE
-from panglot.training.recipes import load_source, select_languages, train_recipe
+from panglot.training.recipes import load_source, load_validation, select_languages, train_recipe
 
 ZERO_SHOT = "zero-shot"  # what answers call the encoder that is not trained
 HELD_OUT = "held-out"  # name of the benchmark that held-out documents of the sources make
 OF_MODELS = (".bin", ".json", ".model", ".safetensors", ".txt")  # files that a checkpoint consists of
+IN_MEMORY = 2_000_000  # passages of a benchmark; those of a larger one are encoded into a store
+STORES = "stores"
 KEPT = ("run.json", "log.json")  # of a trained model, once it is measured
 
 
@@ -112,6 +115,8 @@ class Data:
         pairs: sources to train on, as ``load_source`` reads them.
         benchmarks: folder of a benchmark by name; others are searched for as ``load_data`` does.
         held_out: share of every source's documents that no run is trained on.
+        validation: pairs or benchmarks that runs are measured on while they train, as a recipe's
+            ``data.validation`` names them.
         bf16: encode in bfloat16 when measuring.
         measures: of every evaluation.
     """
@@ -119,6 +124,7 @@ class Data:
     pairs: tuple[str, ...]
     benchmarks: tuple[tuple[str, str], ...] = ()
     held_out: float = 0.0
+    validation: tuple[str, ...] = ()
     bf16: bool = False
     measures: tuple[str, ...] = field(default=DEFAULT_MEASURES)
 
@@ -251,6 +257,12 @@ def sources_of(data: Data) -> tuple[list[ParallelPairs], list[ParallelPairs]]:
 
 
 @cache
+def validation_of(data: Data) -> list[ParallelPairs]:
+    """Load what runs are measured on while they train, once."""
+    return [load_validation(source) for source in data.validation]
+
+
+@cache
 def benchmark_of(data: Data, name: str, languages: tuple[str, ...] | None = None) -> Benchmark | Suite:
     """Load a benchmark in the wanted languages, once."""
     if name != HELD_OUT:
@@ -267,7 +279,7 @@ def benchmark_of(data: Data, name: str, languages: tuple[str, ...] | None = None
 
 def forget_data() -> None:
     """Forget what was loaded: files may have changed since."""
-    for loaded in (sources_of, benchmark_of, _checksum):
+    for loaded in (sources_of, validation_of, benchmark_of, _checksum):
         loaded.cache_clear()
 
 
@@ -293,15 +305,21 @@ def key_of(run: Run, data: Data) -> dict[str, Any]:
     if not run.trained:
         return {"model": run.recipe.model.model_dump(mode="json"), **local}
     values = run.recipe.model_dump(mode="json") | local
-    added = {(None, "merge"): None, ("loss", "alignment"): 0.0, ("loss", "negatives"): True}
-    for (part, name), usual in {**added, ("batches", "source_sizes"): {}}.items():
-        place = values[part] if part else values
-        if place[name] == usual:
-            del place[name]  # runs from before these settings keep their places
+    later: list[tuple[dict[str, Any], str, Any]] = [
+        (values, "merge", None),
+        (values["loss"], "alignment", 0.0),
+        (values["loss"], "negatives", True),
+        (values["batches"], "source_sizes", {}),
+    ]
+    for part, name, usual in later:
+        if part[name] == usual:
+            del part[name]  # runs from before these settings keep their places
     values["data"] = {"languages": run.recipe.data.languages}
     sources, held_out = sources_of(data)
     values["sources"] = {source.name: source.sha256 for source in sources}
     values["held_out"] = data.held_out if held_out else 0
+    if data.validation:
+        values["validation"] = [pairs.sha256 for pairs in validation_of(data)]
     return values
 
 
@@ -416,11 +434,22 @@ def _measure(
             "training": training,
             "seed": run.recipe.training.seed,
             "bf16": data.bf16,
-            "embeddings": embed_benchmark(model, as_benchmark(benchmark), bf16=data.bf16),
+            "embeddings": _embedded(model, as_benchmark(benchmark), data.bf16, folder_of(run, data, folder)),
         }
         for target in (t for t, one in zip(targets, loaded, strict=True) if one is benchmark):
             found = _measured(model, benchmark, target, sources_of(data)[0], shared)
             found.save(results_of(run, target, data, folder))
+
+
+def _embedded(
+    model: SentenceTransformer, benchmark: Benchmark, bf16: bool, place: Path
+) -> tuple[FloatArray, FloatArray | Store]:
+    """Encode a benchmark; the passages of a large one go into a store below the run's folder."""
+    if len(benchmark.passages) <= IN_MEMORY:
+        return embed_benchmark(model, benchmark, bf16=bf16)
+    folder = place / STORES / benchmark.name
+    encode_passages(model, benchmark, folder, store_facts(model, benchmark, bf16=bf16))
+    return embed_queries(model, benchmark, bf16=bf16), open_store(folder)
 
 
 def _measured(
@@ -460,7 +489,9 @@ def _model(
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
     start = time.perf_counter()
-    outcome = train_recipe(recipe, model, sources, folder, resume=resume, tell=tell or False)
+    outcome = train_recipe(
+        recipe, model, sources, folder, held_out=validation_of(data), resume=resume, tell=tell or False
+    )
     if not outcome.finished:
         return None
     training = {
@@ -480,7 +511,8 @@ def _model(
 
 
 def _drop_model(place: Path) -> None:
-    """Remove a model that is measured, but for what says how it was trained."""
+    """Remove a model that is measured, but for what says how it was trained, and its stores."""
+    shutil.rmtree(place / STORES, ignore_errors=True)
     (place / "trained.json").unlink(missing_ok=True)  # first: without it the model is not looked at
     for path in (place / "model").glob("*"):
         if path.is_dir():

@@ -10,6 +10,8 @@ import pandas as pd
 from panglot.data.catalogue import entry_named
 from panglot.errors import PanglotError
 from panglot.languages import language_name
+from panglot.report.figures import with_panels, with_texts
+from panglot.report.tables import Table, wide
 
 SOURCES = {
     "Elmahdy et al.": "Elmahdy, Lin, Ahmad (2024), Synergistic Approach for Simultaneous Optimization of "
@@ -66,3 +68,19 @@ def reference_for(benchmark: Mapping[str, Any]) -> Reference:
     sources = {short: SOURCES[short] for short in dict.fromkeys(found["source"])}
     note = "Trained on other data, with other batches and budgets: no comparison like for like."
     return Reference(found, sources, note)
+
+
+def beside_published(own: pd.DataFrame, reference: Reference, name: str = "reference") -> Table:
+    """Show runs above published figures on the same benchmark.
+
+    Args:
+        own: rows with ``run``, ``setting``, ``measure`` (AP or rank distance) and ``value``.
+        reference: what is published.
+        name: of the table's file.
+    """
+    own = own[["run", "setting", "measure", "value"]].rename(columns={"run": "model"})
+    rows = with_panels(pd.concat([own.assign(source="this report"), reference.figures]))
+    shown = wide(with_texts(rows, form=".3f", distance=",.1f"), ["model", "source"], "panel")
+    note = " ".join([*(f"{short}: {full}." for short, full in reference.sources.items()), reference.note])
+    title = "Beside published figures (mAP)"
+    return Table(name, title, shown.rename(columns={"source": "from"}), rows, 2, note)

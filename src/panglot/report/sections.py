@@ -46,7 +46,7 @@ from panglot.report.page import (
     write_assets,
     write_page,
 )
-from panglot.report.published import Reference
+from panglot.report.published import Reference, beside_published
 from panglot.report.tables import Table, cell_of, numbers, wide
 
 KINDS = {
@@ -157,7 +157,7 @@ def _settings(contents: Contents, reference: Reference | None) -> Iterator[Block
         yield comparison_table(contents.compared)
         options["note"] = legend(contents.compared.baseline, "settings", alpha)
     if reference is not None:
-        yield _reference(contents, reference)
+        yield beside_published(contents.rows("settings", "AP", DISTANCE), reference)
     yield measures
     title = f"{measure_title(measure)} in each setting"
     rows = contents.rows("settings", measure, DISTANCE)
@@ -179,17 +179,6 @@ def _heads(contents: Contents, **first: str) -> dict[str, str]:
 def _named(runs: pd.Series) -> pd.Series:
     """Return names of runs as titles of columns, which differ from the other columns."""
     return runs.where(~runs.isin(TAKEN), runs + " (model)")
-
-
-def _reference(contents: Contents, reference: Reference) -> Table:
-    """Show the runs above published figures on the same benchmark."""
-    own = contents.rows("settings", "AP", DISTANCE)[["run", "setting", "measure", "value"]]
-    rows = pd.concat([own.rename(columns={"run": "model"}).assign(source="this report"), reference.figures])
-    rows = with_panels(rows)
-    shown = wide(with_texts(rows, form=".3f", distance=",.1f"), ["model", "source"], "panel")
-    note = " ".join([*(f"{short}: {full}." for short, full in reference.sources.items()), reference.note])
-    title = "Beside published figures (mAP)"
-    return Table("reference", title, shown.rename(columns={"source": "from"}), rows, 2, note)
 
 
 def _matrices(contents: Contents) -> Iterator[Block]:

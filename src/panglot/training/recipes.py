@@ -105,14 +105,14 @@ def _sources(recipe: TrainingConfig) -> tuple[list[ParallelPairs], list[Parallel
     sources = [load_source(source, data.columns or None) for source in data.pairs]
     if data.languages is not None:
         sources = select_languages(sources, data.languages)
-    validation = [_validation(source, data.columns or None) for source in data.validation]
+    validation = [load_validation(source, data.columns or None) for source in data.validation]
     if not data.held_out:
         return sources, validation
     splits = [source.split(data.held_out, recipe.training.seed) for source in sources]
     return [rest for rest, _ in splits], [*validation, *(out for _, out in splits)]
 
 
-def _validation(source: str, columns: Mapping[str, str] | None) -> ParallelPairs:
+def load_validation(source: str, columns: Mapping[str, str] | None = None) -> ParallelPairs:
     """Load what a run is measured on while it trains: pairs, or a benchmark of the catalogue."""
     if is_benchmark(source) and not Path(source).exists():
         return pairs_from_benchmark(load_benchmark(source))

@@ -1,0 +1,253 @@
+"""The paper's main experiment from nothing: fetch, translate, train with three kinds of batches, evaluate.
+
+Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536. A public translation model replaces what is not public: it
+makes mMARCO's Thai and Turkish, and all languages but English of the other sets. EntityQuestions is left out,
+because its files have no passages.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from panglot.data import ParallelPairs
+from panglot.data.catalogue import entry_named
+from panglot.data.catalogue.find import missing, where_is
+from panglot.data.catalogue.training import training_pairs
+from panglot.data.fetch import get_data
+from panglot.data.suite import as_benchmark
+from panglot.errors import PanglotError
+from panglot.evaluation import DEFAULT_MEASURES, compare
+from panglot.evaluation.aggregate import DISTANCE, align, all_cells
+from panglot.experiments import strategies
+from panglot.experiments.experiment import Answer, Experiment, Findings, run_experiment
+from panglot.experiments.sweep import ZERO_SHOT, Data, Tell, benchmark_of
+from panglot.report.page import Section
+from panglot.report.published import beside_published, reference_for
+from panglot.training import read_recipe
+from panglot.training.config import chosen_precision
+from panglot.translate import load_translator, translate_pairs
+from panglot.translate.plan import plan as translations
+
+TITLE = "Three kinds of batches, as the hybrid batch paper compares them"
+MODELS = ("xlm-r", "labse")  # by the names of their recipes
+PARALLEL = "mmarco-train"
+SIZES = {  # training pairs in each language, as published
+    PARALLEL: 39_780_811,
+    "mfaq": 3_567_659,
+    "yahoo-answers": 135_557,
+    "natural-questions": 113_535,
+    "newsqa": 59_496,
+    "duorc": 33_298,
+    "mr-tydi-train": 3_547,
+    "wiki-qa": 1_469,
+}
+ITEMS = SIZES | {PARALLEL: 532_761}  # different pairs of question and passage
+LANGUAGES = ("ar", "de", "en", "es", "hi", "ru", "th", "tr", "zh")
+BENCHMARKS = ("xquad-r", "mlqa-r", "miracl")
+VALIDATION = ("squadshifts-new-wiki", "squadshifts-nyt", "squadshifts-reddit", "squadshifts-amazon")
+BATCHES = ("monolingual", "crosslingual", "hybrid")
+TRANSLATOR = "facebook/nllb-200-distilled-600M"
+FEWEST = 1_000  # items of a source, whatever the scale
+STEPS, EVALUATIONS = 100_000, 200  # of a run at full scale; how often it is measured
+# Tokens a second of one GPU of about 300 TFLOP/s, for the estimates only: assumed, not measured.
+TRANSLATED, TRAINED, ENCODED = 5_000, 150_000, 450_000
+TOKENS = 120  # of a question and its passage
+Grid = strategies.Grid
+plan = strategies.plan
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What is reproduced, and how much of it.
+
+    Attributes:
+        model: of ``MODELS``.
+        scale: share of the training pairs and steps; 1 is the paper's.
+        seeds: runs of each kind of batch.
+        sources: of ``SIZES``.
+        benchmarks: of ``BENCHMARKS``, or others of the catalogue.
+        translator: folder or hub id of a translation model.
+        settings: single settings over the recipe.
+    """
+
+    model: str = "xlm-r"
+    scale: float = 1.0
+    seeds: int = 1
+    sources: tuple[str, ...] = tuple(SIZES)
+    benchmarks: tuple[str, ...] = BENCHMARKS
+    translator: str = TRANSLATOR
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.model not in MODELS:
+            raise PanglotError(f"'{self.model}' is not a model of the paper; use {' or '.join(MODELS)}.")
+        if not 0 < self.scale <= 1:
+            raise PanglotError(f"the scale is {self.scale:g}; use a share of the paper's, above 0 up to 1.")
+        for name in self.sources:
+            if name not in SIZES:
+                raise PanglotError(f"'{name}' is not a training set of the paper; use {', '.join(SIZES)}.")
+        for name in self.benchmarks:
+            entry_named(name)
+
+    def items(self, source: str) -> int:
+        """Return how many items of a source are used, if it is as large as published."""
+        return min(ITEMS[source], max(FEWEST, round(self.scale * ITEMS[source])))
+
+    def experiment(self) -> Experiment:
+        """Return the sweep: the recipe at this scale, with the sources drawn by their published sizes."""
+        steps = max(1, round(self.scale * STEPS))
+        scaled: dict[str, Any] = {
+            "batches.source_sizes": {name: SIZES[name] for name in self.sources},
+            "training.steps": steps,
+            "training.eval_steps": max(1, steps // EVALUATIONS),
+        }
+        recipe = read_recipe(Path("paper") / self.model, scaled | dict(self.settings))
+        grid = {"strategies": list(BATCHES), "languages": list(LANGUAGES)}
+        return Experiment(
+            question="paper",
+            benchmarks=list(self.benchmarks),
+            seeds=self.seeds,
+            bf16=chosen_precision("auto"),
+            recipe=recipe,
+            grid=grid,
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do.
+
+    Attributes:
+        what: in words.
+        work: how much.
+        hours: on one GPU, about; None: that depends on the network.
+        done: whether nothing is left to do.
+    """
+
+    what: str
+    work: str
+    hours: float | None = None
+    done: bool = False
+
+
+def steps(wanted: Reproduction, output: Path) -> Iterator[Step]:
+    """Yield what has to be done, in order; nothing is fetched or computed."""
+    for name in (*wanted.sources, *VALIDATION, *wanted.benchmarks):
+        files = [file for file in entry_named(name).files if file.language in (None, *_languages(name))]
+        work = f"{len(files)} file{'' if len(files) == 1 else 's'}"
+        yield Step(f"fetch {name}", work, done=_is_there(name))
+    for name in wanted.sources:
+        lacking = [code for code in LANGUAGES if code not in _languages(name)]
+        rows = wanted.items(name) * len(lacking)
+        done = bool(list((output / "pairs").glob(f"*/{name}.parquet")))
+        work = f"{rows:,} rows into {', '.join(lacking)}"
+        yield Step(f"translate {name}", work, 2 * rows * TOKENS / TRANSLATED / 3600, done)
+    recipe = wanted.experiment().recipe
+    count, size = recipe.training.steps, recipe.batches.size
+    work, hours = f"up to {count:,} steps of {size} pairs", count * size * TOKENS / TRAINED / 3600
+    for kind in BATCHES:
+        for seed in range(wanted.seeds):
+            yield Step(f"train with {kind} batches, seed {seed}", work, hours)
+    for name in wanted.benchmarks:
+        passages, runs = int(entry_named(name).sizes.get("passages", 0)), 1 + len(BATCHES) * wanted.seeds
+        hours = runs * passages * TOKENS / ENCODED / 3600
+        yield Step(f"evaluate on {name}", f"{runs} models, {passages:,} passages each", hours)
+
+
+def reproduce(
+    wanted: Reproduction,
+    output: Path,
+    *,
+    workers: int = 1,
+    tell: Tell | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Answer:
+    """Do everything and write the report, with the published figures beside it.
+
+    It may be stopped at any time: the same call goes on.
+
+    Args:
+        wanted: what is reproduced.
+        output: folder of the translated pairs, the runs and the report.
+        workers: runs at once; see ``sweep``.
+        tell: told how far the runs are.
+        say: told what goes on before that.
+
+    Raises:
+        PanglotError: data or models that cannot be had, or settings that cannot work.
+    """
+    say = say or (lambda _: None)
+    experiment = wanted.experiment()  # a mistake is found before anything is fetched
+    for name in (*wanted.sources, *VALIDATION, *wanted.benchmarks):
+        if not _is_there(name):
+            say(f"fetching {name}")
+            get_data(entry_named(name), languages=_languages(name) if name in SIZES else None, say=say)
+    pairs = [str(_translated(wanted, name, output / "pairs", say)) for name in wanted.sources]
+    data = Data(
+        tuple(pairs),
+        validation=VALIDATION,
+        bf16=chosen_precision(experiment.bf16),
+        measures=tuple(dict.fromkeys([*DEFAULT_MEASURES, experiment.measure])),
+    )
+    return run_experiment(experiment, data, output, workers=workers, tell=tell)
+
+
+def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[Section]:
+    """Show every kind of batch in every setting, and the published figures beside them."""
+    return [_with_published(one, findings) for one in strategies.answer(experiment, grid, findings)]
+
+
+def _with_published(section: Section, findings: Findings) -> Section:
+    """Add the published figures of a benchmark, where there are some."""
+    benchmark = as_benchmark(benchmark_of(findings.data, section.name))
+    described = {name: getattr(benchmark, name) for name in ("name", "languages", "candidate_text")}
+    try:
+        reference = reference_for(described)
+    except PanglotError:  # nothing is published on it
+        return section
+    rows = findings.table[findings.table["benchmark"] == section.name]
+    found = compare(align(rows, ["AP", DISTANCE]), {"settings": all_cells}, ZERO_SHOT)
+    found = found.drop_duplicates(["run", "measure", "setting"])
+    return replace(
+        section,
+        blocks=[*section.blocks, beside_published(found, reference, f"published-{section.name}")],
+    )
+
+
+def _languages(name: str) -> list[str]:
+    """Return the languages that a source is used in before it is translated."""
+    entry = entry_named(name)
+    wanted = LANGUAGES if name == PARALLEL else ("en",) if name in SIZES else entry.languages
+    return [code for code in wanted if code in entry.languages]
+
+
+def _is_there(name: str) -> bool:
+    entry = entry_named(name)
+    place = where_is(entry)
+    return place is not None and not missing(entry, place)
+
+
+def _translated(wanted: Reproduction, name: str, folder: Path, say: Callable[[str], None]) -> Path:
+    """Return the file of a source's items in all languages; what it lacks is translated."""
+    pairs = _share(training_pairs(name, languages=_languages(name)), wanted, name)
+    path = folder / str(len(pairs)) / f"{name}.parquet"  # the name is that of the source in the batches
+    if path.exists():
+        return path
+    rows = sum(len(job.rows) for job in translations(pairs, LANGUAGES))
+    say(f"translating {name}: {rows:,} rows")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fields = ("query", "passage")  # the paper's batches have no hard negatives
+    translate_pairs(load_translator(wanted.translator), pairs, LANGUAGES, path, fields=fields)
+    return path
+
+
+def _share(pairs: ParallelPairs, wanted: Reproduction, name: str) -> ParallelPairs:
+    """Return a share of a source's items that depends on nothing but their number."""
+    count = max(FEWEST, round(wanted.scale * len(pairs)))
+    if count >= len(pairs):
+        return pairs
+    chosen = np.random.default_rng(0).choice(len(pairs), count, replace=False)
+    return pairs.select(items=np.sort(chosen))
