@@ -13,7 +13,7 @@ from panglot.data.index import IntArray
 from panglot.data.readers.files import as_example, files_by_language, named, numbered_lines, table_rows
 from panglot.data.readers.files import field as text_field
 from panglot.data.text_column import find, first_twice, joined
-from panglot.data.text_table import Row, cached_texts, digest, stands_twice
+from panglot.data.text_table import Row, cached_texts, digest, says_twice
 from panglot.errors import PanglotError, leave_out
 from panglot.files import sha256_of
 
@@ -305,7 +305,7 @@ def _small(pools: Sequence[Pool]) -> Columns:
             texts.append(text)
         counts.append(len(ids) - first)
         if (twice := first_twice(ids[first:])) is not None:
-            raise PanglotError(stands_twice(pool.files, passage_rows, twice.removeprefix(pool.prefix)))
+            raise PanglotError(says_twice(pool.files, passage_rows, twice.removeprefix(pool.prefix)))
     return ids, titles if any(titles) else None, texts, counts
 
 
