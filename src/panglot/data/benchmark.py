@@ -1,7 +1,7 @@
 """A benchmark: queries, passages and judgements, with a language on every text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -99,8 +99,8 @@ class Benchmark:
         queries, query_row = _subset(self.queries, code)
         passages, passage_row = _subset(self.passages, code)
         judged = (query_row[self.judged_query] >= 0) & (passage_row[self.judged_passage] >= 0)
-        return Benchmark(
-            name=self.name,
+        return replace(
+            self,
             languages=tuple(kept),
             queries=queries,
             passages=passages,
@@ -108,8 +108,6 @@ class Benchmark:
             judged_query=query_row[self.judged_query[judged]],
             judged_passage=passage_row[self.judged_passage[judged]],
             gains=self.gains[judged],
-            candidate_text=self.candidate_text,
-            sha256=self.sha256,
         )
 
 

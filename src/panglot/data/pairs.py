@@ -136,16 +136,16 @@ def pairs_from_rows(rows: Sequence[dict[str, object]], name: str) -> ParallelPai
 
 
 def pairs_from_table(table: pa.Table, name: str, where: str, checksum: str = "") -> ParallelPairs:
-    """Index a table of ``read_pairs.SCHEMA``; ``where`` is what messages call it."""
+    """Index a table of ``pairs_files.mapped.SCHEMA``; ``where`` is what messages call it."""
     table = with_language_codes(table)
-    language_code, spellings = _codes(table.column("language"))
+    language_code, spellings = codes_of(table.column("language"))
     for code, spelling in enumerate(spellings):
         if not is_language(spelling):
             line = int(np.flatnonzero(language_code == code)[0]) + 1
             raise PanglotError(f"{where}, line {line}: {no_language(spelling)}")
     languages = sorted(spellings)
     entry_language = np.argsort(np.argsort(spellings))[language_code]
-    entry_item, ids = _codes(table.column("item_id"))
+    entry_item, ids = codes_of(table.column("item_id"))
     _check_unique(entry_item, entry_language, ids, languages, where)
     first = np.zeros(len(ids), np.int64)
     first[entry_item[::-1]] = np.arange(len(entry_item))[::-1]
@@ -163,13 +163,9 @@ def pairs_from_table(table: pa.Table, name: str, where: str, checksum: str = "")
     return ParallelPairs(name, index, table, checksum)
 
 
-def _codes(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
-    """Number the distinct values of a column in the order in which they first stand."""
-    encoded = pc.dictionary_encode(column)
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.unify_dictionaries().combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.chunk(0)
+def codes_of(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
+    """Number the distinct texts of a column in the order in which they first occur."""
+    encoded = column.dictionary_encode().unify_dictionaries().combine_chunks()
     return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
 
 
@@ -219,7 +215,7 @@ def _item_codes(
         return None
     if values.null_count:
         values = pc.coalesce(values, table.column(fallback), table.column("item_id"))
-    codes, names = _codes(values)
+    codes, names = codes_of(values)
     of_item = codes[first]
     odd = np.flatnonzero(codes != of_item[entry_item])
     if len(odd):

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from panglot.data.index import IntArray
-from panglot.data.pairs import ParallelPairs, pairs_from_table
+from panglot.data.pairs import ParallelPairs, codes_of, pairs_from_table
 from panglot.data.pairs_files.columns import Columns
 from panglot.data.pairs_files.mapped import SCHEMA, BadLines
 from panglot.data.pairs_files.read import read_rows, source_name
@@ -24,7 +24,7 @@ class CheckedRows:
 
     Attributes:
         name: of the source.
-        table: R rows of ``read_columns.SCHEMA``.
+        table: R rows of ``pairs_files.mapped.SCHEMA``.
         lines: ``(R,)`` line (or number) of each row in its file.
     """
 
@@ -49,18 +49,18 @@ class CheckedRows:
 
     @cached_property
     def _languages(self) -> tuple[IntArray, list[str]]:
-        return codes_of(self.table.column("language"))
+        return _codes(self.table.column("language"))
 
     @cached_property
     def items(self) -> IntArray:
         """``(R,)`` the item of each row, numbered as they come."""
-        return codes_of(self.table.column("item_id"))[0]
+        return _codes(self.table.column("item_id"))[0]
 
     @cached_property
     def groups(self) -> IntArray:
         """``(R,)`` the passage group of each row: passage_id, or else item_id."""
         column = pc.coalesce(self.table.column("passage_id"), self.table.column("item_id"))
-        return codes_of(column)[0]
+        return _codes(column)[0]
 
     def keep(self, mask: IntArray) -> "CheckedRows":
         """Return some rows (a mask ``(R,)``)."""
@@ -105,14 +105,11 @@ def read_for_checks(
     return CheckedRows(source_name(source), table, np.concatenate(lines))
 
 
-def codes_of(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
-    """Number the distinct texts of a column in the order in which they first stand; null is one of them."""
-    filled = pc.fill_null(column.cast(pa.large_string()), "")  # large: two gigabytes of texts would overflow
-    encoded = filled.dictionary_encode().unify_dictionaries()
-    if not encoded.num_chunks:
-        return np.zeros(0, np.int64), []
-    codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
-    return codes.astype(np.int64), encoded.chunk(0).dictionary.to_pylist()
+def _codes(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
+    """Number the distinct texts of a column, as ``codes_of``; null counts as an empty text."""
+    # large: two gigabytes of texts would overflow
+    codes, texts = codes_of(pc.fill_null(column.cast(pa.large_string()), ""))
+    return codes.astype(np.int64), texts
 
 
 Severity = Literal["error", "warning", "note"]
