@@ -126,8 +126,8 @@ class NegativeItems:
 
 def negative_items(pairs: "ParallelPairs") -> NegativeItems:
     """Look up every hard negative of a source among its passages."""
-    column = pairs.table.column("negatives").combine_chunks()
-    counts = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    column = pairs.table.column("negatives")
+    counts = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
     passages = fingerprints_of(pairs, "passage", np.arange(pairs.table.num_rows))
     first = np.argsort(passages, kind="stable")  # the first row of those that are equal is taken
     wanted = fingerprints(text.as_py() for text in pc.list_flatten(column))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 from panglot.data.index import IntArray, PairIndex, build_index
 from panglot.data.pairs_files.mapped import with_language_codes
 from panglot.data.pairs_files.read import SCHEMA, cached_table, source_name
+from panglot.data.text_column import take_rows
 from panglot.errors import PanglotError
 from panglot.languages import is_language, no_language
 
@@ -57,12 +59,20 @@ class ParallelPairs:
 
     def texts(self, column: str, rows: IntArray) -> list[str]:
         """Return the texts of a column (``query``, ``passage``, ``item_id``) in some rows."""
-        return self.table.column(column).take(pa.array(rows)).to_pylist()  # type: ignore[no-any-return]
+        return self.take(rows, [column]).column(0).to_pylist()  # type: ignore[no-any-return]
 
     def negatives(self, rows: IntArray) -> list[list[str]]:
         """Return the hard negatives of some rows; an empty list where there are none."""
-        lists = self.table.column("negatives").take(pa.array(rows)).to_pylist()
+        lists = self.take(rows, ["negatives"]).column(0).to_pylist()
         return [texts or [] for texts in lists]
+
+    def take(self, rows: IntArray, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return some rows of the table, in their order; the cost does not depend on the table's size."""
+        return take_rows(self._batches, np.asarray(rows), columns)
+
+    @cached_property
+    def _batches(self) -> list[pa.RecordBatch]:
+        return self.table.to_batches()  # type: ignore[no-any-return]
 
     @property
     def has_negatives(self) -> bool:

@@ -116,6 +116,28 @@ def _join(title: str, text: str) -> str:
     return f"{title} {text}" if title else text
 
 
+def take_rows(
+    batches: Sequence[pa.RecordBatch], rows: IntArray, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Return some rows of a table that is given in batches, in their order.
+
+    Arrow's own ``take`` joins a table's chunks first: it copies all of it for each look-up, and fails above
+    two gigabytes.
+    """
+    names = columns or batches[0].schema.names
+    starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
+    order = np.argsort(rows, kind="stable")
+    bounds = np.searchsorted(rows[order], starts)
+    parts = [
+        batches[k].select(names).take(pa.array(rows[order[bounds[k] : bounds[k + 1]]] - starts[k]))
+        for k in np.flatnonzero(np.diff(bounds)).tolist()
+    ]
+    place = np.empty(len(rows), np.int64)
+    place[order] = np.arange(len(rows))
+    found = pa.Table.from_batches(parts, batches[0].select(names).schema)
+    return found.take(pa.array(place))
+
+
 def joined(columns: Sequence[TextColumn], distinct: bool = False) -> TextColumn:
     """Return columns one below the other; nothing is copied."""
     return TextColumn([chunk for column in columns for chunk in column.chunks], distinct)
