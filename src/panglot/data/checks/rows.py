@@ -1,10 +1,9 @@
 """A source's rows as they are, read without refusing the bad ones, and what a check finds among them."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,7 @@ from panglot.data.pairs import ParallelPairs, codes_of, pairs_from_table
 from panglot.data.pairs_files.columns import Columns
 from panglot.data.pairs_files.mapped import SCHEMA, BadLines
 from panglot.data.pairs_files.read import read_rows, source_name
+from panglot.data.text_column import take_rows
 from panglot.errors import PanglotError
 
 
@@ -70,7 +70,7 @@ class CheckedRows:
 
     def texts(self, column: str, rows: IntArray) -> list[str]:
         """Return the texts of a column in some rows."""
-        return self.table.column(column).take(pa.array(rows)).to_pylist()  # type: ignore[no-any-return]
+        return take_rows(self.table.to_batches(), rows, [column]).column(0).to_pylist()  # type: ignore[no-any-return]
 
     def pairs(self) -> ParallelPairs:
         """Index the rows; without their passage and document ids where those contradict each other."""
@@ -114,6 +114,7 @@ def _codes(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+MANY = 0.01  # share of the rows from which a finding of single rows is a warning
 EXAMPLES, MANY_EXAMPLES = 3, 10  # that are shown; of rows that cannot be trained on, more
 SHOWN = 100  # characters of an example
 
@@ -133,7 +134,7 @@ class Finding:
     """What a check found.
 
     Attributes:
-        severity: ``error`` (training or a claim goes wrong), ``warning`` (worth mending) or ``note``.
+        severity: ``error`` (training or a claim goes wrong), ``warning`` (worth fixing) or ``note``.
         check: which check found it.
         sentence: what is wrong and what to do about it.
         count: how many rows, items or languages it concerns.
@@ -146,36 +147,43 @@ class Finding:
     count: int
     examples: tuple[Example, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return asdict(self)
 
+def finding_on(
+    rows: CheckedRows,
+    at: IntArray,
+    column: str,
+    check: str,
+    sentence: str,
+    severity: Severity | None = None,
+    examples: int = EXAMPLES,
+) -> Finding:
+    """Make a finding on some table rows.
 
-def examples_of(
-    rows: CheckedRows, at: IntArray | Sequence[int], column: str, most: int = EXAMPLES
-) -> tuple[Example, ...]:
-    """Return the first few of some table rows, with the text of a column."""
-    found = []
-    for row in list(at)[:most]:
-        line = rows.table.slice(int(row), 1).to_pylist()[0]
-        found.append(
-            Example(int(rows.lines[row]), line["item_id"], line["language"], shortened(line[column] or ""))
+    Args:
+        rows: all rows.
+        at: ``(n,)`` the rows that it concerns.
+        column: whose texts are shown as examples.
+        check: which check found it.
+        sentence: what is wrong and what to do about it.
+        severity: None: a warning from one row in a hundred on, else a note.
+        examples: how many of the rows are shown.
+    """
+    if severity is None:
+        severity = "warning" if len(at) >= MANY * len(rows) else "note"
+    first = zip(at[:examples], take_rows(rows.table.to_batches(), at[:examples]).to_pylist(), strict=True)
+    shown = tuple(
+        Example(
+            int(rows.lines[row]),
+            texts["item_id"] or "",
+            texts["language"] or "",
+            shortened(texts[column] or ""),
         )
-    return tuple(found)
+        for row, texts in first
+    )
+    return Finding(severity, check, sentence, len(at), shown)
 
 
 def shortened(text: str) -> str:
     """Return a text on one line, cut at ``SHOWN`` characters."""
     text = " ".join(text[: 4 * SHOWN].split())
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-
-
-def gravest(findings: Iterable[Finding]) -> Severity | None:
-    """Return the gravest severity among findings; None where there are none."""
-    found = {finding.severity for finding in findings}
-    return next((severity for severity in SEVERITIES if severity in found), None)
-
-
-def by_gravity(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort findings, the gravest first; within a severity they keep their order."""
-    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
