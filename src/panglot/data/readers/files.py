@@ -70,6 +70,16 @@ def files_by_language(
     return dict(sorted(found.items()))
 
 
+def official_files(
+    folder: Path, patterns: Sequence[str], name: str, *, others: bool = False
+) -> dict[str, list[Path]]:
+    """Return the files of each language of a benchmark; see ``files_by_language``. None is an error."""
+    found = files_by_language(folder, patterns, others=others) if folder.is_dir() else {}
+    if not found:
+        raise PanglotError(f"{folder}: holds no files of {name}; it needs {as_example(patterns[0])}, ...")
+    return found
+
+
 def _form(pattern: str) -> re.Pattern[str]:
     """Return a glob pattern as a regular expression with a group ``code``."""
     parts = {"**/": "(?:.*/)?", "*": "[^/]*", CODE: "(?P=code)"}

@@ -15,13 +15,12 @@ from panglot.data.benchmark import Benchmark, Texts
 from panglot.data.index import IntArray
 from panglot.data.readers.collection import Questions
 from panglot.data.readers.files import (
-    as_example,
     bcp47,
     checksum,
     chosen_languages,
     chosen_option,
     code_of,
-    files_by_language,
+    official_files,
     table_rows,
     text_lines,
 )
@@ -151,10 +150,7 @@ def read_bitext(
     if pairs not in ("english", "all") or (pairs == "all" and beside):
         raise PanglotError(f"{name} has no pairs '{pairs}'; use english{'' if beside else ' or all'}.")
     patterns = [pattern.replace("{split}", split) for pattern in files]
-    found = files_by_language(folder, patterns) if folder.is_dir() else {}
-    if not found:
-        raise PanglotError(f"{folder}: holds no files of {name}; it needs {as_example(patterns[0])}, ...")
-    paths = {language: of_language[0] for language, of_language in found.items()}
+    paths = {language: found[0] for language, found in official_files(folder, patterns, name).items()}
     members = {group: [bcp47(code) for code in codes.split()] for group, codes in (groups or {}).items()}
     if languages is not None:
         languages = [code for language in languages for code in members.get(language, [language])]

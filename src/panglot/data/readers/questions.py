@@ -25,6 +25,7 @@ from panglot.data.readers.files import (
     files_by_language,
     json_lines,
     named,
+    official_files,
     table_rows,
 )
 from panglot.data.readers.files import (
@@ -280,9 +281,7 @@ def read_belebele(
     folder = Path(folder)
     chosen_option(split, ("test",), name)
     keys = QUERY_TEXTS[chosen_option(query_text, QUERY_TEXTS, name, "query text")]
-    paths = files_by_language(folder, files) if folder.is_dir() else {}
-    if not paths:
-        raise PanglotError(f"{folder}: holds no files of {name}; it needs {as_example(files[0])}, ...")
+    paths = official_files(folder, files, name)
     chosen = chosen_languages(languages, paths, name)
     found = Questions(chosen)
     for language in chosen:

@@ -16,7 +16,6 @@ from panglot.data.readers.collection import Questions
 from panglot.data.readers.files import (
     CODE,
     NumberedObject,
-    as_example,
     bcp47,
     checksum,
     chosen_languages,
@@ -25,6 +24,7 @@ from panglot.data.readers.files import (
     files_of,
     json_lines,
     named,
+    official_files,
     text_lines,
 )
 from panglot.data.readers.parallel import ParallelText, counterparts
@@ -92,9 +92,7 @@ def _tables(
 ) -> list[tuple[Path, Iterator[NumberedObject], dict[str, str]]]:
     """Return each file, its rows, and where in a row the texts of each language are."""
     if any(CODE in pattern for pattern in files):
-        found = files_by_language(folder, files, others=True)
-        if not found:
-            raise PanglotError(f"{folder}: holds no files of {name}; it needs {as_example(files[0])}, ...")
+        found = official_files(folder, files, name, others=True)
         chosen = chosen_languages(languages, found, name)
         return [(found[one][0], json_lines(found[one][0]), {one: text}) for one in chosen]
     path, member = _one_of(folder, files, name)
