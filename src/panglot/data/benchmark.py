@@ -12,6 +12,7 @@ from panglot.data.pairs import ParallelPairs, pairs_from_table
 from panglot.data.pairs_files.read import SCHEMA
 from panglot.data.text_column import TitledTexts, first_twice, pick
 from panglot.errors import PanglotError
+from panglot.languages import check_among
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,7 @@ class Benchmark:
 
     def restrict(self, languages: Sequence[str]) -> "Benchmark":
         """Return the benchmark of the queries and passages in some languages only."""
-        if unknown := sorted(set(languages) - set(self.languages)):
-            raise PanglotError(
-                f"{self.name} has no language '{unknown[0]}'; it has {', '.join(self.languages)}."
-            )
+        check_among(languages, self.languages, self.name)
         kept = sorted(set(languages))
         code = np.full(len(self.languages), -1)
         code[[self.languages.index(language) for language in kept]] = np.arange(len(kept))

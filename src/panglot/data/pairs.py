@@ -21,7 +21,7 @@ from panglot.languages import is_language, no_language
 class ParallelPairs:
     """Query-passage pairs of one source, each in one or more languages.
 
-    Texts lie in a memory-mapped Arrow table, the structure in a ``PairIndex``; pairs of languages are
+    Texts are in a memory-mapped Arrow table, the structure is in a ``PairIndex``; pairs of languages are
     never written out.
 
     Attributes:
@@ -196,7 +196,7 @@ def _check_unique(
 def _check_documents(
     group: IntArray | None, document: IntArray | None, first: IntArray, ids: list[str], where: str
 ) -> None:
-    """A passage lies in one document, or a split by document would leave it on both sides."""
+    """Check that a passage is in one document: else a split by document would have it on both sides."""
     if group is None or document is None:
         return
     document_of = np.zeros(len(group), np.int64)

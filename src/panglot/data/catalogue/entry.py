@@ -25,7 +25,7 @@ class File:
         hub: the hub's data set, ``owner/name``; or None for a file with an address of its own.
         revision: commit on the hub.
         path: pattern of paths in the hub's data set.
-        sha256: checksum of the file as it is fetched.
+        sha256: checksum of the fetched file.
         md5: checksum, where only that is published.
         size: bytes as fetched.
         unpack: ``zip`` or ``tar`` (with any compression), or None.
@@ -65,7 +65,7 @@ class Entry:
     """What the catalogue knows of one data set. A fact that could not be verified is None (see ``note``).
 
     Attributes:
-        name: as it is given to commands.
+        name: that commands take.
         family: name that several entries of one form share, or None.
         kind: ``benchmark`` or ``pairs`` (to train on).
         what: a sentence or two.
@@ -81,7 +81,7 @@ class Entry:
             files are and what they hold, and what people may choose otherwise.
         files: to fetch.
         folder: name of its folder in the cache; entries with the same data share it.
-        local: places below a data folder where a copy in the official layout may lie.
+        local: places below a data folder where a copy in the official layout may be.
         holds: patterns of files; a folder with any of them is such a copy.
         needs: patterns of files that a whole copy has, each of them.
         note: what is unknown, or what to mind.
@@ -187,7 +187,7 @@ def _entry(facts: Mapping[str, Any], name: str, family: str | None) -> Entry:
 def _files(given: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the files of one table: one, or one a language where it has ``each``.
 
-    ``each`` lists languages, or gives a text for each language; ``{}`` stands for that text. ``sha256``,
+    ``each`` lists languages, or gives a text for each language; ``{}`` is replaced by that text. ``sha256``,
     ``md5`` and ``size`` may then be tables by language.
     """
     facts = {key: value for key, value in given.items() if key != "each"}

@@ -204,7 +204,7 @@ SHORT = 20  # characters below which equal texts may well be chance: 'Introducti
 
 def normalised(text: str) -> str:
     """Return a text's canonical form in compatibility characters (NFKC), without capitals."""
-    if text.isascii():  # as the general way has it, and many times as fast
+    if text.isascii():  # gives the same as the general way, and is many times as fast
         return canonical(text).lower()
     return " ".join(unicodedata.normalize("NFKC", canonical(text)).casefold().split())
 

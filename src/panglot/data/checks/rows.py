@@ -1,4 +1,4 @@
-"""A source's rows as they are, read without refusing the bad ones, and what a check finds among them."""
+"""All rows of a source, the bad ones too, and what a check finds in them."""
 
 from dataclasses import dataclass
 from functools import cached_property

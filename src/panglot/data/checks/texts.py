@@ -63,7 +63,7 @@ def find_empty(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
 
 
 def find_unknown_languages(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
-    """Find codes that are no languages; return the rows of the others."""
+    """Find codes that are not languages; return the rows of the others."""
     findings = []
     keep = np.ones(len(rows), bool)
     for code, spelling in enumerate(rows.languages):

@@ -236,7 +236,7 @@ def _indonesian(names: Sequence[str], mapping: Columns) -> bool:
 
 
 def _refuse_doubtful_ids(names: Sequence[str], mapping: Columns, where: str) -> None:
-    """``query_id`` and ``passage_id`` beside ``query_en`` may be ids or Indonesian; nobody can tell."""
+    """Refuse ``query_id`` and ``passage_id`` beside ``query_en``, which may be ids or Indonesian."""
     wide = len(matches(f"query_{LANGUAGE}", names)) > 1 and "query" not in names
     said = {"query_id", "passage_id"} & set(mapping.values()) or {"query", "passage"} & set(mapping)
     if wide and {"query_id", "passage_id"} <= set(names) and not said:

@@ -38,7 +38,7 @@ class HubSource:
 
     @property
     def is_folder(self) -> bool:
-        """Whether the data set lies on this machine."""
+        """Whether the data set is a folder on this machine."""
         return self.name.startswith((".", "/", "~"))
 
 

@@ -137,7 +137,7 @@ def _complete(source: str | Path, columns: Columns | None, dataset: Any) -> Colu
 
 
 def bundled(source: str | Path) -> str | Path:
-    """Return the file of the bundled sample where a source is called so; any other source as it is."""
+    """Return the file of the bundled sample for its name; any other source as it is."""
     return SAMPLE_FOLDER / "train.jsonl" if str(source) == SAMPLE and not Path(source).exists() else source
 
 

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from panglot.errors import PanglotError
 from panglot.files import decoded, lines_in, open_bytes, parquet, parquet_batches
-from panglot.languages import is_language, language_code, script, two_letters
+from panglot.languages import check_among, is_language, language_code, script, two_letters
 from panglot.parse import parse_json
 
 NumberedObject = tuple[int, dict[str, Any]]
@@ -151,8 +151,7 @@ def chosen_languages(
     there = sorted(available)
     if languages is None:
         return there
-    if unknown := sorted(set(languages) - set(there)):
-        raise PanglotError(f"{name} has no language '{unknown[0]}'; it has {', '.join(there)}.")
+    check_among(languages, there, name)
     if len(set(languages)) < least:
         raise PanglotError(f"{name} compares languages; name {least} of them or more.")
     return sorted(set(languages))

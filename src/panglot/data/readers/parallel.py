@@ -81,7 +81,7 @@ def bitext(
 ) -> Benchmark:
     """Make a benchmark of n sentence pairs: each sentence looks for its partner on the other side.
 
-    Pairs are taken as they are, also where sentences repeat, as published accuracies are; Success@1 in the
+    Repeated sentences stay, as in published accuracies; Success@1 in the
     cross-lingual setting is that accuracy, averaged over both directions.
 
     Args:
@@ -139,7 +139,7 @@ def read_bitext(
         files: patterns of each language's file (``.parquet`` or ``.jsonl`` with ``id`` and ``text``, or one
             sentence a line); with ``beside``, of the English side of each bitext.
         beside: pattern of the other side's name, where each language has English sentences of its own.
-        splits: names that ``{split}`` in patterns stands for; the default first.
+        splits: names that take the place of ``{split}`` in patterns; the default first.
         padded_ids: lines are numbered from 0001, not from 0, in the ids of ``pairs="all"``.
         groups: official codes of languages that the literature reports together, by name of the group.
         languages: those wanted beside English; None for all; or one name of a group.

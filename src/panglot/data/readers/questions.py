@@ -267,7 +267,7 @@ def read_belebele(
 ) -> Benchmark:
     """Read Belebele: 900 questions look for their passages, 488 of FLORES, in every language.
 
-    Passages are told apart by their link, questions by that and their number; both are the same in all
+    A passage is known by its link, a question by that and its number; both are the same in all
     languages. (Should a link have several passages, they are counted in the order of the file.)
 
     Args:
@@ -327,8 +327,8 @@ def read_afriqa(
     """Read AfriQA's gold passages: each question looks for its passage among those of all questions.
 
     The official retrieval task looks for answer strings in all of Wikipedia, where no passage is judged; what
-    is judged is which gold passage belongs to a question, and that is the benchmark here. Passages are told
-    apart by title and text. Questions without a passage are left out.
+    is judged is which gold passage belongs to a question, and that is the benchmark here. A passage
+    is known by its title and text. Questions without a passage are left out.
 
     Args:
         folder: of the files.
