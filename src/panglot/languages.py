@@ -162,6 +162,13 @@ def chosen_languages(wanted: Iterable[str], there: Sequence[str], where: str) ->
     return matching(ranges, there)
 
 
+def check_among(wanted: Iterable[str], there: Iterable[str], name: str) -> None:
+    """Raise a ``PanglotError`` unless all wanted codes are among those of something; ``name`` is its name."""
+    known = list(there)
+    if unknown := sorted(set(wanted) - set(known)):
+        raise PanglotError(f"{name} has no language '{unknown[0]}'; it has {', '.join(known)}.")
+
+
 def primary_language(code: str) -> str:
     """Return a code without script, region and variant: ``primary_language("de-AT") == "de"``."""
     return code.split("-")[0]

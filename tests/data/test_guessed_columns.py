@@ -1,15 +1,9 @@
 """Columns that nobody mapped are guessed where their names leave no doubt, and refused where they do."""
 
 import json
-import logging
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from datasets import Dataset
 
 from panglot.data import load_pairs
 from panglot.data.pairs_files.columns import find_layout
@@ -141,61 +135,3 @@ def test_a_misspelt_field_of_a_line_is_suggested(tmp_path: Path) -> None:
         PanglotError, match=r"line 4: has no 'language'.* Did you mean the column 'langauge'\?"
     ):
         load_pairs(path)
-
-
-ROWS: list[dict[str, Any]] = [
-    {"question": "Nani?", "answer": "Mimi.", "lang": "swahili"},
-    {"question": "Who?", "answer": "Me.", "lang": "eng"},
-]
-
-
-def as_jsonl(folder: Path) -> str:
-    (folder / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    return str(folder / "mine.jsonl")
-
-
-def as_csv(folder: Path) -> str:
-    lines = [",".join(ROWS[0]), *(",".join(row.values()) for row in ROWS)]
-    (folder / "mine.csv").write_text("\n".join(lines) + "\n")
-    return str(folder / "mine.csv")
-
-
-def as_tsv(folder: Path) -> str:
-    lines = ["\t".join(ROWS[0]), *("\t".join(row.values()) for row in ROWS)]
-    (folder / "mine.tsv").write_text("\n".join(lines) + "\n")
-    return str(folder / "mine.tsv")
-
-
-def as_parquet(folder: Path) -> str:
-    pq.write_table(pa.Table.from_pylist(ROWS), folder / "mine.parquet")
-    return str(folder / "mine.parquet")
-
-
-def as_dataset(folder: Path) -> str:
-    Dataset.from_list(ROWS).save_to_disk(str(folder / "mine"))
-    return f"hf:{folder / 'mine'}"
-
-
-FORMATS = [as_jsonl, as_csv, as_tsv, as_parquet, as_dataset]
-
-
-@pytest.mark.parametrize("write", FORMATS)
-def test_every_format_is_guessed_alike_and_a_note_says_so(
-    tmp_path: Path, write: Callable[[Path], str], caplog: pytest.LogCaptureFixture
-) -> None:
-    source = write(tmp_path)
-    with caplog.at_level(logging.WARNING):
-        pairs = load_pairs(source)
-    fields = ("item_id", "language", "query", "passage")
-    assert [tuple(row[name] for name in fields) for row in pairs.table.to_pylist()] == [
-        ("1", "sw", "Nani?", "Mimi."),
-        ("2", "en", "Who?", "Me."),
-    ]
-    (note,) = [text for text in caplog.messages if "--column" in text]
-    assert "--column 'item_id={row}' --column query=question --column passage=answer" in note
-
-
-@pytest.mark.parametrize("write", FORMATS)
-def test_the_number_of_a_row_is_an_id_in_every_format(tmp_path: Path, write: Callable[[Path], str]) -> None:
-    columns = {"item_id": "{row}", "query": "question", "passage": "answer", "language": "lang"}
-    assert load_pairs(write(tmp_path), columns=columns).table.column("item_id").to_pylist() == ["1", "2"]

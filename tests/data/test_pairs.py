@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panglot.data import ParallelPairs, pairs_from_rows
+from panglot.data import ParallelPairs, build_index, pairs_from_rows
 from panglot.errors import PanglotError
 
 Cell = tuple[str, str]  # item id, language
@@ -190,3 +191,17 @@ def test_one_document_cannot_be_split() -> None:
     pairs = pairs_from_rows([row(i, "en", document_id="d") for i in "abc"], "mine")
     with pytest.raises(PanglotError, match="mine: all items are in one document, so none can be held out"):
         pairs.split(0.5)
+
+
+def test_texts_of_more_than_two_gigabytes_are_looked_up() -> None:
+    texts = [f"{k} " + "x" * 40_000 for k in range(1_000)]
+    chunk = pa.table({"query": texts, "negatives": [[text] for text in texts]})
+    table = pa.concat_tables([chunk] * 60)  # which share their memory
+    count = table.num_rows
+    index = build_index(["en"], np.arange(count), np.zeros(count, np.int64), items=count)
+    pairs = ParallelPairs("long", index, table)
+    rows = np.array([59_999, 0, 30_001, 59_999])
+    expected = [texts[999], texts[0], texts[1], texts[999]]
+    assert pairs.texts("query", rows) == expected
+    assert pairs.negatives(rows) == [[text] for text in expected]
+    assert pairs.take(rows[:0]).num_rows == 0

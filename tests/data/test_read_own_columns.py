@@ -87,6 +87,22 @@ def test_mapped_columns_in_the_long_form(tmp_path: Path, write: Callable[[Path, 
 
 
 @pytest.mark.parametrize("write", FORMATS)
+def test_columns_are_guessed_alike_and_a_note_says_so(
+    tmp_path: Path, write: Callable[[Path, list[Row]], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [
+        {"question": "Nani?", "answer": "Mimi.", "lang": "swahili"},
+        {"question": "Who?", "answer": "Me.", "lang": "eng"},
+    ]
+    source = write(tmp_path, rows)
+    expected = [("1", "sw", "Nani?", "Mimi."), ("2", "en", "Who?", "Me.")]
+    assert rows_of(source) == expected
+    (note,) = [text for text in caplog.messages if "--column" in text]
+    assert "--column 'item_id={row}' --column query=question --column passage=answer" in note
+    assert rows_of(source, item_id="{row}", query="question", passage="answer", language="lang") == expected
+
+
+@pytest.mark.parametrize("write", FORMATS)
 def test_a_bitext_is_its_own_query_and_passage(
     tmp_path: Path, write: Callable[[Path, list[Row]], str]
 ) -> None:
@@ -120,7 +136,7 @@ def test_objects_whose_languages_differ_from_line_to_line(
 
 
 @pytest.mark.parametrize("write", FORMATS)
-def test_negatives_stand_in_a_list_or_in_one_cell(
+def test_negatives_are_in_a_list_or_in_one_cell(
     tmp_path: Path, write: Callable[[Path, list[Row]], str]
 ) -> None:
     row: Row = {"item_id": "a", "language": "en", "query": "Who?", "passage": "Me.", "no": "You."}

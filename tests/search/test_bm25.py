@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from panglot.data import Benchmark, Texts
-from panglot.data.readers.parallel import ParallelTexts, counterparts
+from panglot.data.readers.parallel import ParallelText, counterparts
 from panglot.data.readers.questions import read_lareqa
 from panglot.errors import PanglotError
 from panglot.evaluation import ALL, per_query
@@ -218,12 +218,12 @@ def test_nfcorpus_is_near_the_published_figure(shared_data: Path) -> None:
 
 
 def test_a_querys_own_text_is_no_passage_for_it() -> None:
-    texts = ParallelTexts()
-    for item, (english, german) in enumerate(
-        [("red apple", "rot apfel taxi"), ("a taxi now", "taxi jetzt bitte")]
-    ):
-        texts.add(f"en:{item}", str(item), "en", english)
-        texts.add(f"de:{item}", str(item), "de", german)
+    texts = [
+        ParallelText("en:0", "0", "en", "red apple"),
+        ParallelText("de:0", "0", "de", "rot apfel taxi"),
+        ParallelText("en:1", "1", "en", "a taxi now"),
+        ParallelText("de:1", "1", "de", "taxi jetzt bitte"),
+    ]
     evaluation = bm25_evaluation(
         counterparts(texts, "hand", "0" * 64, "utterance"), measures=["Success@1", "RR@10"]
     )

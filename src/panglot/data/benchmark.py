@@ -1,7 +1,7 @@
 """A benchmark: queries, passages and judgements, with a language on every text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ from panglot.data.pairs import ParallelPairs, pairs_from_table
 from panglot.data.pairs_files.read import SCHEMA
 from panglot.data.text_column import TitledTexts, first_twice, pick
 from panglot.errors import PanglotError
+from panglot.languages import check_among
 
 
 @dataclass(frozen=True)
@@ -89,18 +90,15 @@ class Benchmark:
 
     def restrict(self, languages: Sequence[str]) -> "Benchmark":
         """Return the benchmark of the queries and passages in some languages only."""
-        if unknown := sorted(set(languages) - set(self.languages)):
-            raise PanglotError(
-                f"{self.name} has no language '{unknown[0]}'; it has {', '.join(self.languages)}."
-            )
+        check_among(languages, self.languages, self.name)
         kept = sorted(set(languages))
         code = np.full(len(self.languages), -1)
         code[[self.languages.index(language) for language in kept]] = np.arange(len(kept))
         queries, query_row = _subset(self.queries, code)
         passages, passage_row = _subset(self.passages, code)
         judged = (query_row[self.judged_query] >= 0) & (passage_row[self.judged_passage] >= 0)
-        return Benchmark(
-            name=self.name,
+        return replace(
+            self,
             languages=tuple(kept),
             queries=queries,
             passages=passages,
@@ -108,8 +106,6 @@ class Benchmark:
             judged_query=query_row[self.judged_query[judged]],
             judged_passage=passage_row[self.judged_passage[judged]],
             gains=self.gains[judged],
-            candidate_text=self.candidate_text,
-            sha256=self.sha256,
         )
 
 

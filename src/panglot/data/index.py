@@ -1,7 +1,8 @@
-"""Which item exists in which language, and in which row its texts stand: a few integers a row, no text."""
+"""Which item exists in which language, and the row of its texts: a few integers a row, no text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -130,7 +131,7 @@ def build_index(
         item_group: see ``PairIndex``.
         item_document: see ``PairIndex``.
     """
-    by_item = _small(entry_language, len(languages))
+    by_item = _small(entry_language)
     key_order = np.lexsort((by_item, entry_item))
     in_order = rows is None and bool((key_order[1:] > key_order[:-1]).all())
     if not in_order:
@@ -146,16 +147,18 @@ def build_index(
         languages=tuple(languages),
         item_offsets=item_offsets,
         entry_language=by_item,
-        entry_row=None if rows is None else _small(rows, int(rows.max(initial=0)) + 1),
+        entry_row=_small(rows),
         language_offsets=language_offsets,
-        language_items=_small(entry_item[by_language], items),
-        item_group=None if item_group is None else _small(item_group, int(item_group.max(initial=0)) + 1),
-        item_document=None
-        if item_document is None
-        else _small(item_document, int(item_document.max(initial=0)) + 1),
+        language_items=_small(entry_item[by_language]),
+        item_group=_small(item_group),
+        item_document=_small(item_document),
     )
 
 
-def _small(values: IntArray, count: int) -> IntArray:
-    """Return ``values`` in the smallest unsigned type that holds 0 to count - 1."""
-    return values.astype(np.min_scalar_type(max(0, count - 1)))
+@overload
+def _small(values: IntArray) -> IntArray: ...
+@overload
+def _small(values: None) -> None: ...
+def _small(values: IntArray | None) -> IntArray | None:
+    """Return values from 0 in the smallest unsigned type that holds the highest; None stays."""
+    return None if values is None else values.astype(np.min_scalar_type(int(values.max(initial=0))))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 from panglot.data.index import IntArray, PairIndex, build_index
 from panglot.data.pairs_files.mapped import with_language_codes
 from panglot.data.pairs_files.read import SCHEMA, cached_table, source_name
+from panglot.data.text_column import take_rows
 from panglot.errors import PanglotError
 from panglot.languages import is_language, no_language
 
@@ -19,7 +21,7 @@ from panglot.languages import is_language, no_language
 class ParallelPairs:
     """Query-passage pairs of one source, each in one or more languages.
 
-    Texts lie in a memory-mapped Arrow table, the structure in a ``PairIndex``; pairs of languages are
+    Texts are in a memory-mapped Arrow table, the structure is in a ``PairIndex``; pairs of languages are
     never written out.
 
     Attributes:
@@ -57,12 +59,20 @@ class ParallelPairs:
 
     def texts(self, column: str, rows: IntArray) -> list[str]:
         """Return the texts of a column (``query``, ``passage``, ``item_id``) in some rows."""
-        return self.table.column(column).take(pa.array(rows)).to_pylist()  # type: ignore[no-any-return]
+        return self.take(rows, [column]).column(0).to_pylist()  # type: ignore[no-any-return]
 
     def negatives(self, rows: IntArray) -> list[list[str]]:
         """Return the hard negatives of some rows; an empty list where there are none."""
-        lists = self.table.column("negatives").take(pa.array(rows)).to_pylist()
+        lists = self.take(rows, ["negatives"]).column(0).to_pylist()
         return [texts or [] for texts in lists]
+
+    def take(self, rows: IntArray, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return some rows of the table, in their order; the cost does not depend on the table's size."""
+        return take_rows(self._batches, np.asarray(rows), columns)
+
+    @cached_property
+    def _batches(self) -> list[pa.RecordBatch]:
+        return self.table.to_batches()  # type: ignore[no-any-return]
 
     @property
     def has_negatives(self) -> bool:
@@ -136,16 +146,16 @@ def pairs_from_rows(rows: Sequence[dict[str, object]], name: str) -> ParallelPai
 
 
 def pairs_from_table(table: pa.Table, name: str, where: str, checksum: str = "") -> ParallelPairs:
-    """Index a table of ``read_pairs.SCHEMA``; ``where`` is what messages call it."""
+    """Index a table of ``pairs_files.mapped.SCHEMA``; ``where`` is what messages call it."""
     table = with_language_codes(table)
-    language_code, spellings = _codes(table.column("language"))
+    language_code, spellings = codes_of(table.column("language"))
     for code, spelling in enumerate(spellings):
         if not is_language(spelling):
             line = int(np.flatnonzero(language_code == code)[0]) + 1
             raise PanglotError(f"{where}, line {line}: {no_language(spelling)}")
     languages = sorted(spellings)
     entry_language = np.argsort(np.argsort(spellings))[language_code]
-    entry_item, ids = _codes(table.column("item_id"))
+    entry_item, ids = codes_of(table.column("item_id"))
     _check_unique(entry_item, entry_language, ids, languages, where)
     first = np.zeros(len(ids), np.int64)
     first[entry_item[::-1]] = np.arange(len(entry_item))[::-1]
@@ -163,13 +173,9 @@ def pairs_from_table(table: pa.Table, name: str, where: str, checksum: str = "")
     return ParallelPairs(name, index, table, checksum)
 
 
-def _codes(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
-    """Number the distinct values of a column in the order in which they first stand."""
-    encoded = pc.dictionary_encode(column)
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.unify_dictionaries().combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.chunk(0)
+def codes_of(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
+    """Number the distinct texts of a column in the order in which they first occur."""
+    encoded = column.dictionary_encode().unify_dictionaries().combine_chunks()
     return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
 
 
@@ -190,7 +196,7 @@ def _check_unique(
 def _check_documents(
     group: IntArray | None, document: IntArray | None, first: IntArray, ids: list[str], where: str
 ) -> None:
-    """A passage lies in one document, or a split by document would leave it on both sides."""
+    """Check that a passage is in one document: else a split by document would have it on both sides."""
     if group is None or document is None:
         return
     document_of = np.zeros(len(group), np.int64)
@@ -219,7 +225,7 @@ def _item_codes(
         return None
     if values.null_count:
         values = pc.coalesce(values, table.column(fallback), table.column("item_id"))
-    codes, names = _codes(values)
+    codes, names = codes_of(values)
     of_item = codes[first]
     odd = np.flatnonzero(codes != of_item[entry_item])
     if len(odd):

@@ -9,6 +9,7 @@ import numpy as np
 from panglot.data.benchmark import Benchmark, Texts
 from panglot.data.index import IntArray
 from panglot.errors import PanglotError
+from panglot.languages import check_among
 
 SETTINGS = ("monolingual", "crosslingual", "multilingual")
 
@@ -46,10 +47,7 @@ class Suite:
 
     def restrict(self, languages: Sequence[str]) -> "Suite":
         """Return the suite of the parts whose languages are all named, with the groups left whole."""
-        if unknown := sorted(set(languages) - set(self.languages)):
-            raise PanglotError(
-                f"{self.name} has no language '{unknown[0]}'; it has {', '.join(self.languages)}."
-            )
+        check_among(languages, self.languages, self.name)
         kept = tuple(part for part in self.parts if set(part.languages) <= set(languages))
         if not kept:
             pairs = ", ".join(" and ".join(part.languages) for part in self.parts[:3])

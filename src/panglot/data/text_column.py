@@ -1,17 +1,15 @@
-"""Columns of texts that stay on disk and stand for lists of texts, and what is done with both."""
+"""Columns of texts that stay on disk and are used like lists, and functions for columns and lists."""
 
 import operator
 from collections.abc import Iterator, Sequence
 from typing import overload
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from panglot.data.index import IntArray
 
-Hashes = npt.NDArray[np.uint64]
 READ_ROWS = 4_096  # texts made into Python strings at a time
 
 
@@ -26,10 +24,11 @@ class TextColumn(Sequence[str]):
         self.chunks = [chunk for chunk in chunks if len(chunk)]
         self.distinct = distinct
         self.starts = np.cumsum([0, *(len(chunk) for chunk in self.chunks)])
+        self._column = pa.chunked_array(self.chunks, pa.string())
 
     def __len__(self) -> int:
         """Return the number of texts."""
-        return int(self.starts[-1])
+        return len(self._column)
 
     @overload
     def __getitem__(self, key: int) -> str: ...
@@ -37,14 +36,13 @@ class TextColumn(Sequence[str]):
     def __getitem__(self, key: slice) -> list[str]: ...
     def __getitem__(self, key: int | slice) -> str | list[str]:
         """Return one text, or the list of the texts of a slice."""
-        if isinstance(key, slice):
-            return self.take(np.arange(len(self))[key]) if key.step not in (None, 1) else self._between(key)
-        row = operator.index(key)
-        if not -len(self) <= row < len(self):
-            raise IndexError(f"row {row} of {len(self)} texts")
-        row %= len(self)
-        chunk = int(np.searchsorted(self.starts, row, side="right")) - 1
-        return str(self.chunks[chunk][row - int(self.starts[chunk])].as_py())
+        if not isinstance(key, slice):
+            return str(self._column[operator.index(key)].as_py())
+        start, stop, step = key.indices(len(self))
+        if step != 1:
+            return self.take(np.arange(start, stop, step))
+        found: list[str] = self._column.slice(start, max(0, stop - start)).to_pylist()
+        return found
 
     def __iter__(self) -> Iterator[str]:
         """Yield the texts, a few thousand of them in memory at a time."""
@@ -52,20 +50,9 @@ class TextColumn(Sequence[str]):
             for start in range(0, len(chunk), READ_ROWS):
                 yield from chunk.slice(start, READ_ROWS).to_pylist()
 
-    def _between(self, key: slice) -> list[str]:
-        start, stop, _ = key.indices(len(self))
-        return [text for piece in self._pieces(start, stop) for text in piece.to_pylist()]
-
-    def _pieces(self, start: int, stop: int) -> Iterator[pa.Array]:
-        """Yield the arrays that hold rows ``start:stop``; nothing is copied."""
-        chunk = int(np.searchsorted(self.starts, start, side="right")) - 1
-        while start < stop:
-            end = min(stop, int(self.starts[chunk + 1]))
-            yield self.chunks[chunk].slice(start - int(self.starts[chunk]), end - start)
-            start, chunk = end, chunk + 1
-
     def take(self, rows: IntArray) -> list[str]:
         """Return the texts of some rows, in their order."""
+        # chunk by chunk: Arrow would put the chunks together first, which fails above two gigabytes
         of_chunk = np.searchsorted(self.starts, rows, side="right") - 1
         found: list[str] = [""] * len(rows)
         for chunk in np.unique(of_chunk):
@@ -81,7 +68,7 @@ class TextColumn(Sequence[str]):
         runs = np.split(rows, breaks) if len(rows) else []
         if len(runs) > 64 + len(rows) // 64:
             return TextColumn([pa.array(self.take(rows), pa.string())], self.distinct)
-        pieces = [piece for run in runs for piece in self._pieces(int(run[0]), int(run[-1]) + 1)]
+        pieces = [piece for run in runs for piece in self._column.slice(int(run[0]), len(run)).chunks]
         return TextColumn(pieces, self.distinct)
 
     def find(self, texts: Sequence[str]) -> IntArray:
@@ -96,13 +83,6 @@ class TextColumn(Sequence[str]):
             new = rows[hit] < 0
             rows[hit[new][::-1]] = start + inside[new][::-1]
         return rows[[number[text] for text in texts]]
-
-    def first_twice(self) -> str | None:
-        """Return a text that occurs twice, or None. Takes 16 bytes of memory a row while it looks."""
-        if self.distinct:
-            return None
-        none = np.empty(0, np.uint64)
-        return repeated(self, np.concatenate([none, *(hashes(chunk) for chunk in self.chunks)]))
 
 
 class TitledTexts(Sequence[str]):
@@ -136,19 +116,52 @@ def _join(title: str, text: str) -> str:
     return f"{title} {text}" if title else text
 
 
+def take_rows(
+    batches: Sequence[pa.RecordBatch], rows: IntArray, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Return some rows of a table that is given in batches, in their order.
+
+    Arrow's own ``take`` joins a table's chunks first: it copies all of it for each look-up, and fails above
+    two gigabytes.
+    """
+    names = columns or batches[0].schema.names
+    starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
+    order = np.argsort(rows, kind="stable")
+    bounds = np.searchsorted(rows[order], starts)
+    parts = [
+        batches[k].select(names).take(pa.array(rows[order[bounds[k] : bounds[k + 1]]] - starts[k]))
+        for k in np.flatnonzero(np.diff(bounds)).tolist()
+    ]
+    place = np.empty(len(rows), np.int64)
+    place[order] = np.arange(len(rows))
+    found = pa.Table.from_batches(parts, batches[0].select(names).schema)
+    return found.take(pa.array(place))
+
+
 def joined(columns: Sequence[TextColumn], distinct: bool = False) -> TextColumn:
     """Return columns one below the other; nothing is copied."""
     return TextColumn([chunk for column in columns for chunk in column.chunks], distinct)
 
 
 def first_twice(texts: Sequence[str]) -> str | None:
-    """Return a text that occurs twice in a list or column, or None."""
-    if isinstance(texts, TextColumn):
-        return texts.first_twice()
-    if len(set(texts)) == len(texts):
+    """Return the first text that occurs twice in a list or column, or None.
+
+    Takes 16 bytes of memory a text while it looks, for hashes; texts whose hashes are equal are compared.
+    """
+    if isinstance(texts, TextColumn) and texts.distinct:
+        return None
+    hashes = np.fromiter(map(hash, texts), np.int64, len(texts))
+    ordered = np.sort(hashes)
+    suspects = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(suspects):
         return None
     seen: set[str] = set()
-    return next(text for text in texts if text in seen or seen.add(text))  # type: ignore[func-returns-value]
+    for row in np.flatnonzero(np.isin(hashes, suspects)).tolist():
+        text = texts[row]
+        if text in seen:
+            return text
+        seen.add(text)
+    return None
 
 
 def pick(texts: Sequence[str], rows: IntArray) -> Sequence[str]:
@@ -162,30 +175,3 @@ def find(texts: Sequence[str], wanted: Sequence[str]) -> IntArray:
         return texts.find(wanted)
     row = {text: k for k, text in enumerate(texts)}
     return np.array([row.get(text, -1) for text in wanted], np.int64)
-
-
-def repeated(column: TextColumn, numbers: Hashes) -> str | None:
-    """Return the first text that occurs twice; ``numbers`` are the texts' hashes ``(n,)``."""
-    ordered = np.sort(numbers)
-    suspects = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    if not len(suspects):
-        return None
-    seen: set[str] = set()
-    for text in column.take(np.flatnonzero(np.isin(numbers, suspects))):
-        if text in seen:
-            return text
-        seen.add(text)
-    return None
-
-
-def hashes(texts: pa.Array) -> Hashes:
-    """Return a 64-bit polynomial hash of the UTF-8 bytes of each text, ``(n,)``."""
-    bounds = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    bounds = bounds.astype(np.int64)
-    data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)[bounds[0] : bounds[-1]]
-    lengths, starts = np.diff(bounds), bounds[:-1] - bounds[0]
-    place = np.arange(len(data)) - np.repeat(starts, lengths)
-    powers = np.cumprod(np.full(max(int(lengths.max(initial=0)), 1), 0x9E3779B97F4A7C15, np.uint64))
-    terms = np.append((data.astype(np.uint64) + np.uint64(1)) * powers[place], np.uint64(0))
-    sums = np.add.reduceat(terms, starts)
-    return np.where(lengths > 0, sums, np.uint64(0))

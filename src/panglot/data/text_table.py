@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock
 
-from panglot.data.text_column import Hashes, TextColumn, hashes, repeated
+from panglot.data.text_column import TextColumn, first_twice
 from panglot.errors import PanglotError
 from panglot.files import (
     cache_folder,
@@ -102,41 +101,32 @@ def cached_arrow(stem: Path, write: Callable[[Path], dict[str, Any]]) -> tuple[p
 
 def _write(part: Path, files: Sequence[Path], rows: Rows, prefix: str) -> bool:
     """Write the texts of some files, check that ids are distinct, and say whether any has a title."""
-    seen: list[Hashes] = []
     titled = False
     with pa.ipc.new_file(str(part), SCHEMA) as writer:
         for batch in _batches(files, rows, prefix):
-            seen.append(hashes(batch.column(0)))
             titled = titled or pc.any(pc.not_equal(batch.column(1), "")).as_py()
             writer.write_batch(batch)
     ids = pa.ipc.open_file(pa.memory_map(str(part))).read_all().column("id")
-    twice = repeated(TextColumn(ids.chunks), np.concatenate(seen))
-    if twice is not None:
-        raise PanglotError(stands_twice(files, rows, twice.removeprefix(prefix)))
+    if (twice := first_twice(TextColumn(ids.chunks))) is not None:
+        raise PanglotError(says_twice(files, rows, twice.removeprefix(prefix)))
     return titled
 
 
 def _batches(files: Sequence[Path], rows: Rows, prefix: str) -> Iterator[pa.RecordBatch]:
-    held: list[tuple[str, str, str]] = []
+    held: list[dict[str, str]] = []
     characters = 0
     for path in files:
         for _, name, title, text in rows(path):
-            held.append((prefix + name, title, text))
+            held.append({"id": prefix + name, "title": title, "text": text})
             characters += len(text)
             if len(held) == BATCH_ROWS or characters > BATCH_CHARACTERS:
-                yield _as_batch(held)
+                yield pa.RecordBatch.from_pylist(held, SCHEMA)
                 held, characters = [], 0
     if held:
-        yield _as_batch(held)
+        yield pa.RecordBatch.from_pylist(held, SCHEMA)
 
 
-def _as_batch(held: list[tuple[str, str, str]]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays(
-        [pa.array(column, pa.string()) for column in zip(*held, strict=True)], schema=SCHEMA
-    )
-
-
-def stands_twice(files: Sequence[Path], rows: Rows, name: str) -> str:
+def says_twice(files: Sequence[Path], rows: Rows, name: str) -> str:
     """Return the sentence that says where an id occurs twice; reads the files again to find out."""
     places = (f"{path}, line {line}" for path in files for line, other, _, _ in rows(path) if other == name)
     first, second = next(places), next(places)

@@ -70,7 +70,7 @@ class Mined:
             for own, keeps, count in zip(self.pairs.negatives(rows), self.kept[rows], counts, strict=True)
         ]
         field = SCHEMA.field("negatives")
-        table = self.pairs.table.take(pa.array(rows))
+        table = self.pairs.take(rows)
         column = pa.array([texts or None for texts in lists], field.type)
         return table.set_column(table.schema.get_field_index(field.name), field, column)
 

@@ -221,7 +221,7 @@ def _rows(
         cuts = segments_of(translator, texts, direction, max_tokens)
         done = iter(zip(texts, (joined(part, segments, job.languages) for segments in cuts), strict=True))
         kept, out = [], []
-        for row, count in zip(pairs.table.take(pa.array(rows)).to_pylist(), counts, strict=True):
+        for row, count in zip(pairs.take(rows).to_pylist(), counts, strict=True):
             translated: list[str] = []
             broken = False
             for place in range(count):
@@ -260,7 +260,7 @@ def _write(
         rejected = stack.enter_context(written_whole(left_out))
         with pairs_writer(place, output.name) as write, rejected.open("w", encoding="utf-8") as problems:
             for start in range(0, len(rows), ROWS):
-                write(pairs.table.take(pa.array(rows[start : start + ROWS])))
+                write(pairs.take(rows[start : start + ROWS]))
             for kept, out in made:
                 write(pa.Table.from_pylist(kept, schema=SCHEMA))
                 problems.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in out)

@@ -19,14 +19,8 @@ from panglot.data.perturb.keyboards import (
     to_us_keys,
 )
 
-
-def changed(kind: str, text: str, language: str) -> str:
-    return KINDS[kind].change(text, language, Random(0))
-
-
-@pytest.mark.parametrize(
-    ("language", "text", "typed"),
-    [
+CHANGES: dict[str, list[tuple[str, str, str]]] = {
+    "wrong-layout": [
         ("ru", "привет", "ghbdtn"),
         ("ru", "Где Москва?", "Ult Vjcrdf&"),
         ("uk", "привіт", "ghbdsn"),
@@ -45,14 +39,7 @@ def changed(kind: str, text: str, language: str) -> str:
         ("zh", "你好", "你好"),
         ("ja", "こんにちは", "こんにちは"),
     ],
-)
-def test_wrong_layout(language: str, text: str, typed: str) -> None:
-    assert changed("wrong-layout", text, language) == typed
-
-
-@pytest.mark.parametrize(
-    ("language", "text", "plain"),
-    [
+    "no-diacritics": [
         ("fr", "Où est l’été ?", "Ou est l’ete ?"),
         ("vi", "Thủ đô", "Thu do"),
         ("pl", "Łódź", "Lodz"),
@@ -65,14 +52,7 @@ def test_wrong_layout(language: str, text: str, typed: str) -> None:
         ("hi", "की", "की"),
         ("th", "ที่", "ที่"),
     ],
-)
-def test_no_diacritics(language: str, text: str, plain: str) -> None:
-    assert changed("no-diacritics", text, language) == unicodedata.normalize("NFC", plain)
-
-
-@pytest.mark.parametrize(
-    ("language", "text", "latin"),
-    [
+    "romanised": [
         ("ru", "Москва", "Moskva"),
         ("el", "Αθήνα", "Athina"),
         ("hi", "भारत सरकार राजधानी नमक", "bharat sarkar rajdhani namak"),
@@ -84,22 +64,12 @@ def test_no_diacritics(language: str, text: str, plain: str) -> None:
         ("fr", "où", "où"),
         ("ja", "東京は", "東京は"),
     ],
-)
-def test_romanised(language: str, text: str, latin: str) -> None:
-    assert changed("romanised", text, language) == latin
-
-
-@pytest.mark.parametrize(
-    ("language", "text", "lower"),
-    [("en", "Who IS it?", "who is it?"), ("tr", "IĞDIR İL", "ığdır il"), ("el", "ΟΔΟΣ", "οδος")],
-)
-def test_lower_case(language: str, text: str, lower: str) -> None:
-    assert changed("lower-case", text, language) == lower
-
-
-@pytest.mark.parametrize(
-    ("language", "text", "without"),
-    [
+    "lower-case": [
+        ("en", "Who IS it?", "who is it?"),
+        ("tr", "IĞDIR İL", "ığdır il"),
+        ("el", "ΟΔΟΣ", "οδος"),
+    ],
+    "no-question-mark": [
         ("en", "Who is it?", "Who is it"),
         ("fr", "Qui est-ce ?", "Qui est-ce"),
         ("es", "¿Quién es?", "Quién es"),
@@ -110,9 +80,13 @@ def test_lower_case(language: str, text: str, lower: str) -> None:
         ("el", "Ποιος είναι\u037e", "Ποιος είναι"),
         ("en", "a; b;", "a; b;"),
     ],
-)
-def test_no_question_mark(language: str, text: str, without: str) -> None:
-    assert changed("no-question-mark", text, language) == without
+}
+CASES = [(kind, *case) for kind, cases in CHANGES.items() for case in cases]
+
+
+@pytest.mark.parametrize(("kind", "language", "text", "expected"), CASES)
+def test_a_query_is_changed(kind: str, language: str, text: str, expected: str) -> None:
+    assert KINDS[kind].change(text, language, Random(0)) == unicodedata.normalize("NFC", expected)
 
 
 def test_neighbours_by_hand() -> None:

@@ -12,8 +12,6 @@ import pytest
 from panglot.data import Benchmark, load_benchmark
 from panglot.data.catalogue import entry_named
 from panglot.data.readers import collection
-from panglot.data.readers.collection import Judged
-from panglot.data.readers.trec import trec_judged
 from panglot.data.text_column import TextColumn
 from panglot.errors import PanglotError
 
@@ -21,11 +19,6 @@ read_miracl = partial(load_benchmark, "miracl")
 Content = str | bytes | list[dict[str, Any]]
 WriteFiles = Callable[[dict[str, Content]], Path]
 JudgementsOf = Callable[[Benchmark], list[tuple[str, str, int]]]
-
-
-def miracl_judged(folder: Path, split: str = "dev") -> Judged:
-    layout = {key: value for key, value in entry_named("miracl").layout.items() if "corpus" not in key}
-    return trec_judged(folder, name="miracl", split=split, **layout)
 
 
 TOPICS = {"sw": "0\tNani huoka mkate?\n3\tMvua ni nini?\n9\tHaijaamuliwa?\n", "yo": "0\tKí ni òjò?\n"}
@@ -131,13 +124,13 @@ def test_missing_topics_and_judgements_are_said(write_files: WriteFiles) -> None
     with pytest.raises(
         PanglotError, match=r"no judgements of them, such as qrels.miracl-v1.0-LANGUAGE-dev.tsv"
     ):
-        miracl_judged(folder)
+        read_miracl(folder)
     with pytest.raises(
         PanglotError, match=r"no queries of miracl, such as topics.miracl-v1.0-LANGUAGE-test-a.tsv"
     ):
-        miracl_judged(folder, split="test-a")
-    with pytest.raises(PanglotError, match="nowhere: no such folder"):
-        miracl_judged(folder / "nowhere")
+        read_miracl(folder, split="test-a")
+    with pytest.raises(PanglotError, match="nowhere: no such file or folder"):
+        read_miracl(folder / "nowhere")
 
 
 QUERIES = {
@@ -147,13 +140,19 @@ QUERIES = {
 
 
 @pytest.mark.shared
-def test_the_real_topics_and_judgements(shared_data: Path) -> None:
-    judged = miracl_judged(shared_data / "miracl")
+def test_the_real_topics_and_judgements(shared_data: Path, write_files: WriteFiles) -> None:
+    passages: dict[str, Content] = {}  # made up: the real ones take gigabytes
+    for path in (shared_data / "miracl").glob("qrels.*.tsv"):
+        ids = dict.fromkeys(line.split()[2] for line in path.read_text(encoding="utf-8").splitlines())
+        corpus = f"miracl-corpus-v1.0-{path.name.split('-')[2]}/docs-0.jsonl.gz"
+        passages[corpus] = [{"docid": label, "title": "", "text": "-"} for label in ids]
+    folder = write_files(passages)
+    for path in (shared_data / "miracl").glob("*.tsv"):
+        (folder / path.name).symlink_to(path)
+    benchmark = read_miracl(folder)
     assert sorted(QUERIES) == sorted(entry_named("miracl").languages)
-    assert Counter(query.language for query in judged.queries) == QUERIES
-    gains = Counter(gain for qrels in judged.qrels for gain in qrels.gain)
+    assert Counter(benchmark.languages[k] for k in benchmark.queries.languages) == QUERIES
     # cat qrels* | awk '{n[$4]++} END {for (k in n) print k, n[k]}'
-    assert gains == {1: 31_119, 0: 99_289}
-    assert {name for qrels in judged.qrels for name in qrels.query} == {query.id for query in judged.queries}
+    assert Counter(benchmark.gains.tolist()) == {1: 31_119, 0: 99_289}
     with pytest.raises(PanglotError, match=r"there is no miracl-corpus-v1\.0-LANGUAGE/docs-0"):
         read_miracl(shared_data / "miracl", languages=["sw"])

@@ -1,4 +1,4 @@
-"""The catalogue: benchmarks and training sets by name, what is known of them, and where their data lies."""
+"""The catalogue: benchmarks and training sets by name, facts about them, and where their data is."""
 
 from panglot.data.catalogue.entry import Entry, File, catalogue, entry_named
 from panglot.data.catalogue.find import data_folders, find_data, in_cache, missing, where_is

@@ -1,24 +1,18 @@
 """Entries of the catalogue: facts about one data set, read from one TOML file each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib.resources import files as package_files
 from types import MappingProxyType
 from typing import Any, Literal
 
+from pydantic import ConfigDict
+
 from panglot.errors import PanglotError
-from panglot.parse import parse_toml
+from panglot.parse import parse_toml, validated
 
-Kind = Literal["benchmark", "pairs"]
-Access = Literal["open", "terms", "request"]
-KINDS = ("benchmark", "pairs")
-SETTINGS = ("monolingual", "crosslingual", "multilingual")
-ACCESS = ("open", "terms", "request")
-UNPACK = ("zip", "tar")
 OF_FILES = ("sha256", "md5", "size", "revision")
-
-
 PARALLEL = "beir-parallel"  # followed by a colon and the name of a set
 
 
@@ -31,7 +25,7 @@ class File:
         hub: the hub's data set, ``owner/name``; or None for a file with an address of its own.
         revision: commit on the hub.
         path: pattern of paths in the hub's data set.
-        sha256: checksum of the file as it is fetched.
+        sha256: checksum of the fetched file.
         md5: checksum, where only that is published.
         size: bytes as fetched.
         unpack: ``zip`` or ``tar`` (with any compression), or None.
@@ -52,6 +46,12 @@ class File:
     to: str = "."
     language: str | None = None
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    def __post_init__(self) -> None:
+        if (self.url is None) == (self.hub is None) or (self.hub is not None) != (self.path is not None):
+            raise ValueError("a file needs 'url', or 'hub' and 'path'")
+
     @property
     def label(self) -> str:
         """What it is called: its address, or ``hub:owner/name@revision/path``."""
@@ -65,7 +65,7 @@ class Entry:
     """What the catalogue knows of one data set. A fact that could not be verified is None (see ``note``).
 
     Attributes:
-        name: as it is given to commands.
+        name: that commands take.
         family: name that several entries of one form share, or None.
         kind: ``benchmark`` or ``pairs`` (to train on).
         what: a sentence or two.
@@ -81,15 +81,15 @@ class Entry:
             files are and what they hold, and what people may choose otherwise.
         files: to fetch.
         folder: name of its folder in the cache; entries with the same data share it.
-        local: places below a data folder where a copy in the official layout may lie.
-        holds: patterns of files, any of which tells such a copy.
+        local: places below a data folder where a copy in the official layout may be.
+        holds: patterns of files; a folder with any of them is such a copy.
         needs: patterns of files that a whole copy has, each of them.
-        note: what is unknown or to be minded.
+        note: what is unknown, or what to mind.
     """
 
     name: str
     title: str
-    kind: Kind
+    kind: Literal["benchmark", "pairs"]
     what: str
     languages: tuple[str, ...]
     reader: str
@@ -97,11 +97,11 @@ class Entry:
     homepage: str | None = None
     source: str | None = None
     licence: str | None = None
-    access: Access = "open"
+    access: Literal["open", "terms", "request"] = "open"
     arxiv: str | None = None
     citation: str | None = None
     sizes: Mapping[str, Any] = field(default_factory=dict)
-    settings: tuple[str, ...] = ()
+    settings: tuple[Literal["monolingual", "crosslingual", "multilingual"], ...] = ()
     measures: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     layout: Mapping[str, Any] = field(default_factory=dict)
@@ -111,6 +111,8 @@ class Entry:
     holds: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     note: str | None = None
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
 
 @cache
@@ -176,54 +178,30 @@ def read_entries(text: str, name: str) -> list[Entry]:
     return made
 
 
-def _entry(facts: dict[str, Any], name: str, family: str | None) -> Entry:
-    files = [file for given in facts.pop("files", ()) for file in _files(given, name)]
-    for key in ("languages", "settings", "measures", "local", "holds", "needs"):
-        facts[key] = tuple(facts.get(key, ()))
-    try:
-        entry = Entry(name=name, family=family, files=tuple(files), **facts)
-    except TypeError as error:
-        raise PanglotError(f"catalogue entry {name}: {error}.") from error
-    entry = replace(entry, folder=entry.folder or name)
-    for value, allowed in ((entry.kind, KINDS), (entry.access, ACCESS)):
-        if value not in allowed:
-            raise PanglotError(f"catalogue entry {name}: '{value}' is none of {', '.join(allowed)}.")
-    if unknown := set(entry.settings) - set(SETTINGS):
-        raise PanglotError(f"catalogue entry {name}: '{unknown.pop()}' is not a setting.")
-    return entry
+def _entry(facts: Mapping[str, Any], name: str, family: str | None) -> Entry:
+    files = [file for given in facts.get("files", ()) for file in _files(given)]
+    found = {"folder": name, **facts, "name": name, "family": family, "files": files}
+    return validated(Entry, found, f"catalogue entry {name}")
 
 
-def _files(given: dict[str, Any], name: str) -> Iterator[File]:
-    """Make the files of one table: one, or one a language where it has ``each``.
+def _files(given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the files of one table: one, or one a language where it has ``each``.
 
-    ``each`` lists languages, or gives a text for each language; ``{}`` stands for that text. ``sha256``,
+    ``each`` lists languages, or gives a text for each language; ``{}`` is replaced by that text. ``sha256``,
     ``md5`` and ``size`` may then be tables by language.
     """
-    each: Sequence[str] | Mapping[str, str] | None = given.get("each")
     facts = {key: value for key, value in given.items() if key != "each"}
-    try:
-        if each is None:
-            yield _file(facts, name)
-            return
-        for language, text in dict(
-            each if isinstance(each, Mapping) else zip(each, each, strict=True)
-        ).items():
-            of_language = {
-                key: value.get(language) if isinstance(value, Mapping) else value
-                for key, value in facts.items()
-            }
-            yield _file({**_fill(of_language, "{}", text), "language": language}, name)
-    except TypeError as error:
-        raise PanglotError(f"catalogue entry {name}: a file has an unknown key ({error}).") from error
-
-
-def _file(facts: dict[str, Any], name: str) -> File:
-    file = File(**facts)
-    if (file.url is None) == (file.hub is None) or (file.hub is not None) != (file.path is not None):
-        raise PanglotError(f"catalogue entry {name}: a file needs 'url', or 'hub' and 'path'.")
-    if file.unpack is not None and file.unpack not in UNPACK:
-        raise PanglotError(f"catalogue entry {name}: '{file.unpack}' is none of {', '.join(UNPACK)}.")
-    return file
+    each: Sequence[str] | Mapping[str, str] | None = given.get("each")
+    if each is None:
+        return [facts]
+    texts = each if isinstance(each, Mapping) else {language: language for language in each}
+    files = []
+    for language, text in texts.items():
+        own = {
+            key: value.get(language) if isinstance(value, Mapping) else value for key, value in facts.items()
+        }
+        files.append({**_fill(own, "{}", text), "language": language})
+    return files
 
 
 def _fill(value: Any, mark: str, text: str) -> Any:

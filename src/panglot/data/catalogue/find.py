@@ -1,4 +1,4 @@
-"""Where the data of an entry lies: a folder that was named, the folders of ``PANGLOT_DATA``, or the cache."""
+"""Where the data of an entry is: a folder that was named, the folders of ``PANGLOT_DATA``, or the cache."""
 
 import os
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def find_data(entry: Entry, data: str | Path | None = None) -> Path:
 
 
 def where_is(entry: Entry) -> Path | None:
-    """Return where an entry's data lies (``PANGLOT_DATA`` or the cache), or None."""
+    """Return where an entry's data is (``PANGLOT_DATA`` or the cache), or None."""
     places = [place for place in _places(entry) if is_there(entry, place)]
     return next((place for place in places if not missing(entry, place)), places[0] if places else None)
 

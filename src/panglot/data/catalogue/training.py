@@ -23,6 +23,7 @@ from panglot.data.readers.collection import passage_rows
 from panglot.data.readers.files import field, files_by_language, json_lines, named, numbered_lines
 from panglot.errors import PanglotError
 from panglot.files import cache_folder, identity, parquet, parquet_batches, sha256_of, written_whole
+from panglot.languages import check_among
 
 Row = dict[str, Any]
 VERSION = 2
@@ -41,10 +42,9 @@ def is_benchmark(name: str) -> bool:
 
 
 def check_source(source: str) -> None:
-    """Refuse a source of pairs that is no file, folder, training set, data set of the hub, or the sample.
+    """Raise a ``PanglotError`` unless a source of pairs is there.
 
-    Raises:
-        PanglotError: there is no such file.
+    It is a file, a folder, a training set, a data set of the hub, or the sample.
     """
     if not (is_hub_source(source) or source == SAMPLE or is_training_set(source) or Path(source).exists()):
         raise PanglotError(f"{source}: no such file; check the path.")
@@ -69,8 +69,7 @@ def training_pairs(
             f"'{name}' is not a training set of the catalogue; see 'panglot data list --kind pairs'."
         )
     folder = find_data(entry, data)
-    if unknown := sorted(set(languages or ()) - set(entry.languages)):
-        raise PanglotError(f"{name} has no language '{unknown[0]}'; it has {', '.join(entry.languages)}.")
+    check_among(languages or (), entry.languages, name)
     chosen = sorted(languages) if languages else list(entry.languages)
     files = [identity(path) for path in sorted(folder.rglob("*")) if path.is_file()]
     key = sha256_of(json.dumps([VERSION, chosen, files]))

@@ -1,6 +1,7 @@
 """All checks of a source, as plain data; its counts; and whether batches can be drawn from it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from panglot.data.checks.overlap import RUN, Unseen, find_overlap
-from panglot.data.checks.rows import CheckedRows, Finding, Severity, by_gravity, gravest, read_for_checks
+from panglot.data.checks.rows import SEVERITIES, CheckedRows, Finding, Severity, read_for_checks
 from panglot.data.checks.scripts import find_broken_characters, find_font_encodings, find_foreign_scripts
 from panglot.data.checks.texts import (
     check_structure,
@@ -79,7 +80,7 @@ def _spread(values: IntArray) -> dict[str, int]:
     return {"median": int(median), "p95": int(high), "max": int(values.max())}
 
 
-FEW_BATCHES = 10  # in one pass over a source; fewer, and a model soon knows each by heart
+FEW_BATCHES = 10  # in one pass over a source; with fewer, a model soon knows each by heart
 
 
 def check_batches(index: PairIndex, batch_size: int) -> list[Finding]:
@@ -203,7 +204,7 @@ def check_source(
         run: characters that two texts must share to be called near-duplicates.
         tokens: counts the tokens of texts, as the model cuts them; None: lengths are in characters only.
         limit: tokens that the model reads.
-        model: what messages call it.
+        model: its name in messages.
 
     Returns:
         a dict that JSON can hold: ``counts``, ``languages`` (rows and lengths of each), ``coverage``
@@ -234,6 +235,7 @@ def check_source(
     ]
     if tokens is not None:
         findings += check_lengths(sizes, limit, model)
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     languages = index.languages
     return {
         "schema": SCHEMA,
@@ -249,6 +251,6 @@ def check_source(
             for k, language in enumerate(languages)
         },
         "overlap": overlap,
-        "findings": [finding.as_dict() for finding in by_gravity(findings)],
-        "gravest": gravest(findings),
+        "findings": [asdict(finding) for finding in findings],
+        "gravest": findings[0].severity if findings else None,
     }

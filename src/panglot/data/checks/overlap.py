@@ -1,7 +1,7 @@
 """Overlap with benchmarks: texts that are equal, and texts that share a long run of characters.
 
 Zero-shot claims rest on this: a model that was trained on a benchmark's passages has seen its answers.
-Texts are compared as ``normalised`` has them, in whatever language and role they stand.
+Texts are compared in the form of ``normalised``, whatever their language and role.
 
 To share a run of w characters, two texts must share its parts. The larger set is cut into blocks of
 k = w // 2 characters at every (w - k + 1)th position of all its texts strung together; any run of w
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panglot.data.benchmark import Benchmark
-from panglot.data.checks.rows import CheckedRows, Finding, Severity, examples_of, shortened
+from panglot.data.checks.rows import CheckedRows, Finding, Severity, finding_on, shortened
 from panglot.data.checks.scripts import Mask
 from panglot.data.equality import canonical
 from panglot.data.index import IntArray
@@ -204,7 +204,7 @@ SHORT = 20  # characters below which equal texts may well be chance: 'Introducti
 
 def normalised(text: str) -> str:
     """Return a text's canonical form in compatibility characters (NFKC), without capitals."""
-    if text.isascii():  # as the general way has it, and many times as fast
+    if text.isascii():  # gives the same as the general way, and is many times as fast
         return canonical(text).lower()
     return " ".join(unicodedata.normalize("NFKC", canonical(text)).casefold().split())
 
@@ -288,14 +288,14 @@ def _with_one(
         (sharing, "error", f"share a run of {run} characters or more with a text of {name}"),
     ]
     findings = [
-        _told(rows, mask, of, theirs, severity, what)
+        _overlap(rows, mask, of, theirs, severity, what)
         for (mask, severity, what), of in zip(kinds, pair, strict=True)
         if mask.any()
     ]
     return counts, findings
 
 
-def _told(
+def _overlap(
     rows: CheckedRows, mask: Mask, partner: IntArray, theirs: list[str], severity: Severity, what: str
 ) -> Finding:
     """Put one kind of overlap into a sentence; ``mask`` and ``partner`` are ``(2, R)``: query, passage."""
@@ -307,4 +307,4 @@ def _told(
         claim = "; a figure on it is not zero-shot: remove these items, with their translations"
     items = len(np.unique(rows.items[at]))
     sentence = f"{len(at):,} rows ({items:,} items) {what}{claim} (the first meets '{counterpart}')."
-    return Finding(severity, "overlap", sentence, len(at), examples_of(rows, at, ("query", "passage")[role]))
+    return finding_on(rows, at, ("query", "passage")[role], "overlap", sentence, severity)

@@ -1,20 +1,20 @@
-"""A source's rows as they are, read without refusing the bad ones, and what a check finds among them."""
+"""All rows of a source, the bad ones too, and what a check finds in them."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from panglot.data.index import IntArray
-from panglot.data.pairs import ParallelPairs, pairs_from_table
+from panglot.data.pairs import ParallelPairs, codes_of, pairs_from_table
 from panglot.data.pairs_files.columns import Columns
 from panglot.data.pairs_files.mapped import SCHEMA, BadLines
 from panglot.data.pairs_files.read import read_rows, source_name
+from panglot.data.text_column import take_rows
 from panglot.errors import PanglotError
 
 
@@ -24,7 +24,7 @@ class CheckedRows:
 
     Attributes:
         name: of the source.
-        table: R rows of ``read_columns.SCHEMA``.
+        table: R rows of ``pairs_files.mapped.SCHEMA``.
         lines: ``(R,)`` line (or number) of each row in its file.
     """
 
@@ -49,18 +49,18 @@ class CheckedRows:
 
     @cached_property
     def _languages(self) -> tuple[IntArray, list[str]]:
-        return codes_of(self.table.column("language"))
+        return _codes(self.table.column("language"))
 
     @cached_property
     def items(self) -> IntArray:
         """``(R,)`` the item of each row, numbered as they come."""
-        return codes_of(self.table.column("item_id"))[0]
+        return _codes(self.table.column("item_id"))[0]
 
     @cached_property
     def groups(self) -> IntArray:
         """``(R,)`` the passage group of each row: passage_id, or else item_id."""
         column = pc.coalesce(self.table.column("passage_id"), self.table.column("item_id"))
-        return codes_of(column)[0]
+        return _codes(column)[0]
 
     def keep(self, mask: IntArray) -> "CheckedRows":
         """Return some rows (a mask ``(R,)``)."""
@@ -70,7 +70,7 @@ class CheckedRows:
 
     def texts(self, column: str, rows: IntArray) -> list[str]:
         """Return the texts of a column in some rows."""
-        return self.table.column(column).take(pa.array(rows)).to_pylist()  # type: ignore[no-any-return]
+        return take_rows(self.table.to_batches(), rows, [column]).column(0).to_pylist()  # type: ignore[no-any-return]
 
     def pairs(self) -> ParallelPairs:
         """Index the rows; without their passage and document ids where those contradict each other."""
@@ -105,18 +105,16 @@ def read_for_checks(
     return CheckedRows(source_name(source), table, np.concatenate(lines))
 
 
-def codes_of(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
-    """Number the distinct texts of a column in the order in which they first stand; null is one of them."""
-    filled = pc.fill_null(column.cast(pa.large_string()), "")  # large: two gigabytes of texts would overflow
-    encoded = filled.dictionary_encode().unify_dictionaries()
-    if not encoded.num_chunks:
-        return np.zeros(0, np.int64), []
-    codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
-    return codes.astype(np.int64), encoded.chunk(0).dictionary.to_pylist()
+def _codes(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
+    """Number the distinct texts of a column, as ``codes_of``; null counts as an empty text."""
+    # large: two gigabytes of texts would overflow
+    codes, texts = codes_of(pc.fill_null(column.cast(pa.large_string()), ""))
+    return codes.astype(np.int64), texts
 
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+MANY = 0.01  # share of the rows from which a finding of single rows is a warning
 EXAMPLES, MANY_EXAMPLES = 3, 10  # that are shown; of rows that cannot be trained on, more
 SHOWN = 100  # characters of an example
 
@@ -136,7 +134,7 @@ class Finding:
     """What a check found.
 
     Attributes:
-        severity: ``error`` (training or a claim goes wrong), ``warning`` (worth mending) or ``note``.
+        severity: ``error`` (training or a claim goes wrong), ``warning`` (worth fixing) or ``note``.
         check: which check found it.
         sentence: what is wrong and what to do about it.
         count: how many rows, items or languages it concerns.
@@ -149,36 +147,43 @@ class Finding:
     count: int
     examples: tuple[Example, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return asdict(self)
 
+def finding_on(
+    rows: CheckedRows,
+    at: IntArray,
+    column: str,
+    check: str,
+    sentence: str,
+    severity: Severity | None = None,
+    examples: int = EXAMPLES,
+) -> Finding:
+    """Make a finding on some table rows.
 
-def examples_of(
-    rows: CheckedRows, at: IntArray | Sequence[int], column: str, most: int = EXAMPLES
-) -> tuple[Example, ...]:
-    """Return the first few of some table rows, with the text of a column."""
-    found = []
-    for row in list(at)[:most]:
-        line = rows.table.slice(int(row), 1).to_pylist()[0]
-        found.append(
-            Example(int(rows.lines[row]), line["item_id"], line["language"], shortened(line[column] or ""))
+    Args:
+        rows: all rows.
+        at: ``(n,)`` the rows that it concerns.
+        column: whose texts are shown as examples.
+        check: which check found it.
+        sentence: what is wrong and what to do about it.
+        severity: None: a warning from one row in a hundred on, else a note.
+        examples: how many of the rows are shown.
+    """
+    if severity is None:
+        severity = "warning" if len(at) >= MANY * len(rows) else "note"
+    first = zip(at[:examples], take_rows(rows.table.to_batches(), at[:examples]).to_pylist(), strict=True)
+    shown = tuple(
+        Example(
+            int(rows.lines[row]),
+            texts["item_id"] or "",
+            texts["language"] or "",
+            shortened(texts[column] or ""),
         )
-    return tuple(found)
+        for row, texts in first
+    )
+    return Finding(severity, check, sentence, len(at), shown)
 
 
 def shortened(text: str) -> str:
     """Return a text on one line, cut at ``SHOWN`` characters."""
     text = " ".join(text[: 4 * SHOWN].split())
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-
-
-def gravest(findings: Iterable[Finding]) -> Severity | None:
-    """Return the gravest severity among findings; None where there are none."""
-    found = {finding.severity for finding in findings}
-    return next((severity for severity in SEVERITIES if severity in found), None)
-
-
-def by_gravity(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort findings, the gravest first; within a severity they keep their order."""
-    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))

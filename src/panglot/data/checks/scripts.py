@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import regex
 from langcodes.data_dicts import LIKELY_SUBTAGS
 
-from panglot.data.checks.rows import CheckedRows, Finding, Severity, examples_of
+from panglot.data.checks.rows import MANY, CheckedRows, Finding, Severity, finding_on
 from panglot.data.index import IntArray
 from panglot.languages import language_name, script
 
@@ -34,6 +34,9 @@ SCRIPTS = (
 )
 NEUTRAL, OTHER = 0, 255  # of characters that belong to no script, and to none of SCRIPTS
 LATIN = 1 + SCRIPTS.index("Latn")
+LETTER = regex.compile(r"[\p{L}\p{M}]")
+COMMON = regex.compile(r"[\p{Script=Common}\p{Script=Inherited}]")
+PATTERNS = [regex.compile(rf"\p{{Script={name}}}") for name in SCRIPTS]
 
 
 def characters_of(rows: CheckedRows, column: str) -> Iterator[tuple[IntArray, Characters, IntArray]]:
@@ -50,30 +53,21 @@ def characters_of(rows: CheckedRows, column: str) -> Iterator[tuple[IntArray, Ch
         yield at, points, np.cumsum(sizes[at]) - sizes[at]
 
 
-class CharacterTable:
-    """What a function says of each character; every character is looked up once, however often it stands."""
+def scripts_of(characters: Characters) -> npt.NDArray[np.uint8]:
+    """Return the script of each character: ``NEUTRAL``, 1 + its place in ``SCRIPTS``, or ``OTHER``."""
+    script_at = np.zeros(UNICODE, np.uint8)
+    occurs = np.zeros(UNICODE, bool)
+    occurs[characters] = True
+    for point in np.flatnonzero(occurs).tolist():
+        script_at[point] = _script_of(chr(point))
+    return script_at[characters]
 
-    def __init__(self) -> None:
-        self._known = np.zeros(UNICODE, bool)
-        self._script = np.zeros(UNICODE, np.uint8)
-        self._patterns = [regex.compile(rf"\p{{Script={name}}}") for name in SCRIPTS]
-        self._letter = regex.compile(r"[\p{L}\p{M}]")
-        self._common = regex.compile(r"[\p{Script=Common}\p{Script=Inherited}]")
 
-    def scripts(self, characters: Characters) -> npt.NDArray[np.uint8]:
-        """Return the script of each character: ``NEUTRAL``, 1 + its place in ``SCRIPTS``, or ``OTHER``."""
-        met = np.zeros(UNICODE, bool)
-        met[characters] = True
-        for point in np.flatnonzero(met & ~self._known):
-            self._script[point] = self._look_up(chr(point))
-            self._known[point] = True
-        return self._script[characters]
-
-    def _look_up(self, character: str) -> int:
-        if not self._letter.match(character) or self._common.match(character):
-            return NEUTRAL
-        matches = (k for k, pattern in enumerate(self._patterns, 1) if pattern.match(character))
-        return next(matches, OTHER)
+@cache
+def _script_of(character: str) -> int:
+    if not LETTER.match(character) or COMMON.match(character):
+        return NEUTRAL
+    return next((k for k, pattern in enumerate(PATTERNS, 1) if pattern.match(character)), OTHER)
 
 
 @cache
@@ -92,7 +86,7 @@ def members(pattern: str) -> Mask:
     return found
 
 
-# ISO 15924 codes that stand for several Unicode scripts
+# ISO 15924 codes of several Unicode scripts together
 MIXED = {
     "Jpan": ("Hira", "Kana", "Hani"),
     "Hrkt": ("Hira", "Kana"),
@@ -101,11 +95,10 @@ MIXED = {
     "Hant": ("Hani", "Bopo"),
     "Hanb": ("Hani", "Bopo"),
 }
-FEW, MANY = 10, 40  # letters below which a text is not judged, and below which Latin letters are let pass
+FEW, LONG = 10, 40  # letters below which a text is not judged, and below which Latin letters are let pass
 LEAST = 0.03  # share of its letters in the language's script below which a text is not translated
 MAJORITY = 0.5
 ENOUGH, HARDLY_ANY = 100, 0.1  # letters of a language by which it is judged as a whole, and their least share
-WARN = 0.01  # share of a language's rows from which a finding is a warning
 
 
 @dataclass(frozen=True)
@@ -144,7 +137,7 @@ def find_foreign_scripts(rows: CheckedRows) -> list[Finding]:
         for column, part in parts.items():
             letters = part.expected + part.latin + part.other
             wrong = own & (letters >= FEW) & (part.other > MAJORITY * letters)
-            left = own & (letters >= MANY) & (part.expected < LEAST * letters) & (part.latin >= part.other)
+            left = own & (letters >= LONG) & (part.expected < LEAST * letters) & (part.latin >= part.other)
             usual = "+".join(_scripts(language))
             for mask, what in (
                 (wrong, f"are in another script than {usual}; they look mislabelled"),
@@ -162,23 +155,22 @@ def _wrong_language(rows: CheckedRows, own: Mask, language: str, most: int) -> F
         f"but most of its letters here are {SCRIPTS[most]}; if that is meant, write its code as "
         f"{language.split('-')[0]}-{SCRIPTS[most]}."
     )
-    return Finding("warning", "script", sentence, len(at), examples_of(rows, at, "passage"))
+    return finding_on(rows, at, "passage", "script", sentence, "warning")
 
 
 def _some_texts(rows: CheckedRows, at: IntArray, size: int, language: str, column: str, what: str) -> Finding:
-    severity: Severity = "warning" if len(at) >= WARN * size else "note"
+    severity: Severity = "warning" if len(at) >= MANY * size else "note"
     texts = {"query": "queries", "passage": "passages"}[column]
     sentence = f"{len(at):,} of {size:,} {texts} in {language_name(language)} ({language}) {what}."
-    return Finding(severity, "script", sentence, len(at), examples_of(rows, at, column))
+    return finding_on(rows, at, column, "script", sentence, severity)
 
 
 def count_letters(rows: CheckedRows, column: str, expected: Mask) -> Letters:
     """Count the letters of each text of a column; ``expected`` as ``expected_scripts`` gives it."""
     counts = np.zeros((3, len(rows)), np.int64)
     used = np.zeros(expected.size, np.int64)
-    table = CharacterTable()
     for at, characters, starts in characters_of(rows, column):
-        scripts = table.scripts(characters)
+        scripts = scripts_of(characters)
         language = np.repeat(rows.language_codes[at], np.diff(starts, append=len(characters)))
         letter = scripts != NEUTRAL
         own = letter & expected[language, scripts]
@@ -236,9 +228,7 @@ def find_font_encodings(rows: CheckedRows) -> list[Finding]:
                 "digits or signs inside their words: an old font's encoding, not Unicode; convert them, or "
                 "leave the language out."
             )
-            findings.append(
-                Finding("warning", "encoding", sentence, len(at), examples_of(rows, at, "passage"))
-            )
+            findings.append(finding_on(rows, at, "passage", "encoding", sentence, "warning"))
     return findings
 
 
@@ -273,8 +263,7 @@ def find_broken_characters(rows: CheckedRows) -> list[Finding]:
         f"{len(at):,} rows hold broken characters (U+FFFD, private or control ones) or UTF-8 that was read "
         "as Latin-1 (Ã©); read their source again in its right encoding."
     )
-    severity: Severity = "warning" if len(at) >= WARN * len(rows) else "note"
-    return [Finding(severity, "encoding", sentence, len(at), examples_of(rows, at, "passage"))]
+    return [finding_on(rows, at, "passage", "encoding", sentence)]
 
 
 def _any(mask: Mask, starts: IntArray) -> Mask:

@@ -1,15 +1,15 @@
-"""What must hold for a source to load; and texts that repeat, copy or answer themselves."""
+"""Rows that keep a source from loading; and texts that repeat, copy or answer themselves."""
 
 import re
-from dataclasses import replace
 
 import numpy as np
 import pyarrow.compute as pc
 
-from panglot.data.checks.rows import MANY_EXAMPLES, CheckedRows, Example, Finding, Severity, examples_of
+from panglot.data.checks.rows import MANY_EXAMPLES, CheckedRows, Example, Finding, Severity, finding_on
 from panglot.data.equality import fingerprints
 from panglot.data.index import IntArray
 from panglot.data.pairs import pairs_from_table
+from panglot.data.pairs_files.jsonl import REQUIRED
 from panglot.data.pairs_files.mapped import BadLines, blank
 from panglot.errors import PanglotError
 from panglot.languages import is_language, no_language
@@ -51,30 +51,19 @@ def find_empty(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
     """Find rows whose query, passage, item or language is empty; return the others."""
     findings = []
     keep = np.ones(len(rows), bool)
-    for name in ("item_id", "language", "query", "passage"):
-        column = rows.table.column(name)
-        empty = np.concatenate([blank(chunk) for chunk in column.chunks])
+    for name in REQUIRED:
+        empty = np.concatenate([blank(chunk) for chunk in rows.table.column(name).chunks])
         if empty.any():
             at = np.flatnonzero(empty)
             other = "passage" if name == "query" else "query"
-            findings.append(
-                Finding(
-                    "error",
-                    "empty",
-                    f"'{name}' is empty in {len(at):,} rows; fill it in or remove them.",
-                    len(at),
-                    tuple(
-                        replace(example, item_id=example.item_id or "", language=example.language or "")
-                        for example in examples_of(rows, at, other, MANY_EXAMPLES)
-                    ),
-                )
-            )
+            sentence = f"'{name}' is empty in {len(at):,} rows; fill it in or remove them."
+            findings.append(finding_on(rows, at, other, "empty", sentence, "error", MANY_EXAMPLES))
         keep &= ~empty
     return rows.keep(keep), findings
 
 
 def find_unknown_languages(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
-    """Find codes that are no languages; return the rows of the others."""
+    """Find codes that are not languages; return the rows of the others."""
     findings = []
     keep = np.ones(len(rows), bool)
     for code, spelling in enumerate(rows.languages):
@@ -82,9 +71,7 @@ def find_unknown_languages(rows: CheckedRows) -> tuple[CheckedRows, list[Finding
             at = np.flatnonzero(rows.language_codes == code)
             keep[at] = False
             sentence = f"{no_language(spelling)[:-1]} ({len(at):,} rows)."
-            findings.append(
-                Finding("error", "language", sentence, len(at), examples_of(rows, at, "query", MANY_EXAMPLES))
-            )
+            findings.append(finding_on(rows, at, "query", "language", sentence, "error", MANY_EXAMPLES))
     return rows.keep(keep), findings
 
 
@@ -105,14 +92,10 @@ def find_repeated_rows(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
         for row, before in zip(at[:1000], earlier[:1000], strict=True)
     )
     exact = "with the same texts" if same == min(len(at), 1000) else f"{same:,} of them with the same texts"
-    finding = Finding(
-        "error",
-        "repeated",
-        f"{len(at):,} rows repeat an item in a language that it has already, {exact}; keep one of each.",
-        len(at),
-        examples_of(rows, at, "query", MANY_EXAMPLES),
+    sentence = (
+        f"{len(at):,} rows repeat an item in a language that it has already, {exact}; keep one of each."
     )
-    return rows.keep(keep), [finding]
+    return rows.keep(keep), [finding_on(rows, at, "query", "repeated", sentence, "error", MANY_EXAMPLES)]
 
 
 def find_contradictions(rows: CheckedRows) -> list[Finding]:
@@ -125,14 +108,10 @@ def find_contradictions(rows: CheckedRows) -> list[Finding]:
     except PanglotError as error:
         sentence = str(error).removeprefix(f"{rows.name}, ")
         line = int(sentence.removeprefix("line ").split(":")[0]) - 1
-        item = pc.take(rows.table.column("item_id"), [line])[0].as_py()
-        language = pc.take(rows.table.column("language"), [line])[0].as_py()
+        item, language = (rows.table.column(name)[line].as_py() for name in ("item_id", "language"))
         _, _, what = sentence.partition(": ")
         return [Finding("error", "ids", what, 1, (Example(int(rows.lines[line]), item, language, ""),))]
     return []
-
-
-MANY = 0.01  # share of the rows from which a finding of single rows is a warning
 
 
 def find_repeats(rows: CheckedRows) -> list[Finding]:
@@ -142,26 +121,29 @@ def find_repeats(rows: CheckedRows) -> list[Finding]:
     """
     query, passage = (_prints(rows, name) for name in ("query", "passage"))
     language = rows.language_codes
-    findings = []
     both = _later(language, query, passage, different=rows.items)
-    if len(both):
-        sentence = f"{len(both):,} rows repeat query and passage of another item of their language: keep one."
-        findings.append(_finding(rows, both, "query", "duplicate", sentence))
     twice = np.setdiff1d(_later(language, passage, different=rows.groups), both)
-    if len(twice):
-        sentence = (
-            f"{len(twice):,} rows have the passage of another item in their language under another "
-            "passage_id; in one batch they are each other's wrong negatives: give such items one passage_id."
-        )
-        findings.append(_finding(rows, twice, "passage", "duplicate", sentence))
     asked = np.setdiff1d(_later(language, query, different=rows.groups), np.union1d(both, twice))
-    if len(asked):
-        sentence = (
-            f"{len(asked):,} rows have the query of another item in their language but another passage; "
-            "in one batch each passage is a wrong negative of the other query."
-        )
-        findings.append(_finding(rows, asked, "query", "duplicate", sentence))
-    return findings
+    kinds = (
+        (both, "query", "repeat query and passage of another item of their language: keep one."),
+        (
+            twice,
+            "passage",
+            "have the passage of another item in their language under another passage_id; in one batch they "
+            "are each other's wrong negatives: give such items one passage_id.",
+        ),
+        (
+            asked,
+            "query",
+            "have the query of another item in their language but another passage; in one batch each "
+            "passage is a wrong negative of the other query.",
+        ),
+    )
+    return [
+        finding_on(rows, at, column, "duplicate", f"{len(at):,} rows {what}")
+        for at, column, what in kinds
+        if len(at)
+    ]
 
 
 def find_copies(rows: CheckedRows) -> list[Finding]:
@@ -175,7 +157,7 @@ def find_copies(rows: CheckedRows) -> list[Finding]:
         f"{len(at):,} passages equal that of another language of the same item "
         f"({', '.join(rows.languages[k] for k in names)}); they look untranslated: remove those rows."
     )
-    return [_finding(rows, at, "passage", "untranslated", sentence)]
+    return [finding_on(rows, at, "passage", "untranslated", sentence)]
 
 
 def find_self_answers(rows: CheckedRows) -> list[Finding]:
@@ -191,13 +173,12 @@ def find_self_answers(rows: CheckedRows) -> list[Finding]:
             else f"{len(same):,} rows have a query that equals its passage; a monolingual batch "
             "learns nothing of them."
         )
-        finding = _finding(rows, same, "query", "self-answer", sentence)
-        findings.append(replace(finding, severity="note") if everywhere else finding)
+        severity: Severity | None = "note" if everywhere else None
+        findings.append(finding_on(rows, same, "query", "self-answer", sentence, severity))
     own = _own_negatives(rows)
     if len(own):
         sentence = f"{len(own):,} rows have their own passage among their negatives; take it out."
-        shown = examples_of(rows, own, "passage")
-        findings.append(Finding("error", "negatives", sentence, len(own), shown))
+        findings.append(finding_on(rows, own, "passage", "negatives", sentence, "error"))
     return findings
 
 
@@ -205,8 +186,8 @@ def _own_negatives(rows: CheckedRows) -> IntArray:
     negatives = rows.table.column("negatives")
     if negatives.null_count == len(rows):
         return np.zeros(0, np.int64)
-    negatives = negatives.combine_chunks()
-    parent = pc.list_parent_indices(negatives).to_numpy()
+    counts = pc.fill_null(pc.list_value_length(negatives), 0).to_numpy()
+    parent = np.repeat(np.arange(len(rows)), counts)
     own = fingerprints(pc.list_flatten(negatives).to_pylist()) == _prints(rows, "passage")[parent]
     return np.unique(parent[own])
 
@@ -225,8 +206,3 @@ def _later(*keys: IntArray, different: IntArray) -> IntArray:
         new[1:] |= np.diff(key[order]) != 0
     first = order[np.flatnonzero(new)][np.cumsum(new) - 1]
     return np.sort(order[different[order] != different[first]])
-
-
-def _finding(rows: CheckedRows, at: IntArray, column: str, check: str, sentence: str) -> Finding:
-    severity: Severity = "warning" if len(at) >= MANY * len(rows) else "note"
-    return Finding(severity, check, sentence, len(at), examples_of(rows, at, column))

@@ -1,8 +1,9 @@
 """Columns of anyone's files, mapped to the fields of parallel pairs: long, wide and bitext forms.
 
-A mapping goes from fields to columns: ``{"query": "question", "passage": "answer"}``. In place of a column's
-name may stand a pattern (``question_{language}``: one column a language), ``{row}`` (``item_id`` only: the
-row's number), or a fixed value (``=en``). The field ``text`` stands for query and passage at once.
+A mapping goes from fields to columns: ``{"query": "question", "passage": "answer"}``. Instead of a
+column's name, a mapping may give a pattern (``question_{language}``: one column a language), ``{row}``
+(``item_id`` only: the row's number), or a fixed value (``=en``). The field ``text`` is query and passage at
+once.
 """
 
 import difflib
@@ -24,7 +25,7 @@ BITEXT = ("text_{language}", "text.{language}", "translation.{language}")
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the fields of a file's rows stand.
+    """Which columns of a file have which fields.
 
     Attributes:
         columns: column of each field that has one value a row.
@@ -70,7 +71,7 @@ def check_columns(columns: Columns) -> dict[str, str]:
         if column.startswith("=") and name not in ("language", "document_id", "passage_id"):
             raise PanglotError(f"field '{name}' cannot be the same in every row; name a column for it.")
     if TEXT in columns and {"query", "passage"} & set(columns):
-        raise PanglotError("'text' stands for query and passage at once; map it or them, not both.")
+        raise PanglotError("'text' is query and passage at once; map it or them, not both.")
     if (language := columns.get("language", "")).startswith("="):
         check_language(language[1:])
     return dict(columns)
@@ -164,26 +165,11 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f" Did you mean the column '{close[0]}'?" if close else ""
 
 
-def missing_column(names: Sequence[str], columns: Columns) -> str | None:
-    """Return a column (not a pattern) that a mapping names and a file lacks."""
-    objects = {name.split(".")[0] for name in names}
-    return next(
-        (
-            column
-            for column in columns.values()
-            if LANGUAGE not in column
-            and column != ROW
-            and not column.startswith("=")
-            and column not in names
-            and column.split(".")[0] not in objects
-        ),
-        None,
-    )
-
-
-def languages_in(pattern: str, names: Sequence[str]) -> list[str]:
-    """Return the languages that a pattern's columns are in."""
-    return [code for given in matches(pattern, names) if (code := language_code(given))]
+def names_missing_column(names: Sequence[str], columns: Columns) -> bool:
+    """Say whether a mapping names a column (not a pattern) that a file lacks."""
+    outer = {name.split(".")[0] for name in names}
+    given = [column for column in columns.values() if LANGUAGE not in column and not column.startswith("=")]
+    return any(column != ROW and column.split(".")[0] not in outer for column in given)
 
 
 def _bitext(names: Sequence[str]) -> str | None:
@@ -250,7 +236,7 @@ def _indonesian(names: Sequence[str], mapping: Columns) -> bool:
 
 
 def _refuse_doubtful_ids(names: Sequence[str], mapping: Columns, where: str) -> None:
-    """``query_id`` and ``passage_id`` beside ``query_en`` may be ids or Indonesian; nobody can tell."""
+    """Refuse ``query_id`` and ``passage_id`` beside ``query_en``, which may be ids or Indonesian."""
     wide = len(matches(f"query_{LANGUAGE}", names)) > 1 and "query" not in names
     said = {"query_id", "passage_id"} & set(mapping.values()) or {"query", "passage"} & set(mapping)
     if wide and {"query_id", "passage_id"} <= set(names) and not said:

@@ -16,7 +16,7 @@ from panglot.data.pairs_files.mapped import BadLines, rows_of_columns
 from panglot.errors import PanglotError
 from panglot.files import ROW_VARIABLE, decoded, largest_row, lines_of, open_bytes
 
-SAMPLE = 1 << 20  # bytes that the delimiter and the use of quotation marks are told by
+SAMPLE = 1 << 20  # characters from which the delimiter and the use of quotation marks are found
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -29,11 +29,12 @@ def delimited_names(path: Path) -> list[str]:
 def read_delimited(
     path: Path, columns: Columns | None, size: int, bad: BadLines | None = None
 ) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
-    """Read batches of ``read_columns.SCHEMA`` with the line on which each row starts.
+    """Read batches of ``SCHEMA`` with the line on which each row starts.
 
-    The first line names the columns. ``.tsv`` and ``.tab`` have tabs; else the header tells: the most
-    frequent of comma, semicolon, tab and bar. In a file with tabs, quotation marks are part of the text
-    unless they quote whole cells throughout. Text is UTF-8, or UTF-16 with its byte-order mark.
+    The first line names the columns. ``.tsv`` and ``.tab`` have tabs; else the delimiter is the
+    most frequent of comma, semicolon, tab and bar in the header. In a file with tabs, quotation marks are
+    part of the text unless they quote whole cells throughout. Text is UTF-8, or UTF-16 with its byte-order
+    mark.
     """
     rows = records(path)
     head = next(rows, None)
@@ -125,7 +126,7 @@ def _text_lines(path: Path) -> Iterator[str]:
 
 
 def _dialect(path: Path) -> tuple[str, bool]:
-    """Tell the delimiter, and whether quotation marks quote."""
+    """Return the delimiter, and whether quotation marks quote."""
     sample, size = [], 0
     for line in _text_lines(path):
         sample.append(line)

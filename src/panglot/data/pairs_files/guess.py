@@ -12,9 +12,9 @@ from panglot.data.pairs_files.columns import (
     Columns,
     did_you_mean,
     find_layout,
-    languages_in,
     listed,
-    missing_column,
+    matches,
+    names_missing_column,
 )
 from panglot.errors import PanglotError
 from panglot.languages import family, language_code
@@ -31,15 +31,15 @@ OTHERS = {
 
 
 def guessed_columns(names: Sequence[str], columns: Columns | None, where: str) -> Columns | None:
-    """Return a mapping that is complete: the given one where it is enough, else with what the names tell.
+    """Return a complete mapping: the given one where it is enough, else with fields guessed from the names.
 
-    A guess is logged with the options that say the same. Where the names tell nothing, or a given column is
-    not there, the mapping is returned as it is, for the reader to say what is wrong.
+    A guess is logged with the options that say the same. Where nothing can be guessed, or a given column is
+    missing, the mapping is returned as it is, and the reader says what is wrong.
 
     Raises:
         PanglotError: two columns may be one field, or none has the language; it says the options to give.
     """
-    if _is_enough(names, columns, where) or missing_column(names, columns or {}) is not None:
+    if _is_enough(names, columns, where) or names_missing_column(names, columns or {}):
         return columns
     guess = _guess(names, dict(columns or {}), where)
     if guess is None or not _is_enough(names, guess, where):
@@ -67,7 +67,7 @@ def as_options(columns: Columns) -> str:
 
 
 def _guess(names: Sequence[str], given: dict[str, str], where: str) -> dict[str, str] | None:
-    """Return the mapping that the names leave no doubt about; None where they tell nothing."""
+    """Return the only mapping that the names allow; None where they give no query or passage."""
     texts = _texts(names, given, where)
     if texts is None:
         return _languages_alone(names, given)
@@ -75,8 +75,8 @@ def _guess(names: Sequence[str], given: dict[str, str], where: str) -> dict[str,
     if any(LANGUAGE in column for column in guess.values()):
         return guess
     for name, words in OTHERS.items():
-        if name not in given and (found := [word for word in words if _spelled(word, names)]):
-            guess[name] = str(_spelled(found[0], names))
+        if name not in given and (found := _called(words, names)):
+            guess[name] = found[0]
     if "language" not in guess:
         raise PanglotError(
             f"{where}: has no column 'language'; it has {listed(names)}. Give "
@@ -92,15 +92,13 @@ def _renamed(columns: Columns) -> dict[str, str]:
 
 
 def _texts(names: Sequence[str], given: dict[str, str], where: str) -> dict[str, str] | None:
-    """Return the columns of query and passage that are not given; None where the names do not tell them."""
+    """Return the columns of query and passage that are not given; None where no name fits."""
     wanted = {"query": QUERIES, "passage": PASSAGES}
     wanted = {name: words for name, words in wanted.items() if name not in given and TEXT not in given}
     wide = {name: [p for word in words if (p := _pattern(word, names))] for name, words in wanted.items()}
     found = wide if any(wide.values()) else {}
     for name, words in wanted.items() if not found else ():
-        one_each = [column for word in words if (column := _spelled(word, names))]
-        titles = [column for word in TITLES if (column := _spelled(word, names))]
-        found[name] = one_each or (titles if name == "query" else [])
+        found[name] = _called(words, names) or (_called(TITLES, names) if name == "query" else [])
     for name, candidates in found.items():
         if not candidates:
             return None
@@ -123,10 +121,13 @@ def _languages_alone(names: Sequence[str], given: dict[str, str]) -> dict[str, s
 
 def _pattern(word: str, names: Sequence[str]) -> str | None:
     """Return the pattern of a word's columns in two languages or more."""
-    patterns = (f"{word}_{LANGUAGE}", f"{word}.{LANGUAGE}")
-    return next((pattern for pattern in patterns if len(languages_in(pattern, names)) > 1), None)
+    for pattern in (f"{word}_{LANGUAGE}", f"{word}.{LANGUAGE}"):
+        if len([given for given in matches(pattern, names) if language_code(given)]) > 1:
+            return pattern
+    return None
 
 
-def _spelled(word: str, names: Sequence[str]) -> str | None:
-    """Return the column that is called so, in capitals or not."""
-    return next((name for name in names if name.lower() == word), None)
+def _called(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the columns with some names, in capitals or not; the first of each name."""
+    found = (next((name for name in names if name.lower() == word), None) for word in words)
+    return [column for column in found if column is not None]

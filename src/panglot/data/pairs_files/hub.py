@@ -1,7 +1,7 @@
 """Tables in Arrow: Parquet files, and Hugging Face data sets (``hf:owner/name:config@revision#split``)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class HubSource:
 
     @property
     def is_folder(self) -> bool:
-        """Whether the data set lies on this machine."""
+        """Whether the data set is a folder on this machine."""
         return self.name.startswith((".", "/", "~"))
 
 
@@ -128,14 +128,13 @@ def _first_line(error: BaseException) -> str:
 def read_hub(
     dataset: Any, columns: Columns | None, size: int, where: str
 ) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
-    """Read batches of ``read_columns.SCHEMA`` with the number of each row; only needed columns are read."""
-    layout = find_layout(names_in(dataset.features.arrow_schema), columns, where)
-    used = [name for name in dataset.column_names if _is_used(name, layout.used)]
-    first = 1
-    for table in dataset.select_columns(used).with_format("arrow").iter(size):
-        lines = np.arange(first, first + table.num_rows)
-        yield rows_of_columns(flat_columns(table), layout, lines, first, where)
-        first += table.num_rows
+    """Read batches of ``SCHEMA`` with the number of each row; only needed columns are read."""
+
+    def tables(used: list[str]) -> Iterable[pa.Table]:
+        found: Iterable[pa.Table] = dataset.select_columns(used).with_format("arrow").iter(size)
+        return found
+
+    yield from _read_tables(dataset.features.arrow_schema, tables, columns, where)
 
 
 def names_in(schema: pa.Schema) -> list[str]:
@@ -154,15 +153,22 @@ def read_parquet(
 ) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
     """Read batches of ``SCHEMA`` with the number of each row; only needed columns are read."""
     with parquet(path) as file:
-        layout = find_layout(names_in(file.schema_arrow), columns, str(path))
-        wanted = [name for name in file.schema_arrow.names if _is_used(name, layout.used)]
-        first = 1
-        for batch in parquet_batches(file, size, wanted):
-            lines = np.arange(first, first + batch.num_rows)
-            table = flat_columns(pa.Table.from_batches([batch]))
-            yield rows_of_columns(table, layout, lines, first, str(path))
-            first += batch.num_rows
+
+        def tables(used: list[str]) -> Iterable[pa.Table]:
+            return (pa.Table.from_batches([batch]) for batch in parquet_batches(file, size, used))
+
+        yield from _read_tables(file.schema_arrow, tables, columns, str(path))
 
 
-def _is_used(column: str, used: list[str]) -> bool:
-    return any(name == column or name.startswith(f"{column}.") for name in used)
+def _read_tables(
+    schema: pa.Schema, tables: Callable[[list[str]], Iterable[pa.Table]], columns: Columns | None, where: str
+) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+    """Read what ``tables`` gives of the columns that are needed."""
+    layout = find_layout(names_in(schema), columns, where)
+    # query.en is in the column query
+    used = [name for name in schema.names if any(f"{one}.".startswith(f"{name}.") for one in layout.used)]
+    first = 1
+    for table in tables(used):
+        lines = np.arange(first, first + table.num_rows)
+        yield rows_of_columns(flat_columns(table), layout, lines, first, where)
+        first += table.num_rows

@@ -1,7 +1,7 @@
 """JSON lines, plain or compressed: in panglot's own fields, or in anyone's by way of a mapping."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -17,12 +17,12 @@ from panglot.errors import PanglotError
 from panglot.files import lines_of
 from panglot.parse import parse_json
 
-FIRST = 100  # lines whose fields tell a file's columns
+FIRST = 100  # lines whose fields are taken for the file's columns
 REQUIRED = ("item_id", "language", "query", "passage")
 
 
 def jsonl_names(path: Path) -> list[str]:
-    """Return the fields of the first lines, of which broken ones tell nothing."""
+    """Return the fields of the first lines; broken lines are passed over."""
     names: dict[str, None] = {}
     for number, line in enumerate(islice(lines_of(path), FIRST), 1):
         with suppress(PanglotError):
@@ -39,13 +39,13 @@ def read_jsonl(
     lines must be in panglot's own fields; this is the fast way. Else see ``find_layout``.
     """
     if not columns and _in_own_fields(path):
-        for rows, lines in _rows(path, size, _checked_row, bad):
+        for rows, lines in _rows(path, size, bad, own_fields=True):
             yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA), lines
         return
     names: dict[str, None] = {}
     done = 0
-    for rows, lines in _rows(path, size, _object, bad):
-        table = _table(rows)
+    for rows, lines in _rows(path, size, bad):
+        table = _table([_flat(row) for row in rows])
         names |= dict.fromkeys(table.column_names)
         layout = find_layout(list(names), columns, str(path))
         yield rows_of_columns(table, layout, lines, done + 1, str(path))
@@ -70,15 +70,18 @@ def _in_own_fields(path: Path) -> bool:
 
 
 def _rows(
-    path: Path, size: int, check: Callable[[Path, int, dict[str, Any]], dict[str, Any]], bad: BadLines | None
+    path: Path, size: int, bad: BadLines | None, *, own_fields: bool = False
 ) -> Iterator[tuple[list[dict[str, Any]], IntArray]]:
-    """Parse lines and check each; give them ``size`` at a time, with the line of each."""
+    """Parse lines, and check those in panglot's own fields; give ``size`` at a time, with their numbers."""
     lines = enumerate(lines_of(path), 1)
     while part := list(islice(lines, size)):
         rows, numbers = [], []
         for number, line in part:
             try:
-                rows.append(check(path, number, parse_object(path, number, line)))
+                row = parse_object(path, number, line)
+                if own_fields:
+                    _check_row(path, number, row)
+                rows.append(row)
                 numbers.append(number)
             except PanglotError as error:
                 if bad is None:
@@ -100,7 +103,7 @@ def parse_object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     return value
 
 
-def _checked_row(path: Path, number: int, value: dict[str, Any]) -> dict[str, Any]:
+def _check_row(path: Path, number: int, value: dict[str, Any]) -> None:
     """Check the types of a row in panglot's own fields."""
     for field in REQUIRED:
         if field not in value:
@@ -117,15 +120,10 @@ def _checked_row(path: Path, number: int, value: dict[str, Any]) -> dict[str, An
         isinstance(negatives, list) and all(isinstance(text, str) for text in negatives)
     ):
         raise PanglotError(f"{path}, line {number}: 'negatives' is not a list of texts.")
-    return value
-
-
-def _object(path: Path, number: int, value: dict[str, Any]) -> dict[str, Any]:
-    """Return a row whose objects are columns of their own: ``query.en``."""
-    return _flat(value)
 
 
 def _flat(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a row whose objects are columns of their own: ``query.en``."""
     if not any(isinstance(inner, dict) for inner in value.values()):
         return value
     found: dict[str, Any] = {}

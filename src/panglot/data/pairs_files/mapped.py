@@ -42,7 +42,7 @@ def rows_of_columns(
 
     Args:
         table: of n rows; columns that the layout names and the table lacks are empty.
-        layout: where the fields stand.
+        layout: the columns of the fields.
         lines: ``(n,)`` the line of each row in its file.
         first: number of the first row, from 1.
         where: what messages call the file.

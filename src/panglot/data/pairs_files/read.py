@@ -30,13 +30,7 @@ from panglot.data.pairs_files.mapped import SCHEMA, BadLines, blank, with_langua
 from panglot.data.pairs_files.squad import is_squad, read_squad_pairs
 from panglot.data.text_table import cached_arrow
 from panglot.errors import PanglotError
-from panglot.files import (
-    cache_folder,
-    check_file,
-    identity,
-    sha256,
-    sha256_of,
-)
+from panglot.files import cache_folder, check_file, identity, sha256, sha256_of
 from panglot.languages import is_language, no_language
 
 BATCH = 16_384
@@ -76,7 +70,7 @@ def cached_table(source: str | Path, columns: Columns | None = None) -> tuple[pa
         with pa.ipc.new_file(str(part), SCHEMA) as writer:
             for batch in _checked(source, _rows(source, columns, dataset)):
                 writer.write_batch(batch)
-        # rows of a data set have no file of their own to hash: the table stands for them
+        # rows of a data set have no file of their own to hash, so the table is hashed
         return {"file": Path(source).name, "sha256": sha256(part if dataset else Path(source))}
 
     table, note = cached_arrow(_place(source, columns, dataset), write)
@@ -131,7 +125,7 @@ def _reader(path: Path) -> Reader:
 
 
 def _complete(source: str | Path, columns: Columns | None, dataset: Any) -> Columns | None:
-    """Return a mapping with what the names of a source's columns tell; see ``guessed_columns``."""
+    """Return a mapping with what the names of a source's columns say; see ``guessed_columns``."""
     if dataset is not None:
         names = names_in(dataset.features.arrow_schema)
     else:
@@ -143,7 +137,7 @@ def _complete(source: str | Path, columns: Columns | None, dataset: Any) -> Colu
 
 
 def bundled(source: str | Path) -> str | Path:
-    """Return the file of the bundled sample where a source is called so; any other source as it is."""
+    """Return the file of the bundled sample for its name; any other source as it is."""
     return SAMPLE_FOLDER / "train.jsonl" if str(source) == SAMPLE and not Path(source).exists() else source
 
 

@@ -17,7 +17,7 @@ from panglot.files import open_bytes
 from panglot.languages import check_language, family, language_code
 from panglot.parse import NotBlank, read_form
 
-HEAD = 1 << 20  # bytes of a file by which its form is told
+HEAD = 1 << 20  # bytes of a file that show its form
 FIX = "for German name it xquad.de.json, or give --column language==de"
 
 

@@ -28,7 +28,7 @@ def check_pairs_path(path: Path) -> None:
 
 @contextlib.contextmanager
 def pairs_writer(place: Path, name: str) -> Iterator[Callable[[pa.Table], None]]:
-    """Give a function that appends rows of ``read_pairs.SCHEMA`` to a file.
+    """Give a function that appends rows of ``SCHEMA`` to a file.
 
     Args:
         place: where the bytes go (often a temporary name).

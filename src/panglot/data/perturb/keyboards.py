@@ -25,7 +25,7 @@ OF_SCRIPT = {
     "Deva": "hi",
     "Thai": "th",
 }
-# letters that lie elsewhere than on a US keyboard
+# letters on other keys than on a US keyboard
 MOVED = {
     **dict.fromkeys(("de", "cs", "hu", "hr", "sk", "sl", "sq"), ("yzYZ", "zyZY")),
     "fr": ("qawzQAWZ", "aqzwAQZW"),

@@ -13,7 +13,7 @@ from panglot.data.readers.files import chosen_languages, field, files_of, named,
 from panglot.data.readers.trec import Judgement, as_gain, collect, with_prefixes
 from panglot.data.suite import Suite
 from panglot.errors import PanglotError, leave_out
-from panglot.languages import is_language
+from panglot.languages import check_among, is_language
 
 ENDS = (".jsonl", ".jsonl.gz", ".jsonl.zst", "/*.jsonl", "/*.jsonl.gz", "/*.parquet", "*.parquet")
 QRELS_ENDS = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", "-*.parquet", ".parquet")
@@ -32,7 +32,7 @@ def read_beir(
 ) -> Benchmark | Suite:
     """Read a set in BEIR's form: ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/test.tsv``.
 
-    Files may be compressed, or lie as the hub has them: ``corpus/*.parquet``, ``qrels/test.jsonl``, or with
+    Files may be compressed, or in the form of the hub: ``corpus/*.parquet``, ``qrels/test.jsonl``, or with
     the judgements in a folder beside it (``nfcorpus-pl`` and ``nfcorpus-pl-qrels``). A folder of such sets
     (CQADupStack with its twelve forums) is read as a suite, which is BEIR's way to report it.
 
@@ -47,8 +47,7 @@ def read_beir(
             are queries and passages; Quora, FiQA, FEVER, MS MARCO), as BEIR and mteb have it.
     """
     folder = Path(folder)
-    if unknown := [code for code in languages or [] if code != language]:
-        raise PanglotError(f"{name} has no language '{unknown[0]}'; it has {language}.")
+    check_among(languages or (), [language], name)
     parts = [path.parent for path in files_of(folder, "*/corpus.jsonl", "*/corpus.jsonl.gz")]
     if parts and not _found(folder, "corpus", split):
         shared = (split, language, partial_corpus, exclude_own_id)
@@ -91,9 +90,7 @@ def read_parallel_beir(
         queries += [replace(query, id=f"{code}:{query.id}") for query in judged.queries]
         files += judged.files
         qrels += [with_prefixes(found, code, pool) for found in judged.qrels for pool in chosen]
-        if not (corpus := _found(folders[code], "corpus", split)):
-            raise PanglotError(f"{folders[code]}: there is no corpus.jsonl; fetch the set again.")
-        pools.append(Pool(code, tuple(corpus), f"{code}:"))
+        pools.append(Pool(code, tuple(_needed(folders[code], "corpus", split, name)), f"{code}:"))
     whole = Judged(name, queries, qrels, tuple(files), tuple(chosen))
     made = make_benchmark(whole, pools, partial_corpus=True, exclude_own_id=exclude_own_id)
     if lost := whole.judgements - int((made.gains >= 0).sum()):
@@ -118,13 +115,8 @@ def _read(
     partial_corpus: bool,
     exclude_own_id: bool = False,
 ) -> Benchmark:
-    corpus = _found(folder, "corpus", split)
-    if not corpus:
-        raise PanglotError(
-            f"{folder}: lacks the passages of {name}: there is no corpus.jsonl; fetch the set again."
-        )
+    pools = [Pool(language, tuple(_needed(folder, "corpus", split, name)))]
     judged = beir_judged(folder, name=name, split=split, language=language)
-    pools = [Pool(language, tuple(corpus))]
     return make_benchmark(judged, pools, partial_corpus, exclude_own_id=exclude_own_id)
 
 
@@ -133,11 +125,7 @@ def beir_judged(
 ) -> Judged:
     """Read the queries and judgements of a set in BEIR's form alone."""
     folder = Path(folder)
-    files = _found(folder, "queries", split)
-    if not files:
-        raise PanglotError(
-            f"{folder}: lacks the queries of {name}: there is no queries.jsonl; fetch the set again."
-        )
+    files = _needed(folder, "queries", split, name)
     queries: dict[str, Query] = {}
     for path in files:
         for number, row in table_rows(path, ("text",), ("_id", "id")):
@@ -157,6 +145,16 @@ def _found(folder: Path, stem: str, split: str | None) -> list[Path]:
     words = (split or "test", SYNONYMS.get(split or "test", ""))
     of_split = [f"{stem}/{word}-*.parquet" for word in words if word]
     return files_of(folder, *(stem + end for end in ENDS[:-2]), *of_split, *(stem + end for end in ENDS[-2:]))
+
+
+def _needed(folder: Path, stem: str, split: str | None, name: str) -> list[Path]:
+    """Return the files of passages (``corpus``) or queries; none is an error."""
+    if found := _found(folder, stem, split):
+        return found
+    texts = "passages" if stem == "corpus" else stem
+    raise PanglotError(
+        f"{folder}: lacks the {texts} of {name}: there is no {stem}.jsonl; fetch the set again."
+    )
 
 
 def _judgement_files(folder: Path, name: str, split: str) -> list[Path]:

@@ -1,7 +1,7 @@
 """From queries, judgements and pools of passages to a ``Benchmark``; what the retrieval readers share."""
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from panglot.data.index import IntArray
 from panglot.data.readers.files import as_example, files_by_language, named, numbered_lines, table_rows
 from panglot.data.readers.files import field as text_field
 from panglot.data.text_column import find, first_twice, joined
-from panglot.data.text_table import Row, cached_texts, digest, stands_twice
+from panglot.data.text_table import Row, cached_texts, digest, says_twice
 from panglot.errors import PanglotError, leave_out
 from panglot.files import sha256_of
 
@@ -35,8 +35,18 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """A passage that is held in memory."""
+
+    id: str
+    language: str
+    text: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
 class Qrels:
-    """Judgements of one file, a list a column; ``line`` says where each one stands.
+    """Judgements of one file, a list a column; ``line`` is the line of each.
 
     ``gain`` is above 0 for relevant and 0 for judged not relevant. ``iteration`` is TREC's second column,
     which NeuCLIR uses for the language.
@@ -108,45 +118,34 @@ def make_benchmark(
     query, passage, gains = _rows(judged, passages, partial_corpus)
     for prefix in dict.fromkeys(pool.prefix for pool in pools) if exclude_own_id else ():
         query, passage, gains = _without_own(judged, passages, prefix, query, passage, gains)
-    checksum = sha256_of(digest(judged.files) + checksum)
-    return assemble(judged.name, languages, judged.queries, passages, query, passage, gains, checksum)
-
-
-def assemble(
-    name: str,
-    languages: Sequence[str],
-    queries: Sequence[Query],
-    passages: Texts,
-    judged_query: IntArray,
-    judged_passage: IntArray,
-    gains: IntArray,
-    sha256: str,
-) -> Benchmark:
-    """Make a benchmark of the queries that are judged; arguments as the attributes of ``Benchmark``."""
-    kept, judged_query = np.unique(judged_query, return_inverse=True)
-    order = np.lexsort((judged_passage, judged_query))
-    asked = [queries[k] for k in kept]
-    same = (np.diff(judged_query[order]) == 0) & (np.diff(judged_passage[order]) == 0)
-    if same.any():
-        at = order[int(np.flatnonzero(same)[0])]
-        passage = passages.ids[judged_passage[at]]
-        query = asked[judged_query[at]].id
-        raise PanglotError(f"{name}: two files judge passage '{passage}' for query '{query}'; leave one out.")
+    order = np.lexsort((passage, query))
+    query, passage, gains = query[order], passage[order], gains[order]
+    if (same := (np.diff(query) == 0) & (np.diff(passage) == 0)).any():
+        at = int(np.flatnonzero(same)[0])
+        raise PanglotError(
+            f"{judged.name}: two files judge passage '{passages.ids[passage[at]]}' for query "
+            f"'{judged.queries[query[at]].id}'; leave one out."
+        )
+    kept, judged_query = np.unique(query, return_inverse=True)
+    queries = [judged.queries[k] for k in kept]
     return Benchmark(
-        name=name,
+        name=judged.name,
         languages=tuple(languages),
-        queries=Texts(
-            [query.id for query in asked],
-            np.array([languages.index(query.language) for query in asked], np.int64),
-            [query.text for query in asked],
-        ),
+        queries=as_texts(queries, languages),
         passages=passages,
-        query_items=number([query.item for query in asked]),
-        judged_query=judged_query[order],
-        judged_passage=judged_passage[order],
-        gains=gains[order],
-        sha256=sha256,
+        query_items=number([query.item for query in queries]),
+        judged_query=judged_query,
+        judged_passage=passage,
+        gains=gains,
+        sha256=sha256_of(digest(judged.files) + checksum),
     )
+
+
+def as_texts(found: Sequence[Query] | Sequence[Passage], languages: Sequence[str]) -> Texts:
+    """Return queries or passages as ``Texts``, without titles."""
+    code = {language: k for k, language in enumerate(languages)}
+    codes = np.array([code[one.language] for one in found], np.int64)
+    return Texts([one.id for one in found], codes, [one.text for one in found])
 
 
 def _rows(judged: Judged, passages: Texts, partial_corpus: bool) -> tuple[IntArray, IntArray, IntArray]:
@@ -306,7 +305,7 @@ def _small(pools: Sequence[Pool]) -> Columns:
             texts.append(text)
         counts.append(len(ids) - first)
         if (twice := first_twice(ids[first:])) is not None:
-            raise PanglotError(stands_twice(pool.files, passage_rows, twice.removeprefix(pool.prefix)))
+            raise PanglotError(says_twice(pool.files, passage_rows, twice.removeprefix(pool.prefix)))
     return ids, titles if any(titles) else None, texts, counts
 
 
@@ -332,18 +331,20 @@ class Questions:
     """
 
     languages: Sequence[str]
-    passages: list[tuple[str, str, str, str]] = field(default_factory=list)  # id, language, text, title
-    queries: list[tuple[str, str, str, str, Hashable]] = field(default_factory=list)  # ..., item, key
+    passages: list[Passage] = field(default_factory=list)
+    queries: list[Query] = field(default_factory=list)
+    keys: list[Hashable] = field(default_factory=list)
     answers: dict[Hashable, list[int]] = field(default_factory=dict)
 
     def add_passage(self, label: str, language: str, text: str, title: str = "") -> int:
         """Add a passage and return its row."""
-        self.passages.append((label, language, text, title))
+        self.passages.append(Passage(label, language, text, title))
         return len(self.passages) - 1
 
     def add_question(self, label: str, language: str, text: str, item: str, key: Hashable) -> None:
         """Add a question."""
-        self.queries.append((label, language, text, item, key))
+        self.queries.append(Query(label, language, text, item))
+        self.keys.append(key)
 
     def benchmark(
         self,
@@ -355,30 +356,20 @@ class Questions:
         sorted_items: bool = False,
     ) -> Benchmark:
         """Make a benchmark in which each question looks for all passages with its key."""
-        code = {language: k for k, language in enumerate(self.languages)}
-        relevant = [self.answers.get(key, []) for *_, key in self.queries]
+        none = np.zeros(0, np.int64)
+        rows_of = {key: np.array(rows, np.int64) for key, rows in self.answers.items()}
+        relevant = [rows_of.get(key, none) for key in self.keys]
         judged_query = np.repeat(np.arange(len(relevant)), [len(rows) for rows in relevant])
-        items = [item for *_, item, _ in self.queries]
-        place = {item: k for k, item in enumerate(sorted(set(items)))}
+        items = [query.item for query in self.queries]
+        passages = as_texts(self.passages, self.languages)
         return Benchmark(
             name=name,
             languages=tuple(self.languages),
-            queries=Texts(
-                [label for label, *_ in self.queries],
-                np.array([code[language] for _, language, *_ in self.queries], np.int64),
-                [text for _, _, text, *_ in self.queries],
-            ),
-            passages=Texts(
-                [label for label, *_ in self.passages],
-                np.array([code[language] for _, language, *_ in self.passages], np.int64),
-                [text for _, _, text, _ in self.passages],
-                [title for *_, title in self.passages] if titled else None,
-            ),
-            query_items=np.array([place[item] for item in items], np.int64)
-            if sorted_items
-            else number(items),
+            queries=as_texts(self.queries, self.languages),
+            passages=replace(passages, titles=[one.title for one in self.passages]) if titled else passages,
+            query_items=np.unique(items, return_inverse=True)[1] if sorted_items else number(items),
             judged_query=judged_query,
-            judged_passage=np.array([row for rows in relevant for row in rows], np.int64),
+            judged_passage=np.concatenate([none, *relevant]),
             gains=np.ones(len(judged_query), np.int64),
             candidate_text=candidate_text,
             sha256=sha256,
@@ -386,6 +377,6 @@ class Questions:
 
 
 def number(names: Sequence[str]) -> IntArray:
-    """Number names in the order in which they first stand."""
+    """Number names in the order in which they first occur."""
     code: dict[str, int] = {}
     return np.array([code.setdefault(name, len(code)) for name in names], np.int64)

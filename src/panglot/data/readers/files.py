@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from panglot.errors import PanglotError
 from panglot.files import decoded, lines_in, open_bytes, parquet, parquet_batches
-from panglot.languages import is_language, language_code, script, two_letters
+from panglot.languages import check_among, is_language, language_code, script, two_letters
 from panglot.parse import parse_json
 
 NumberedObject = tuple[int, dict[str, Any]]
@@ -68,6 +68,16 @@ def files_by_language(
         for language, code in codes_of(of_code, str(folder)).items():
             found.setdefault(language, of_code[code])
     return dict(sorted(found.items()))
+
+
+def official_files(
+    folder: Path, patterns: Sequence[str], name: str, *, others: bool = False
+) -> dict[str, list[Path]]:
+    """Return the files of each language of a benchmark; see ``files_by_language``. None is an error."""
+    found = files_by_language(folder, patterns, others=others) if folder.is_dir() else {}
+    if not found:
+        raise PanglotError(f"{folder}: holds no files of {name}; it needs {as_example(patterns[0])}, ...")
+    return found
 
 
 def _form(pattern: str) -> re.Pattern[str]:
@@ -141,8 +151,7 @@ def chosen_languages(
     there = sorted(available)
     if languages is None:
         return there
-    if unknown := sorted(set(languages) - set(there)):
-        raise PanglotError(f"{name} has no language '{unknown[0]}'; it has {', '.join(there)}.")
+    check_among(languages, there, name)
     if len(set(languages)) < least:
         raise PanglotError(f"{name} compares languages; name {least} of them or more.")
     return sorted(set(languages))

@@ -5,21 +5,22 @@ Schwenk 2019, arXiv 1812.10464) are bitexts with English: one sentence a line, a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from panglot.data.benchmark import Benchmark, Texts
 from panglot.data.index import IntArray
+from panglot.data.readers.collection import Questions
 from panglot.data.readers.files import (
-    as_example,
     bcp47,
     checksum,
     chosen_languages,
     chosen_option,
     code_of,
-    files_by_language,
+    official_files,
     table_rows,
     text_lines,
 )
@@ -27,87 +28,48 @@ from panglot.data.suite import Suite
 from panglot.errors import PanglotError
 
 
-@dataclass
-class ParallelTexts:
-    """Texts that are collected file by file.
+class ParallelText(NamedTuple):
+    """A text that looks for its counterparts.
 
     Attributes:
-        ids: unique, one a text.
-        items: what a text says or shows: equal for counterparts.
-        languages: BCP-47 codes.
-        texts: n texts.
-        is_query: whether it is a query; each is a passage.
+        id: unique.
+        item: what it says or shows: equal for counterparts.
+        language: BCP-47 code.
+        text: of a query, a passage or both.
+        is_query: whether it is a query; every text is a passage.
     """
 
-    ids: list[str] = field(default_factory=list)
-    items: list[str] = field(default_factory=list)
-    languages: list[str] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    is_query: list[bool] = field(default_factory=list)
-
-    def add(self, name: str, item: str, language: str, text: str, is_query: bool = True) -> None:
-        """Add one text."""
-        self.ids.append(name)
-        self.items.append(item)
-        self.languages.append(language)
-        self.texts.append(text)
-        self.is_query.append(is_query)
-
-    def by_language(self) -> "ParallelTexts":
-        """Return the texts language by language, in their order inside each."""
-        order = sorted(range(len(self.ids)), key=lambda k: self.languages[k])
-        columns = (self.ids, self.items, self.languages, self.texts, self.is_query)
-        return ParallelTexts(*([column[k] for k in order] for column in columns))  # type: ignore[arg-type]
+    id: str
+    item: str
+    language: str
+    text: str
+    is_query: bool = True
 
 
-def counterparts(parallel: ParallelTexts, name: str, sha256: str, candidate_text: str) -> Benchmark:
+def counterparts(texts: Sequence[ParallelText], name: str, sha256: str, candidate_text: str) -> Benchmark:
     """Make a benchmark in which each query looks for the other texts of its item, in every language.
 
-    Texts of one language that read the same are one passage, which belongs to all their items. The query's
-    own text is left out of its pool: it is judged with a gain of -1.
+    Equal texts of one language are one passage, which belongs to all their items. The query's own text is
+    left out of its pool: it is judged with a gain of -1.
     """
-    languages = tuple(sorted(set(parallel.languages)))
-    number = {language: k for k, language in enumerate(languages)}
-    code = np.array([number[language] for language in parallel.languages], np.int64)
-    # items are numbered in the order of the files
-    seen: dict[str, int] = {}
-    item = np.array([seen.setdefault(key, len(seen)) for key in parallel.items], np.int64)
-    passage_of: dict[tuple[int, str], int] = {}
-    keys = zip(code.tolist(), parallel.texts, strict=True)
-    passage = np.array([passage_of.setdefault(key, len(passage_of)) for key in keys], np.int64)
-    firsts = np.unique(passage, return_index=True)[1]
-    queries = np.flatnonzero(parallel.is_query)
-    if not len(queries):
+    found = Questions(sorted({one.language for one in texts}))
+    row_of: dict[tuple[str, str], int] = {}
+    own: list[int] = []
+    answers: dict[str, set[int]] = {}
+    for one in texts:
+        key = one.language, one.text
+        if key not in row_of:
+            row_of[key] = found.add_passage(one.id, one.language, one.text)
+        answers.setdefault(one.item, set()).add(row_of[key])
+        if one.is_query:
+            found.add_question(one.id, one.language, one.text, one.item, key=one.item)
+            own.append(row_of[key])
+    if not own:
         raise PanglotError(f"{name}: has no texts in these languages; check the folder and the languages.")
-    judged_query, judged_passage = _judge(item, passage, queries)
-    own = judged_passage == passage[queries][judged_query]
-    return Benchmark(
-        name=name,
-        languages=languages,
-        queries=_texts(parallel, queries, code),
-        passages=_texts(parallel, firsts, code),
-        query_items=item[queries],
-        judged_query=judged_query,
-        judged_passage=judged_passage,
-        gains=np.where(own, -1, 1),
-        candidate_text=candidate_text,
-        sha256=sha256,
-    )
-
-
-def _judge(item: IntArray, passage: IntArray, queries: IntArray) -> tuple[IntArray, IntArray]:
-    """Pair each query, by its place in ``queries``, with the passages of its item."""
-    count = int(passage.max()) + 1
-    of_item, members = np.divmod(np.unique(item * count + passage), count)
-    start = np.searchsorted(of_item, np.arange(int(item.max()) + 2))
-    sizes = np.diff(start)[item[queries]]
-    judged_query = np.repeat(np.arange(len(queries)), sizes)
-    within = np.arange(len(judged_query)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return judged_query, members[start[item[queries]][judged_query] + within]
-
-
-def _texts(parallel: ParallelTexts, rows: IntArray, code: IntArray) -> Texts:
-    return Texts([parallel.ids[k] for k in rows], code[rows], [parallel.texts[k] for k in rows])
+    found.answers = {item: sorted(rows) for item, rows in answers.items()}
+    benchmark = found.benchmark(name, sha256, candidate_text)
+    is_own = benchmark.judged_passage == np.array(own)[benchmark.judged_query]
+    return replace(benchmark, gains=np.where(is_own, -1, 1))
 
 
 def bitext(
@@ -119,7 +81,7 @@ def bitext(
 ) -> Benchmark:
     """Make a benchmark of n sentence pairs: each sentence looks for its partner on the other side.
 
-    Pairs are taken as they are, also where sentences repeat, as published accuracies are; Success@1 in the
+    Repeated sentences stay, as in published accuracies; Success@1 in the
     cross-lingual setting is that accuracy, averaged over both directions.
 
     Args:
@@ -177,7 +139,7 @@ def read_bitext(
         files: patterns of each language's file (``.parquet`` or ``.jsonl`` with ``id`` and ``text``, or one
             sentence a line); with ``beside``, of the English side of each bitext.
         beside: pattern of the other side's name, where each language has English sentences of its own.
-        splits: names that ``{split}`` in patterns stands for; the default first.
+        splits: names that take the place of ``{split}`` in patterns; the default first.
         padded_ids: lines are numbered from 0001, not from 0, in the ids of ``pairs="all"``.
         groups: official codes of languages that the literature reports together, by name of the group.
         languages: those wanted beside English; None for all; or one name of a group.
@@ -188,16 +150,19 @@ def read_bitext(
     if pairs not in ("english", "all") or (pairs == "all" and beside):
         raise PanglotError(f"{name} has no pairs '{pairs}'; use english{'' if beside else ' or all'}.")
     patterns = [pattern.replace("{split}", split) for pattern in files]
-    found = files_by_language(folder, patterns) if folder.is_dir() else {}
-    if not found:
-        raise PanglotError(f"{folder}: holds no files of {name}; it needs {as_example(patterns[0])}, ...")
-    paths = {language: of_language[0] for language, of_language in found.items()}
+    paths = {language: found[0] for language, found in official_files(folder, patterns, name).items()}
     members = {group: [bcp47(code) for code in codes.split()] for group, codes in (groups or {}).items()}
     if languages is not None:
         languages = [code for language in languages for code in members.get(language, [language])]
     if pairs == "all":
         chosen = chosen_languages(languages, paths, name, least=2)
-        return _all_with_all(name, {language: paths[language] for language in chosen}, padded_ids)
+        paths = {language: paths[language] for language in chosen}
+        texts = [
+            ParallelText(f"{language}:{key}", key, language, text)
+            for language, of_language in _aligned(paths, padded_ids).items()
+            for key, text in of_language.items()
+        ]
+        return counterparts(texts, name, checksum(list(paths.values())), "sentence")
     if beside is None and "en" not in paths:
         raise PanglotError(f"{name} has no English file, which the pairs need; add it, or use pairs 'all'.")
     if languages is not None and not (languages := [one for one in languages if one != "en"]):
@@ -221,14 +186,6 @@ def read_bitext(
     of_parts = {group: tuple(f"{code}-en" for code in sorted(codes)) for group, codes in members.items()}
     whole = {group: parts_of for group, parts_of in of_parts.items() if names.issuperset(parts_of)}
     return Suite(name, tuple(parts), ("crosslingual",), whole)
-
-
-def _all_with_all(name: str, paths: Mapping[str, Path], padded_ids: bool) -> Benchmark:
-    parallel = ParallelTexts()
-    for language, texts in _aligned(paths, padded_ids).items():
-        for key, text in texts.items():
-            parallel.add(f"{language}:{key}", key, language, text)
-    return counterparts(parallel, name, checksum(list(paths.values())), "sentence")
 
 
 def _beside(english: Path, folder: Path, patterns: Sequence[str], beside: str) -> Path:

@@ -25,6 +25,7 @@ from panglot.data.readers.files import (
     files_by_language,
     json_lines,
     named,
+    official_files,
     table_rows,
 )
 from panglot.data.readers.files import (
@@ -266,7 +267,7 @@ def read_belebele(
 ) -> Benchmark:
     """Read Belebele: 900 questions look for their passages, 488 of FLORES, in every language.
 
-    Passages are told apart by their link, questions by that and their number; both are the same in all
+    A passage is known by its link, a question by that and its number; both are the same in all
     languages. (Should a link have several passages, they are counted in the order of the file.)
 
     Args:
@@ -280,9 +281,7 @@ def read_belebele(
     folder = Path(folder)
     chosen_option(split, ("test",), name)
     keys = QUERY_TEXTS[chosen_option(query_text, QUERY_TEXTS, name, "query text")]
-    paths = files_by_language(folder, files) if folder.is_dir() else {}
-    if not paths:
-        raise PanglotError(f"{folder}: holds no files of {name}; it needs {as_example(files[0])}, ...")
+    paths = official_files(folder, files, name)
     chosen = chosen_languages(languages, paths, name)
     found = Questions(chosen)
     for language in chosen:
@@ -328,8 +327,8 @@ def read_afriqa(
     """Read AfriQA's gold passages: each question looks for its passage among those of all questions.
 
     The official retrieval task looks for answer strings in all of Wikipedia, where no passage is judged; what
-    is judged is which gold passage belongs to a question, and that is the benchmark here. Passages are told
-    apart by title and text. Questions without a passage are left out.
+    is judged is which gold passage belongs to a question, and that is the benchmark here. A passage
+    is known by its title and text. Questions without a passage are left out.
 
     Args:
         folder: of the files.

@@ -16,7 +16,6 @@ from panglot.data.readers.collection import Questions
 from panglot.data.readers.files import (
     CODE,
     NumberedObject,
-    as_example,
     bcp47,
     checksum,
     chosen_languages,
@@ -25,9 +24,10 @@ from panglot.data.readers.files import (
     files_of,
     json_lines,
     named,
+    official_files,
     text_lines,
 )
-from panglot.data.readers.parallel import ParallelTexts, counterparts
+from panglot.data.readers.parallel import ParallelText, counterparts
 from panglot.errors import PanglotError
 from panglot.languages import is_language
 from panglot.parse import NotBlank, read_form, validated
@@ -71,7 +71,7 @@ def read_table(
     if single and every_caption:
         raise PanglotError(f"benchmark '{name}' has no option 'every_caption'.")
     tables = _tables(folder, name, files, text, languages)
-    parallel = ParallelTexts()
+    texts: list[ParallelText] = []
     for path, numbered, places in tables:
         for line, item, row in _items(path, numbered, key):
             for language, place in places.items():
@@ -79,12 +79,12 @@ def read_table(
                 if single:
                     if not isinstance(value, str) or not value.strip():
                         raise PanglotError(f"{where}: has no text in '{place}'; fetch the file again.")
-                    parallel.add(f"{language}:{item}", item, language, value)
+                    texts.append(ParallelText(f"{language}:{item}", item, language, value))
                 elif value is not None or CODE not in text:  # an image may lack a language
-                    _add_captions(parallel, item, language, value, where, every_caption)
+                    texts += _captions(item, language, value, where, every_caption)
     if single:
-        parallel = parallel.by_language()
-    return counterparts(parallel, name, checksum([path for path, *_ in tables]), candidate_text)
+        texts.sort(key=lambda one: one.language)
+    return counterparts(texts, name, checksum([path for path, *_ in tables]), candidate_text)
 
 
 def _tables(
@@ -92,9 +92,7 @@ def _tables(
 ) -> list[tuple[Path, Iterator[NumberedObject], dict[str, str]]]:
     """Return each file, its rows, and where in a row the texts of each language are."""
     if any(CODE in pattern for pattern in files):
-        found = files_by_language(folder, files, others=True)
-        if not found:
-            raise PanglotError(f"{folder}: holds no files of {name}; it needs {as_example(files[0])}, ...")
+        found = official_files(folder, files, name, others=True)
         chosen = chosen_languages(languages, found, name)
         return [(found[one][0], json_lines(found[one][0]), {one: text}) for one in chosen]
     path, member = _one_of(folder, files, name)
@@ -146,14 +144,14 @@ def _items(path: Path, rows: Iterator[NumberedObject], key: str) -> Iterator[tup
         yield line, item, row
 
 
-def _add_captions(
-    parallel: ParallelTexts, item: str, language: str, value: object, where: str, every_caption: bool
-) -> None:
+def _captions(
+    item: str, language: str, value: object, where: str, every_caption: bool
+) -> Iterator[ParallelText]:
     texts = validated(list[str], value, f"{where}, captions in '{language}'", fix="fetch the file again")
     # a few images of xFlickrCO have an empty caption: there is none
-    for position, caption in enumerate([caption for caption in texts if caption.strip()]):
+    for position, caption in enumerate(caption for caption in texts if caption.strip()):
         is_query = every_caption or position == 0
-        parallel.add(f"{language}:{item}:{position}", item, language, caption, is_query)
+        yield ParallelText(f"{language}:{item}:{position}", item, language, caption, is_query)
 
 
 @dataclass(frozen=True)
@@ -199,10 +197,10 @@ def read_mtop(
     queried = chosen_option(split, SPLITS, name)
     if task == "utterance":
         utterances, paths = _read(folder, queried, languages, name, least=2)
-        parallel = ParallelTexts()
-        for one in utterances:
-            parallel.add(f"{one.language}:{one.id}", one.id, one.language, one.text)
-        return counterparts(parallel, name, checksum(paths), "utterance")
+        texts = [
+            ParallelText(f"{one.language}:{one.id}", one.id, one.language, one.text) for one in utterances
+        ]
+        return counterparts(texts, name, checksum(paths), "utterance")
     if task != "intent":
         raise PanglotError(f"{name} has no task '{task}'; use utterance or intent.")
     pool = chosen_option(candidates, SPLITS, name)
@@ -210,17 +208,13 @@ def read_mtop(
         raise PanglotError(f"{name}: queries and candidates are both of '{pool}'; name two splits.")
     queries, query_paths = _read(folder, queried, languages, name)
     passages, passage_paths = _read(folder, pool, languages, name)
-    sha256 = checksum(list(dict.fromkeys([*query_paths, *passage_paths])))
-    return _same_intent(name, queries, passages, sha256)
-
-
-def _same_intent(name: str, queries: list[Utterance], passages: list[Utterance], sha256: str) -> Benchmark:
     found = Questions(sorted({one.language for one in [*queries, *passages]}))
     for one in passages:
         row = found.add_passage(f"{one.language}:{one.id}", one.language, one.text)
         found.answers.setdefault(one.intent, []).append(row)
     for one in queries:
         found.add_question(f"{one.language}:{one.id}", one.language, one.text, one.id, one.intent)
+    sha256 = checksum(list(dict.fromkeys([*query_paths, *passage_paths])))
     return found.benchmark(name, sha256, "utterance")
 
 

@@ -77,61 +77,37 @@ def read_trec(
             They are the same items, so all three settings are there.
         partial_corpus: leave out judgements of passages that are not there.
     """
-    judged = trec_judged(
-        Path(folder),
-        name=name,
-        topics=topics,
-        qrels=qrels,
-        source=source,
-        split=split,
-        languages=languages,
-        query_language=query_language,
-        passage_languages=passage_languages,
-        query_text=query_text,
-        translations=translations,
-    )
-    pools = find_pools(name, Path(folder), judged.languages, corpus, corpus_source)
+    folder = Path(folder)
+    topic_files = _of_split(topics, split, split.removesuffix(POOLED), name)
+    qrels_files = _of_split(qrels, split, split, name)
+    if not any(CODE in pattern for pattern in topic_files):
+        fields = chosen_option(query_text, QUERY_TEXTS, name, "query text")
+        path = _one_file(folder, topic_files, name, source)
+        found = _neuclir_judgements(name, folder, qrels_files, passage_languages, source)
+        judged = _neuclir(name, path, found, languages, fields, translations)
+    elif query_text is not None or translations:
+        option = "translations" if translations else "query_text"
+        raise PanglotError(f"benchmark '{name}' has no option '{option}'.")
+    else:
+        topics_of = files_by_language(folder, topic_files)
+        if not topics_of:
+            example = as_example(topic_files[0])
+            raise PanglotError(
+                f"{folder}: holds no queries of {name}, such as {example}; fetch them from {source}."
+            )
+        chosen = chosen_languages(languages, topics_of, name)
+        paths = {language: topics_of[language][0] for language in chosen}
+        read = _of_each_language if any(CODE in pattern for pattern in qrels_files) else _between_languages
+        judged = read(name, folder, paths, qrels_files, source, query_language)
+    pools = find_pools(name, folder, judged.languages, corpus, corpus_source)
     return make_benchmark(judged, pools, partial_corpus)
 
 
-def trec_judged(
-    folder: Path,
-    *,
-    name: str,
-    topics: Patterns,
-    qrels: Patterns,
-    source: str,
-    split: str,
-    languages: Sequence[str] | None = None,
-    query_language: str | None = None,
-    passage_languages: Sequence[str] = (),
-    query_text: str | None = None,
-    translations: bool = False,
-) -> Judged:
-    """Read topics and judgements alone, where passages are not there; arguments as ``read_trec``."""
-    asked = _of_split(topics, split, split.removesuffix(POOLED), name)
-    judged = _of_split(qrels, split, split, name)
-    if not any(CODE in pattern for pattern in asked):
-        fields = chosen_option(query_text, QUERY_TEXTS, name, "query text")
-        files = files_of(folder, *asked)
-        if not files:
-            raise PanglotError(
-                f"{folder}: holds no {as_example(asked[0])} of {name}; fetch it from {source}."
-            )
-        found = _neuclir_judgements(name, folder, judged, passage_languages, source)
-        return _neuclir(name, files[0], found, languages, fields, translations)
-    if query_text is not None or translations:
-        option = "translations" if translations else "query_text"
-        raise PanglotError(f"benchmark '{name}' has no option '{option}'.")
-    topics_of = files_by_language(folder, asked)
-    if not topics_of:
-        raise PanglotError(
-            f"{folder}: holds no queries of {name}, such as {as_example(asked[0])}; fetch them from {source}."
-        )
-    chosen = chosen_languages(languages, topics_of, name)
-    read = _of_each_language if any(CODE in pattern for pattern in judged) else _between_languages
-    paths = {language: topics_of[language][0] for language in chosen}
-    return read(name, folder, paths, judged, source, query_language)
+def _one_file(folder: Path, patterns: Sequence[str], name: str, source: str) -> Path:
+    """Return the first file that fits a pattern."""
+    if files := files_of(folder, *patterns):
+        return files[0]
+    raise PanglotError(f"{folder}: holds no {as_example(patterns[0])} of {name}; fetch it from {source}.")
 
 
 def _of_split(patterns: Patterns, split: str, shorter: str, name: str) -> list[str]:
@@ -177,10 +153,7 @@ def _between_languages(
     query_language: str | None,
 ) -> Judged:
     """All languages have the same topics, passages and judgements, so these hold between any two."""
-    files = files_of(folder, *qrels)
-    if not files:
-        raise PanglotError(f"{folder}: holds no {as_example(qrels[0])} of {name}; fetch it from {source}.")
-    judged = read_qrels(files[0])
+    judged = read_qrels(_one_file(folder, qrels, name, source))
     texts = {language: read_topics(path) for language, path in topics.items()}
     wanted = dict.fromkeys(judged.query)
     if lost := [topic for topic in wanted if not any(topic in found for found in texts.values())]:
@@ -228,10 +201,8 @@ def _neuclir_judgements(
     together = [pattern for pattern in qrels if CODE not in pattern]
     apart = files_by_language(folder, [pattern for pattern in qrels if CODE in pattern])
     own = {language: apart[language][0] for language in languages if language in apart}
-    if len(own) < len(languages) and (files := files_of(folder, *together)):
-        return _by_second_column(read_qrels(files[0]), languages)
-    if not own:
-        raise PanglotError(f"{folder}: holds no {as_example(together[0])} of {name}; fetch it from {source}.")
+    if not own or (len(own) < len(languages) and files_of(folder, *together)):
+        return _by_second_column(read_qrels(_one_file(folder, together, name, source)), languages)
     return {language: read_qrels(path) for language, path in own.items()}
 
 
@@ -307,7 +278,7 @@ Judgement = tuple[int, str, str, int, str]  # line, query, passage, gain, iterat
 def read_qrels(path: Path) -> Qrels:
     """Read judgements of four columns: query, iteration, document, gain, split by tabs or spaces.
 
-    Gains below 0 (TREC's mark for junk) count as 0, as trec_eval counts them. A judgement that stands
+    Gains below 0 (TREC's mark for junk) count as 0, as trec_eval counts them. A judgement that occurs
     twice counts once.
     """
 
