@@ -56,8 +56,7 @@ def serve(
         Index.open(index).close()  # a wrong place is refused before torch is loaded
     from panglot.search.serve import Limits, create_app, open_searcher, read_keys
     from panglot.search.serve.limits import LOOPBACK
-    from panglot.search.serve.run import address, is_loopback, notes, open_socket
-    from panglot.search.serve.run import serve as answer
+    from panglot.search.serve.run import address, make_server, notes, open_socket
 
     limits = Limits(seconds=timeout, body_bytes=max_body)
     keys = read_keys(api_key_file) if api_key_file else []
@@ -69,7 +68,7 @@ def serve(
         reranker=reranker_of(rerank, trust_remote_code),
         rerank_depth=rerank_depth,
     )
-    hosts = LOOPBACK | {host.lower()} if is_loopback(host) else None
+    hosts = LOOPBACK if host in LOOPBACK else None
     app = create_app(encoder, searcher, name=name, limits=limits, keys=keys, hosts=hosts)
     opened.listen()  # who comes from now on waits, and is not turned away
     for sentence in notes(host, bool(keys)):
@@ -78,11 +77,11 @@ def serve(
         show.print_json({"address": address(opened), "model": name, "index": index})
     else:
         show.tell(f"search page: {address(opened)}   API: {address(opened)}docs   (Ctrl-C stops it)")
-    answer(app, opened, limits)
+    make_server(app, limits).run(sockets=[opened])
 
 
 def check_extra() -> None:
     """Raise a ``PanglotError`` if a library of the server is missing."""
-    for library in ("fastapi", "uvicorn", "prometheus_client"):
+    for library in ("fastapi", "uvicorn", "prometheus_fastapi_instrumentator", "fastapi_offline"):
         if find_spec(library) is None:
             raise PanglotError(f"{library} is not installed; run pip install 'panglot[serve]'.")

@@ -1,5 +1,7 @@
 """What the API answers, and what it refuses."""
 
+import re
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -84,11 +86,14 @@ def test_languages_health_and_metrics(client: TestClient) -> None:
     assert client.get("/health").json()["passages"] == sum(one["passages"] for one in languages)
     client.get("/search", params={"q": "secret words"})
     client.get("/nothing/secret")
+    client.request("SECRET", "/search")
     text = client.get("/metrics").text
-    assert 'panglot_requests_total{path="/search",status="200"} 1.0' in text
-    assert 'panglot_requests_total{path="other",status="404"} 1.0' in text
+    assert 'panglot_requests_total{handler="/search",status="200"} 1.0' in text
+    assert 'panglot_requests_total{handler="none",status="404"} 1.0' in text
     assert "panglot_batch_texts_count 1.0" in text
-    assert "secret" not in text
+    assert f'panglot_passages{{language="de"}} {languages[1]["passages"]}.0' in text
+    assert "panglot_requests_running 1.0" in text  # this one
+    assert "secret" not in text.lower()
 
 
 def test_concurrent_searches_each_get_their_own(client: TestClient, encoder: SentenceTransformer) -> None:
@@ -186,9 +191,12 @@ def test_huge_bodies_are_refused_before_they_are_read(make_app: MakeApp) -> None
     with TestClient(make_app(limits=Limits(body_bytes=1000))) as client:
         answer = client.post("/encode", json={"texts": ["x" * 1000]})
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+        assert answer.headers["connection"] == "close" and "nosniff" in answer.headers.values()
+        answer = client.request("GET", "/health", content=b"x" * 1001)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
         # in chunks, without a length
         answer = client.post("/encode", content=(b"x" * 100 for _ in range(11)))
-        assert answer.status_code == 413
+        assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
         assert client.post("/encode", json={"texts": ["x" * 900]}).status_code == 200
 
 
@@ -202,8 +210,10 @@ def test_keys(make_app: MakeApp) -> None:
             assert client.get("/languages", headers={"authorization": wrong}).status_code == 401
         for right in (f"Bearer {KEY}", f"bearer {KEY}", "Bearer another-key-another-key"):
             assert client.get("/languages", headers={"authorization": right}).status_code == 200
-        for path in ("/", "/health", "/docs", "/openapi.json"):
+        for path in ("/", "/health", "/docs", "/openapi.json", "/static/swagger-ui.css"):
             assert client.get(path).status_code == 200, path
+        for host in ("x/health?", "x/static/", "x/#"):  # which path is asked for is not the host's to say
+            assert client.get("/languages", headers={"host": host}).status_code == 401, host
 
 
 def test_the_server_answers_only_to_its_names(make_app: MakeApp) -> None:
@@ -216,7 +226,39 @@ def test_the_server_answers_only_to_its_names(make_app: MakeApp) -> None:
             ("localhost.evil.example", 421),
             ("", 421),
         ):
-            assert client.get("/health", headers={"host": host}).status_code == status, host
+            answer = client.get("/health", headers={"host": host})
+            assert answer.status_code == status, host
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            if status == 421:
+                assert answer.json()["error"]["code"] == "wrong_host"
+
+
+def test_a_full_queue_is_503_and_says_when_to_come_back(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, go = threading.Event(), threading.Event()
+
+    def encode(*_: Any) -> Any:
+        entered.set()
+        go.wait(30)
+        return np.ones((1, 2), np.float32)
+
+    monkeypatch.setattr("panglot.search.serve.app.encode", encode)
+    with TestClient(make_app(limits=Limits(waiting=1))) as client, ThreadPoolExecutor(2) as threads:
+
+        def embed() -> Any:
+            return client.post("/encode", json={"texts": ["x"]})
+
+        first = threads.submit(embed)
+        entered.wait(30)
+        second = threads.submit(embed)
+        while client.get("/health").json()["waiting"] == 0:
+            pass
+        answer = embed()
+        go.set()
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")
+        assert answer.headers["retry-after"] == "1"
+        assert [one.result().status_code for one in (first, second)] == [200, 200]
 
 
 def test_an_error_nobody_foresaw_is_logged_and_not_shown(
@@ -261,8 +303,6 @@ def test_health_shows_no_path(make_app: MakeApp) -> None:
 
 
 def test_an_answer_that_takes_too_long(make_app: MakeApp) -> None:
-    import threading
-
     stop = threading.Event()
 
     class Slow:
@@ -285,5 +325,5 @@ def test_pages_load_nothing_from_elsewhere(client: TestClient) -> None:
         policy = answer.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'") and "unsafe" not in policy
         assert "http://" not in answer.text and "https://" not in answer.text
-    for path in ("GET /search", "POST /search", "POST /encode", "GET /metrics"):
-        assert path in client.get("/docs").text
+    for address in re.findall('(?:src|href)="([^"]*)"', client.get("/docs").text):
+        assert address == "data:," or client.get(address).status_code == 200

@@ -169,3 +169,23 @@ def test_motion_is_left_out_where_it_is_not_wanted(browser: Any, site: str) -> N
     assert browser.execute_script("return matchMedia('(prefers-reduced-motion: reduce)').matches")
     seconds = "return getComputedStyle(document.getElementById('hits')).transitionDuration"
     assert browser.execute_script(seconds) == "0s"
+
+
+def test_the_page_of_the_api_lists_all_operations_and_tries_them_out(browser: Any, site: str) -> None:
+    def see(selector: str) -> Any:
+        for _ in range(300):
+            if found := browser.find_elements("css selector", selector):
+                return found
+            time.sleep(0.1)
+        raise AssertionError(browser.page_source)
+
+    browser.get_log("browser")
+    browser.get(f"{site}docs")
+    paths = [one.get_attribute("data-path") for one in see(".opblock-summary-path")]
+    assert sorted(paths) == ["/encode", "/health", "/languages", "/metrics", "/search", "/search"]
+    see("#operations-default-health_health_get .opblock-summary")[0].click()
+    see(".try-out__btn")[0].click()
+    see(".execute")[0].click()
+    assert '"passages": 4' in see(".live-responses-table .microlight")[0].text
+    picture(browser, "docs")
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]

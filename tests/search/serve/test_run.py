@@ -11,25 +11,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import warm
-from fastapi import FastAPI
 
 from panglot.errors import PanglotError
-from panglot.search.serve import Limits, read_keys
+from panglot.search.serve import Limits, create_app, read_keys
 from panglot.search.serve.run import address, make_server, notes, open_socket
 
 
-@contextmanager
-def served(limits: Limits) -> Iterator[tuple[str, int]]:
-    """Serve an empty application in a thread."""
-    from panglot.search.serve.limits import guarded
+class Searcher:
+    """An index that can be held up while it searches."""
 
-    app = FastAPI()
-    app.add_api_route("/", lambda: "here")
-    app.add_middleware(guarded, limits=limits)
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.go.set()
+
+    def languages(self) -> dict[str, int]:
+        return {"en": 1}
+
+    def search(self, *_: Any, **__: Any) -> list[list[Any]]:
+        self.go.wait(30)
+        return [[]]
+
+
+@contextmanager
+def served(limits: Limits, searcher: Any = None) -> Iterator[tuple[str, int]]:
+    """Serve an application without a model in a thread."""
+    model: Any = SimpleNamespace(max_seq_length=512, prompts={})
+    index: Any = searcher or Searcher()
+    app = create_app(model, index, limits=limits)
+    app.add_api_route("/here", lambda: "here")
     opened = open_socket("127.0.0.1", 0)
     opened.listen()  # so that a client may come before the server is up
     server = make_server(app, limits)
@@ -69,13 +84,33 @@ def test_a_client_that_never_finishes_a_body_is_told_so() -> None:
 def test_a_slow_client_does_not_hold_up_the_others() -> None:
     with served(Limits(body_seconds=20)) as place, socket.create_connection(place, 30) as slow:
         slow.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
-        with urllib.request.urlopen(f"http://127.0.0.1:{place[1]}/", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{place[1]}/here", timeout=10) as answer:
             assert json.load(answer) == "here"
+
+
+def test_an_answer_that_nobody_waits_for_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("panglot.search.serve.app.encode", lambda *_: np.ones((1, 2), np.float32))
+    searcher = Searcher()
+    with served(Limits(seconds=60), searcher) as place:
+        searcher.go.clear()
+        with socket.create_connection(place, 30) as client:
+            client.sendall(b"GET /search?q=x HTTP/1.1\r\nHost: x\r\n\r\n")
+            while b"panglot_requests_running 2.0" not in counters(place):  # and the counters' own
+                pass
+        gone = b'panglot_requests_total{handler="/search",status="499"} 1.0'
+        while gone not in counters(place):  # while the index is still held up
+            pass
+        searcher.go.set()
+
+
+def counters(place: tuple[str, int]) -> bytes:
+    with urllib.request.urlopen(f"http://127.0.0.1:{place[1]}/metrics", timeout=30) as answer:
+        return bytes(answer.read())
 
 
 def asked(client: socket.socket) -> tuple[int, Any]:
     """Ask on a connection that stays open; return status and answer."""
-    client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    client.sendall(b"GET /here HTTP/1.1\r\nHost: x\r\n\r\n")
     answer = HTTPResponse(client)
     answer.begin()
     return answer.status, json.loads(answer.read())

@@ -8,54 +8,45 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Response, Security
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response, Security
+from prometheus_client import CONTENT_TYPE_LATEST
 from sentence_transformers import SentenceTransformer
-from starlette.responses import HTMLResponse
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.staticfiles import StaticFiles
 
 from panglot.data import FloatArray
 from panglot.encoders import encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
 from panglot.languages import is_language, language_code, language_name, matching
-from panglot.search.look_up import Options, Result
+from panglot.search.look_up import Options
 from panglot.search.serve import schemas
 from panglot.search.serve.batching import EncodingQueue
-from panglot.search.serve.errors import ErrorBody, UnknownLanguageError, answered_whatever, handle_errors
-from panglot.search.serve.limits import (
-    LONGEST_QUERY,
-    MOST_CONDITIONS,
-    MOST_LANGUAGES,
-    MOST_RESULTS,
-    Limits,
-    guarded,
+from panglot.search.serve.errors import (
+    HANDLERS,
+    RESPONSES,
+    ProblemError,
+    error_response,
+    unexpected,
 )
-from panglot.search.serve.metrics import Metrics, measured
-from panglot.search.serve.pages import api_page, search_page, with_headers
-from panglot.search.serve.searcher import Searcher
+from panglot.search.serve.limits import BEARER, STATIC, Limits, Next, guard, in_time
+from panglot.search.serve.metrics import Metrics
+from panglot.search.serve.pages import SECURITY_HEADERS, api_page, search_page
+from panglot.search.serve.searcher import IndexSearcher
 
 SEARCHES = 4  # at once; the engines leave Python's lock while they work
-DESCRIPTION = "Search in texts of many languages: ask in any, and find passages in all."
-FAILURES: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorBody, "description": "The request cannot be read"},
-    401: {"model": ErrorBody, "description": "No API key, or a wrong one"},
-    404: {"model": ErrorBody, "description": "The index has no passages in a language asked for"},
-    405: {"model": ErrorBody, "description": "Not with that method; the header Allow has those that work"},
-    408: {"model": ErrorBody, "description": "The request arrived too slowly"},
-    413: {"model": ErrorBody, "description": "The request is too large"},
-    421: {"model": ErrorBody, "description": "The server does not go by that name"},
-    422: {"model": ErrorBody, "description": "The request does not fit, or the index cannot do it"},
-    500: {"model": ErrorBody, "description": "Something went wrong in the server"},
-    503: {"model": ErrorBody, "description": "Too many requests wait, or the index is gone"},
-    504: {"model": ErrorBody, "description": "There was no answer in time"},
-}
-CONDITION = r"^[^=\x00-\x1f\x7f]+=[^\x00-\x1f\x7f]*$"
+DESCRIPTION = (
+    "Search in texts of many languages: ask in any, and find passages in all. "
+    "For people: [the search page](/)."
+)
 
 
 def create_app(
     model: SentenceTransformer,
-    searcher: Searcher,
+    searcher: IndexSearcher,
     *,
     name: str = "",
     limits: Limits | None = None,
@@ -70,7 +61,8 @@ def create_app(
         name: of the model, for clients.
         limits: of size and time; None: the usual ones.
         keys: API keys; none: no key is asked for.
-        hosts: names under which the server may be asked for; None: any.
+        hosts: names under which the server may be asked for; None: any. A page of a foreign site that has
+            its own name point at this machine (DNS rebinding) is thus kept out of a server on loopback.
     """
     limits = limits or Limits()
     metrics = Metrics()
@@ -81,168 +73,156 @@ def create_app(
         observe=metrics.observe_batch,
     )
     metrics.waiting.set_function(lambda: len(queue))
-    threads = ThreadPoolExecutor(SEARCHES, thread_name_prefix="search")
-
-    @asynccontextmanager
-    async def running(_: FastAPI) -> AsyncIterator[None]:
-        async with queue:
-            yield
-        threads.shutdown(cancel_futures=True)
-
+    service = _Service(searcher, queue)
     app = FastAPI(
-        title="panglot", version=version("panglot"), description=DESCRIPTION, lifespan=running,
-        docs_url=None, redoc_url=None, responses=FAILURES,
+        title="panglot", version=version("panglot"), description=DESCRIPTION, lifespan=service.running,
+        docs_url=None, redoc_url=None, responses=RESPONSES, exception_handlers=HANDLERS,
     )  # fmt: skip
-    handle_errors(app)
-    app.include_router(_api(model, searcher, queue, threads, metrics, name, bool(keys)))
-    app.include_router(_pages(app))
-    app.add_middleware(answered_whatever)
-    app.add_middleware(guarded, limits=limits, keys=keys, hosts=hosts)
-    app.add_middleware(measured, metrics=metrics)
-    app.add_middleware(with_headers)
+    _protect(app, limits, keys, hosts)
+    metrics.instrument(app)
+    # the guard checks the key, before anything is read; this says so in the description
+    needed = [Security(BEARER)] if keys else []
+    timed = [Depends(metrics.count_running), Depends(in_time(limits.seconds), scope="function")]
+    app.include_router(_api(service, metrics, name, needed), dependencies=timed)
+    app.include_router(_pages())
+    app.mount(STATIC, StaticFiles(packages=[("fastapi_offline", "static")]))  # Swagger UI
     return app
 
 
-def _api(
-    model: SentenceTransformer,
-    searcher: Searcher,
-    queue: EncodingQueue,
-    threads: ThreadPoolExecutor,
-    metrics: Metrics,
-    name: str,
-    locked: bool,
-) -> APIRouter:
-    """Make what programs use."""
-    # the guard checks the key, before anything is read; this says so in the description
-    needed = [Security(HTTPBearer(auto_error=False, description="An API key."))] if locked else []
-    router = APIRouter()
+def _protect(app: FastAPI, limits: Limits, keys: Collection[str], hosts: Collection[str] | None) -> None:
+    """Let in only what comes under the right name, with a key, in time and in bounds; each is one middleware.
 
-    async def find(request: schemas.SearchRequest) -> schemas.SearchResponse:
+    The one that is added last sees a request first.
+    """
+    names = ["*"] if hosts is None else [f"[{host}]" if ":" in host else host for host in hosts]
+    # what the two middlewares of Starlette answer in plain text
+    refusals = {
+        400: error_response("wrong_host"),
+        413: error_response("too_large", f"a request has at most {limits.body_bytes} bytes."),
+    }
+    app.middleware("http")(guard(limits, keys))
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limits.body_bytes)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)
+
+    @app.middleware("http")
+    async def finish(request: Request, call_next: Next) -> Response:
+        """Give every answer the security headers, and every error its shape."""
+        try:
+            response = await call_next(request)
+        except Exception as error:
+            response = unexpected(error)
+        if response.headers.get("content-type", "").startswith("text/plain"):
+            response = refusals.get(response.status_code, response)
+        for header, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(header, value)
+        return response
+
+
+class _Service:
+    """The index, and the queue of texts to encode."""
+
+    def __init__(self, searcher: IndexSearcher, queue: EncodingQueue) -> None:
+        self._searcher = searcher
+        self.queue = queue
+        self._threads = ThreadPoolExecutor(SEARCHES, thread_name_prefix="search")
+
+    @asynccontextmanager
+    async def running(self, _: FastAPI) -> AsyncIterator[None]:
+        """Encode and search until the server stops."""
+        async with self.queue:
+            yield
+        self._threads.shutdown(cancel_futures=True)
+
+    async def count_passages(self) -> Mapping[str, int]:
+        """Return the number of passages of each language."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._searcher.languages)
+
+    async def find(self, request: schemas.SearchRequest) -> schemas.SearchResponse:
+        """Encode questions and search for them.
+
+        Raises:
+            ProblemError: ``no_language``.
+            QueueFullError: too many requests wait.
+            PanglotError: the index cannot be searched.
+        """
         start = time.perf_counter()
         if request.languages:
-            _check_languages(request.languages, await _counts(searcher, threads))
-        vectors = await queue.embed(request.queries, "query")
+            known = await self.count_passages()
+            if not all(matching([language_code(code) or code], known) for code in request.languages):
+                raise ProblemError("no_language")
+        vectors = await self.queue.embed(request.queries, "query")
         options = Options(
             languages=request.languages, where=request.where, balanced=request.balanced, hybrid=request.hybrid
         )
-        search = partial(searcher.search, request.queries, vectors, request.k, **options)
-        lists = await asyncio.get_running_loop().run_in_executor(threads, search)
+        search = partial(self._searcher.search, request.queries, vectors, request.k, **options)
+        lists = await asyncio.get_running_loop().run_in_executor(self._threads, search)
         results = [
-            schemas.Answers(query=query, hits=[_hit(found) for found in hits])
+            schemas.Answers(query=query, hits=[schemas.Hit.model_validate(hit) for hit in hits])
             for query, hits in zip(request.queries, lists, strict=True)
         ]
         return schemas.SearchResponse(results=results, seconds=round(time.perf_counter() - start, 6))
 
+
+def _api(service: _Service, metrics: Metrics, name: str, needed: list[Any]) -> APIRouter:
+    """Make what programs use."""
+    router = APIRouter()
+
     @router.get("/search", dependencies=needed)
-    async def search_one(
-        question: Annotated[schemas.SearchRequest, Depends(_question)],
-    ) -> schemas.SearchResponse:
+    async def search_one(address: Annotated[schemas.SearchAddress, Query()]) -> schemas.SearchResponse:
         """Find passages for one question."""
-        return await find(question)
+        return await service.find(address.request())
 
     @router.post("/search", dependencies=needed)
     async def search_many(request: schemas.SearchRequest) -> schemas.SearchResponse:
         """Find passages for one question or several."""
-        return await find(request)
+        return await service.find(request)
 
     @router.post("/encode", dependencies=needed)
     async def encode_texts(request: schemas.EncodeRequest) -> schemas.EncodeResponse:
         """Turn texts into vectors of length 1, whose dot products say how near their meanings are."""
-        vectors = await queue.embed(request.texts, request.role)
+        vectors = await service.queue.embed(request.texts, request.role)
         return schemas.EncodeResponse(model=name, dimension=vectors.shape[1], vectors=vectors.tolist())
 
     @router.get("/languages", dependencies=needed)
-    async def languages() -> schemas.Languages:
+    async def languages() -> schemas.LanguageList:
         """List the languages of the index."""
-        counts = await _counts(searcher, threads)
-        return schemas.Languages(
+        counts = sorted((await service.count_passages()).items())
+        return schemas.LanguageList(
             languages=[
-                schemas.LanguageCount(code=code, name=_name(code), passages=count)
-                for code, count in sorted(counts.items())
+                schemas.LanguageCount(
+                    code=code, name=language_name(code) if is_language(code) else code, passages=count
+                )
+                for code, count in counts
             ]
         )
 
     @router.get("/health")
     async def health() -> schemas.Health:
         """Say whether the server works."""
-        counts = await _counts(searcher, threads)
-        return schemas.Health(
-            status="ok", model=_public(name), passages=sum(counts.values()), waiting=len(queue)
-        )
+        passages = sum((await service.count_passages()).values())
+        return schemas.Health(status="ok", model=_public(name), passages=passages, waiting=len(service.queue))
 
-    @router.get("/metrics", dependencies=needed, response_class=Response)
+    @router.get("/metrics", dependencies=needed, response_class=PlainTextResponse)
     async def show_metrics() -> Response:
         """Give the server's counters to Prometheus."""
+        passages: Mapping[str, int] = {}
         with suppress(PanglotError):  # the index is gone; the other counters go on
-            for code, count in (await _counts(searcher, threads)).items():
-                metrics.passages.labels(code).set(count)
-        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+            passages = await service.count_passages()
+        return Response(metrics.text(passages), media_type=CONTENT_TYPE_LATEST)
 
     return router
 
 
-def _pages(app: FastAPI) -> APIRouter:
+def _pages() -> APIRouter:
     """Make what people see."""
     router = APIRouter(include_in_schema=False)
-    html, policy = search_page()
-
-    @router.get("/")
-    async def page() -> HTMLResponse:
-        return HTMLResponse(html, headers={"content-security-policy": policy})
-
-    @router.get("/docs")
-    async def docs() -> HTMLResponse:
-        text, own_policy = api_page(app.openapi())
-        return HTMLResponse(text, headers={"content-security-policy": own_policy})
-
-    @router.get("/favicon.ico")
-    async def icon() -> Response:
-        return Response(status_code=204)
-
+    router.add_api_route("/", search_page)
+    router.add_api_route("/docs", api_page)
     return router
-
-
-def _question(
-    q: Annotated[
-        str, Query(min_length=1, max_length=LONGEST_QUERY, description="A question in any language.")
-    ],
-    k: Annotated[int, Query(ge=1, le=MOST_RESULTS, description="Passages at most.")] = 10,
-    languages: Annotated[
-        list[schemas.Code], Query(max_length=MOST_LANGUAGES, description="Only passages in these languages.")
-    ] = [],  # noqa: B006
-    where: Annotated[
-        list[Annotated[str, Query(pattern=CONDITION, max_length=400)]],
-        Query(
-            max_length=MOST_CONDITIONS,
-            description="Only passages whose metadata has this: key=value (of one key, the last).",
-        ),
-    ] = [],  # noqa: B006
-    balanced: Annotated[Literal["scores", "turns"] | None, Query(description=schemas.BALANCE)] = None,
-    hybrid: Annotated[bool, Query(description="Fuse with BM25, the search by words.")] = False,
-) -> schemas.SearchRequest:
-    """Read one question out of an address."""
-    conditions = dict(condition.split("=", 1) for condition in where)
-    return schemas.SearchRequest.model_construct(
-        queries=[q], k=k, languages=languages, where=conditions, balanced=balanced, hybrid=hybrid
-    )
 
 
 def _encode(model: SentenceTransformer, texts: Sequence[str], role: str) -> FloatArray:
     return encode(model, texts, query_prompt(model) if role == "query" else passage_prompt(model))
-
-
-async def _counts(searcher: Searcher, threads: ThreadPoolExecutor) -> Mapping[str, int]:
-    return await asyncio.get_running_loop().run_in_executor(threads, searcher.languages)
-
-
-def _check_languages(codes: Sequence[str], known: Collection[str]) -> None:
-    for code in codes:
-        if not matching([language_code(code) or code], known):
-            raise UnknownLanguageError
-
-
-def _name(code: str) -> str:
-    return language_name(code) if is_language(code) else code
 
 
 def _public(name: str) -> str:
@@ -254,17 +234,3 @@ def _public(name: str) -> str:
 def _length_limit(model: SentenceTransformer) -> int:
     limit = model.max_seq_length
     return int(limit) if limit and limit < float("inf") else 512
-
-
-def _hit(found: Result) -> schemas.Hit:
-    return schemas.Hit(
-        id=found.id,
-        document=found.document,
-        score=found.score,
-        language=found.language,
-        title=found.title,
-        text=found.text,
-        source=found.source,
-        metadata=found.metadata,
-        weak=found.weak,
-    )

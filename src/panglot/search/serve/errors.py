@@ -2,19 +2,50 @@
 
 import logging
 import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
-from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from panglot.errors import PanglotError
 from panglot.search.serve.batching import QueueFullError
 
 LOG = logging.getLogger("panglot.serve")
 MOST_FIELDS = 8  # complaints in one answer
+# the codes do not change; the status of each, and its sentence where no better one is given
+PROBLEMS = {
+    "bad_request": (400, "this cannot be read as an HTTP request."),
+    "no_key": (401, "give an API key, as 'Authorization: Bearer KEY'."),
+    "not_found": (404, "there is nothing here; see /docs."),
+    "no_language": (
+        404,
+        "the index has no passages in one of these languages; /languages lists those it has.",
+    ),
+    "not_allowed": (405, "this is not done with that method; see /docs."),
+    "too_slow": (408, "the request arrived too slowly."),
+    "too_large": (413, "the request is too large."),
+    "wrong_host": (421, "this server does not go by that name."),
+    "invalid": (422, "the request does not fit the description in /openapi.json."),
+    "gone": (499, "the client has gone."),  # for the metrics: nobody hears it
+    "internal": (500, "something went wrong here; the server's log says what."),
+    "busy": (503, "too many requests wait; come back in a moment."),
+    "unavailable": (503, "the index cannot be searched; /languages says why."),
+    "timeout": (504, "there was no answer in time; ask for less."),
+}
+CLOSE = {"connection": "close"}  # the rest of such a request is not read
+HEADERS = {
+    "bad_request": CLOSE,
+    "no_key": {"www-authenticate": "Bearer", **CLOSE},
+    "too_slow": CLOSE,
+    "too_large": CLOSE,
+    "wrong_host": CLOSE,
+    "busy": {"retry-after": "1"},
+    "unavailable": {"retry-after": "5"},
+}
 
 
 class FieldError(BaseModel):
@@ -38,102 +69,82 @@ class ErrorBody(BaseModel):
     error: Problem
 
 
-class UnknownLanguageError(Exception):
-    """A search in a language that the index does not have."""
+class ProblemError(Exception):
+    """One of ``PROBLEMS``, with a sentence that is better than its own if there is one."""
+
+    def __init__(self, code: str, message: str = "") -> None:
+        super().__init__(code)
+        self.code, self.message = code, message
 
 
 def error_response(
-    status: int, code: str, message: str, fields: list[FieldError] | None = None
+    code: str,
+    message: str = "",
+    fields: list[FieldError] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """Make the answer to a request that failed."""
-    problem = Problem(code=code, message=message, fields=fields)
-    return JSONResponse(ErrorBody(error=problem).model_dump(exclude_none=True), status)
-
-
-def handle_errors(app: FastAPI) -> None:
-    """Have all errors of an application answered in the shape of ``ErrorBody``."""
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(QueueFullError, _full)
-    app.add_exception_handler(UnknownLanguageError, _unknown_language)
-    app.add_exception_handler(PanglotError, _unavailable)
-
-
-def unexpected(error: Exception) -> JSONResponse:
-    """Write an error nobody foresaw to the log, and answer with the number it has there."""
-    number = uuid.uuid4().hex[:12]
-    LOG.error("error %s", number, exc_info=error)
-    return error_response(500, "internal", f"something went wrong here; the server's log has it as {number}.")
-
-
-def answered_whatever(app: ASGIApp) -> ASGIApp:
-    """Answer where ``app`` fails in a way nobody foresaw."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        started = scope["type"] != "http"
-
-        async def watched_send(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await app(scope, receive, watched_send)
-        except Exception as error:
-            if started:
-                raise
-            await unexpected(error)(scope, receive, send)
-
-    return answer
-
-
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    # the input itself is not repeated: it may be long, or hold what JSON cannot
-    fields = [
-        FieldError(field=".".join(str(part) for part in found["loc"])[:200], message=found["msg"][:200])
-        for found in error.errors()[:MOST_FIELDS]
-    ]
-    safe = [FieldError(field=_plain(f.field), message=_plain(f.message)) for f in fields]
-    return error_response(422, "invalid", "the request does not fit the description in /openapi.json.", safe)
-
-
-def _plain(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
-
-
-async def _http(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    codes = {404: "not_found", 405: "not_allowed", 400: "bad_request"}
-    sentences = {
-        404: "there is nothing here; see /docs.",
-        405: "this is not done with that method; see /docs.",
-    }
-    message = sentences.get(error.status_code, str(error.detail))
-    response = error_response(error.status_code, codes.get(error.status_code, "refused"), message)
-    response.headers.update(error.headers or {})
-    return response
-
-
-async def _unknown_language(_: Request, error: Exception) -> JSONResponse:
-    return error_response(
-        404,
-        "no_language",
-        "the index has no passages in one of these languages; /languages lists those it has.",
+    """Make the answer to a request that failed, with the status of one of ``PROBLEMS``."""
+    status, usual = PROBLEMS[code]
+    body = ErrorBody(error=Problem(code=code, message=message or usual, fields=fields))
+    return JSONResponse(
+        body.model_dump(exclude_none=True), status, {**HEADERS.get(code, {}), **(headers or {})}
     )
 
 
-async def _unavailable(request: Request, error: Exception) -> JSONResponse:
+def unexpected(error: Exception) -> JSONResponse:
+    """Write an error nobody foresaw to the log, and answer with the number that it has there."""
+    number = uuid.uuid4().hex[:12]
+    LOG.error("error %s", number, exc_info=error)
+    return error_response("internal", f"something went wrong here; the server's log has it as {number}.")
+
+
+# the errors of the API's description
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "model": ErrorBody,
+        "description": " Or: ".join(sentence for other, sentence in PROBLEMS.values() if other == status),
+    }
+    for status, _ in PROBLEMS.values()
+    if status != PROBLEMS["gone"][0]
+}
+
+
+async def _invalid(_: Request, error: Any) -> JSONResponse:
+    # the input itself is not repeated: it may be long, or hold what JSON cannot
+    fields = [
+        FieldError(field=_plain(".".join(map(str, found["loc"]))[:200]), message=_plain(found["msg"][:200]))
+        for found in error.errors()[:MOST_FIELDS]
+    ]
+    return error_response("invalid", fields=fields)
+
+
+async def _http(_: Request, error: Any) -> JSONResponse:
+    code = {404: "not_found", 405: "not_allowed"}.get(error.status_code, "bad_request")
+    return error_response(code, str(error.detail) if code == "bad_request" else "", headers=error.headers)
+
+
+async def _problem(_: Request, error: Any) -> JSONResponse:
+    return error_response(error.code, error.message)
+
+
+async def _full(_: Request, error: Any) -> JSONResponse:
+    return error_response("busy")
+
+
+async def _unavailable(request: Request, error: Any) -> JSONResponse:
     """Answer that the index cannot be searched; those who need no key do not hear where it is."""
-    reason = str(error)
-    if request.url.path == "/health":
-        reason = "the index cannot be searched; /languages says why."
-    response = error_response(503, "unavailable", _plain(reason))
-    response.headers["retry-after"] = "5"
-    return response
+    return error_response("unavailable", "" if request.scope["path"] == "/health" else _plain(str(error)))
 
 
-async def _full(_: Request, error: Exception) -> JSONResponse:
-    response = error_response(503, "busy", "too many requests wait; come back in a moment.")
-    response.headers["retry-after"] = "1"
-    return response
+def _plain(text: str) -> str:
+    """Return a text without the characters that UTF-8 cannot hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
+HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    RequestValidationError: _invalid,
+    HTTPException: _http,
+    ProblemError: _problem,
+    QueueFullError: _full,
+    PanglotError: _unavailable,
+}

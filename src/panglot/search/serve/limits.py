@@ -3,15 +3,17 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 
 from panglot.errors import PanglotError
-from panglot.search.serve.errors import error_response
+from panglot.search.serve.errors import ProblemError, error_response
 
 # part of the API's description; the rest is the server's own business
 MOST_RESULTS = 100
@@ -23,9 +25,12 @@ LONGEST_QUERY = 2_000  # characters
 LONGEST_TEXT = 20_000
 SHORTEST_KEY = 16
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-OPEN_PATHS = frozenset(
-    {"/", "/health", "/docs", "/openapi.json", "/favicon.ico"}
-)  # they tell nothing of the texts
+# they tell nothing of the texts
+OPEN_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json", "/favicon.ico"})
+STATIC = "/static"  # files of the page /docs, open as well
+BEARER = HTTPBearer(auto_error=False, description="An API key.")
+
+Next = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
@@ -73,124 +78,69 @@ def read_keys(path: Path) -> list[str]:
     return keys
 
 
-def guarded(
-    app: ASGIApp, *, limits: Limits, keys: Collection[str] = (), hosts: Collection[str] | None = None
-) -> ASGIApp:
-    """Let through to ``app`` what is asked for by its right name, with a key, in time and in bounds.
+def guard(limits: Limits, keys: Collection[str] = ()) -> Callable[[Request, Next], Awaitable[Response]]:
+    """Make a middleware that lets through requests with a key whose body arrives in time.
+
+    The key is checked before the body is read. ``RequestBodyLimitMiddleware`` around it bounds the body.
 
     Args:
-        app: answers.
-        limits: of size and time.
+        limits: of time.
         keys: any of them opens the API; none: it is open.
-        hosts: names under which the server may be asked for; None: any. A page of a foreign site that has
-            its own name point at this machine (DNS rebinding) is thus kept out of a server on loopback.
     """
     digests = [hashlib.sha256(key.encode()).digest() for key in keys]
 
-    async def guard(scope: Scope, receive: Receive, send: Send) -> None:
-        refusal: JSONResponse | None
-        if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
-        headers = dict(scope["headers"])
-        if hosts is not None and _host(headers.get(b"host", b"")) not in hosts:
-            refusal = error_response(421, "wrong_host", "this server does not go by that name.")
-        elif (
-            digests
-            and scope["path"] not in OPEN_PATHS
-            and not _opens(headers.get(b"authorization", b""), digests)
-        ):
-            refusal = error_response(401, "no_key", "give an API key, as 'Authorization: Bearer KEY'.")
-            refusal.headers["www-authenticate"] = "Bearer"
-        else:
-            body, refusal = await _body(headers, receive, limits)
-            if refusal is None:
-                await _answered(app, scope, receive, send, body, limits.seconds)
-                return
-        refusal.headers["connection"] = "close"  # the rest of the request is not read
-        await refusal(scope, receive, send)
+    async def check(request: Request, call_next: Next) -> Response:
+        path = request.scope["path"]  # the path of request.url depends on the header Host
+        is_open = not digests or path in OPEN_PATHS or path.startswith(f"{STATIC}/")
+        if not is_open and not await _has_key(request, digests):
+            return error_response("no_key")
+        try:
+            async with asyncio.timeout(limits.body_seconds):
+                await request.body()  # the request keeps it for those that come after
+        except TimeoutError:
+            within = f"a request must have arrived within {limits.body_seconds:g} seconds."
+            return error_response("too_slow", within)
+        except ClientDisconnect:
+            return error_response("gone")
+        except HTTPException:
+            return error_response("too_large", f"a request has at most {limits.body_bytes} bytes.")
+        return await call_next(request)
 
-    return guard
+    return check
 
 
-def _host(header: bytes) -> str:
-    """Return the host of a Host header without its port."""
-    name = header.decode("latin-1").strip().lower()
-    if name.startswith("["):
-        return name[1:].partition("]")[0]
-    return name.partition(":")[0]
+async def _has_key(request: Request, digests: Collection[bytes]) -> bool:
+    """Compare a request's key with all keys, in a time that tells nothing about them."""
+    given = await BEARER(request)
+    digest = hashlib.sha256(given.credentials.strip().encode() if given else b"").digest()
+    return sum(hmac.compare_digest(digest, known) for known in digests) > 0
 
 
-def _opens(header: bytes, digests: Collection[bytes]) -> bool:
-    """Compare a key with all keys, in a time that tells nothing about them."""
-    scheme, _, key = header.partition(b" ")
-    given = hashlib.sha256(key.strip()).digest()
-    return scheme.lower() == b"bearer" and sum(hmac.compare_digest(given, digest) for digest in digests) > 0
+def in_time(seconds: float) -> Callable[[Request], AsyncIterator[None]]:
+    """Make a dependency that stops an answer when time is up, or when the client goes.
+
+    Raises:
+        ProblemError: ``timeout`` or ``gone``.
+    """
+
+    async def limit(request: Request) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(seconds) as timer:
+                watcher = asyncio.create_task(_stop_when_gone(request, timer))
+                try:
+                    yield
+                finally:
+                    watcher.cancel()
+        except TimeoutError:
+            if watcher.done():
+                raise ProblemError("gone") from None
+            message = f"there was no answer within {seconds:g} seconds; ask for less."
+            raise ProblemError("timeout", message) from None
+
+    return limit
 
 
-async def _body(
-    headers: dict[bytes, bytes], receive: Receive, limits: Limits
-) -> tuple[bytes, JSONResponse | None]:
-    """Read a request's body; return it, or what to say instead."""
-    too_large = error_response(413, "too_large", f"a request has at most {limits.body_bytes} bytes.")
-    length = headers.get(b"content-length", b"0")
-    if not length.isdigit() or int(length) > limits.body_bytes:
-        return b"", too_large
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(limits.body_seconds):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return b"", error_response(400, "gone", "the client has gone.")
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > limits.body_bytes:
-                    return b"", too_large
-                if not message.get("more_body", False):
-                    return b"".join(parts), None
-    except TimeoutError:
-        return b"", error_response(
-            408, "too_slow", f"a request must have arrived within {limits.body_seconds:g} seconds."
-        )
-
-
-async def _answered(
-    app: ASGIApp, scope: Scope, receive: Receive, send: Send, body: bytes, seconds: float
-) -> None:
-    """Run ``app`` until it has answered; stop it when the client goes or time is up."""
-    given = started = False
-
-    async def replay() -> Message:
-        nonlocal given
-        if given:
-            await asyncio.Event().wait()  # the watcher below knows when the client goes
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def watched_send(message: Message) -> None:
-        nonlocal started
-        started = True
-        await send(message)
-
-    async def gone() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    answer = asyncio.ensure_future(app(scope, replay, watched_send))
-    watcher = asyncio.ensure_future(gone())
-    try:
-        done, _ = await asyncio.wait({answer, watcher}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if not done and not started:
-            answer.cancel()
-            late = error_response(
-                504, "timeout", f"there was no answer within {seconds:g} seconds; ask for less."
-            )
-            await late(scope, receive, send)
-        elif answer in done or started:
-            await answer
-    finally:
-        for task in (answer, watcher):
-            task.cancel()
-        await asyncio.gather(answer, watcher, return_exceptions=True)
+async def _stop_when_gone(request: Request, timer: asyncio.Timeout) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    timer.reschedule(asyncio.get_running_loop().time())

@@ -1,69 +1,65 @@
 """What the server counts, in the text format of Prometheus."""
 
-import time
+from collections.abc import AsyncIterator, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_fastapi_instrumentator import Instrumentator, metrics
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class Metrics:
-    """Counters of one server."""
+    """Metrics of one server, in a registry of their own, so that a process can have several servers."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "panglot_requests", "Requests answered", ["path", "status"], registry=self.registry
-        )
-        self.seconds = Histogram(
-            "panglot_request_seconds", "Time to answer", ["path"], buckets=SECONDS, registry=self.registry
-        )
-        self.running = Gauge("panglot_requests_running", "Requests being answered", registry=self.registry)
+        self.registry = registry = CollectorRegistry()
+        self.running = Gauge("panglot_requests_running", "Requests being answered", registry=registry)
+        self.waiting = Gauge("panglot_requests_waiting", "Requests waiting to be encoded", registry=registry)
         self.texts = Histogram(
-            "panglot_batch_texts", "Texts encoded together", buckets=TEXTS, registry=self.registry
+            "panglot_batch_texts", "Texts encoded together", buckets=TEXTS, registry=registry
         )
         self.merged = Histogram(
-            "panglot_batch_requests", "Requests encoded together", buckets=TEXTS, registry=self.registry
+            "panglot_batch_requests", "Requests encoded together", buckets=TEXTS, registry=registry
         )
-        self.waiting = Gauge(
-            "panglot_requests_waiting", "Requests waiting to be encoded", registry=self.registry
-        )
-        self.passages = Gauge(
-            "panglot_passages", "Passages in the index", ["language"], registry=self.registry
-        )
+        self.passages = Gauge("panglot_passages", "Passages in the index", ["language"], registry=registry)
 
     def observe_batch(self, texts: int, requests: int) -> None:
         """Count a batch of encoded texts."""
         self.texts.observe(texts)
         self.merged.observe(requests)
 
-    def text(self) -> bytes:
-        """Return all counters."""
+    def text(self, passages: Mapping[str, int]) -> bytes:
+        """Return all metrics, with the number of passages of each language."""
+        self.passages.clear()
+        for code, count in passages.items():
+            self.passages.labels(code).set(count)
         return generate_latest(self.registry)
 
+    async def count_running(self) -> AsyncIterator[None]:
+        """Count a request as long as it is being answered; a dependency of FastAPI."""
+        with self.running.track_inprogress():
+            yield
 
-def measured(app: ASGIApp, metrics: Metrics) -> ASGIApp:
-    """Count what ``app`` answers, by path and status; nothing that clients write is kept."""
+    def instrument(self, app: FastAPI) -> None:
+        """Count the requests of an application, by path and status; nothing that clients write is kept.
 
-    async def measure(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
-        start = time.perf_counter()
-        status = 499  # the client went before it was answered
-
-        async def watched_send(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        with metrics.running.track_inprogress():
-            await app(scope, receive, watched_send)
-        path = getattr(scope.get("route"), "path", "other")
-        metrics.requests.labels(path, status).inc()
-        metrics.seconds.labels(path).observe(time.perf_counter() - start)
-
-    return measure
+        The method would be: it is whatever a client writes, and each value would take memory for ever.
+        """
+        requests = metrics.requests(
+            "panglot_requests",
+            "Requests answered",
+            should_include_method=False,
+            registry=self.registry,
+        )
+        latency = metrics.latency(
+            "panglot_request_seconds",
+            "Time to answer",
+            should_include_method=False,
+            should_include_status=False,
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        counting = Instrumentator(should_group_status_codes=False, registry=self.registry)
+        counting.add(requests, latency).instrument(app)

@@ -8,12 +8,11 @@ from collections.abc import Callable
 
 import h11
 from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from panglot.errors import PanglotError
-from panglot.search.serve.errors import error_response
+from panglot.search.serve.errors import CLOSE, error_response
 from panglot.search.serve.limits import LOOPBACK, Limits
 
 KEEP_ALIVE = 5  # seconds that an idle connection stays open
@@ -48,14 +47,9 @@ def open_socket(host: str, port: int) -> socket.socket:
     return opened
 
 
-def is_loopback(host: str) -> bool:
-    """Say whether only programs on this machine reach an address."""
-    return host in LOOPBACK
-
-
 def notes(host: str, locked: bool) -> list[str]:
     """Say what it means to listen on an address that is not loopback."""
-    if is_loopback(host):
+    if host in LOOPBACK:
         return []
     who = "everyone who has the key" if locked else "everyone"
     said = [
@@ -67,13 +61,8 @@ def notes(host: str, locked: bool) -> list[str]:
     return said
 
 
-def serve(app: FastAPI, opened: socket.socket, limits: Limits) -> None:
-    """Answer until the process is told to stop (Ctrl-C or SIGTERM), then finish what is being answered."""
-    make_server(app, limits).run(sockets=[opened])
-
-
 def make_server(app: FastAPI, limits: Limits) -> Server:
-    """Set uvicorn up."""
+    """Set uvicorn up to answer until Ctrl-C or SIGTERM, and then to finish what is being answered."""
     config = Config(
         app,
         http=bounded(limits),  # type: ignore[arg-type]
@@ -98,6 +87,7 @@ def bounded(limits: Limits) -> Callable[..., H11Protocol]:
     too many, and what comes then is closed.
     """
     served: set[H11Protocol] = set()
+    too_many = error_response("busy", "too many clients are connected; come back in a moment.", headers=CLOSE)
 
     class Protocol(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -105,7 +95,7 @@ def bounded(limits: Limits) -> Callable[..., H11Protocol]:
             if len(served) < limits.connections:
                 served.add(self)
             elif len(self.connections) <= limits.connections + SPARE:
-                self.app = _too_many
+                self.app = too_many
             else:
                 transport.abort()
                 return
@@ -117,10 +107,9 @@ def bounded(limits: Limits) -> Callable[..., H11Protocol]:
 
         def send_400_response(self, msg: str) -> None:
             """Answer what cannot be read as HTTP in the shape that all errors have."""
-            answer = error_response(400, "bad_request", "this cannot be read as an HTTP request.")
-            headers = [*answer.raw_headers, (b"connection", b"close")]
+            answer = error_response("bad_request")
             for event in (
-                h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+                h11.Response(status_code=400, headers=answer.raw_headers, reason=b"Bad Request"),
                 h11.Data(data=bytes(answer.body)),
                 h11.EndOfMessage(),
             ):
@@ -136,12 +125,6 @@ def bounded(limits: Limits) -> Callable[..., H11Protocol]:
             self.loop.call_later(limits.body_seconds, self._look, self.cycle)
 
     return Protocol
-
-
-async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:
-    answer = error_response(503, "busy", "too many clients are connected; come back in a moment.")
-    answer.headers.update({"retry-after": "1", "connection": "close"})
-    await answer(scope, receive, send)
 
 
 def address(opened: socket.socket) -> str:

@@ -6,13 +6,27 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from panglot.search.serve import limits
 
-Query = Annotated[str, StringConstraints(min_length=1, max_length=limits.LONGEST_QUERY)]
+VISIBLE = r"^[^\x00-\x1f\x7f]*$"  # no control characters
+Question = Annotated[str, StringConstraints(min_length=1, max_length=limits.LONGEST_QUERY)]
 Text = Annotated[str, StringConstraints(max_length=limits.LONGEST_TEXT)]
 Code = Annotated[str, StringConstraints(min_length=2, max_length=35)]
-VISIBLE = r"^[^\x00-\x1f\x7f]*$"  # no control characters
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=VISIBLE)]
-BALANCE = "Balance the languages of a list: by calibrated scores, or by turns."
 Value = Annotated[str, StringConstraints(max_length=200, pattern=VISIBLE)]
+Condition = Annotated[
+    str, StringConstraints(max_length=400, pattern=r"^[^=\x00-\x1f\x7f]+=[^\x00-\x1f\x7f]*$")
+]
+
+# options of a search, in a body and in an address
+Results = Annotated[int, Field(ge=1, le=limits.MOST_RESULTS, description="Passages per question.")]
+Languages = Annotated[
+    list[Code],
+    Field(max_length=limits.MOST_LANGUAGES, description="Only passages in these languages; none: all."),
+]
+Balance = Annotated[
+    Literal["scores", "turns"] | None,
+    Field(description="Balance the languages of a list: by calibrated scores, or by turns."),
+]
+Hybrid = Annotated[bool, Field(description="Fuse with BM25, the search by words.")]
 
 
 class SearchRequest(BaseModel):
@@ -20,25 +34,46 @@ class SearchRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    queries: list[Query] = Field(
+    queries: list[Question] = Field(
         min_length=1, max_length=limits.MOST_QUERIES, description="Questions in any language."
     )
-    k: int = Field(10, ge=1, le=limits.MOST_RESULTS, description="Passages per question.")
-    languages: list[Code] = Field(
-        [], max_length=limits.MOST_LANGUAGES, description="Only passages in these languages; none: all."
-    )
+    k: Results = 10
+    languages: Languages = []
     where: dict[Name, Value] = Field(
         {},
         max_length=limits.MOST_CONDITIONS,
         description="Only passages whose metadata has these values.",
         json_schema_extra={"additionalProperties": False},  # names that do not fit the pattern
     )
-    balanced: Literal["scores", "turns"] | None = Field(None, description=BALANCE)
-    hybrid: bool = Field(False, description="Fuse with BM25, the search by words.")
+    balanced: Balance = None
+    hybrid: Hybrid = False
+
+
+class SearchAddress(BaseModel):
+    """One question, in an address."""
+
+    q: Question = Field(description="A question in any language.")
+    k: Results = 10
+    languages: Languages = []
+    where: list[Condition] = Field(
+        [],
+        max_length=limits.MOST_CONDITIONS,
+        description="Only passages whose metadata has this: key=value (of one key, the last).",
+    )
+    balanced: Balance = None
+    hybrid: Hybrid = False
+
+    def request(self) -> SearchRequest:
+        """Return the same as a body would have it."""
+        where = dict(condition.split("=", 1) for condition in self.where)
+        options = self.model_dump(exclude={"q", "where"})
+        return SearchRequest.model_construct(queries=[self.q], where=where, **options)
 
 
 class Hit(BaseModel):
     """One passage that was found."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: str
     document: str = Field(description="Id of the document that it is from.")
@@ -92,7 +127,7 @@ class LanguageCount(BaseModel):
     passages: int
 
 
-class Languages(BaseModel):
+class LanguageList(BaseModel):
     """The languages of the index."""
 
     languages: list[LanguageCount]

@@ -1,11 +1,10 @@
-"""What the server needs of an index, and an index that has it."""
+"""An index as the server uses it."""
 
 import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from typing import Protocol
 
 from sentence_transformers import SentenceTransformer
 from typing_extensions import Unpack
@@ -23,24 +22,6 @@ SAMPLE = "sample"
 HOLD = 5.0  # seconds that an embedded Milvus, which lets one process in at a time, is held in one go
 PAUSE = 0.2  # seconds in which others, who look every .05 seconds, can get in
 FRESH = 5.0  # seconds for which counted passages stay counted
-
-
-class Searcher(Protocol):
-    """An index as the server sees it. Functions are called from several threads at once."""
-
-    def languages(self) -> Mapping[str, int]:
-        """Return the number of passages of each language."""
-        ...
-
-    def search(
-        self,
-        questions: Sequence[str],
-        vectors: FloatArray,
-        k: int,
-        **options: Unpack[Options],
-    ) -> list[list[Result]]:
-        """Find passages for n questions whose unit vectors are ``(n, d)``; see ``Index.search``."""
-        ...
 
 
 class IndexSearcher:
@@ -84,7 +65,10 @@ class IndexSearcher:
         k: int,
         **options: Unpack[Options],
     ) -> list[list[Result]]:
-        """Find passages, and rerank them if the server does."""
+        """Find passages for n questions whose unit vectors are ``(n, d)``, and rerank them if so told.
+
+        See ``Index.search`` for the options.
+        """
         self.languages()  # another process may have brought new ones
         vectors = self._index.centre(vectors, questions)
         depth = depth_before(self._reranker, k, self._depth)
