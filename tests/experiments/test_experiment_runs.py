@@ -272,6 +272,30 @@ def test_a_benchmark_is_encoded_once_however_it_is_measured(
     assert found["sample"].results["model"]["training"] is None
 
 
+def test_a_large_pool_goes_through_a_store(
+    make_run: MakeRun, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_module, "IN_MEMORY", 10)
+    run = make_run("zero-shot", trained=False, targets=(BOTH,))
+    assert finish(run, data, tmp_path)
+    found = read_results(run, data, tmp_path)["sample"].results
+    model = load_encoder(run.recipe.model.name, device="cpu")
+    expected = evaluate(model, sample_benchmark().restrict(["de", "en"])).results
+    for setting, figures in expected["settings"].items():
+        assert found["settings"][setting] == pytest.approx(figures, abs=0.01)  # stores have 16 bits
+    assert not list(tmp_path.rglob("stores"))
+
+
+def test_runs_are_measured_on_validation_pairs(make_run: MakeRun, data: Data, tmp_path: Path) -> None:
+    validated = replace(data, validation=(str(sample.FOLDER / "held-out.jsonl"), "sample"))
+    run = make_run("hybrid", {"training.eval_steps": 1, "training.metric_for_best_model": "loss"})
+    assert folder_of(run, validated, tmp_path) != folder_of(run, data, tmp_path)
+    assert finish(run, validated, tmp_path)
+    log = json.loads((folder_of(run, validated, tmp_path) / "model" / "log.json").read_text())["log"]
+    losses = [entry["eval_loss"] for entry in log if "eval_loss" in entry]
+    assert len(losses) == run.recipe.training.steps
+
+
 def test_bm25_is_a_run_too(make_run: MakeRun, data: Data, tmp_path: Path) -> None:
     run = make_run("BM25", {"model.name": BM25}, trained=False, targets=(ENGLISH,))
     assert finish(run, data, tmp_path)
