@@ -290,6 +290,16 @@ def test_a_damaged_sentencepiece_model_is_named(folder: Path, content: bytes) ->
         load_encoder(str(folder))
 
 
+def test_it_has_a_name_once_it_is_fetched(
+    laser: SentenceTransformer, laser_release: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PANGLOT_DATA", str(tmp_path))
+    with pytest.raises(PanglotError, match="'laser2' is not here; fetch it with 'panglot data get laser2'"):
+        load_encoder("laser2")
+    shutil.copytree(laser_release, tmp_path / "laser2")
+    assert model_sha256(load_encoder("laser2", device="cpu")) == model_sha256(laser)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PanglotError, match=r"laser2\.pt' is not a model: there is no such file"):
         load_encoder(str(tmp_path / "laser2.pt"))

@@ -24,7 +24,7 @@ from panglot.encoders.deberta import restore_character_map
 from panglot.encoders.embedded import EMBEDDED, ORIGINAL, embedded_checkpoint
 from panglot.encoders.embedded import PROMPTS as E5_PROMPTS
 from panglot.encoders.laser import Laser2, release_file
-from panglot.encoders.names import base_models, check_name, last_part
+from panglot.encoders.names import base_models, check_name, last_part, located
 from panglot.encoders.onnx import OnnxTransformer
 from panglot.errors import PanglotError, hub_refusal
 from panglot.files import check_file
@@ -58,11 +58,12 @@ def load_encoder(
     """Load an encoder.
 
     Args:
-        name: ``multilingual-e5-small`` (the embedded encoder), the folder of a checkpoint, Meta's
-            ``laser2.pt`` (or its folder), or a hub id. Checkpoints of sentence-transformers keep their own
-            pooling and prompts; raw ones (XLM-R, mBERT, mDeBERTa) get mean pooling and the prompts "Query: "
-            and "Passage: ". Multilingual E5 gets the prompts of its model card, which its files leave out or
-            leave empty; it is recognised by its name, by ``base_model`` in its card, or by its shape.
+        name: ``multilingual-e5-small`` (the embedded encoder), the folder of a checkpoint, ``laser2`` (from
+            ``panglot data get laser2``; or Meta's ``laser2.pt``), or a hub id. Checkpoints of
+            sentence-transformers keep their own pooling and prompts; raw ones (XLM-R, mBERT, mDeBERTa) get
+            mean pooling and the prompts "Query: " and "Passage: ". Multilingual E5 gets the prompts of its
+            model card, which its files leave out or leave empty; it is recognised by its name, by
+            ``base_model`` in its card, or by its shape.
         max_length: cut texts at this many tokens (default: the model's own limit).
         truncate_dim: keep this many numbers of each embedding and normalise again, as models trained with
             ``matryoshka_dims`` allow (default: what the model's files say, else all).
@@ -76,7 +77,7 @@ def load_encoder(
     """
     if name == EMBEDDED:
         model = _load_embedded(device, dtype)
-    elif (release := release_file(Path(name))) is not None:
+    elif (release := release_file(Path(located(name)))) is not None:
         model = _load_laser2(release, device)
     else:
         model = _load(name, device, revision, trust_remote_code, dtype)

@@ -2,10 +2,29 @@
 
 from pathlib import Path
 
+from panglot.data.catalogue.entry import entry_named
+from panglot.data.catalogue.find import missing, where_is
 from panglot.encoders.embedded import EMBEDDED
 from panglot.errors import PanglotError
 from panglot.files import read_whole
 from panglot.parse import LARGEST_SETTINGS, parse_yaml
+
+LASER2 = "laser2"  # an encoder of the catalogue
+
+
+def located(name: str) -> str:
+    """Return the folder of an encoder of the catalogue; any other name as it is.
+
+    Raises:
+        PanglotError: it was not fetched.
+    """
+    if name != LASER2 or Path(name).exists():
+        return name
+    entry = entry_named(LASER2)
+    found = where_is(entry)
+    if found is None or missing(entry, found):
+        raise PanglotError(f"'{LASER2}' is not here; fetch it with 'panglot data get {LASER2}'.")
+    return str(found)
 
 
 def check_name(name: str) -> None:
@@ -14,6 +33,7 @@ def check_name(name: str) -> None:
     Raises:
         PanglotError: it is no model.
     """
+    name = located(name)
     path = Path(name)
     in_a_folder = path.parent != Path() and path.parent.is_dir()  # runs/seed-0, where runs exists
     looks_like_a_path = name.count("/") != 1 or name.startswith((".", "/", "~")) or in_a_folder

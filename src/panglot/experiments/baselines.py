@@ -13,7 +13,10 @@ from huggingface_hub.errors import HfHubHTTPError
 from pydantic import BeforeValidator, Field
 
 from panglot.data.catalogue import entry_named
+from panglot.data.catalogue.find import where_is
+from panglot.data.fetch import get_data
 from panglot.encoders import EMBEDDED
+from panglot.encoders.names import LASER2
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import DISTANCE, all_cells
@@ -92,6 +95,7 @@ class Grid(Part):
         languages: tuned on these only; None: all that the pairs have.
         measures: by benchmark, where it is not the experiment's.
         measured_languages: by benchmark; without a line all.
+        fetch: also fetch optional encoders that are not on this machine.
     """
 
     encoders: list[Encoder] = Field(min_length=1)
@@ -100,6 +104,7 @@ class Grid(Part):
     languages: list[str] | None = None
     measures: dict[str, str] = Field(default_factory=dict)
     measured_languages: dict[str, list[str]] = Field(default_factory=dict)
+    fetch: bool = False
 
 
 def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
@@ -136,7 +141,7 @@ def _kept(grid: Grid, recipe: TrainingConfig) -> dict[str, Encoder]:
     kept: dict[str, Encoder] = {}
     for encoder in grid.encoders:
         model, title = encoder.loaded(recipe), encoder.title(recipe)
-        if encoder.optional and (title in kept or not on_this_machine(model)):
+        if encoder.optional and (title in kept or not (grid.fetch or on_this_machine(model))):
             continue
         if title in kept or title == BM25_TITLE:
             raise PanglotError(f"grid.encoders: two lines are called '{title}'; give one a name of its own.")
@@ -153,6 +158,8 @@ def on_this_machine(model: str) -> bool:
     """Say whether an encoder can be loaded without a network: embedded, a path, or in the hub's cache."""
     if model == EMBEDDED or Path(model).exists():
         return True
+    if model == LASER2:
+        return where_is(entry_named(LASER2)) is not None
     if not _of_hub(model):
         return False
     settings = try_to_load_from_cache(model, "config.json")
@@ -165,7 +172,9 @@ def check_loadable(model: str) -> None:
     """Raise a ``PanglotError`` where an encoder is neither on this machine nor to be had from the hub."""
     if on_this_machine(model):
         return
-    if why := _hub_refuses(model) if _of_hub(model) else "there is no such folder or file":
+    if model == LASER2:
+        get_data(entry_named(LASER2))
+    elif why := _hub_refuses(model) if _of_hub(model) else "there is no such folder or file":
         raise PanglotError(
             f"'{model}' cannot be loaded: it is not on this machine and {why}; name the folder of a "
             "checkpoint, or write optional = true beside it to leave it out."

@@ -22,7 +22,7 @@ FEW = 6  # languages that are named in the list; more are counted
 
 def list_(
     kind: Annotated[
-        str | None, typer.Option(help="Kind of data: benchmark (for evaluation) or pairs (for training).")
+        str | None, typer.Option(help="benchmark (for evaluation), pairs (for training) or encoder.")
     ] = None,
     language: Annotated[str | None, typer.Option(help="List only data in this language, e.g. sw.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print only JSON, with all facts.")] = False,
@@ -34,8 +34,8 @@ def list_(
     from panglot.data.catalogue import catalogue
     from panglot.languages import check_languages, matching
 
-    if kind not in (None, "benchmark", "pairs"):
-        raise PanglotError(f"--kind: '{kind}' is unknown. Use benchmark or pairs.")
+    if kind not in (None, "benchmark", "pairs", "encoder"):
+        raise PanglotError(f"--kind: '{kind}' is unknown. Use benchmark, pairs or encoder.")
     wanted = check_languages([language]) if language is not None else ["*"]
     chosen = [
         entry

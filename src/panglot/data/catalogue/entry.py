@@ -67,7 +67,7 @@ class Entry:
     Attributes:
         name: that commands take.
         family: name that several entries of one form share, or None.
-        kind: ``benchmark`` or ``pairs`` (to train on).
+        kind: ``benchmark``, ``pairs`` (to train on) or ``encoder``.
         what: a sentence or two.
         homepage: page of its makers; ``source``: where the official files are.
         licence: SPDX code or the makers' words.
@@ -89,7 +89,7 @@ class Entry:
 
     name: str
     title: str
-    kind: Literal["benchmark", "pairs"]
+    kind: Literal["benchmark", "pairs", "encoder"]
     what: str
     languages: tuple[str, ...]
     reader: str

@@ -90,6 +90,8 @@ def load_data(
     entry = entry_named(name)
     if entry.reader == "beir_parallel" and ":" in name:
         return _parallel(name, data, languages, split, options)
+    if entry.kind == "encoder":
+        raise PanglotError(f"'{name}' is an encoder; name it as the model.")
     if entry.reader in TRAINING:
         raise PanglotError(f"'{name}' is for training; it has no judgements to measure a model on.")
     reader = reader_of(entry)
