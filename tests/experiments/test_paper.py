@@ -78,7 +78,7 @@ def short_items() -> list[dict[str, Row]]:
         items.setdefault(row["item_id"], {})[row["language"]] = {**row, "passage": sentence}
     return sorted(
         items.values(), key=lambda item: sum(len(item[code]["query"]) for code in ("en", "th", "tr"))
-    )[:4]
+    )[:3]
 
 
 def mmarco(items: list[dict[str, Row]]) -> dict[str, bytes]:
