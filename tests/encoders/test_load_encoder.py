@@ -18,7 +18,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
 
 from panglot import PanglotError, encode, load_encoder
-from panglot.encoders import model_sha256, passage_prompt, query_prompt
+from panglot.encoders import cut_at, max_length_of, model_sha256, passage_prompt, query_prompt, token_lengths
 
 FOREIGN = """from pathlib import Path
 Path({marker!r}).touch()
@@ -206,6 +206,19 @@ def test_a_checkpoint_with_a_weight_that_is_not_finite_is_refused(
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(PanglotError, match="weights that are infinite or not a number"):
         load_encoder(str(folder), device="cpu")
+
+
+def test_a_model_that_reads_texts_whole_is_loaded(
+    static_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    static_encoder.save(str(tmp_path))
+    model = load_encoder(str(tmp_path), device="cpu")
+    assert max_length_of(model) is None
+    assert token_lengths(model, ["a" * 600]).tolist() == [600]
+    with cut_at(model, None):
+        np.testing.assert_array_equal(encode(model, ["a"]), encode(static_encoder, ["a"]))
+    with pytest.raises(PanglotError, match="reads texts whole"):
+        load_encoder(str(tmp_path), device="cpu", max_length=64)
 
 
 def test_a_missing_run_is_not_looked_up_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,12 +69,11 @@ def facts_of(
     """Describe a new index."""
     dimension = model.get_embedding_dimension()
     assert dimension is not None
-    limit = model.max_seq_length
     return IndexFacts(
         name=name,
         sha256=encoders.model_sha256(model),
         prompts={"query": encoders.query_prompt(model), "passage": encoders.passage_prompt(model)},
-        max_length=None if limit is None else int(limit),
+        max_length=encoders.max_length_of(model),
         dimension=dimension,
         centring=None if means is None else means_digest(means),
         length=length,

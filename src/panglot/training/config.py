@@ -349,7 +349,7 @@ def _recipe_file(path: Path) -> Path:
     if path.is_file():
         return path
     bundled = {
-        str(file.relative_to(BUNDLED).with_suffix("")): file for file in sorted(BUNDLED.rglob("*.toml"))
+        file.relative_to(BUNDLED).with_suffix("").as_posix(): file for file in sorted(BUNDLED.rglob("*.toml"))
     }
     if (name := path.as_posix().removesuffix(".toml")) in bundled:
         return bundled[name]
