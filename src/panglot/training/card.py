@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from panglot import encoders
+from panglot.encoders.names import card_head
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -21,7 +20,7 @@ CITATION = """@article{elmahdy2024synergistic,
 }"""
 
 
-TAGS = ["sentence-transformers", "feature-extraction", "dense", "retrieval", "multilingual", "panglot"]
+TAGS = ["feature-extraction", "dense", "retrieval", "multilingual", "panglot"]
 
 
 def base_model(model: "SentenceTransformer") -> str | None:
@@ -63,20 +62,10 @@ def model_card(
     if figures:
         rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(figures.items()))
         measured = f"On held-out training documents:\n\n| measure | value |\n|---|---|\n{rows}"
-    base = base_model(model)
-    head = {
-        "language": languages,
-        **({"base_model": base} if base else {}),
-        "library_name": "sentence-transformers",
-        "pipeline_tag": "sentence-similarity",
-        "tags": TAGS,
-    }
     # sentence-transformers has to be told to trust the code of panglot's own modules
     trust = any(type(module).__module__.startswith("panglot.") for module in model)
     made = f"{steps} steps were made. " if steps else ""
-    return f"""---
-{yaml.safe_dump(head, sort_keys=False)}---
-
+    return f"""{card_head(languages, TAGS, base_model(model))}
 # {run["model"]["name"]}, trained with {strategy} batches
 
 One encoder for monolingual, cross-lingual and multilingual retrieval, fine-tuned on parallel pairs with
@@ -134,7 +123,7 @@ scores = model.similarity(queries, passages)
 
 
 def _prompts(prompts: Mapping[str, str]) -> str:
-    """Say what stands before texts, which the methods above put there."""
+    """Say what is put before texts, by the methods above."""
     named = [f"`{text}` before each {role}" for role, text in prompts.items() if text]
     if not named:
         return "The model takes texts without prompts.\n\n"
