@@ -120,12 +120,7 @@ def passage_prompt(model: SentenceTransformer) -> str:
     return model.prompts.get("document") or model.prompts.get("passage") or ""
 
 
-def model_sha256(model: SentenceTransformer) -> str:
-    """Return the SHA-256 of an encoder's weights: names, shapes and values."""
-    return weights_sha256(model)
-
-
-def weights_sha256(model: nn.Module) -> str:
+def model_sha256(model: nn.Module) -> str:
     """Return the SHA-256 of a model's weights: names, shapes and values."""
     digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
@@ -341,7 +336,7 @@ def hub_answers(name: str, revision: str | None) -> bool:
     try:
         HfApi().model_info(name, revision=revision, timeout=10)
     except HfHubHTTPError:
-        return True  # it says no: loading tells why
+        return True  # it says no: loading says why
     except Exception:  # each HTTP library has its own errors for a network that is down
         return False
     return True

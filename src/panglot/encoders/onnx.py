@@ -35,7 +35,7 @@ class OnnxTransformer(InputModule):
         self.precision = precision
         self.dimension = dimension
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        # a model is known by its state: this stands for the graph's weights, which torch does not have
+        # a model is known by its state: in the place of the graph's weights, which torch does not have
         digest = bytes.fromhex(sha256(folder / GRAPH))
         self.register_buffer("graph_sha256", torch.frombuffer(bytearray(digest), dtype=torch.uint8))
         self.session = _session(folder / GRAPH)

@@ -457,7 +457,7 @@ def check_metric(metric: str) -> str | None:
     """Return the measure in ``AP``, ``nDCG@10``, ``multilingual_R@100``...; None for others.
 
     Raises:
-        PanglotError: it is no such figure.
+        PanglotError: it is not such a figure.
     """
     if metric in LESS_IS_BETTER:
         return None

@@ -68,7 +68,7 @@ def passages_of(
     where it fits there.
 
     Args:
-        document: with or without a language; without, that of its longest section's head is told from it.
+        document: with or without a language; without, it is detected in the head of the longest piece.
         count: see ``token_counter``.
         length: tokens in a passage, its title among them.
         among: the languages that it can be in.
