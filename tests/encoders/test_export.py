@@ -1,12 +1,14 @@
 """Models for ONNX Runtime."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sentence_transformers import SentenceTransformer
 
-from panglot import load_encoder
+from panglot import load_encoder, sample_pairs, train
 from panglot.data.sample import sample_benchmark
 from panglot.encoders import encode, model_sha256, prompts_of
 from panglot.encoders.export import export_onnx, exported_from
@@ -47,6 +49,45 @@ def test_what_was_exported_can_be_saved_again(tiny_encoder: SentenceTransformer,
     first.save(str(tmp_path / "second"))
     second = load_encoder(str(tmp_path / "second"), device="cpu")
     np.testing.assert_array_equal(encode(first, TEXTS), encode(second, TEXTS))
+
+
+def test_an_exported_model_is_loaded_from_the_hub(
+    tiny_encoder: SentenceTransformer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    fetched, commit = tmp_path / "models--me--onnx", "a" * 40
+    export_onnx(tiny_encoder, fetched / "snapshots" / commit)
+    (fetched / "refs").mkdir()
+    (fetched / "refs" / "main").write_text(commit)
+    assert exported_from(load_encoder("me/onnx", device="cpu")) == model_sha256(tiny_encoder)
+
+
+def test_token_embeddings_come_back_to_the_device_of_the_features(
+    tiny_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    export_onnx(tiny_encoder, tmp_path / "onnx")
+    module: Any = load_encoder(str(tmp_path / "onnx"), device="cpu")[0]
+
+    class Elsewhere:
+        """A tensor of another device, in the place of a GPU's."""
+
+        device = torch.device("meta")
+
+        def __init__(self, values: torch.Tensor) -> None:
+            self.values = values
+
+        def cpu(self) -> torch.Tensor:
+            return self.values
+
+    features = {name: Elsewhere(values) for name, values in module.preprocess(["a"]).items()}
+    assert module(features)["token_embeddings"].device.type == "meta"
+
+
+def test_an_exported_model_is_not_trained(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
+    export_onnx(tiny_encoder, tmp_path / "onnx")
+    exported = load_encoder(str(tmp_path / "onnx"), device="cpu")
+    with pytest.raises(PanglotError, match="train the one that it was exported from"):
+        train(exported, sample_pairs(), tmp_path / "run", batch_size=8, steps=1, tell=False)
 
 
 def test_what_is_no_transformer_is_refused(static_encoder: SentenceTransformer, tmp_path: Path) -> None:

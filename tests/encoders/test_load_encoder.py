@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling
@@ -18,7 +19,8 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
 
 from panglot import PanglotError, encode, load_encoder
-from panglot.encoders import model_sha256, passage_prompt, query_prompt
+from panglot.encoders import cut_at, max_length_of, model_sha256, passage_prompt, query_prompt, token_lengths
+from panglot.encoders.names import card_head
 
 FOREIGN = """from pathlib import Path
 Path({marker!r}).touch()
@@ -206,6 +208,24 @@ def test_a_checkpoint_with_a_weight_that_is_not_finite_is_refused(
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(PanglotError, match="weights that are infinite or not a number"):
         load_encoder(str(folder), device="cpu")
+
+
+def test_a_model_that_reads_texts_whole_is_loaded(
+    static_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    static_encoder.save(str(tmp_path))
+    model = load_encoder(str(tmp_path), device="cpu")
+    assert max_length_of(model) is None
+    assert token_lengths(model, ["a" * 600]).tolist() == [600]
+    with cut_at(model, None):
+        np.testing.assert_array_equal(encode(model, ["a"]), encode(static_encoder, ["a"]))
+    with pytest.raises(PanglotError, match="reads texts whole"):
+        load_encoder(str(tmp_path), device="cpu", max_length=64)
+
+
+def test_the_head_of_a_card_names_norwegian() -> None:
+    head = card_head(["de", "no"], ["panglot"])
+    assert yaml.safe_load(head.strip("-\n"))["language"] == ["de", "no"]  # no alone is false in YAML
 
 
 def test_a_missing_run_is_not_looked_up_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panglot.search.fusion import reciprocal_ranks
+from panglot.search.look_up import reciprocal_ranks
 
 
 def test_ranks_of_two_lists_add_up_by_hand() -> None:

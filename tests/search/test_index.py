@@ -352,3 +352,14 @@ def test_a_snippet_is_one_line_cut_at_a_space() -> None:
     assert snippet("a\n  b") == "a b"
     assert snippet("one two three", 9) == "one two…"
     assert snippet("x" * 20, 9) == "x" * 8 + "…"
+
+
+def test_a_model_that_reads_texts_whole_has_an_index(
+    static_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    static_encoder.save(str(tmp_path / "model"))
+    with Index.create(tmp_path / "index", str(tmp_path / "model")) as index:
+        index.add_documents([document("1", "a")])
+    with Index.open(tmp_path / "index") as again:
+        assert [result.id for result in again.search("a")] == ["1"]
+        assert again.facts.max_length is None

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import torch
 import warm
+from filelock import FileLock
 from sentence_transformers import SentenceTransformer
 
 from panglot import PanglotError, load_encoder, sample_pairs, train
 from panglot.encoders import model_sha256
 from panglot.files import MANIFEST, write_manifest
 from panglot.training import Lora, StepReport, Training, callbacks
-from panglot.training.checkpoints import last_checkpoint
+from panglot.training.checkpoints import LOCK_FILE, last_checkpoint, only_training
 
 HOW: dict[str, Any] = {"steps": 6, "learning_rate": 1e-3, "save_steps": 2}
 Runner = Callable[..., tuple[Training, SentenceTransformer]]
@@ -265,6 +266,25 @@ def test_a_finished_run_cannot_be_resumed(run: Runner, tmp_path: Path) -> None:
     run(tmp_path)
     with pytest.raises(PanglotError, match="this run is finished; there is nothing to resume"):
         run(tmp_path, resume=True)
+
+
+def test_the_end_of_a_run_leaves_the_lock_of_another_one_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, release = FileLock(tmp_path / LOCK_FILE, timeout=0), FileLock.release
+
+    def taken_at_once(lock: FileLock, force: bool = False) -> None:
+        release(lock, force)
+        if not other.is_locked:
+            other.acquire()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileLock, "release", taken_at_once)
+        with only_training(tmp_path):
+            pass
+    with pytest.raises(PanglotError, match="is training in this folder"), only_training(tmp_path):
+        pass
+    other.release()
 
 
 HOLD = """

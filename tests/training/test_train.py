@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from huggingface_hub import ModelCard
 from sentence_transformers import SentenceTransformer
 
@@ -36,6 +37,16 @@ def finished(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) ->
     model = load_encoder(str(tiny_checkpoint), device="cpu")
     outcome = run(model, folder, alpha=0.25)
     return folder, outcome, model_sha256(model)
+
+
+def test_a_model_that_reads_texts_whole_is_trained(
+    static_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    before = model_sha256(static_encoder)
+    assert run(static_encoder, tmp_path).finished
+    described = training_of(tmp_path)
+    assert described is not None and described["model"]["max_length"] is None
+    assert model_sha256(load_encoder(str(tmp_path), device="cpu")) == model_sha256(static_encoder) != before
 
 
 def test_the_loss_falls(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
@@ -97,6 +108,17 @@ def test_the_card_states_strategy_alpha_data_and_languages(finished: tuple[Path,
     assert "| training.steps | 3 |" in text and "| None |" not in text and "| [] |" not in text
     assert "arXiv preprint arXiv:2408.10536" in text
     assert "Matryoshka" not in text
+
+
+def test_the_card_of_norwegian_names_the_language(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"item_id": str(k), "language": "no", "query": f"q {k}", "passage": f"p {k}", "passage_id": None}
+        for k in range(8)
+    ]
+    pairs = pairs_from_rows(rows, "norwegian")
+    train(tiny_encoder, pairs, tmp_path, batch_size=8, steps=1, strategy="monolingual", tell=False)
+    _, front, _ = (tmp_path / "README.md").read_text(encoding="utf-8").split("---\n", 2)
+    assert yaml.safe_load(front)["language"] == ["no"]  # which YAML reads as false where it is not quoted
 
 
 def test_the_card_names_the_dimensions_that_were_trained(

@@ -247,7 +247,7 @@ def _groups(index: PairIndex, items: IntArray, enough: int) -> int:
     if index.item_group is None:
         return len(items)
     size = 4 * enough
-    while True:  # a part of a large set tells
+    while True:  # a part of a large set is often enough
         found = len(np.unique(index.groups_of(items[:size])))
         if found >= enough or size >= len(items):
             return found

@@ -21,6 +21,7 @@ from .load import all_finite as all_finite
 from .load import cut_at as cut_at
 from .load import describe_prompts as describe_prompts
 from .load import load_encoder as load_encoder
+from .load import max_length_of as max_length_of
 from .load import model_sha256 as model_sha256
 from .load import passage_prompt as passage_prompt
 from .load import query_prompt as query_prompt

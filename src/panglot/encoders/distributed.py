@@ -53,7 +53,7 @@ def write_shards_with_ray(
         return Written([], 0, 0.0)
     ray.data.DataContext.get_current().enable_progress_bars = False
     work = ray.data.from_items([{"shard": shard} for shard in shards], override_num_blocks=len(shards))
-    told = work.map_batches(
+    written = work.map_batches(
         _ShardWriter,
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(shards))),
@@ -61,7 +61,7 @@ def write_shards_with_ray(
         fn_constructor_kwargs={"load": load, "reader": reader, "folder": folder.absolute(), "facts": facts},
     )
     squares, rows = 0.0, 0
-    for row in told.iter_rows():
+    for row in written.iter_rows():
         rows += int(row["rows"])
         squares += float(row["squares"])
         if progress is not None:

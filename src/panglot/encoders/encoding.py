@@ -9,6 +9,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
 
 from panglot.data import FloatArray, IntArray
+from panglot.encoders.load import max_length_of
 from panglot.encoders.precision import bfloat16
 
 TOKEN_BUDGET = 4096
@@ -62,8 +63,8 @@ def token_lengths(model: SentenceTransformer, texts: Sequence[str], prompt: str 
     lengths = np.empty(len(texts), np.int64)
     for start in range(0, len(texts), SLICE):
         lengths[start : start + SLICE] = count([prompt + text for text in texts[start : start + SLICE]])
-    limit = model.max_seq_length
-    return np.minimum(lengths, int(limit)) if limit and np.isfinite(limit) else lengths
+    limit = max_length_of(model)
+    return np.minimum(lengths, limit) if limit else lengths
 
 
 def token_batches(lengths: IntArray, budget: int) -> Iterator[IntArray]:

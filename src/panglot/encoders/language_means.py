@@ -51,7 +51,7 @@ class LanguageMeans:
         query: means of queries.
         passage: means of passages.
         model_sha256: weights of the model that they belong to; see ``model_sha256``.
-        prompts: that stood before the texts, ``query`` and ``passage``.
+        prompts: that were before the texts, ``query`` and ``passage``.
         sources: ``name`` and ``sha256`` of each set of texts.
     """
 
@@ -117,17 +117,17 @@ def holds_language_means(path: str | Path) -> bool:
 
 def check_means(means: LanguageMeans, model: SentenceTransformer) -> None:
     """Raise a ``PanglotError`` where means belong to other weights, prompts or dimensions than a model's."""
-    mend = "compute them again for this model with panglot centre"
+    fix = "compute them again for this model with panglot centre"
     own = model_sha256(model)
     if means.model_sha256 != own:
         raise PanglotError(
             f"the language means belong to a model with other weights (sha256 {means.model_sha256[:16]}, "
-            f"this one has {own[:16]}); {mend}."
+            f"this one has {own[:16]}); {fix}."
         )
     if means.prompts != prompts_of(model):
         raise PanglotError(
             f"the language means were taken with the prompts {means.prompts}, but the model has "
-            f"{prompts_of(model)}; {mend}."
+            f"{prompts_of(model)}; {fix}."
         )
     own_dimension, dimension = model.get_embedding_dimension(), means.query.vectors.shape[1]
     if own_dimension not in (None, dimension):
@@ -183,7 +183,7 @@ def subtrahends(means: RoleMeans, codes: Sequence[str]) -> FloatArray:
 
     With ten texts (``FEWEST``) or more that is the language's mean. A smaller language is filled up to ten
     with the mean of all languages, and one without texts gets that alone: a language that kept the direction
-    which all others lost would stand apart from them more than before. In the mean of all languages each
+    which all others lost would be farther from them than before. In the mean of all languages each
     counts by its texts, up to ten; where all together have fewer, it is filled up to ten with zeros, so that
     a single text is not taken away from itself.
     """

@@ -1,6 +1,7 @@
 """Any encoder by name, path or hub id, as a SentenceTransformer."""
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -93,13 +94,21 @@ def load_encoder(
 def cut_at(model: SentenceTransformer, max_length: int | None) -> Iterator[None]:
     """Let a model cut texts at so many tokens for a while; None leaves it as it is."""
     own = model.max_seq_length
-    if max_length not in (None, own):
-        _check_length(model, max_length)
-        model.max_seq_length = max_length
+    if max_length in (None, own):
+        yield
+        return
+    _check_length(model, max_length)
+    model.max_seq_length = max_length
     try:
         yield
     finally:
         model.max_seq_length = own
+
+
+def max_length_of(model: SentenceTransformer) -> int | None:
+    """Return at how many tokens a model cuts texts; None where it reads them whole, as static models do."""
+    limit = model.max_seq_length
+    return None if limit == math.inf else limit
 
 
 def query_prompt(model: SentenceTransformer) -> str:
@@ -112,12 +121,7 @@ def passage_prompt(model: SentenceTransformer) -> str:
     return model.prompts.get("document") or model.prompts.get("passage") or ""
 
 
-def model_sha256(model: SentenceTransformer) -> str:
-    """Return the SHA-256 of an encoder's weights: names, shapes and values."""
-    return weights_sha256(model)
-
-
-def weights_sha256(model: nn.Module) -> str:
+def model_sha256(model: nn.Module) -> str:
     """Return the SHA-256 of a model's weights: names, shapes and values."""
     digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
@@ -280,7 +284,7 @@ class _Config(TypedDict):
 
 def _try(model: SentenceTransformer, name: str) -> None:
     """Encode a word: whether the configs of a model fit its weights shows only then."""
-    said = {"prompts": model.prompts, "max_seq_length": model.max_seq_length}
+    said = {"prompts": model.prompts, "max_seq_length": max_length_of(model)}
     validated(_Config, {**said, "dimension": model.get_embedding_dimension()}, f"'{name}'")
     rows = getattr(getattr(getattr(model[0], "model", None), "config", None), "vocab_size", None)
     if rows is not None:
@@ -333,7 +337,7 @@ def hub_answers(name: str, revision: str | None) -> bool:
     try:
         HfApi().model_info(name, revision=revision, timeout=10)
     except HfHubHTTPError:
-        return True  # it says no: loading tells why
+        return True  # it says no: loading says why
     except Exception:  # each HTTP library has its own errors for a network that is down
         return False
     return True
@@ -341,6 +345,8 @@ def hub_answers(name: str, revision: str | None) -> bool:
 
 def _check_length(model: SentenceTransformer, max_length: int) -> None:
     """Raise a ``PanglotError`` where a model cannot cut texts at so many tokens."""
+    if model.max_seq_length == math.inf:
+        raise PanglotError("the model reads texts whole, however long; leave the maximum length out.")
     if max_length < SHORTEST:
         raise PanglotError(f"the maximum length is {max_length} tokens; use {SHORTEST} or more.")
     limit = _length_limit(model)

@@ -1,6 +1,9 @@
 """What a model's name and card say; nothing here imports torch, so that wrong input is refused at once."""
 
+from collections.abc import Sequence
 from pathlib import Path
+
+import yaml
 
 from panglot.data.catalogue.entry import entry_named
 from panglot.data.catalogue.find import missing, where_is
@@ -31,7 +34,7 @@ def check_name(name: str) -> None:
     """Refuse what is neither the embedded encoder, nor a folder or file, nor can be a hub id.
 
     Raises:
-        PanglotError: it is no model.
+        PanglotError: it is not a model.
     """
     name = located(name)
     path = Path(name)
@@ -69,3 +72,15 @@ def base_models(card: str | None) -> list[str]:
         return []
     base = head.get("base_model") if isinstance(head, dict) else None
     return [str(one) for one in (base if isinstance(base, list) else [base] if base else [])]
+
+
+def card_head(languages: Sequence[str], tags: Sequence[str], base_model: str | None = None) -> str:
+    """Return the front matter of a model card: YAML, in which the language no has to be quoted."""
+    head = {
+        "language": list(languages),
+        **({"base_model": base_model} if base_model else {}),
+        "library_name": "sentence-transformers",
+        "pipeline_tag": "sentence-similarity",
+        "tags": ["sentence-transformers", *tags],
+    }
+    return f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n"

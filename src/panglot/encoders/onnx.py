@@ -15,6 +15,7 @@ from panglot.files import sha256
 from panglot.parse import read_form
 
 GRAPH = "model.onnx"
+HUB_OPTIONS = ("token", "cache_folder", "revision", "local_files_only")
 
 
 class OnnxTransformer(InputModule):
@@ -34,7 +35,7 @@ class OnnxTransformer(InputModule):
         self.precision = precision
         self.dimension = dimension
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        # a model is known by its state: this stands for the graph's weights, which torch does not have
+        # a model is known by its state: in the place of the graph's weights, which torch does not have
         digest = bytes.fromhex(sha256(folder / GRAPH))
         self.register_buffer("graph_sha256", torch.frombuffer(bytearray(digest), dtype=torch.uint8))
         self.session = _session(folder / GRAPH)
@@ -52,7 +53,8 @@ class OnnxTransformer(InputModule):
     def forward(self, features: dict[str, Tensor], **_: Any) -> dict[str, Tensor]:
         """Add ``token_embeddings``, ``(n, length, dimension)``."""
         given = {name: features[name].cpu().numpy() for name in self.inputs}
-        features["token_embeddings"] = torch.from_numpy(self.session.run(None, given)[0])
+        found = torch.from_numpy(self.session.run(None, given)[0])
+        features["token_embeddings"] = found.to(features[self.inputs[0]].device)  # for what pools them
         return features
 
     def get_embedding_dimension(self) -> int:
@@ -67,9 +69,10 @@ class OnnxTransformer(InputModule):
             shutil.copyfile(self.folder / GRAPH, Path(output_path) / GRAPH)
 
     @classmethod
-    def load(cls, model_name_or_path: str, subfolder: str = "", **_: Any) -> Self:  # type: ignore[override]
-        """Read what ``save`` wrote."""
-        folder = Path(model_name_or_path) / subfolder
+    def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> Self:  # type: ignore[override]
+        """Read what ``save`` wrote, from a folder or the hub."""
+        hub = {key: kwargs[key] for key in HUB_OPTIONS if key in kwargs}
+        folder = Path(cls.load_dir_path(model_name_or_path, subfolder, **hub) or model_name_or_path)
         config = read_form(folder / cls.config_file_name, dict[str, Any])
         return cls(folder, **config)
 

@@ -14,8 +14,8 @@ from panglot.encoders.load import (
     check_weights,
     explain_loading,
     hub_answers,
+    model_sha256,
     quiet_transformers,
-    weights_sha256,
 )
 from panglot.encoders.names import check_name
 from panglot.encoders.precision import bfloat16
@@ -85,7 +85,7 @@ class Reranker:
 
     def describe(self) -> dict[str, str | None]:
         """Return its name and the checksum of its weights, for a results file."""
-        return {"name": self.name, "sha256": weights_sha256(self.model)}
+        return {"name": self.name, "sha256": model_sha256(self.model)}
 
 
 def load_reranker(

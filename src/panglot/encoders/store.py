@@ -1,7 +1,7 @@
 """A store of embeddings: a folder of memory-mapped shards, for pools that do not fit in memory.
 
 ``store.json`` says whose embeddings of which texts they are; ``shard-00000.npy`` and so on hold the rows, in
-the order of the texts. A store can stand for an array of embeddings: it has a length, and gives float32
+the order of the texts. A store can be used as an array of embeddings: it has a length, and gives float32
 rows by slice or by an array of row numbers. On disk the numbers are float32, float16, or int8 with one
 float32 scale a row.
 """
@@ -99,7 +99,7 @@ class Store:
         return self.facts.dimension
 
     def __getitem__(self, rows: slice | IntArray) -> FloatArray:
-        """Return some rows as float32, ``(n, dimension)``, so that a store can stand for an array."""
+        """Return some rows as float32, ``(n, dimension)``, as an array does."""
         return self.block(rows) if isinstance(rows, slice) else self.rows(rows)
 
     def block(self, rows: slice, buffer: FloatArray | None = None) -> FloatArray:
@@ -191,7 +191,7 @@ def read_facts(folder: Path) -> StoreFacts:
 
 
 def shard_path(folder: Path, shard: int) -> Path:
-    """Return the file of a shard's numbers. It is written last: where it stands, the shard is whole."""
+    """Return the file of a shard's numbers. It is written last: where it is, the shard is whole."""
     return folder / f"shard-{shard:05d}.npy"
 
 

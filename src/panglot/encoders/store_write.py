@@ -11,7 +11,7 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.data import FloatArray
 from panglot.encoders.encoding import encode
-from panglot.encoders.load import model_sha256, passage_prompt
+from panglot.encoders.load import max_length_of, model_sha256, passage_prompt
 from panglot.encoders.store import (
     DTYPES,
     FACTS,
@@ -76,7 +76,7 @@ def facts_for(
         "name": name,
         "sha256": model_sha256(model),
         "prompt": passage_prompt(model),
-        "max_length": model.max_seq_length,
+        "max_length": max_length_of(model),
         "precision": "bfloat16" if bf16 else "float32",
     }
     return StoreFacts(described, corpus, rows, dimension, dtype, shard_size)

@@ -313,7 +313,7 @@ def describe_model(
         "name": name,
         "sha256": encoders.model_sha256(model),
         "prompts": {"query": encoders.query_prompt(model), "passage": encoders.passage_prompt(model)},
-        "max_length": model.max_seq_length,
+        "max_length": encoders.max_length_of(model),
         "truncate_dim": model.truncate_dim,
         "training": training,
     }

@@ -11,7 +11,7 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.data import Benchmark, IntArray, load_data
 from panglot.data.suite import as_benchmark
-from panglot.encoders.load import model_sha256, passage_prompt
+from panglot.encoders.load import max_length_of, model_sha256, passage_prompt
 from panglot.encoders.store import Store, StoreFacts
 from panglot.encoders.store_write import (
     SHARD,
@@ -120,7 +120,7 @@ def check_store(store: Store, model: SentenceTransformer, benchmark: Benchmark) 
             f"{store.folder}: holds embeddings of another model ('{facts.model['name']}'), or with another "
             "prompt; use the store of this model, or make one with 'panglot encode'."
         )
-    if facts.model["max_length"] != model.max_seq_length:
+    if facts.model["max_length"] != max_length_of(model):
         raise PanglotError(
             f"{store.folder}: its texts were cut at {facts.model['max_length']} tokens, the model now cuts "
             f"at {model.max_seq_length}; use the same --max-length."

@@ -55,7 +55,7 @@ def balanced_lists(
 
 
 def _sampled(benchmark: Benchmark) -> IntArray:
-    """Return the rows of the passages that stand for chance, as an index would draw them."""
+    """Return the rows of the passages that say what chance is, as an index would draw them."""
     number = np.array([draw(name) for name in benchmark.passages.ids])
     languages = benchmark.passages.languages
     of_each = [np.flatnonzero(languages == k) for k in range(len(benchmark.languages))]

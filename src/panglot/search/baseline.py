@@ -38,18 +38,18 @@ def bm25_ranks(
     """
     if k1 < 0 or not 0 <= b <= 1:
         raise PanglotError(f"k1 is {k1} and b is {b}; use a k1 of 0 or more and a b from 0 to 1.")
-    tell = progress or (lambda count: None)
+    advance = progress or (lambda count: None)
     relevant = np.flatnonzero(benchmark.gains > 0)
     relevant = relevant[np.argsort(benchmark.judged_query[relevant], kind="stable")]
     query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
     texts = _tokens(benchmark.passages.titled(), benchmark.passages.languages, benchmark)
-    tell(len(texts))
+    advance(len(texts))
     rows = np.unique(query)
     asked = _tokens(
         [benchmark.queries.texts[row] for row in rows], benchmark.queries.languages[rows], benchmark
     )
     wanted = dict(zip(rows.tolist(), asked, strict=True))
-    tell(len(benchmark.queries))
+    advance(len(benchmark.queries))
     place = tie_order(benchmark.passages.ids)
     by_language, bounds = language_order(benchmark)
     in_language = np.zeros(len(query), np.int64)
@@ -65,7 +65,7 @@ def bm25_ranks(
             for judged in _by_query(query, chosen):
                 scores = pool.scores(wanted[int(query[judged[0]])])
                 ranks[judged] = _ranks(scores, place[rows], column[passage[judged]])
-                tell(1)
+                advance(1)
     return Ranks(query, passage, benchmark.gains[relevant], in_language, in_all if every else in_language)
 
 

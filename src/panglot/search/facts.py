@@ -32,7 +32,7 @@ class IndexFacts:
         dimension: of a vector.
         centring: checksum of the language means taken away; None for none.
         length: tokens in a passage, at most.
-        languages: codes that have stood in it.
+        languages: codes of all passages that it has or had.
         truncate_dim: to which vectors are cut; None for whole ones.
     """
 
@@ -69,12 +69,11 @@ def facts_of(
     """Describe a new index."""
     dimension = model.get_embedding_dimension()
     assert dimension is not None
-    limit = model.max_seq_length
     return IndexFacts(
         name=name,
         sha256=encoders.model_sha256(model),
         prompts={"query": encoders.query_prompt(model), "passage": encoders.passage_prompt(model)},
-        max_length=None if limit is None else int(limit),
+        max_length=encoders.max_length_of(model),
         dimension=dimension,
         centring=None if means is None else means_digest(means),
         length=length,
@@ -99,11 +98,11 @@ def own_means(name: str) -> LanguageMeans:
 
 def check_same(facts: IndexFacts, other: IndexFacts, place: str) -> None:
     """Raise a ``PanglotError`` where vectors of one model would meet an index of another."""
-    mend = "use that one, or make another index"
+    fix = "use that one, or make another index"
     if facts.sha256 != other.sha256:
         raise PanglotError(
             f"{place}: holds vectors of the model '{facts.name}' (sha256 {facts.sha256[:12]}), not of "
-            f"'{other.name}' ({other.sha256[:12]}); {mend}."
+            f"'{other.name}' ({other.sha256[:12]}); {fix}."
         )
     for field, words in (
         ("prompts", "prompts"),
@@ -113,7 +112,7 @@ def check_same(facts: IndexFacts, other: IndexFacts, place: str) -> None:
         if getattr(facts, field) != getattr(other, field):
             raise PanglotError(
                 f"{place}: holds vectors made with the {words} {getattr(facts, field)!r}, not "
-                f"{getattr(other, field)!r}; {mend}."
+                f"{getattr(other, field)!r}; {fix}."
             )
     if facts.centring != other.centring:
         how = "centred, perhaps by other language means" if facts.centring else "not centred"

@@ -17,6 +17,7 @@ from panglot.languages import chosen_languages, primary_language
 from panglot.search.balanced import (
     SAMPLE,
     Chance,
+    Id,
     calibrated,
     chance_scores,
     check_balance,
@@ -25,10 +26,10 @@ from panglot.search.balanced import (
 from panglot.search.documents import Passage
 from panglot.search.documents.document import is_text
 from panglot.search.engines import Engine, Filter, Found
-from panglot.search.fusion import reciprocal_ranks
 
 DEPTH = 100  # passages of each list that is fused
 MOST = 1000  # results
+SMOOTHING = 60  # of reciprocal ranks, as in the paper
 SNIPPET = 200  # characters
 ENOUGH = 50  # passages, of which some can be said to be near by chance
 # of each engine: its state, and random passages of languages as they then were
@@ -201,6 +202,25 @@ def _chances(
     language = np.repeat(np.arange(len(codes)), [len(sampled[code]) for code in codes])
     scores = vectors @ np.concatenate([sampled[code] for code in codes]).T if codes else vectors[:, :0]
     return [chance_scores(of_question, language, codes) for of_question in scores]
+
+
+def reciprocal_ranks(lists: Sequence[Sequence[Id]], smoothing: float = SMOOTHING) -> list[tuple[Id, float]]:
+    """Fuse ranked lists; return each id with its score, best first.
+
+    An id scores the sum, over the lists that it is in, of 1 / (smoothing + rank), ranks from 1 (Cormack,
+    Clarke and Büttcher 2009, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning
+    Methods"). Only ranks count, so that scores of different kinds can be fused. Ties keep the order in
+    which ids first are in the lists.
+
+    Args:
+        lists: of ids, best first; in each, an id occurs once.
+        smoothing: the larger, the less the first ranks weigh against being in many lists.
+    """
+    scores: dict[Id, float] = {}
+    for ranked in lists:
+        for rank, name in enumerate(ranked, 1):
+            scores[name] = scores.get(name, 0.0) + 1 / (smoothing + rank)
+    return sorted(scores.items(), key=lambda pair: -pair[1])
 
 
 def fused(*lists: Sequence[Found]) -> list[Found]:

@@ -27,7 +27,7 @@ Tell = Callable[["StepReport"], None]
 
 @dataclass(frozen=True)
 class StepReport:
-    """What is told after a step: its number from 1, of how many, and the figures logged with it."""
+    """What is reported after a step: its number from 1, of how many, and the figures logged with it."""
 
     step: int
     steps: int

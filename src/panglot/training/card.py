@@ -1,7 +1,13 @@
 """The model card: strategy, data, settings and results, in the hub's form."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from panglot import encoders
+from panglot.encoders.names import card_head
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 LOAD_TRUST = ", trust_remote_code=True"
 PLACE = "this folder or hub id"  # what loads the model; pushing it puts its hub id there
@@ -14,13 +20,17 @@ CITATION = """@article{elmahdy2024synergistic,
 }"""
 
 
+TAGS = ["feature-extraction", "dense", "retrieval", "multilingual", "panglot"]
+
+
+def base_model(model: "SentenceTransformer") -> str | None:
+    """Return the hub id of the model that this one was made from, where it is known."""
+    base = model.model_card_data.base_model
+    return base if isinstance(base, str) else None
+
+
 def model_card(
-    run: dict[str, Any],
-    figures: dict[str, float],
-    steps: int,
-    own_module: bool,
-    prompts: Mapping[str, str],
-    base_model: str | None = None,
+    run: dict[str, Any], figures: dict[str, float], steps: int, model: "SentenceTransformer"
 ) -> str:
     """Return the text of a README.md.
 
@@ -28,9 +38,7 @@ def model_card(
         run: the description of the run; see ``panglot.training.run``.
         figures: measured on held-out documents; empty where none were held out.
         steps: how many were made; 0 for a merged model.
-        own_module: whether sentence-transformers needs to be told to trust panglot's encoder module.
-        prompts: before queries and passages: ``query`` and ``passage``.
-        base_model: hub id of the model that training began with.
+        model: that the card is about; its modules and prompts say how it is used.
     """
     batches, data = run["batches"], run["data"]
     languages = sorted({code for source in data for code in source["languages"]})
@@ -54,22 +62,10 @@ def model_card(
     if figures:
         rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(figures.items()))
         measured = f"On held-out training documents:\n\n| measure | value |\n|---|---|\n{rows}"
-    codes = "\n".join(f"- {code}" for code in languages)
+    # sentence-transformers has to be told to trust the code of panglot's own modules
+    trust = any(type(module).__module__.startswith("panglot.") for module in model)
     made = f"{steps} steps were made. " if steps else ""
-    return f"""---
-language:
-{codes}
-{f"base_model: {base_model}" + chr(10) if base_model else ""}library_name: sentence-transformers
-pipeline_tag: sentence-similarity
-tags:
-- sentence-transformers
-- feature-extraction
-- dense
-- retrieval
-- multilingual
-- panglot
----
-
+    return f"""{card_head(languages, TAGS, base_model(model))}
 # {run["model"]["name"]}, trained with {strategy} batches
 
 One encoder for monolingual, cross-lingual and multilingual retrieval, fine-tuned on parallel pairs with
@@ -89,13 +85,13 @@ or with sentence-transformers (`pip install panglot` first where the model has p
 ```python
 from sentence_transformers import SentenceTransformer
 
-model = SentenceTransformer("{PLACE}"{LOAD_TRUST if own_module else ""})
+model = SentenceTransformer("{PLACE}"{LOAD_TRUST if trust else ""})
 queries = model.encode_query(["..."])
 passages = model.encode_document(["..."])
 scores = model.similarity(queries, passages)
 ```
 
-{_prompts(prompts)}{_dimensions(run["loss"])}## Training data
+{_prompts(encoders.prompts_of(model))}{_dimensions(run["loss"])}## Training data
 
 | source | items | texts | languages | sha256 |
 |---|---|---|---|---|
@@ -127,7 +123,7 @@ scores = model.similarity(queries, passages)
 
 
 def _prompts(prompts: Mapping[str, str]) -> str:
-    """Say what stands before texts, which the methods above put there."""
+    """Say what is put before texts, by the methods above."""
     named = [f"`{text}` before each {role}" for role, text in prompts.items() if text]
     if not named:
         return "The model takes texts without prompts.\n\n"

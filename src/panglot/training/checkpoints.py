@@ -41,8 +41,9 @@ def only_training(folder: Path) -> Iterator[None]:
     finally:
         if lock.is_locked:
             (folder / OWNER_FILE).unlink(missing_ok=True)
+            with suppress(OSError):  # while it is held, for afterwards it may be another process's
+                (folder / LOCK_FILE).unlink()
             lock.release()
-            (folder / LOCK_FILE).unlink(missing_ok=True)
             with suppress(OSError):  # a run that was refused leaves no empty folder
                 folder.rmdir()
 

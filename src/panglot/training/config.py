@@ -349,7 +349,7 @@ def _recipe_file(path: Path) -> Path:
     if path.is_file():
         return path
     bundled = {
-        str(file.relative_to(BUNDLED).with_suffix("")): file for file in sorted(BUNDLED.rglob("*.toml"))
+        file.relative_to(BUNDLED).with_suffix("").as_posix(): file for file in sorted(BUNDLED.rglob("*.toml"))
     }
     if (name := path.as_posix().removesuffix(".toml")) in bundled:
         return bundled[name]
@@ -457,7 +457,7 @@ def check_metric(metric: str) -> str | None:
     """Return the measure in ``AP``, ``nDCG@10``, ``multilingual_R@100``...; None for others.
 
     Raises:
-        PanglotError: it is no such figure.
+        PanglotError: it is not such a figure.
     """
     if metric in LESS_IS_BETTER:
         return None

@@ -22,14 +22,14 @@ PATIENCE = timedelta(seconds=5)  # with the launcher's store, which is there or 
 
 def is_first() -> bool:
     """Say whether this process speaks for all: the first of a launch, or the only one."""
-    if _several():
+    if several():
         return distributed.get_rank() == 0
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def of_first(value: T) -> T:
     """Return the first process's value on all of them; it must be picklable."""
-    if not _several():
+    if not several():
         return value
     box = [value]
     distributed.broadcast_object_list(box, src=0)
@@ -58,7 +58,7 @@ def decided_by_first(decide: Callable[[], T]) -> T:
 
 def on_any(here: bool) -> bool:
     """Say on all processes whether something is so on one of them."""
-    if not _several():
+    if not several():
         return here
     cuda = "nccl" in distributed.get_backend()  # which knows no other tensors
     found = torch.tensor(int(here), device="cuda" if cuda else "cpu")
@@ -68,7 +68,7 @@ def on_any(here: bool) -> bool:
 
 def wait_for_all() -> None:
     """Wait until all processes have come here."""
-    if _several():
+    if several():
         distributed.barrier()
 
 
@@ -78,13 +78,13 @@ def leave() -> None:
     A sharded model that is left in a circle of references keeps threads of its process group alive until
     the interpreter's very end, where they abort the process; so what nobody holds is dropped first.
     """
-    if _several():
+    if several():
         gc.collect()
         distributed.destroy_process_group()
 
 
 def first_to_report(message: str) -> bool:
-    """Say whether no other process has reported this message, so that bad input is told once.
+    """Say whether no other process has reported this message, so that bad input is reported once.
 
     A process may fail before it has met the others, and the launcher ends the others as soon as one is
     gone; so nobody waits, and whoever comes first speaks. Processes ask the store of torchrun (which
@@ -102,7 +102,8 @@ def first_to_report(message: str) -> bool:
         return True
 
 
-def _several() -> bool:
+def several() -> bool:
+    """Say whether several processes train together, and have met."""
     return distributed.is_available() and distributed.is_initialized()
 
 

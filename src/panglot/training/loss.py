@@ -7,6 +7,7 @@ import torch
 from sentence_transformers.util import all_gather, all_gather_with_grad
 from torch import Tensor, distributed, nn
 
+from panglot.training.distributed import several
 from panglot.training.micro_batches import Features, embed, even_out
 from panglot.training.teacher import Guidance, alignment, distillation, pull
 
@@ -166,7 +167,7 @@ def compare(
     first = 0
     if negatives is None or negative_keys is None:
         negatives, negative_keys = passages[:0], passage_keys[:0]
-    if gathered and distributed.is_available() and distributed.is_initialized():
+    if gathered and several():
         first = distributed.get_rank() * size
         negatives, negative_keys = _gather_ragged(negatives, negative_keys)
         passages, passage_keys = all_gather_with_grad(passages), all_gather(passage_keys)
@@ -180,8 +181,7 @@ def compare(
 
 def gather(rows: Tensor) -> Tensor:
     """Return the rows of all processes, without gradient."""
-    several = distributed.is_available() and distributed.is_initialized()
-    return all_gather(rows) if several else rows
+    return all_gather(rows) if several() else rows
 
 
 def _gather_ragged(rows: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:

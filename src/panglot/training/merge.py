@@ -164,10 +164,6 @@ def _keep(
         for name, weight in weights.items()
     }
     run = {**first, "merge": parts}
-    own_module = any(type(module).__module__.startswith("panglot.") for module in model)
-    base = model.model_card_data.base_model
-    known = base if isinstance(base, str) else None
-    card = model_card(run, figures, 0, own_module, encoders.prompts_of(model), known)
     write_json(output / RUN_FILE, run)
     write_json(output / "log.json", {"log": [], "held_out": figures})
-    save_model(model, output, card)
+    save_model(model, output, model_card(run, figures, 0, model))

@@ -13,6 +13,7 @@ from torch import Tensor, distributed, nn
 from torch.utils.checkpoint import checkpoint
 
 from panglot.encoders import fast_attention, token_batches, token_lengths
+from panglot.training.distributed import several
 
 Features = dict[str, Any]
 Prompted = tuple[str, Sequence[str]]  # a prompt, and the texts that it is before
@@ -24,7 +25,7 @@ class Cut:
 
     Attributes:
         batches: the model's features of each micro-batch.
-        rows: by column, ``(texts,)`` where each text's embedding stands among those of all micro-batches.
+        rows: by column, ``(texts,)`` where each text's embedding is among those of all micro-batches.
         tokens: of the texts, equal ones counted once.
         padded: of the micro-batches, padding included.
     """
@@ -54,19 +55,19 @@ def cut(model: SentenceTransformer, columns: Mapping[str, Prompted], budget: int
         of_column[name] = key, torch.tensor([place.setdefault(text, len(place)) for text in own])
     batches: list[Features] = []
     tokens = padded = done = 0
-    standing: dict[str, Tensor] = {}
+    positions: dict[str, Tensor] = {}
     for prompt, place in places.items():
         texts = list(place)
         lengths = token_lengths(model, texts, prompt)
-        standing[prompt] = torch.empty(len(texts), dtype=torch.long)
+        positions[prompt] = torch.empty(len(texts), dtype=torch.long)
         for rows in token_batches(lengths, budget):
             batches.append(model.preprocess([texts[k] for k in rows], prompt=prompt or None))
-            standing[prompt][torch.from_numpy(rows)] = torch.arange(done, done + len(rows))
+            positions[prompt][torch.from_numpy(rows)] = torch.arange(done, done + len(rows))
             done += len(rows)
             padded += _size(batches[-1], int(lengths[rows].sum()))
         tokens += int(lengths.sum())
     return Cut(
-        batches, {name: standing[key][rows] for name, (key, rows) in of_column.items()}, tokens, padded
+        batches, {name: positions[key][rows] for name, (key, rows) in of_column.items()}, tokens, padded
     )
 
 
@@ -113,7 +114,7 @@ def even_out(batches: list[Features]) -> list[Features]:
 
     What is added (the shortest micro-batch again) is behind all rows, so it has no gradient.
     """
-    if not (distributed.is_available() and distributed.is_initialized()):
+    if not several():
         return batches
     device = next(v.device for v in batches[-1].values() if isinstance(v, Tensor))
     most = torch.tensor(len(batches), device=device)

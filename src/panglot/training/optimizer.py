@@ -8,6 +8,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor, nn
 
+from panglot.errors import PanglotError
 from panglot.training.config import EmbeddingUpdate
 
 
@@ -71,8 +72,17 @@ def make_optimizer(
 
 
 def token_table(model: SentenceTransformer) -> nn.Embedding | nn.EmbeddingBag:
-    """Return the model's embedding table of tokens: its largest one."""
+    """Return the model's embedding table of tokens: its largest one.
+
+    Raises:
+        PanglotError: it has none, as a model exported for ONNX Runtime.
+    """
     tables = [m for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)]
+    if not tables:
+        raise PanglotError(
+            "the model has no token embeddings, so it cannot be trained. One exported for ONNX Runtime only "
+            "encodes; train the one that it was exported from."
+        )
     return max(tables, key=lambda table: table.num_embeddings)
 
 

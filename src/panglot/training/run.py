@@ -16,12 +16,12 @@ from transformers import EarlyStoppingCallback
 
 from panglot.batches import Sampler
 from panglot.data import ParallelPairs
-from panglot.encoders import all_finite, cut_at, load_encoder, model_sha256, prompts_of
+from panglot.encoders import all_finite, cut_at, load_encoder, max_length_of, model_sha256
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json
 from panglot.training.adapters import adapted, compiled, dropout_of, without_checkpointing_after
 from panglot.training.callbacks import Tell, Watcher, check_tracker, tensorboard_in, training_progress
-from panglot.training.card import model_card
+from panglot.training.card import base_model, model_card
 from panglot.training.checkpoints import (
     last_step,
     only_training,
@@ -108,7 +108,7 @@ def train(
         PanglotError: settings that cannot work, or a folder that holds another run.
     """
     sources = [pairs] if isinstance(pairs, ParallelPairs) else list(pairs)
-    model_name = model_name or _base_model(model) or "encoder"
+    model_name = model_name or base_model(model) or "encoder"
     config = config_of(model_name, config, settings)
     if not config.loss.negatives:
         sources = [source.without_negatives() for source in sources]
@@ -209,18 +209,11 @@ def _finish(
     if watcher.stopped:
         return Training(made, {}, log, finished=False)
     figures = measure(model) if measure else {}
-    own_module = any(type(module).__module__.startswith("panglot.") for module in model)
-    card = model_card(run, figures, made, own_module, prompts_of(model), _base_model(model))
+    card = model_card(run, figures, made, model)
     gather_weights(model)
     _check_finite(model, folder, how.learning_rate)
     decided_by_first(partial(_keep, model, folder, card, {"log": log, "held_out": figures}))
     return Training(made, figures, log, finished=True)
-
-
-def _base_model(model: SentenceTransformer) -> str | None:
-    """Return the hub id of the model that this one was made from, where it is known."""
-    base = model.model_card_data.base_model
-    return base if isinstance(base, str) else None
 
 
 def _check_finite(model: SentenceTransformer, folder: Path, rate: float) -> None:
@@ -354,7 +347,7 @@ def _describe(
         "model": {
             "name": name,
             "sha256": model_sha256(model),
-            "max_length": model.max_seq_length,
+            "max_length": max_length_of(model),
             "centre": config.model.centre,
         },
         "data": [

@@ -53,7 +53,7 @@ class PairsTrainer(SentenceTransformerTrainer):
         super().__init__(
             model=steps.model,
             loss=loss,
-            # an empty list stands for "evaluated by other means": see evaluate
+            # an empty list means "evaluated by other means": see evaluate
             evaluator=None if measure is None else [],
             **arguments,
         )
@@ -71,7 +71,7 @@ class PairsTrainer(SentenceTransformerTrainer):
         return self.accelerator.prepare(loader)  # type: ignore[no-any-return]
 
     def collect_features(self, inputs: Features) -> tuple[Any, Tensor | None]:
-        """Hand the features of a step to the loss as they are, and count what the log tells of them."""
+        """Hand the features of a step to the loss as they are, and count what the log says of them."""
         if self._since is None:
             self._since = time.perf_counter()
         self._counts["entries"] += 1

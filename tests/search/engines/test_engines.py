@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -22,7 +23,9 @@ from hypothesis import strategies as st
 from panglot import PanglotError
 from panglot.search.documents import Passage
 from panglot.search.engines import Engine, Filter, open_engine
+from panglot.search.engines.columns import TEXTS
 from panglot.search.engines.engine import meanings
+from panglot.search.engines.exact import ExactEngine
 from panglot.search.engines.milvus_calls import filter_expression
 
 ALL = Filter()
@@ -254,6 +257,35 @@ def test_segments_are_made_one_and_a_reader_goes_on(tmp_path: Path) -> None:
     assert reader.count() == writer.count() == 19
     (found,) = reader.dense(np.array([[0, 1]], np.float32), 2, ALL)
     assert [(hit.passage.text, hit.score) for hit in found] == [("text 39", 39), ("text 38", 38)]
+
+
+def test_a_segment_of_more_than_two_gigabytes_of_texts_is_scanned(tmp_path: Path) -> None:
+    engine = ExactEngine(tmp_path / "index")
+    engine.write_facts({"dimension": 2})
+    engine.write(*rows("ab"))
+    engine.count()
+    (segment,) = engine._segments.values()
+    # two chunks: a text of one character, and one of 1.6 GB that nobody reads (so it takes no memory)
+    offsets = pa.py_buffer(np.array([0, 1, 3 << 29], np.int32))
+    chunk = pa.StringArray.from_buffers(2, offsets, pa.py_buffer(np.zeros(3 << 29, np.uint8)))
+    texts = pa.concat_tables([segment.texts] * 2)
+    segment.texts = texts.set_column(TEXTS.index("text"), "text", pa.chunked_array([chunk, chunk]))
+    segment.vectors, segment.alive = np.tile(segment.vectors, (2, 1)), np.array([True, False] * 2)
+    found = [(p.id, p.text) for passages, _ in engine.scan() for p in passages]
+    assert found == [("a", "\0"), ("a", "\0")]
+
+
+def test_nothing_is_read_in_while_another_thread_searches(tmp_path: Path) -> None:
+    engine = ExactEngine(tmp_path / "index")
+    engine.write_facts({"dimension": 2})
+    open_engine(tmp_path / "index").write(*rows("abc"))
+    with engine._guard:  # what a search holds
+        deleting = threading.Thread(target=engine.delete, args=(["a"],))
+        deleting.start()
+        deleting.join(0.3)
+        assert not engine._segments
+    deleting.join()
+    assert engine.count() == 2
 
 
 def test_what_is_written_while_segments_are_made_one_is_not_lost(

@@ -113,7 +113,7 @@ def _token_settings(model: str | None, trust_remote_code: bool) -> dict[str, Any
     encoder = encoders.load_encoder(model, trust_remote_code=trust_remote_code)
     return {
         "tokens": lambda texts: encoders.token_lengths(encoder, texts),
-        "limit": encoder.max_seq_length,
+        "limit": encoders.max_length_of(encoder),
         "model": model,
     }
 

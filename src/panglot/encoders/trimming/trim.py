@@ -16,6 +16,7 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.data import IntArray, ParallelPairs
 from panglot.encoders.load import load_encoder, model_sha256, passage_prompt, query_prompt
+from panglot.encoders.names import card_head
 from panglot.encoders.trimming.choice import (
     SHARED,
     Vocabulary,
@@ -223,19 +224,8 @@ def _bytes(model: SentenceTransformer) -> int:
 
 def _card(facts: Mapping[str, Any]) -> str:
     """Return the text of a README.md."""
-    codes = "\n".join(f"- {code}" for code in facts["languages"])
     pieces, parameters = facts["pieces"], facts["parameters"]
-    return f"""---
-language:
-{codes}
-library_name: sentence-transformers
-pipeline_tag: sentence-similarity
-tags:
-- sentence-transformers
-- panglot
-- trimmed
----
-
+    return f"""{card_head(facts["languages"], ["panglot", "trimmed"])}
 # {facts["model"]["name"]}, trimmed to {len(facts["languages"])} language(s)
 
 {pieces["after"]:,} of {pieces["before"]:,} pieces of the vocabulary, {parameters["after"]:,} of

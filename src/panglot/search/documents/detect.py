@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from panglot.errors import PanglotError
-from panglot.languages import is_language
+from panglot.languages import is_language, primary_language
 from panglot.search.documents.document import short_digest
 from panglot.search.extra import missing_extra
 
@@ -24,7 +24,7 @@ FOLDED = {
 
 
 def detect_languages(texts: Sequence[str], among: Sequence[str] | None = None) -> list[str]:
-    """Return the language of each text, as a BCP-47 code; ``und`` where there is nothing to tell it by.
+    """Return the language of each text, as a BCP-47 code; ``und`` where nothing shows it.
 
     Egyptian and Moroccan Arabic count as Arabic, Wu and Cantonese as Chinese, unless ``among`` names them.
 
@@ -57,13 +57,8 @@ def _detect(detector: Any, text: str, candidates: tuple[str, ...] | None) -> str
     if candidates is None:
         code = FOLDED.get(code, code)
     else:
-        code = next((own for own in candidates if _plain(own) == code), code)
+        code = next((own for own in candidates if primary_language(own) == code), code)
     return code if is_language(code) else UNKNOWN
-
-
-def _plain(code: str) -> str:
-    """Return a language without script and region."""
-    return code.split("-")[0]
 
 
 @cache
@@ -74,7 +69,7 @@ def _detector(candidates: tuple[str, ...] | None) -> Any:
         raise missing_extra("to tell languages, give --language, or", "py3langid") from error
     detector = LanguageIdentifier.from_model_file(MODEL_FILE)
     if candidates is not None:
-        known = sorted({_plain(code) for code in candidates} & set(detector.labels))
+        known = sorted({primary_language(code) for code in candidates} & set(detector.labels))
         if not known:
             raise PanglotError(
                 f"the detector knows none of the languages {', '.join(candidates)}; "

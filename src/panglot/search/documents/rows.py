@@ -23,7 +23,7 @@ QUERY = "query"  # a row with a query and a passage is a pair
 BATCH = 1024
 DEEPEST = 32  # levels of metadata
 LARGEST = 2**63
-Row = tuple[str, dict[str, Any]]  # where it stands, and its values
+Row = tuple[str, dict[str, Any]]  # file and line, and its values
 
 
 FIELDS = {"text": TEXT, "id": ID, "language": LANGUAGE, "title": TITLE}

@@ -43,10 +43,10 @@ def length_limit(model: SentenceTransformer, length: int | None) -> int:
     Raises:
         PanglotError: fewer than 16.
     """
-    most = model.max_seq_length
+    most = encoders.max_length_of(model)
     before = encoders.passage_prompt(model)
     prompt = sum(token_counter(model)([before])) if before else 0
-    room = LENGTH if most is None else int(most) - prompt - 2  # two for the marks at the ends
+    room = LENGTH if most is None else most - prompt - 2  # two for the marks at the ends
     wanted = min(LENGTH, room) if length is None else length
     if wanted < SHORTEST or wanted > max(room, SHORTEST):
         raise PanglotError(
@@ -68,7 +68,7 @@ def passages_of(
     where it fits there.
 
     Args:
-        document: with or without a language; without, that of its longest section's head is told from it.
+        document: with or without a language; without, it is detected in the head of the longest piece.
         count: see ``token_counter``.
         length: tokens in a passage, its title among them.
         among: the languages that it can be in.

@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, Field
 
 from panglot.data import FloatArray, IntArray
+from panglot.data.text_column import take_rows
 from panglot.errors import PanglotError
 from panglot.files import explained, sha256, write_json, written_whole
 from panglot.parse import parse_json, read_form, validated
@@ -168,9 +169,8 @@ class ExactEngine:
             held = sum(len(segment.ids) for segment in self._segments.values())
             if len(self._segments) <= SEGMENTS and held <= 2 * max(1, len(self._place)):
                 return
-            parts = [passage_table(*part) for part in self.scan()]
-            if parts:
-                self._append(pa.concat_tables(parts).combine_chunks(), [], whole=True)
+            if parts := [passage_table(*part) for part in self.scan()]:
+                self._append(pa.concat_tables(parts), [], whole=True)
                 listed = self._listed()
                 for path in (self.folder / EXACT).glob("*.arrow"):
                     if path.name not in listed:  # a reader that maps one keeps it until it is done
@@ -246,10 +246,10 @@ class ExactEngine:
         """Return all passages, in the order in which they were written."""
         self._refresh()
         for segment in list(self._segments.values()):
-            rows = np.flatnonzero(segment.alive)
+            batches, rows = segment.texts.to_batches(), np.flatnonzero(segment.alive)
             for start in range(0, len(rows), size):
                 part = rows[start : start + size]
-                texts = segment.texts.take(pa.array(part)).to_pylist()
+                texts = take_rows(batches, part).to_pylist()
                 yield [passage_of(row) for row in texts], segment.vectors[part]
 
     def release(self) -> None:
@@ -285,8 +285,7 @@ class ExactEngine:
                 writer.write_table(table, max_chunksize=max(1, len(table)))
             segments = {**({} if whole else listed), path.name: sha256(path)}
             write_json(folder / MANIFEST, {"segments": segments})
-        with self._guard:
-            self._refresh()
+        self._refresh()
 
     def _listed(self, *, checksums: bool = False) -> dict[str, str | None]:
         """Return the checksums of the segments by name, in order; None for those of an older index.
@@ -305,22 +304,23 @@ class ExactEngine:
 
     def _refresh(self) -> None:
         """Read the segments that are new; all again where some that were read are gone."""
-        for attempt in range(TRIES):
-            listed = self._listed()
-            if listed == self._read:
-                return
-            if list(listed.items())[: len(self._read)] != list(self._read.items()):
-                self._segments, self._read, self._place, self._documents = {}, {}, {}, {}
-                self._lexicon = None
-            try:
-                for name in list(listed)[len(self._read) :]:
-                    self._add(name, _Segment(self.folder / EXACT / name, listed[name]))
-                    self._read[name] = listed[name]
-                return
-            except FileNotFoundError as error:  # another process may have made one of many
-                if attempt == TRIES - 1 or self._listed() == listed:
-                    path = self.folder / EXACT / name
-                    raise PanglotError(f"{path}: is gone; the index {DAMAGED}.") from error
+        with self._guard:
+            for attempt in range(TRIES):
+                listed = self._listed()
+                if listed == self._read:
+                    return
+                if list(listed.items())[: len(self._read)] != list(self._read.items()):
+                    self._segments, self._read, self._place, self._documents = {}, {}, {}, {}
+                    self._lexicon = None
+                try:
+                    for name in list(listed)[len(self._read) :]:
+                        self._add(name, _Segment(self.folder / EXACT / name, listed[name]))
+                        self._read[name] = listed[name]
+                    return
+                except FileNotFoundError as error:  # another process may have made one of many
+                    if attempt == TRIES - 1 or self._listed() == listed:
+                        path = self.folder / EXACT / name
+                        raise PanglotError(f"{path}: is gone; the index {DAMAGED}.") from error
 
     def _add(self, name: str, segment: _Segment) -> None:
         self._lexicon = None
