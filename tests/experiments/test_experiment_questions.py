@@ -413,7 +413,12 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
         {"leaderboard", "leaderboard-monolingual", "leaderboard-pairs", "hybrid-tuning"},
     ),
     "domain-shift": (
-        ['grid.languages=["de", "en"]', 'grid.budgets=["steps"]', 'grid.perturb=["typos"]'],
+        [
+            'grid.languages=["de", "en"]',
+            'grid.budgets=["steps"]',
+            'grid.perturb=["typos"]',
+            'measure="nDCG@10"',  # changed queries are measured by another, the first
+        ],
         {"domain-shift-losses", "domain-shift-losses-languages", "domain-shift-held-out-monolingual"},
     ),
     "scaling": (
