@@ -270,10 +270,10 @@ def _check_measures(path: Path, results: dict[str, Any], measures: list[str]) ->
 def _check_belongs(path: Path, settings: dict[str, Any], table: pa.Table, table_path: Path) -> None:
     """Refuse a table whose means are not the figures of the results file."""
     cells = cells_of(table)
-    keys, masks = figures_of(cells, {"settings": all_cells})
+    keys, weights = figures_of(cells, {"settings": all_cells})
     for setting, figures in settings.items():
         for measure, value in (figures or {}).items():
-            chosen = masks[(keys["setting"] == setting).to_numpy()].any(axis=0)
+            chosen = weights[(keys["setting"] == setting).to_numpy()].sum(axis=0)
             found = averages(cell_means(cells, values_of(table, measure)), chosen[None])[0]
             if not abs(found - value) <= TOLERANCE:
                 raise PanglotError(
