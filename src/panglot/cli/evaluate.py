@@ -126,7 +126,7 @@ def evaluate(
     """
     from panglot.data.catalogue import entry_named, load_data
     from panglot.evaluation import DEFAULT_MEASURES, parse_measure
-    from panglot.evaluation.results import check_results_path
+    from panglot.evaluation.results import check_results_path, table_of
 
     usual = dict.fromkeys((*entry_named(benchmark).measures, *DEFAULT_MEASURES))  # the set's own come first
     given = usual if measures is None else measures.split(",")
@@ -192,7 +192,7 @@ def evaluate(
         return
     _tell(evaluation.results, names[0])
     if output is not None:
-        show.tell(f"results: {output} and {output.with_suffix('.parquet')}")
+        show.tell(f"results: {output} and {table_of(output)}")
     if runs is not None:
         show.tell(f"runs and qrels: {runs}")
 

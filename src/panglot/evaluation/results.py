@@ -111,10 +111,15 @@ class Evaluation:
         """Write ``path`` (JSON) and the per-query table beside it (same name, ``.parquet``)."""
         path = Path(path)
         check_results_path(path)
-        table_path = path.with_suffix(".parquet")
+        table_path = table_of(path)
         with written_whole(table_path) as part:
             pq.write_table(_rows(self), part)
         write_json(path, {**self.results, "per_query": table_path.name})
+
+
+def table_of(path: Path) -> Path:
+    """Return the name of the table beside a results file; ``model-1.5`` is a name without an ending."""
+    return path.with_suffix(".parquet") if path.suffix == ".json" else path.with_name(f"{path.name}.parquet")
 
 
 def check_results_path(path: Path | None) -> None:
@@ -123,7 +128,7 @@ def check_results_path(path: Path | None) -> None:
         return
     if path.suffix == ".parquet":
         raise PanglotError(f"{path}: is the name of the table beside the results; name a .json file.")
-    if path.is_dir() or path.with_suffix(".parquet").is_dir():
+    if path.is_dir() or table_of(path).is_dir():
         raise PanglotError(f"{path}: is a folder, or the table beside it would be; name a .json file in it.")
 
 
