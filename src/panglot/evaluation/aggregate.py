@@ -140,6 +140,20 @@ def values_of(table: pa.Table, column: str) -> Array:
     return np.asarray(table.column(column).to_numpy(zero_copy_only=False), np.float64)
 
 
+def number_columns(table: pa.Table, without: Sequence[str] = ()) -> list[str]:
+    """Return the columns of a ``per_query`` table that are measures and biases, but for some."""
+    return [
+        field.name
+        for field in table.schema
+        if is_number(field.type) and field.name not in (*ROW_COLUMNS, *without)
+    ]
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Say whether values of an Arrow type are numbers."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
 def item_sums(cells: Cells, values: Array) -> tuple[Array, Array]:
     """Add up values (NaN does not count) by item and cell, and count them: two arrays, ``(I, C)``."""
     known = ~np.isnan(values)

@@ -16,7 +16,6 @@ import pyarrow as pa
 from panglot.evaluation.aggregate import (
     ARROW,
     DISTANCE,
-    ROW_COLUMNS,
     STANDARD,
     Aligned,
     Array,
@@ -26,6 +25,7 @@ from panglot.evaluation.aggregate import (
     cells_of,
     figures_of,
     item_sums,
+    number_columns,
     values_of,
 )
 
@@ -197,7 +197,7 @@ def intervals(
         ``share``, ``resamples``, ``seed``, ``unit`` (item), ``settings``, ``bias``, ``by_language`` and
         ``matrix``; where the results have a figure, this has ``[low, high]``.
     """
-    columns = [*measures, *bias_columns(table, measures)]
+    columns = [*measures, *number_columns(table, measures)]
     found = estimates(table, columns, STANDARD, resamples=resamples, share=share, seed=seed)
     parts: dict[str, Any] = {"settings": {}, "bias": {}, "by_language": {}, "matrix": {}}
     for row in found.itertuples():
@@ -218,13 +218,3 @@ def intervals(
     if passages and DISTANCE in parts["bias"]:
         parts["bias"][f"{DISTANCE}_normalised"] = [end / passages for end in parts["bias"][DISTANCE]]
     return {"share": share, "resamples": resamples, "seed": seed, "unit": "item", **parts}
-
-
-def bias_columns(table: pa.Table, measures: Sequence[str]) -> list[str]:
-    """Return the columns of a ``per_query`` table that are numbers, but neither ranks nor measures."""
-    return [
-        field.name
-        for field in table.schema
-        if field.name not in (*ROW_COLUMNS, *measures)
-        and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
-    ]

@@ -28,6 +28,8 @@ from panglot.evaluation.aggregate import (
     cell_means,
     cells_of,
     figures_of,
+    is_number,
+    number_columns,
     values_of,
 )
 from panglot.evaluation.forms import Figures, ResultsFile, Shares
@@ -180,14 +182,8 @@ def _long(evaluation: Evaluation, run: str, measures: Sequence[str] | None) -> l
     constants |= {name: "" for name in ("part", PERTURBATION) if name not in encoded}
     encoded |= {name: _constant(text, len(rows)) for name, text in constants.items()}
     encoded["setting"] = _settings(encoded["query_language"], encoded["pool"])
-    wanted = measures or [
-        field.name
-        for field in rows.schema
-        if field.name not in ROW_COLUMNS
-        and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
-    ]
     found = []
-    for measure in (name for name in wanted if name in rows.column_names):
+    for measure in (name for name in measures or number_columns(rows) if name in rows.column_names):
         value = values_of(rows, measure)
         columns = {**encoded, **numbers, "measure": _constant(measure, len(rows)), "value": value}
         table = pa.table({name: columns[name] for name in COLUMNS})
@@ -240,16 +236,12 @@ def load_results(path: str | Path) -> Evaluation:
         if column not in table.column_names:
             raise PanglotError(f"{table_path}: has no column '{column}'; it is not the table of {path.name}.")
         kind = table.schema.field(column).type
-        is_fitting = pa.types.is_string if column in KEYS.values() else _is_number
+        is_fitting = pa.types.is_string if column in KEYS.values() else is_number
         if not is_fitting(kind) or not len(table):
             raise PanglotError(f"{table_path}: '{column}' is empty or of {kind}; copy both files again.")
     _check_measures(path, results, found.measures)
     _check_belongs(path, results["settings"], plain, table_path)
     return found
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _apart(table: pa.Table) -> tuple[pa.Table, pa.Table | None]:

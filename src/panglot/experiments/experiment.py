@@ -47,7 +47,7 @@ class Experiment(Part):
     """What a recipe of an experiment says.
 
     Attributes:
-        question: which of ``NAMES`` it asks, or ``strategies``.
+        question: its module; a recipe asks one of ``NAMES``.
         benchmarks: of the catalogue, that all runs are measured on unless the question says otherwise.
         seeds: runs of every trained model.
         measure: the one that answers are given in, as ir_measures names it; ``grid.measures`` may name
