@@ -94,3 +94,12 @@ def test_the_three_results_can_be_read_by_a_program(
     monkeypatch.setattr(quickstart_of_package, "quickstart", lambda *_, **__: stages)
     found = panglot("quickstart", "--output", tmp_path, "--json").results
     assert found == {name: one.results for name, one in evaluations.items()}
+
+
+def test_the_results_say_in_which_precision_texts_were_encoded(
+    small_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quickstart_of_package, "STRATEGIES", ())  # the zero-shot encoder alone
+    monkeypatch.setattr(quickstart_of_package, "computes_bfloat16", lambda: True)
+    (stage,) = quickstart_of_package.quickstart(tmp_path, model=str(small_checkpoint), say=lambda _: None)
+    assert stage.evaluation.results["model"]["precision"] == "bfloat16"

@@ -1,13 +1,14 @@
 """Suites: each part in its own pool, one results file."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from panglot.data import Benchmark
+from panglot.data import Benchmark, sample_benchmark
 from panglot.data.readers.parallel import bitext
 from panglot.data.suite import Suite, merge
 from panglot.encoders.language_means import centre_benchmark, corpus_means
@@ -19,8 +20,10 @@ from panglot.evaluation import (
     evaluate_embeddings,
     load_results,
 )
+from panglot.evaluation.aggregate import all_cells
+from panglot.evaluation.bootstrap import estimates
 from panglot.evaluation.results import describe_benchmark
-from panglot.evaluation.run import embed_benchmark
+from panglot.evaluation.run import assembled, embed_benchmark
 from panglot.search.baseline import bm25_evaluation
 
 GERMAN = bitext(
@@ -49,6 +52,26 @@ def test_the_matrix_holds_each_part_in_both_directions() -> None:
     }
     assert results["bias"] == {"rank_distance": None, "rank_distance_normalised": None}
     assert results["by_language"]["en"]["crosslingual"] == {"Success@1": pytest.approx(5 / 6)}
+
+
+def test_parts_that_share_languages_count_as_one(tmp_path: Path) -> None:
+    first = sample_benchmark().restrict(["de", "en"])
+    parts = (replace(first, name="both"), replace(first.restrict(["en"]), name="english"))
+    suite = Suite("unequal", parts)
+    vectors = np.random.default_rng(0).normal(size=(3 * len(parts[1].queries), 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = assembled(
+        suite, evaluate_embeddings(suite, vectors, vectors, ["AP"]), {"name": "random", "sha256": None}
+    )
+    ap = found.per_query.to_pandas().groupby(["part", "query_language", "pool"])["AP"].mean()
+    german, english = ap["both", "de", "de"], (ap["both", "en", "en"] + ap["english", "en", "en"]) / 2
+    assert found.results["settings"]["monolingual"]["AP"] == pytest.approx((german + english) / 2)
+    estimated = estimates(found.per_query, ["AP"], {"settings": all_cells}, resamples=10)
+    for row in estimated.itertuples():
+        assert row.value == pytest.approx(found.results["settings"][row.setting]["AP"])
+    assert "rank_distance_normalised" not in found.results["intervals"]["bias"]
+    found.save(tmp_path / "results.json")
+    assert load_results(tmp_path / "results.json").results == found.results
 
 
 def test_groups_and_parts_are_reported_by_themselves() -> None:

@@ -9,7 +9,7 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.data import Benchmark, FloatArray, sample_benchmark
 from panglot.errors import PanglotError
-from panglot.evaluation import evaluate, exact_ranks, per_query
+from panglot.evaluation import evaluate, evaluate_embeddings, exact_ranks, per_query
 from panglot.evaluation.inspect import (
     Worst,
     as_json,
@@ -71,6 +71,23 @@ def test_the_list_above_is_cut(small: Small) -> None:
     benchmark, queries, passages = small
     (found,) = inspect_failures(benchmark, [Worst(2, "*", 0.0, 3)], queries[[2]], passages, "AP", depth=1)
     assert [p.id for p in found.above] == ["d"] and found.answer.rank == 3
+
+
+def test_a_passage_that_is_left_out_of_the_pool_is_not_shown(make_benchmark: MakeBenchmark) -> None:
+    benchmark = make_benchmark(
+        {"q1": "en", "q2": "en"},
+        {"a": "en", "b": "en", "c": "en"},
+        [("q1", "a", -1), ("q1", "c", 1), ("q2", "b", 1)],
+    )
+    # q1: a is the query itself; then come b and c
+    passages = np.array([[0.9, 0.1], [0.8, 0.9], [0.7, 0.2]], np.float32)
+    queries = np.eye(2, dtype=np.float32)
+    table = evaluate_embeddings(benchmark, queries, passages).per_query
+    worst = worst_queries(benchmark, table, "AP", [("en", "en")], count=1)
+    assert worst == [Worst(0, "en", 0.5, 2)]
+    (found,) = inspect_failures(benchmark, worst, queries[[0]], passages, "AP")
+    assert [(p.rank, p.id) for p in found.above] == [(1, "b")]
+    assert (found.answer.rank, found.answer.id) == (2, "c")
 
 
 def test_pairs_are_read(small: Small) -> None:

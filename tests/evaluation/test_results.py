@@ -33,6 +33,12 @@ def test_the_file_is_json_with_the_table_beside_it(tmp_path: Path, evaluation: E
     assert pq.read_table(tmp_path / "new" / "en.v1.parquet").equals(evaluation.per_query)
 
 
+def test_names_with_versions_have_tables_of_their_own(tmp_path: Path, evaluation: Evaluation) -> None:
+    for name in ("model-1.5", "model-1.6"):
+        evaluation.save(tmp_path / name)
+    assert files(tmp_path) == ["model-1.5", "model-1.5.parquet", "model-1.6", "model-1.6.parquet"]
+
+
 def test_saving_leaves_the_evaluation_as_it_was(tmp_path: Path, evaluation: Evaluation) -> None:
     evaluation.save(tmp_path / "results.json")
     assert "per_query" not in evaluation.results

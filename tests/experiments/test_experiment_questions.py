@@ -309,7 +309,7 @@ def test_losses_are_those_worked_by_hand() -> None:
     def drawn(*runs: tuple[float, float]) -> Draws:
         values = np.array([[[value + k * spread] for value, spread in runs] for k in (0, -1, 1)])
         names = ["zero-shot", "agnostic", "other"]
-        return Draws(pd.DataFrame({"group": ["all"]}), names, values, np.ones((1, 1), bool))
+        return Draws(pd.DataFrame({"group": ["all"]}), names, values, np.ones((1, 1)))
 
     inside = drawn((0.4, 0), (0.6, 0), (0.5, 0))
     outside = drawn((0.3, 0), (0.35, 0), (0.2, 0.1))
@@ -413,7 +413,12 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
         {"leaderboard", "leaderboard-monolingual", "leaderboard-pairs", "hybrid-tuning"},
     ),
     "domain-shift": (
-        ['grid.languages=["de", "en"]', 'grid.budgets=["steps"]', 'grid.perturb=["typos"]'],
+        [
+            'grid.languages=["de", "en"]',
+            'grid.budgets=["steps"]',
+            'grid.perturb=["typos"]',
+            'measure="nDCG@10"',  # changed queries are measured by another, the first
+        ],
         {"domain-shift-losses", "domain-shift-losses-languages", "domain-shift-held-out-monolingual"},
     ),
     "scaling": (

@@ -276,7 +276,7 @@ def test_a_large_pool_goes_through_a_store(
     make_run: MakeRun, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweep_module, "IN_MEMORY", 10)
-    run = make_run("zero-shot", trained=False, targets=(BOTH,))
+    run = make_run("zero-shot", trained=False, targets=(BOTH, ENGLISH))  # each has a store of its own
     assert finish(run, data, tmp_path)
     found = read_results(run, data, tmp_path)["sample"].results
     model = load_encoder(run.recipe.model.name, device="cpu")

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,20 @@ def test_the_plan_has_every_source_and_every_run(tmp_path: Path, monkeypatch: py
     assert len(found) == len(SIZES) + len(VALIDATION) + 1 + len(SIZES) + 3 * 2 + 1
 
 
+def test_translated_pairs_are_those_of_one_scale_and_translator(tmp_path: Path) -> None:
+    wanted = Reproduction(scale=0.1, sources=("wiki-qa",), translator="models/one")
+    path = wanted.pairs_file("wiki-qa", tmp_path)
+    path.parent.mkdir(parents=True)
+    path.touch()
+
+    def is_done(wanted: Reproduction) -> bool:
+        return next(step.done for step in steps(wanted, tmp_path) if step.what == "translate wiki-qa")
+
+    assert is_done(wanted)
+    assert not is_done(replace(wanted, scale=0.2))
+    assert not is_done(replace(wanted, translator="models/other"))
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
@@ -53,6 +68,7 @@ def test_the_plan_has_every_source_and_every_run(tmp_path: Path, monkeypatch: py
         ({"scale": 1.5}, "the scale is 1.5"),
         ({"sources": ("msmarco",)}, "'msmarco' is not a training set of the paper; use mmarco-train, mfaq"),
         ({"benchmarks": ("squad3",)}, "'squad3' is not a benchmark that panglot knows"),
+        ({"benchmarks": ("mfaq",)}, "'mfaq' is a training set; name a benchmark of 'panglot data list'"),
     ],
 )
 def test_what_the_paper_has_not_is_refused(settings: dict[str, Any], sentence: str) -> None:
@@ -151,7 +167,7 @@ def test_the_whole_paper_in_miniature(tmp_path: Path) -> None:
         environment = {**os.environ, **hub.environment(tmp_path / "home"), **own}
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    pairs = load_pairs(output / "pairs" / "3" / f"{PARALLEL}.parquet")
+    pairs = load_pairs(Reproduction(scale=0.001).pairs_file(PARALLEL, output))
     assert pairs.languages == LANGUAGES
     found = json.loads(done.stdout)
     assert [run["name"] for run in found["runs"]] == [

@@ -13,7 +13,7 @@ from panglot.translate import Translator, translate_pairs
 from panglot.translate import plan as plans
 from panglot.translate import translate as module
 from panglot.translate.plan import plan
-from panglot.translate.translate import read_note
+from panglot.translate.translate import beside, read_note
 
 OWLS: dict[str, Any] = {
     "item_id": "owls",
@@ -58,6 +58,19 @@ NEW = {
 
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("output", "note"),
+    [
+        ("pairs.jsonl.gz", "pairs.translation.json"),
+        ("pairs.parquet", "pairs.translation.json"),
+        ("news.de.jsonl", "news.de.translation.json"),  # not that of news.sw.jsonl
+        ("v1.0.jsonl.zst", "v1.0.translation.json"),
+    ],
+)
+def test_files_beside_an_output_are_named_after_all_of_its_name(output: str, note: str) -> None:
+    assert beside(Path("folder") / output, "translation.json") == Path("folder") / note
 
 
 def test_every_item_gets_the_languages_it_lacks(learned: Translator, tmp_path: Path) -> None:

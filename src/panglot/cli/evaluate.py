@@ -126,7 +126,7 @@ def evaluate(
     """
     from panglot.data.catalogue import entry_named, load_data
     from panglot.evaluation import DEFAULT_MEASURES, parse_measure
-    from panglot.evaluation.results import check_results_path
+    from panglot.evaluation.results import check_results_path, table_of
 
     usual = dict.fromkeys((*entry_named(benchmark).measures, *DEFAULT_MEASURES))  # the set's own come first
     given = usual if measures is None else measures.split(",")
@@ -163,10 +163,15 @@ def evaluate(
     }
     if model == BM25:
         _refuse(whole, "BM25 has no vectors")
-        evaluation = _bm25(chosen, names)
+        from panglot.search.baseline import bm25_evaluation, bm25_work
+
+        with show.bar("ranking", bm25_work(chosen)) as advance:
+            evaluation = bm25_evaluation(chosen, measures=names, progress=advance)
     elif model.startswith(MTEB):
         _refuse(whole, "mteb loads and asks the model")
-        evaluation = _mteb(model, chosen, names)
+        from panglot.evaluation.mteb_models import mteb_evaluation
+
+        evaluation = mteb_evaluation(model, chosen, measures=names)
     else:
         evaluation = _model(
             model,
@@ -192,7 +197,7 @@ def evaluate(
         return
     _tell(evaluation.results, names[0])
     if output is not None:
-        show.tell(f"results: {output} and {output.with_suffix('.parquet')}")
+        show.tell(f"results: {output} and {table_of(output)}")
     if runs is not None:
         show.tell(f"runs and qrels: {runs}")
 
@@ -208,19 +213,6 @@ def _remember(evaluation: "Evaluation", loaded: Mapping[str, Any]) -> None:
     """Note how the benchmark was loaded, so that ``panglot inspect`` can load it again."""
     if known := {name: value for name, value in loaded.items() if value is not None}:
         evaluation.results["benchmark"]["loaded"] = known
-
-
-def _bm25(chosen: "Benchmark | Suite", measures: list[str]) -> "Evaluation":
-    from panglot.search.baseline import bm25_evaluation, bm25_work
-
-    with show.bar("ranking", bm25_work(chosen)) as advance:
-        return bm25_evaluation(chosen, measures=measures, progress=advance)
-
-
-def _mteb(model: str, chosen: "Benchmark | Suite", measures: list[str]) -> "Evaluation":
-    from panglot.evaluation.mteb_models import mteb_evaluation
-
-    return mteb_evaluation(model, chosen, measures=measures)
 
 
 def _model(

@@ -141,7 +141,7 @@ def one_sentence() -> Iterator[None]:
     except KeyboardInterrupt:
         sentence, code = "interrupted.", 130
     except BrokenPipeError:
-        sentence, code = "", 1  # the reader of a pipe has gone, and there is nobody to tell
+        sentence, code = "", 1  # the reader of a pipe has gone, and nobody reads on
     except OSError as error:
         sentence, code = said_of(error), 2
     except Exception as error:

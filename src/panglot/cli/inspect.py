@@ -82,7 +82,7 @@ def inspect(
         chosen = chosen.restrict([code for code in chosen.languages if code not in missing])
     encoder = encoders.load_encoder(
         model or of_run["model"]["name"],
-        max_length=max_length or of_run["model"]["max_length"],
+        max_length=max_length or of_run["model"].get("max_length"),
         truncate_dim=of_run["model"].get("truncate_dim"),
         trust_remote_code=trust_remote_code,
     )

@@ -1,7 +1,8 @@
 """From ranks to figures: a row a query and pool, cells of rows, groups of cells, and their macro averages.
 
 A *cell* is a query language and a pool (of one part, where a suite has several). Every figure is the mean
-over some cells of the means over the queries in each. A *grouping* names sets of cells, and is crossed with
+over some cells of the means over the queries in each; parts of a suite with the same languages count as one.
+A *grouping* names sets of cells, and is crossed with
 the three settings: so one machine makes the settings, the figures by language, the language matrix, and
 those of every other group of languages.
 """
@@ -139,6 +140,20 @@ def values_of(table: pa.Table, column: str) -> Array:
     return np.asarray(table.column(column).to_numpy(zero_copy_only=False), np.float64)
 
 
+def number_columns(table: pa.Table, without: Sequence[str] = ()) -> list[str]:
+    """Return the columns of a ``per_query`` table that are measures and biases, but for some."""
+    return [
+        field.name
+        for field in table.schema
+        if is_number(field.type) and field.name not in (*ROW_COLUMNS, *without)
+    ]
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Say whether values of an Arrow type are numbers."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
 def item_sums(cells: Cells, values: Array) -> tuple[Array, Array]:
     """Add up values (NaN does not count) by item and cell, and count them: two arrays, ``(I, C)``."""
     known = ~np.isnan(values)
@@ -159,15 +174,15 @@ def cell_means(cells: Cells, values: Array) -> Array:
         return np.asarray(total / count, np.float64)
 
 
-def averages(means: Array, chosen: Mask) -> Array:
-    """Average cells into figures: ``(..., C)`` means by ``(F, C)`` masks give ``(..., F)``.
+def averages(means: Array, weights: Array) -> Array:
+    """Average cells into figures: ``(..., C)`` means by ``(F, C)`` weights give ``(..., F)``.
 
     A cell that is NaN does not count; a figure without cells is NaN.
     """
     known = ~np.isnan(means)
     with np.errstate(invalid="ignore"):
-        total = weighted_sums(np.where(known, means, 0.0), chosen.astype(np.float64))
-        return np.asarray(total / weighted_sums(known.astype(np.float64), chosen.astype(np.float64)))
+        total = weighted_sums(np.where(known, means, 0.0), weights)
+        return np.asarray(total / weighted_sums(known.astype(np.float64), weights))
 
 
 def weighted_sums(values: Array, weights: Array) -> Array:
@@ -204,7 +219,7 @@ def by_pair(cells: pd.DataFrame) -> dict[str, Mask]:
 STANDARD: Mapping[str, Grouping] = {"settings": all_cells, "by_language": by_language, "matrix": by_pair}
 
 
-def figures_of(cells: Cells, groups: Mapping[str, Grouping]) -> tuple[pd.DataFrame, Mask]:
+def figures_of(cells: Cells, groups: Mapping[str, Grouping]) -> tuple[pd.DataFrame, Array]:
     """Cross every group with every setting; a figure without cells is left out.
 
     Args:
@@ -212,18 +227,20 @@ def figures_of(cells: Cells, groups: Mapping[str, Grouping]) -> tuple[pd.DataFra
         groups: groupings by the name of their family.
 
     Returns:
-        a frame with a row a figure (``family``, ``group``, ``setting``), and masks ``(F, C)``.
+        a frame with a row a figure (``family``, ``group``, ``setting``), and weights of the cells ``(F, C)``.
     """
     setting = cells.frame["setting"].to_numpy()
-    keys, masks = [], []
+    parts = cells.frame.groupby(["query_language", "pool"])["part"].transform("size").to_numpy()
+    weight = parts.min(initial=len(cells)) / parts  # 1 where all have as many parts
+    keys, weights = [], []
     for family, grouping in groups.items():
         for group, mask in grouping(cells.frame).items():
             for name in SETTINGS:
                 if (chosen := mask & (setting == name)).any():
                     keys.append((family, group, name))
-                    masks.append(chosen)
+                    weights.append(chosen * weight)
     frame = pd.DataFrame(keys, columns=["family", "group", "setting"], dtype=object)
-    return frame, np.array(masks, bool).reshape(len(keys), len(cells))
+    return frame, np.array(weights, np.float64).reshape(len(keys), len(cells))
 
 
 @dataclass(frozen=True)
@@ -258,10 +275,10 @@ class Aligned:
 
     def by_seed(self, groups: Mapping[str, Grouping]) -> pd.DataFrame:
         """Return every figure of every seed: ``measure, family, group, setting, run, seed, value``."""
-        keys, chosen = figures_of(self.cells, groups)
+        keys, weights = figures_of(self.cells, groups)
         return pd.concat(
             [
-                keys.assign(measure=name, run=run, seed=seed, value=averages(means, chosen))
+                keys.assign(measure=name, run=run, seed=seed, value=averages(means, weights))
                 for name, rows in self.values.items()
                 for (run, seed), row in zip(self.columns, rows, strict=True)
                 for means in [cell_means(self.cells, row)]
@@ -337,10 +354,10 @@ def summarise(
     one that over query languages. A setting that the benchmark lacks is None.
     """
     cells = cells_of(table)
-    keys, chosen = figures_of(cells, STANDARD)
+    keys, weights = figures_of(cells, STANDARD)
     found: dict[tuple[str, ...], dict[str, float]] = {}
     for name in (*measures, DISTANCE):
-        values = averages(cell_means(cells, values_of(table, name)), chosen)
+        values = averages(cell_means(cells, values_of(table, name)), weights)
         for key, value in zip(keys.itertuples(index=False, name=None), values.tolist(), strict=True):
             if not np.isnan(value):
                 found.setdefault(key, {})[name] = value

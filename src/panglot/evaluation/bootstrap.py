@@ -16,17 +16,16 @@ import pyarrow as pa
 from panglot.evaluation.aggregate import (
     ARROW,
     DISTANCE,
-    ROW_COLUMNS,
     STANDARD,
     Aligned,
     Array,
     Cells,
     Grouping,
-    Mask,
     averages,
     cells_of,
     figures_of,
     item_sums,
+    number_columns,
     values_of,
 )
 
@@ -38,7 +37,7 @@ BLOCK = 1 << 24  # weights or means held at once, so that memory does not grow w
 def resample(
     cells: Cells,
     values: Array,
-    chosen: Mask,
+    weights: Array,
     resamples: int = RESAMPLES,
     seed: int = 0,
     drawn: Sequence[Array] | None = None,
@@ -48,7 +47,7 @@ def resample(
     Args:
         cells: of the n rows: I items, C cells.
         values: ``(n,)`` one a row; NaN does not count.
-        chosen: ``(F, C)`` the cells that each figure averages.
+        weights: ``(F, C)`` of the cells that each figure averages.
         resamples: how many.
         seed: of the items drawn.
         drawn: how often each item is drawn, where that is at hand, in blocks of resamples.
@@ -58,10 +57,10 @@ def resample(
     """
     sums, counts = item_sums(cells, values)
     figures = []
-    for weights in _blocks(cells, resamples, seed) if drawn is None else drawn:
+    for times in _blocks(cells, resamples, seed) if drawn is None else drawn:
         with np.errstate(invalid="ignore"):
-            means = (weights @ sums) / (weights @ counts)
-        figures.append(averages(means, chosen))
+            means = (times @ sums) / (times @ counts)
+        figures.append(averages(means, weights))
     return np.concatenate(figures)
 
 
@@ -111,13 +110,13 @@ class Draws:
         figures: a row a figure: ``measure``, ``family``, ``group``, ``setting``.
         runs: names.
         values: ``(resamples + 1, R, F)``: the figures themselves first.
-        masks: ``(F, C)`` the cells that each figure averages.
+        weights: ``(F, C)`` of the cells that each figure averages.
     """
 
     figures: pd.DataFrame
     runs: Sequence[str]
     values: Array
-    masks: Mask
+    weights: Array
 
     def of(self, run: str, **figure: str) -> Array:
         """Return the draws ``(resamples + 1,)`` of one figure, named by columns of ``figures``, of a run."""
@@ -137,18 +136,18 @@ def draw(
 
     Seeds of a run are averaged query by query first. A figure that has no value is left out.
     """
-    keys, chosen = figures_of(aligned.cells, groups)
-    frames, values, masks = [], [], []
+    keys, of_cells = figures_of(aligned.cells, groups)
+    frames, values, weights = [], [], []
     first = next(_blocks(aligned.cells, resamples, seed))
     drawn = [first] if len(first) == resamples + 1 else None  # kept for all runs where it is one block
     for measure, of_runs in aligned.means().items():
-        found = np.array([resample(aligned.cells, run, chosen, resamples, seed, drawn) for run in of_runs])
+        found = np.array([resample(aligned.cells, run, of_cells, resamples, seed, drawn) for run in of_runs])
         known = ~np.isnan(found[0, 0])
         frames.append(keys[known].assign(measure=measure))
         values.append(found[:, :, known].transpose(1, 0, 2))
-        masks.append(chosen[known])
+        weights.append(of_cells[known])
     figures = pd.concat(frames, ignore_index=True)[["measure", *keys.columns]]
-    return Draws(figures, aligned.runs, np.concatenate(values, axis=2), np.concatenate(masks))
+    return Draws(figures, aligned.runs, np.concatenate(values, axis=2), np.concatenate(weights))
 
 
 def estimates(
@@ -198,7 +197,7 @@ def intervals(
         ``share``, ``resamples``, ``seed``, ``unit`` (item), ``settings``, ``bias``, ``by_language`` and
         ``matrix``; where the results have a figure, this has ``[low, high]``.
     """
-    columns = [*measures, *bias_columns(table, measures)]
+    columns = [*measures, *number_columns(table, measures)]
     found = estimates(table, columns, STANDARD, resamples=resamples, share=share, seed=seed)
     parts: dict[str, Any] = {"settings": {}, "bias": {}, "by_language": {}, "matrix": {}}
     for row in found.itertuples():
@@ -219,13 +218,3 @@ def intervals(
     if passages and DISTANCE in parts["bias"]:
         parts["bias"][f"{DISTANCE}_normalised"] = [end / passages for end in parts["bias"][DISTANCE]]
     return {"share": share, "resamples": resamples, "seed": seed, "unit": "item", **parts}
-
-
-def bias_columns(table: pa.Table, measures: Sequence[str]) -> list[str]:
-    """Return the columns of a ``per_query`` table that are numbers, but neither ranks nor measures."""
-    return [
-        field.name
-        for field in table.schema
-        if field.name not in (*ROW_COLUMNS, *measures)
-        and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
-    ]

@@ -152,10 +152,11 @@ def _contributions(
     """Return what items add to every difference, ``(I, pairs x F)``, and the effect sizes of each pair."""
     parts, effects = [], []
     means = aligned.means()
-    masks = {name: drawn.masks[(drawn.figures["measure"] == name).to_numpy()] for name in means}
+    weights = {name: drawn.weights[(drawn.figures["measure"] == name).to_numpy()] for name in means}
     for a, b in pairs:
         of_pair = [
-            contributions(aligned.cells, values[a] - values[b], masks[name]) for name, values in means.items()
+            contributions(aligned.cells, values[a] - values[b], weights[name])
+            for name, values in means.items()
         ]
         parts.append(np.concatenate([one.values for one in of_pair], axis=1))
         effects.append(np.concatenate([standardised(one) for one in of_pair]))

@@ -1,4 +1,4 @@
-"""Counting, in a tile of scores, what lies above each of many limits, and finding what lies too near to tell.
+"""Counting, in a tile of scores, what lies above each of many limits, and finding what is too near to one.
 
 Each pair (a row of the tile, a relevant passage) has two limits: what is above ``high`` is counted, what is
 below ``low`` is not, and the columns between are returned, to be settled by other means. Few limits a row are

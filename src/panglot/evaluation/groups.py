@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from panglot.evaluation.aggregate import ALL, DISTANCE, SETTINGS, Grouping, Mask, cells_of
-from panglot.evaluation.bootstrap import RESAMPLES, SHARE, bias_columns, estimates
+from panglot.evaluation.bootstrap import RESAMPLES, SHARE, estimates
 from panglot.languages import family, is_seen, relation, resource_class, writing
 
 Kind = Callable[[str], str | None]
@@ -116,19 +116,13 @@ def group_figures(
     """
     measures = list(next((figures for figures in results["settings"].values() if figures), {}))
     seen = training_languages(results) if trained_on is None else sorted(set(trained_on))
-    columns = [*measures, *(name for name in bias_columns(table, measures) if name == DISTANCE)]
+    columns = [*measures, *([DISTANCE] if DISTANCE in table.column_names else [])]
     of_languages, of_pairs = language_kinds(seen), pair_kinds(seen)
     groupings = {f"languages {name}": query_groups(kind) for name, kind in of_languages.items()}
     groupings |= {f"pairs {name}": pair_groups(kind) for name, kind in of_pairs.items()}
     found = estimates(table, columns, groupings, resamples=resamples, share=share, seed=seed)
-    figures = {
-        (row.family, row.group, row.setting, row.measure): {
-            "value": row.value,
-            "low": row.low,
-            "high": row.high,
-        }
-        for row in found.itertuples()
-    }
+    named = found.set_index(["family", "group", "setting", "measure"])[["value", "low", "high"]]
+    figures: dict[Any, dict[str, float]] = named.to_dict("index")
 
     def of(*key: str) -> dict[str, Any]:
         return {name: figures[*key, name] for name in measures if (*key, name) in figures}

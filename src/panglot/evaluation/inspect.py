@@ -16,7 +16,7 @@ from panglot.evaluation.aggregate import ALL
 from panglot.evaluation.results import Failure, Listed
 from panglot.evaluation.run import embed_benchmark
 from panglot.evaluation.scores import Vectors, gathered_scores, tie_order
-from panglot.evaluation.top import top_of_pool
+from panglot.evaluation.top import top_passages
 
 Pair = tuple[str, str]  # query language, and the pool: a language, or ``*`` for all
 
@@ -118,13 +118,13 @@ def inspect_failures(
     found: dict[int, Failure] = {}
     for pool in dict.fromkeys(w.pool for w in worst):
         places = [k for k, w in enumerate(worst) if w.pool == pool]
+        asked = np.array([worst[k].row for k in places], np.int64)
+        vectors = np.zeros((len(benchmark.queries), queries.shape[1]), np.float32)
+        vectors[asked] = queries[places]
         rows = _pool_rows(benchmark, pool)
-        vectors = passages if rows is None else passages[rows]
-        names = benchmark.passages.ids
-        ids = names if rows is None else [names[k] for k in rows.tolist()]
-        columns, scores = top_of_pool(ids, queries[places], vectors, depth)
-        listed = columns if rows is None else rows[columns]
-        for k, line, values in zip(places, listed, scores, strict=True):
+        top = top_passages(benchmark, vectors, passages, depth, asked, pool=rows)
+        at = np.searchsorted(top.query, asked)
+        for k, line, values in zip(places, top.passage[at], top.score[at], strict=True):
             answer = _answer(benchmark, worst[k], rows, queries[k], passages)
             above = [
                 _listed(benchmark, worst[k].row, int(p), n, float(value))

@@ -71,7 +71,7 @@ def ndcg(ranking: Ranking, cutoff: float) -> Values:
 
 
 def recall(ranking: Ranking, cutoff: float) -> Values:
-    """R: the share of the relevant passages that stand within the cut-off."""
+    """R: the share of the relevant passages that are within the cut-off."""
     return ranking.sums((ranking.rank <= cutoff).astype(float)) / ranking.relevant
 
 
@@ -82,12 +82,12 @@ def reciprocal_rank(ranking: Ranking, cutoff: float) -> Values:
 
 
 def success(ranking: Ranking, cutoff: float) -> Values:
-    """Success: 1 if a relevant passage stands within the cut-off, else 0."""
+    """Success: 1 if a relevant passage is within the cut-off, else 0."""
     return np.asarray(ranking.rank[ranking.start] <= cutoff, np.float64)
 
 
 def complete(ranking: Ranking, cutoff: float) -> Values:
-    """Complete: 1 if all relevant passages stand within the cut-off, else 0 (arXiv 2604.05684)."""
+    """Complete: 1 if all relevant passages are within the cut-off, else 0 (arXiv 2604.05684)."""
     return np.asarray(ranking.rank[ranking.start + ranking.relevant - 1] <= cutoff, np.float64)
 
 

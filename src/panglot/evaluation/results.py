@@ -28,6 +28,8 @@ from panglot.evaluation.aggregate import (
     cell_means,
     cells_of,
     figures_of,
+    is_number,
+    number_columns,
     values_of,
 )
 from panglot.evaluation.forms import Figures, ResultsFile, Shares
@@ -111,10 +113,15 @@ class Evaluation:
         """Write ``path`` (JSON) and the per-query table beside it (same name, ``.parquet``)."""
         path = Path(path)
         check_results_path(path)
-        table_path = path.with_suffix(".parquet")
+        table_path = table_of(path)
         with written_whole(table_path) as part:
             pq.write_table(_rows(self), part)
         write_json(path, {**self.results, "per_query": table_path.name})
+
+
+def table_of(path: Path) -> Path:
+    """Return the name of the table beside a results file; ``model-1.5`` is a name without an ending."""
+    return path.with_suffix(".parquet") if path.suffix == ".json" else path.with_name(f"{path.name}.parquet")
 
 
 def check_results_path(path: Path | None) -> None:
@@ -123,7 +130,7 @@ def check_results_path(path: Path | None) -> None:
         return
     if path.suffix == ".parquet":
         raise PanglotError(f"{path}: is the name of the table beside the results; name a .json file.")
-    if path.is_dir() or path.with_suffix(".parquet").is_dir():
+    if path.is_dir() or table_of(path).is_dir():
         raise PanglotError(f"{path}: is a folder, or the table beside it would be; name a .json file in it.")
 
 
@@ -175,14 +182,8 @@ def _long(evaluation: Evaluation, run: str, measures: Sequence[str] | None) -> l
     constants |= {name: "" for name in ("part", PERTURBATION) if name not in encoded}
     encoded |= {name: _constant(text, len(rows)) for name, text in constants.items()}
     encoded["setting"] = _settings(encoded["query_language"], encoded["pool"])
-    wanted = measures or [
-        field.name
-        for field in rows.schema
-        if field.name not in ROW_COLUMNS
-        and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
-    ]
     found = []
-    for measure in (name for name in wanted if name in rows.column_names):
+    for measure in (name for name in measures or number_columns(rows) if name in rows.column_names):
         value = values_of(rows, measure)
         columns = {**encoded, **numbers, "measure": _constant(measure, len(rows)), "value": value}
         table = pa.table({name: columns[name] for name in COLUMNS})
@@ -235,16 +236,12 @@ def load_results(path: str | Path) -> Evaluation:
         if column not in table.column_names:
             raise PanglotError(f"{table_path}: has no column '{column}'; it is not the table of {path.name}.")
         kind = table.schema.field(column).type
-        is_fitting = pa.types.is_string if column in KEYS.values() else _is_number
+        is_fitting = pa.types.is_string if column in KEYS.values() else is_number
         if not is_fitting(kind) or not len(table):
             raise PanglotError(f"{table_path}: '{column}' is empty or of {kind}; copy both files again.")
     _check_measures(path, results, found.measures)
     _check_belongs(path, results["settings"], plain, table_path)
     return found
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _apart(table: pa.Table) -> tuple[pa.Table, pa.Table | None]:
@@ -270,10 +267,10 @@ def _check_measures(path: Path, results: dict[str, Any], measures: list[str]) ->
 def _check_belongs(path: Path, settings: dict[str, Any], table: pa.Table, table_path: Path) -> None:
     """Refuse a table whose means are not the figures of the results file."""
     cells = cells_of(table)
-    keys, masks = figures_of(cells, {"settings": all_cells})
+    keys, weights = figures_of(cells, {"settings": all_cells})
     for setting, figures in settings.items():
         for measure, value in (figures or {}).items():
-            chosen = masks[(keys["setting"] == setting).to_numpy()].any(axis=0)
+            chosen = weights[(keys["setting"] == setting).to_numpy()].sum(axis=0)
             found = averages(cell_means(cells, values_of(table, measure)), chosen[None])[0]
             if not abs(found - value) <= TOLERANCE:
                 raise PanglotError(

@@ -106,10 +106,10 @@ def perturbed_drops(
                 f"the per-query figures have no '{measure}'; evaluate with --measures {measure}."
             )
     cells = cells_of(before)
-    keys, chosen = figures_of(cells, {"settings": all_cells, "by_language": by_language})
+    keys, weights = figures_of(cells, {"settings": all_cells, "by_language": by_language})
     a, b = values_of(before, measure), values_of(after, measure)
-    differences = resample(cells, b - a, chosen, resamples, seed)
-    first, then = (averages(cell_means(cells, values), chosen) for values in (a, b))
+    differences = resample(cells, b - a, weights, resamples, seed)
+    first, then = (averages(cell_means(cells, values), weights) for values in (a, b))
     figures = np.stack([first, then, differences[0], *bounds(differences)], axis=1).tolist()
     settings: dict[str, Any] = dict.fromkeys(SETTINGS)
     languages: dict[str, dict[str, Any]] = {}

@@ -173,7 +173,8 @@ def assembled(
         **evaluation.results,
     }
     table = evaluation.per_query
-    results["intervals"] = intervals(table, evaluation.measures, passages=len(whole.passages))
+    size = None if isinstance(chosen, Suite) else len(whole.passages)  # parts have pools of their own
+    results["intervals"] = intervals(table, evaluation.measures, passages=size)
     results["groups"] = group_figures(results, table)
     return Evaluation(results, table)
 

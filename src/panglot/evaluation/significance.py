@@ -30,7 +30,7 @@ class Contributions:
         return np.where(self.present.any(axis=0), self.values.sum(axis=0), np.nan)
 
 
-def contributions(cells: Cells, differences: Array, chosen: Mask) -> Contributions:
+def contributions(cells: Cells, differences: Array, weights: Array) -> Contributions:
     """Split differences of figures by item.
 
     A figure is a mean over cells of means over queries, so it is a sum over items, whose divisors stay the
@@ -39,15 +39,16 @@ def contributions(cells: Cells, differences: Array, chosen: Mask) -> Contributio
     Args:
         cells: of the n rows: I items, C cells.
         differences: ``(n,)`` one run's value minus the other's, a row each; NaN does not count.
-        chosen: ``(F, C)`` the cells that each figure averages.
+        weights: ``(F, C)`` of the cells that each figure averages.
     """
     sums, counts = item_sums(cells, differences)
     total = counts.sum(axis=0)
-    weights = (chosen & (total > 0)).astype(np.float64)
-    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1)
+    known = weights * (total > 0)
+    whole = known.sum(axis=1, keepdims=True)
+    known = known / np.where(whole > 0, whole, 1)
     return Contributions(
-        weighted_sums(sums / np.maximum(total, 1), weights),
-        weighted_sums(counts, (weights > 0).astype(np.float64)) > 0,
+        weighted_sums(sums / np.maximum(total, 1), known),
+        weighted_sums(counts, (known > 0).astype(np.float64)) > 0,
     )
 
 

@@ -85,7 +85,7 @@ def reader_of(benchmark: Benchmark) -> Read:
 
 
 def corpus_facts(benchmark: Benchmark) -> dict[str, Any]:
-    """Say which passages a benchmark has, so that the same ones can be told from others.
+    """Say which passages a benchmark has, so that others are noticed.
 
     Returns:
         ``name`` and ``sha256`` of the benchmark, what a candidate is made of, how many ``rows``, their

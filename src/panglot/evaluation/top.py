@@ -19,7 +19,7 @@ from panglot.evaluation.scores import (
     tie_order,
 )
 
-SPARE = 32  # passages looked at beyond the k-th, for those that a product cannot tell from it
+SPARE = 32  # passages looked at beyond the k-th, for those whose products are too near its own
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ def _forget_peak() -> None:
 
 
 def _of_linux(name: str) -> int:
-    """Return a figure of the process in bytes; 0 where the system does not tell.
+    """Return a figure of the process in bytes; 0 where the system does not say.
 
     ``ru_maxrss`` will not do there: a process begins with that of the one that started it.
     """

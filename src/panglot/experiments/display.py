@@ -4,10 +4,13 @@ from typing import Any
 
 import pandas as pd
 
-from panglot.evaluation.aggregate import Aligned, Grouping, all_cells, by_language
+from panglot.evaluation import compare
+from panglot.evaluation.aggregate import Aligned, Grouping, align, all_cells, by_language
 from panglot.evaluation.comparison import power_notes
-from panglot.report.figures import figure_table, legend
-from panglot.report.page import Picture
+from panglot.experiments.experiment import Findings
+from panglot.report.charts import dots
+from panglot.report.figures import figure_table, legend, measure_title, with_panels
+from panglot.report.page import Block, Picture
 from panglot.report.tables import Table
 
 WHOLE: dict[str, Grouping] = {"settings": all_cells, "by_language": by_language}
@@ -48,6 +51,24 @@ def comparison_tables(
         of, heading = f"{name}-languages", f"{title}, by query language"
         tables.append(figure_table(of, heading, languages, heads, note=note, folded=True))
     return [*tables, *seed_tables(name, title, aligned)]
+
+
+def targets_compared(
+    findings: Findings, benchmark: str, baseline: str, name: str
+) -> tuple[Aligned, str, list[Block]]:
+    """Compare all runs on a benchmark, with and without what its targets' labels add.
+
+    Returns:
+        what was compared, a heading, and a plot and tables.
+    """
+    rows = rows_on(findings.table, benchmark)
+    aligned = align(rows, list(dict.fromkeys(rows["measure"])))
+    found = compare(aligned, WHOLE, baseline)
+    heading = f"{measure_title(findings.experiment.measure)} on {benchmark}"
+    drawn = with_panels(found[found["family"] == "settings"]).assign(series="")
+    spec = dots(drawn.assign(name=drawn["run"]), heading, value="", names=aligned.runs)
+    tables = comparison_tables(name, heading, found, aligned, baseline)
+    return aligned, heading, [picture(name, heading, spec), *tables]
 
 
 def seed_tables(name: str, title: str, aligned: Aligned) -> list[Table]:

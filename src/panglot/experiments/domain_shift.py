@@ -31,7 +31,7 @@ from panglot.training.config import Part
 
 TITLE = "One model for all languages, or one a language: which keeps more outside its domain?"
 AGNOSTIC = "agnostic"
-AGNOSTIC_MONOLINGUAL = "agnostic, monolingual"  # tells the number of models and the kind of batches apart
+AGNOSTIC_MONOLINGUAL = "agnostic, monolingual"  # differs from specific models in their number alone
 PERTURBED = "held-out, perturbed"
 MONOLINGUAL, CROSSLINGUAL = "monolingual", "crosslingual"
 ALL_LANGUAGES = "all"

@@ -47,7 +47,7 @@ class Experiment(Part):
     """What a recipe of an experiment says.
 
     Attributes:
-        question: which of ``NAMES`` it asks, or ``strategies``.
+        question: its module; a recipe asks one of ``NAMES``.
         benchmarks: of the catalogue, that all runs are measured on unless the question says otherwise.
         seeds: runs of every trained model.
         measure: the one that answers are given in, as ir_measures names it; ``grid.measures`` may name
@@ -234,7 +234,10 @@ def run_experiment(
     folder = output / "runs" if runs_folder is None else Path(runs_folder)
     runs = plan_runs(experiment, data)
     sweep(runs, data, folder, workers=workers, tell=tell)
-    table = read_table(runs, data, folder, [*_measures(experiment, runs), DISTANCE])
+    perturbed = any(target.perturb for run in runs for target in run.targets)
+    # changed queries are measured by the first measure alone
+    measures = [*_measures(experiment, runs), *(data.measures[:1] if perturbed else ()), DISTANCE]
+    table = read_table(runs, data, folder, list(dict.fromkeys(measures)))
     findings = Findings(experiment, runs, table, data, folder)
     sections = experiment.module.answer(experiment, experiment.settings(), findings)
     return _write(sections, findings, output)

@@ -7,7 +7,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from panglot.evaluation import compare
-from panglot.evaluation.aggregate import ALL, Aligned, Grouping
+from panglot.evaluation.aggregate import Aligned, Grouping
 from panglot.evaluation.bootstrap import Draws, draw, interval
 from panglot.evaluation.groups import language_kinds, pair_groups, pair_kinds, query_groups
 from panglot.experiments.display import WHOLE, as_differences, comparison_tables, picture
@@ -89,9 +89,8 @@ def groupings(seen: Sequence[str]) -> Mapping[str, Grouping]:
 
 def pair_class(x: str, y: str) -> str | None:
     """Return the lower resource class of two languages; None where one is not known."""
-    classes = [resource_class(code) for code in (x, y) if code != ALL]
-    known = [found for found in classes if found is not None]
-    return str(min(known)) if len(known) == 2 else None
+    a, b = resource_class(x), resource_class(y)
+    return None if a is None or b is None else str(min(a, b))
 
 
 def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[Section]:

@@ -24,6 +24,7 @@ from panglot.evaluation.aggregate import DISTANCE, align, all_cells
 from panglot.experiments import strategies
 from panglot.experiments.experiment import Answer, Experiment, Findings, run_experiment
 from panglot.experiments.sweep import ZERO_SHOT, Data, Tell, benchmark_of
+from panglot.progress import bar
 from panglot.report.page import Section
 from panglot.report.published import beside_published, reference_for
 from panglot.training import read_recipe
@@ -90,11 +91,16 @@ class Reproduction:
             if name not in SIZES:
                 raise PanglotError(f"'{name}' is not a training set of the paper; use {', '.join(SIZES)}.")
         for name in self.benchmarks:
-            entry_named(name)
+            if entry_named(name).kind != "benchmark":
+                raise PanglotError(f"'{name}' is a training set; name a benchmark of 'panglot data list'.")
 
     def items(self, source: str) -> int:
         """Return how many items of a source are used, if it is as large as published."""
         return min(ITEMS[source], max(FEWEST, round(self.scale * ITEMS[source])))
+
+    def pairs_file(self, source: str, output: Path) -> Path:
+        """Return the file of a source in all languages; its name is that of the source in the batches."""
+        return output / "pairs" / f"{self.scale:g}-{Path(self.translator).name}" / f"{source}.parquet"
 
     def experiment(self) -> Experiment:
         """Return the sweep: the recipe at this scale, with the sources drawn by their published sizes."""
@@ -142,7 +148,7 @@ def steps(wanted: Reproduction, output: Path) -> Iterator[Step]:
     for name in wanted.sources:
         lacking = [code for code in LANGUAGES if code not in _languages(name)]
         rows = wanted.items(name) * len(lacking)
-        done = bool(list((output / "pairs").glob(f"*/{name}.parquet")))
+        done = wanted.pairs_file(name, output).exists()
         work = f"{rows:,} rows into {', '.join(lacking)}"
         yield Step(f"translate {name}", work, 2 * rows * TOKENS / TRANSLATED / 3600, done)
     recipe = wanted.experiment().recipe
@@ -184,8 +190,9 @@ def reproduce(
     for name in (*wanted.sources, *VALIDATION, *wanted.benchmarks):
         if not _is_there(name):
             say(f"fetching {name}")
-            get_data(entry_named(name), languages=_languages(name) if name in SIZES else None, say=say)
-    pairs = [str(_translated(wanted, name, output / "pairs", say)) for name in wanted.sources]
+            languages = _languages(name) if name in SIZES else None
+            get_data(entry_named(name), languages=languages, say=say, bar=bar)
+    pairs = [str(_translated(wanted, name, output, say)) for name in wanted.sources]
     data = Data(
         tuple(pairs),
         validation=VALIDATION,
@@ -209,8 +216,8 @@ def _with_published(section: Section, findings: Findings) -> Section:
     except PanglotError:  # nothing is published on it
         return section
     rows = findings.table[findings.table["benchmark"] == section.name]
-    found = compare(align(rows, ["AP", DISTANCE]), {"settings": all_cells}, ZERO_SHOT)
-    found = found.drop_duplicates(["run", "measure", "setting"])
+    aligned = align(rows, ["AP", DISTANCE])
+    found = compare(aligned, {"settings": all_cells}, ZERO_SHOT, resamples=1, flips=1)  # for the values alone
     return replace(
         section,
         blocks=[*section.blocks, beside_published(found, reference, f"published-{section.name}")],
@@ -230,21 +237,23 @@ def _is_there(name: str) -> bool:
     return place is not None and not missing(entry, place)
 
 
-def _translated(wanted: Reproduction, name: str, folder: Path, say: Callable[[str], None]) -> Path:
+def _translated(wanted: Reproduction, name: str, output: Path, say: Callable[[str], None]) -> Path:
     """Return the file of a source's items in all languages; what it lacks is translated."""
-    pairs = _share(training_pairs(name, languages=_languages(name)), wanted, name)
-    path = folder / str(len(pairs)) / f"{name}.parquet"  # the name is that of the source in the batches
+    path = wanted.pairs_file(name, output)
     if path.exists():
         return path
+    pairs = _share(training_pairs(name, languages=_languages(name)), wanted)
     rows = sum(len(job.rows) for job in translations(pairs, LANGUAGES))
     say(f"translating {name}: {rows:,} rows")
+    translator = load_translator(wanted.translator)
     path.parent.mkdir(parents=True, exist_ok=True)
     fields = ("query", "passage")  # the paper's batches have no hard negatives
-    translate_pairs(load_translator(wanted.translator), pairs, LANGUAGES, path, fields=fields)
+    with bar(f"translating {name}", rows) as advance:
+        translate_pairs(translator, pairs, LANGUAGES, path, fields=fields, progress=advance)
     return path
 
 
-def _share(pairs: ParallelPairs, wanted: Reproduction, name: str) -> ParallelPairs:
+def _share(pairs: ParallelPairs, wanted: Reproduction) -> ParallelPairs:
     """Return a share of a source's items that depends on nothing but their number."""
     count = max(FEWEST, round(wanted.scale * len(pairs)))
     if count >= len(pairs):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -99,8 +99,9 @@ def quickstart(
             encode(encoder, benchmark.passages.texts, passage_prompt(encoder), bf16=fast),
         )
         trained = training_of(folder / name) if name in STRATEGIES else None
-        shared: dict[str, Any] = {"name": name, "training": trained, "embeddings": vectors}
-        evaluation = evaluate(encoder, benchmark, progress=False, **shared)
+        evaluation = evaluate(
+            encoder, benchmark, name=name, training=trained, bf16=fast, embeddings=vectors, progress=False
+        )
         evaluation.save(folder / f"{name}.json")
         rank = _rank_in_other_languages(benchmark, exact_ranks(benchmark, *vectors))
         answers = [_answer(benchmark, language, topic, *vectors) for language, topic in QUESTIONS]

@@ -5,13 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from panglot.evaluation import compare
-from panglot.evaluation.aggregate import align
-from panglot.experiments.display import WHOLE, comparison_tables, picture, rows_on
+from panglot.experiments.display import targets_compared
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target
-from panglot.report.charts import dots
-from panglot.report.figures import measure_title, with_panels
 from panglot.report.page import Section
 from panglot.training.config import Part
 
@@ -63,13 +59,6 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
     """Show every remedy in every setting, compared with the zero-shot encoder."""
     sections = []
     for benchmark in experiment.benchmarks:
-        rows = rows_on(findings.table, benchmark)
-        aligned = align(rows, list(dict.fromkeys(rows["measure"])))
-        found = compare(aligned, WHOLE, ZERO_SHOT)
-        heading = f"{measure_title(experiment.measure)} on {benchmark}"
-        drawn = with_panels(found[found["family"] == "settings"]).assign(series="")
-        spec = dots(drawn.assign(name=drawn["run"]), heading, value="", names=aligned.runs)
-        name = f"remedies-{benchmark}"
-        tables = comparison_tables(name, heading, found, aligned, ZERO_SHOT)
-        sections.append(Section(benchmark, benchmark, [picture(name, heading, spec), *tables]))
+        _, _, blocks = targets_compared(findings, benchmark, ZERO_SHOT, f"remedies-{benchmark}")
+        sections.append(Section(benchmark, benchmark, blocks))
     return sections

@@ -8,13 +8,11 @@ from pydantic import Field
 from panglot.batches import KINDS
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
-from panglot.evaluation.aggregate import align
-from panglot.experiments.display import WHOLE, comparison_tables, picture, rows_on
+from panglot.experiments.display import WHOLE, targets_compared
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target
-from panglot.report.charts import dots
-from panglot.report.figures import figure_table, legend, measure_title, with_panels
-from panglot.report.page import Block, Section
+from panglot.report.figures import figure_table, legend
+from panglot.report.page import Section
 from panglot.training.config import Part
 
 TITLE = "Batch strategies under one budget"
@@ -62,16 +60,8 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
     names = list(dict.fromkeys(run.name for run in findings.runs))
     references = [name for name in names if name == HYBRID or name in grid.variants]
     for benchmark in experiment.benchmarks:
-        rows = rows_on(findings.table, benchmark)
-        aligned = align(rows, list(dict.fromkeys(rows["measure"])))
-        baseline = HYBRID if HYBRID in aligned.runs else ZERO_SHOT
-        found = compare(aligned, WHOLE, baseline)
-        title = f"{measure_title(experiment.measure)} on {benchmark}"
-        settings = with_panels(found[found["family"] == "settings"])
-        drawn = settings.assign(name=settings["run"], series="")
-        spec = dots(drawn, title, value="", names=aligned.runs)
-        blocks: list[Block] = [picture(f"strategies-{benchmark}", title, spec)]
-        blocks += comparison_tables(f"strategies-{benchmark}", title, found, aligned, baseline)
+        baseline = HYBRID if HYBRID in names else ZERO_SHOT
+        aligned, title, blocks = targets_compared(findings, benchmark, baseline, f"strategies-{benchmark}")
         if references:
             pairs = [(one, other) for one in references for other in aligned.runs if other != one]
             minus = compare(aligned, {"settings": WHOLE["settings"]}, pairs)

@@ -447,8 +447,9 @@ def _embedded(
     """Encode a benchmark; the passages of a large one go into a store below the run's folder."""
     if len(benchmark.passages) <= IN_MEMORY:
         return embed_benchmark(model, benchmark, bf16=bf16)
-    folder = place / STORES / benchmark.name
-    encode_passages(model, benchmark, folder, store_facts(model, benchmark, bf16=bf16))
+    facts = store_facts(model, benchmark, bf16=bf16)
+    folder = place / STORES / digest(facts.corpus)  # one name may be measured in several sets of languages
+    encode_passages(model, benchmark, folder, facts)
     return embed_queries(model, benchmark, bf16=bf16), open_store(folder)
 
 

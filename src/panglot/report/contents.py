@@ -134,7 +134,7 @@ def _figures(evaluation: Evaluation, measures: Sequence[str], resamples: int, se
     stored, groups = results.get("intervals") or {}, results.get("groups")
     wanted = {"share": SHARE, "resamples": resamples, "seed": seed}
     if any(stored.get(name) != value for name, value in wanted.items()) or groups is None:
-        size = results["benchmark"]["passages"]
+        size = None if "parts" in results else results["benchmark"]["passages"]  # a suite has several pools
         stored = intervals(table, evaluation.measures, passages=size, resamples=resamples, seed=seed)
         groups = group_figures(results, table, resamples=resamples, seed=seed)
     rows: list[dict[str, Any]] = []

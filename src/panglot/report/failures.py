@@ -17,7 +17,7 @@ from panglot.languages import language_name
 from panglot.parse import read_form
 
 LONGEST = 240  # characters of a text that are shown
-# texts keep their own direction, whatever stands around them (Unicode's first strong isolate)
+# texts keep their own direction, whatever is around them (Unicode's first strong isolate)
 ISOLATE, END = "\u2068", "\u2069"
 MARKS = re.compile("[\u2066-\u2069]")  # of the text itself, which would end the isolation
 

@@ -1,4 +1,4 @@
-"""What is wrong with a translation, as far as a program can tell without knowing the languages."""
+"""What is wrong with a translation, as far as a program sees without knowing the languages."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ def problem_of(
     """Name what is wrong with a translation; None where nothing is.
 
     ``empty``: there is no text. ``unfinished``: the model was stopped before it came to an end.
-    ``repetition``: something stands four times or more in a row, which the source does not have.
+    ``repetition``: something occurs four times or more in a row, and not in the source.
     ``copy``: the source itself (names of up to three words excepted, where the scripts are the same).
     ``length``: out of bounds; a Chinese character counts as three letters, kana and hangul as two.
 

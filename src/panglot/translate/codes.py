@@ -28,7 +28,7 @@ NO_REGION = "XX"  # mBART-50: en_XX
 
 @dataclass(frozen=True)
 class Reading:
-    """What a language code says: language, script, whether the code tells the script, and the region."""
+    """What a language code says: language, script, whether the code names the script, and the region."""
 
     language: str
     script: str

@@ -31,7 +31,7 @@ LETTER = regex.compile(r"\p{L}")
 
 @dataclass(frozen=True)
 class Segment:
-    """A piece of a text, and what stood between it and the next one: nothing, a space, or line breaks."""
+    """A piece of a text, and what was between it and the next one: nothing, a space, or line breaks."""
 
     text: str
     gap: str

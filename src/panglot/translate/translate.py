@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shlex
 import sys
 import time
@@ -38,6 +39,7 @@ from panglot.translate.texts import (
 FIELDS = ("query", "passage", "negatives")
 NEEDED = ("query", "passage")  # a row has both in its own language
 ROWS = 1 << 14  # written at a time
+ENDINGS = re.compile(r"\.(parquet|(jsonl|json|ndjson|csv|tsv)(\.gz|\.zst)?)$")  # of files of pairs
 
 
 @dataclass
@@ -148,7 +150,7 @@ def translate_pairs(
 
 def beside(output: Path, ending: str) -> Path:
     """Return the name of a file that belongs to an output: ``pairs.jsonl.gz`` has ``pairs.part.jsonl``."""
-    return output.with_name(f"{output.name.split('.')[0]}.{ending}")
+    return output.with_name(f"{ENDINGS.sub('', output.name)}.{ending}")
 
 
 def read_note(pairs: Path) -> dict[str, Any] | None:

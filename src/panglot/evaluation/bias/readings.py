@@ -111,7 +111,7 @@ READINGS: dict[str, Reading] = {
         "over the same pairs: mean of log2(rank of the other / rank of the own)",
         "a log ratio of ranks, in base 2",
         0.0,
-        "0: no preference; 1: a passage in another language stands twice as deep as an equally relevant "
+        "0: no preference; 1: a passage in another language is twice as deep as an equally relevant "
         "one in the query's language, 3: eight times.",
     ),
     f"own_language_excess@{TOP}": Reading(
@@ -164,6 +164,6 @@ READINGS: dict[str, Reading] = {
         "Yang et al. 2024, arXiv 2405.00978",
         None,
         "Higher is fairer; about 0.5 if languages are mixed at random, near 0 if passages that are not "
-        "relevant stand sorted by language.",
+        "relevant are sorted by language.",
     ),
 }

@@ -45,7 +45,7 @@ def exposure(language: IntArray, patience: float, languages: int) -> Values:
     the sum over the list, so that shares add up to 1.
 
     Args:
-        language: ``(N, depth)`` language of the passages of each list, best first; what stands deeper would
+        language: ``(N, depth)`` language of the passages of each list, best first; what is deeper would
             get patience^depth of all attention.
         patience: between 0 and 1.
         languages: how many languages there are.
