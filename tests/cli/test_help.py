@@ -32,6 +32,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         "compare",
         "inspect",
         "report",
+        "reproduce",
         "export",
         "export mteb",
         "export model-card",

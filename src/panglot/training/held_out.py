@@ -95,7 +95,13 @@ def _held_out_sampler(pairs: ParallelPairs, how: BatchesPart) -> Sampler:
         for strategy in dict.fromkeys((how.strategy, "monolingual")):
             try:
                 return make_sampler(
-                    [pairs], strategy=strategy, batch_size=size, language=how.language, steps=BATCHES
+                    [pairs],
+                    strategy=strategy,
+                    batch_size=size,
+                    alpha=tuple(how.alpha) if isinstance(how.alpha, list) else how.alpha,
+                    language=how.language,
+                    language_temperature=how.language_temperature,
+                    steps=BATCHES,
                 )
             except PanglotError:
                 if size == 2 and strategy == "monolingual":
