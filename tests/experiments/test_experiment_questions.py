@@ -96,6 +96,16 @@ def test_baselines_runs_encoders_both_ways_and_bm25(tmp_path: Path) -> None:
     assert runs[2].recipe.model.name == "bm25"
 
 
+def test_baselines_plans_laser_without_fetching_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PANGLOT_CACHE", str(tmp_path))
+    encoders = [{"name": "LASER2", "model": "laser2", "runs": ["zero-shot"], "optional": True}]
+    runs = planned("baselines", {"grid.encoders": encoders, "grid.fetch": True})
+    assert [run.recipe.model.name for run in runs] == ["laser2", "bm25"]
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(PanglotError, match="a leaderboard needs two lines or more"):
+        planned("baselines", {"grid.encoders": encoders})
+
+
 def test_domain_shift_runs_a_model_a_language_and_budget_and_one_for_all() -> None:
     given = {"grid.languages": ["ar", "tr"], "grid.perturb": ["typos"], "training.steps": 7}
     runs = by_name(planned("domain-shift", given))

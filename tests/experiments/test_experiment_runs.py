@@ -296,6 +296,18 @@ def test_runs_are_measured_on_validation_pairs(make_run: MakeRun, data: Data, tm
     assert len(losses) == run.recipe.training.steps
 
 
+def test_an_encoder_of_the_catalogue_is_fetched_when_its_run_begins(
+    make_run: MakeRun, data: Data, tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    monkeypatch.setattr(sweep_module, "get_data", lambda entry: fetched.append(entry.name))
+    monkeypatch.setattr(sweep_module, "load_encoder", lambda *_, **__: load_encoder(str(tiny_checkpoint)))
+    run = make_run("zero-shot", {"model.name": "laser2"}, trained=False, targets=(ENGLISH,))
+    assert not fetched
+    assert finish(run, data, tmp_path)
+    assert fetched == ["laser2"]
+
+
 def test_bm25_is_a_run_too(make_run: MakeRun, data: Data, tmp_path: Path) -> None:
     run = make_run("BM25", {"model.name": BM25}, trained=False, targets=(ENGLISH,))
     assert finish(run, data, tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from panglot.data.catalogue.entry import entry_named
-from panglot.data.catalogue.find import missing, where_is
+from panglot.data.catalogue.find import whole_copy
 from panglot.encoders.embedded import EMBEDDED
 from panglot.errors import PanglotError
 from panglot.files import read_whole
@@ -23,9 +23,7 @@ def located(name: str) -> str:
     """
     if name != LASER2 or Path(name).exists():
         return name
-    entry = entry_named(LASER2)
-    found = where_is(entry)
-    if found is None or missing(entry, found):
+    if (found := whole_copy(entry_named(LASER2))) is None:
         raise PanglotError(f"'{LASER2}' is not here; fetch it with 'panglot data get {LASER2}'.")
     return str(found)
 

@@ -9,15 +9,13 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 from huggingface_hub import HfApi, try_to_load_from_cache
-from huggingface_hub.errors import HfHubHTTPError
 from pydantic import BeforeValidator, Field
 
 from panglot.data.catalogue import entry_named
-from panglot.data.catalogue.find import where_is
-from panglot.data.fetch import get_data
+from panglot.data.catalogue.find import whole_copy
 from panglot.encoders import EMBEDDED
 from panglot.encoders.names import LASER2
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, hub_refusal
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import DISTANCE, all_cells
 from panglot.evaluation.comparison import ALPHA, reverse
@@ -159,7 +157,7 @@ def on_this_machine(model: str) -> bool:
     if model == EMBEDDED or Path(model).exists():
         return True
     if model == LASER2:
-        return where_is(entry_named(LASER2)) is not None
+        return whole_copy(entry_named(LASER2)) is not None
     if not _of_hub(model):
         return False
     settings = try_to_load_from_cache(model, "config.json")
@@ -170,13 +168,11 @@ def on_this_machine(model: str) -> bool:
 
 def check_loadable(model: str) -> None:
     """Raise a ``PanglotError`` where an encoder is neither on this machine nor to be had from the hub."""
-    if on_this_machine(model):
+    if on_this_machine(model) or model == LASER2:  # whose files are fetched when a run begins
         return
-    if model == LASER2:
-        get_data(entry_named(LASER2))
-    elif why := _hub_refuses(model) if _of_hub(model) else "there is no such folder or file":
+    if why := _hub_refuses(model) if _of_hub(model) else "there is no such folder or file":
         raise PanglotError(
-            f"'{model}' cannot be loaded: it is not on this machine and {why}; name the folder of a "
+            f"'{model}' cannot be loaded: it is not on this machine and {why}; or name the folder of a "
             "checkpoint, or write optional = true beside it to leave it out."
         )
 
@@ -190,10 +186,8 @@ def _hub_refuses(model: str) -> str:
     """Say why the hub does not give a model; nothing where it does."""
     try:
         HfApi().model_info(model, timeout=10)
-    except HfHubHTTPError:
-        return "the hub has none of that name that is open to you"
-    except Exception:  # each HTTP library has its own errors for a network that is down
-        return "the hub cannot be reached"
+    except Exception as error:  # each HTTP library has its own errors for a network that is down
+        return hub_refusal(error, "model") or "the hub cannot be reached"
     return ""
 
 

@@ -21,10 +21,12 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.batches import make_sampler
 from panglot.data import Benchmark, FloatArray, ParallelPairs, Suite, benchmark_from_pairs, merge
-from panglot.data.catalogue import load_data
+from panglot.data.catalogue import entry_named, load_data
+from panglot.data.fetch import get_data
 from panglot.data.suite import as_benchmark
 from panglot.encoders import Store, load_encoder, open_store, shift_of_pairs
 from panglot.encoders.language_means import Centre
+from panglot.encoders.names import LASER2
 from panglot.errors import PanglotError
 from panglot.evaluation import (
     DEFAULT_MEASURES,
@@ -482,6 +484,8 @@ def _model(
     folder, trained = place / "model", place / "trained.json"
     if trained.exists() and (folder / "modules.json").exists():  # stopped while it was measured
         return load_encoder(str(folder), trust_remote_code=trust), read_form(trained, dict[str, Any])
+    if recipe.model.name == LASER2:  # loading a model of the hub fetches it; this one is the catalogue's
+        get_data(entry_named(LASER2))
     model = load_encoder(recipe.model.name, trust_remote_code=trust)
     if not run.trained:
         return model, None

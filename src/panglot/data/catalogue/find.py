@@ -38,6 +38,12 @@ def where_is(entry: Entry) -> Path | None:
     return next((place for place in places if not missing(entry, place)), places[0] if places else None)
 
 
+def whole_copy(entry: Entry) -> Path | None:
+    """Return where an entry's data is, if nothing that it needs is missing, or None."""
+    found = where_is(entry)
+    return None if found is None or missing(entry, found) else found
+
+
 def below(entry: Entry, root: Path) -> Path | None:
     """Return the first of the entry's usual places below ``root`` that holds its files, or None."""
     return next((root / place for place in entry.local if is_there(entry, root / place)), None)

@@ -16,12 +16,13 @@ from urllib.parse import unquote, urlsplit
 from filelock import FileLock, Timeout
 
 from panglot.data.catalogue.entry import Entry, File
-from panglot.data.catalogue.find import below, in_cache, is_there, missing, where_is
+from panglot.data.catalogue.find import below, in_cache, is_there, whole_copy
 from panglot.data.fetch.archives import unpack
 from panglot.data.fetch.hub import fetch_from_hub
 from panglot.data.fetch.web import Checks, Progress, download, verify
 from panglot.errors import PanglotError
 from panglot.files import explained, sha256, write_json
+from panglot.languages import check_among
 
 Bar = Callable[[str, int], AbstractContextManager[Progress]]
 NOTE = ".panglot.json"
@@ -55,11 +56,10 @@ def get_data(
             by hand; a language that the entry lacks; another process at the same work.
     """
     say = say or (lambda _: None)
-    wanted = _wanted(entry, languages)
+    wanted = wanted_files(entry, languages)
     target = in_cache(entry)
-    there = where_is(entry)
-    elsewhere = there is not None and there != target and not missing(entry, there)
-    if there is not None and elsewhere and source is None and not force:
+    there = whole_copy(entry)
+    if there is not None and there != target and source is None and not force:
         say(f"{entry.name} is there already: {there}")
         return there
     if source is None:
@@ -83,14 +83,11 @@ def get_data(
     return target
 
 
-def _wanted(entry: Entry, languages: Sequence[str] | None) -> list[File]:
+def wanted_files(entry: Entry, languages: Sequence[str] | None) -> list[File]:
     """Return an entry's files, or those for all languages and for the named ones."""
     if languages is None:
         return list(entry.files)
-    if unknown := sorted(set(languages) - set(entry.languages)):
-        raise PanglotError(
-            f"{entry.name} has no language '{unknown[0]}'; it has {', '.join(entry.languages)}."
-        )
+    check_among(languages, entry.languages, entry.name)
     return [file for file in entry.files if file.language is None or file.language in languages]
 
 
