@@ -13,7 +13,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from scipy import stats
+from timing import timed
 
 from panglot.evaluation import ALL, Evaluation
 from panglot.evaluation.comparison import compare_results
@@ -39,7 +40,7 @@ def main() -> None:
     cells = parser.parse_args().cells
     before, after = synthetic_run("before", 1, 0.0), synthetic_run("after", 2, 0.02)
     found = compare_results(before, after, resamples=RESAMPLES, flips=FLIPS).to_dict()
-    ours = timed(lambda: compare_results(before, after, resamples=RESAMPLES, flips=FLIPS), 3)
+    ours = timed(lambda: compare_results(before, after, resamples=RESAMPLES, flips=FLIPS), 3, warm_up=False)
     pairs = [(x, y) for x in LANGUAGES for y in LANGUAGES]
     chosen = pairs[:: max(1, len(pairs) // cells)][:cells]
     scipys = [scipy_cell(differences(before, after, x, y)) for x, y in chosen]
@@ -69,16 +70,6 @@ def main() -> None:
     print(json.dumps(shown, indent=2))
 
 
-def timed(work: Callable[[], object], times: int) -> float:
-    """Return the median seconds of some work."""
-    seconds = []
-    for _ in range(times):
-        begun = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - begun)
-    return statistics.median(seconds)
-
-
 def scipy_cell(change: Floats) -> tuple[float, float, list[float]]:
     """Test one language pair with scipy; return seconds, p and the interval of the mean difference."""
     begun = time.perf_counter()
@@ -96,10 +87,8 @@ def ranx_seconds(changes: list[Floats]) -> float:
 
     nothing = np.zeros(ITEMS)
     fisher_randomization_test(nothing, changes[0], n_permutations=10)
-    return statistics.mean(
-        timed(lambda c=change: fisher_randomization_test(nothing, c, n_permutations=FLIPS), 1)  # type: ignore[misc]
-        for change in changes
-    )
+    works = [partial(fisher_randomization_test, nothing, change, n_permutations=FLIPS) for change in changes]
+    return float(statistics.mean(timed(work, 1, warm_up=False) for work in works))
 
 
 def differences(before: Evaluation, after: Evaluation, x: str, y: str) -> Floats:

@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable
 
 
-def timed(work: Callable[[], object], times: int) -> float:
+def timed(work: Callable[[], object], times: int, *, warm_up: bool = True) -> float:
     """Return the median seconds of some work, after one run to warm up."""
-    work()
+    if warm_up:
+        work()
     seconds = []
     for _ in range(times):
         begun = time.perf_counter()

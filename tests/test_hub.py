@@ -1,6 +1,5 @@
 """The way of a user who has a hub: models, data and pairs from it, a model pushed to it, what goes wrong."""
 
-import gzip
 import json
 import os
 import subprocess
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from architectures import make_checkpoint
 from loopback_hub import GONE, LoopbackHub, loopback_hub
+from small_files import Content, as_bytes
 
 from panglot import load_encoder
 from panglot.data import sample
@@ -19,7 +19,7 @@ from panglot.encoders import model_sha256
 
 MODELS = ("xlm-roberta-base", "LaBSE", "mdeberta-v3-base", "bge-m3")
 QUERIES, COLLECTION = "1\tq1\n2\tq2\n", "10\tp10\n11\tp11\n12\tp12\n"
-NFCORPUS: dict[str, list[dict[str, Any]] | str] = {
+NFCORPUS: dict[str, Content] = {
     "corpus.jsonl": [
         {"_id": "d1", "title": "Owls", "text": "They fly."},
         {"_id": "d2", "title": "", "text": "Bread."},
@@ -27,7 +27,7 @@ NFCORPUS: dict[str, list[dict[str, Any]] | str] = {
     "queries.jsonl": [{"_id": "q1", "text": "What flies?"}],
     "qrels/test.tsv": "query-id\tcorpus-id\tscore\nq1\td1\t1\n",
 }
-DATA: dict[str, Mapping[str, list[dict[str, Any]] | str]] = {  # in the layouts of the hub's repositories
+DATA: dict[str, Mapping[str, Content]] = {  # in the layouts of the hub's repositories
     "unicamp-dl/mmarco": {
         "data/triples.train.ids.small.tsv": "1\t10\t11\n2\t12\t11\n",
         **{
@@ -101,11 +101,6 @@ ASKED = [
 ]
 
 
-def written(content: list[dict[str, Any]] | str, name: str) -> bytes:
-    text = content if isinstance(content, str) else "".join(json.dumps(row) + "\n" for row in content)
-    return gzip.compress(text.encode()) if name.endswith(".gz") else text.encode()
-
-
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("models")
@@ -120,7 +115,7 @@ def hub(checkpoints: Path) -> Iterator[LoopbackHub]:
         for name in MODELS:
             hub.add(f"models/maker/{name}", checkpoints / name)
         for repo, files in DATA.items():
-            hub.add(f"datasets/{repo}", {name: written(content, name) for name, content in files.items()})
+            hub.add(f"datasets/{repo}", {name: as_bytes(content, name) for name, content in files.items()})
         hub.add("models/maker/gated", {"config.json": b"{}"})
         hub.add("datasets/maker/pairs", {"train.jsonl": (sample.FOLDER / "train.jsonl").read_bytes()})
         hub.gated = {"models/maker/gated", "datasets/maker/terms", "datasets/clips/beir-nl-scifact"}

@@ -152,7 +152,6 @@ def _command(name: str) -> Callable[..., None]:
             typer.Option("--json", help="Print only JSON: the summary, or with --dry-run the list of runs."),
         ] = False,
     ) -> None:
-        from panglot.evaluation import DEFAULT_MEASURES
         from panglot.experiments import Data, read_experiment
         from panglot.training import parse_override
         from panglot.training.config import chosen_precision
@@ -169,10 +168,13 @@ def _command(name: str) -> Callable[..., None]:
         if experiment.question != name:
             asks = experiment.question
             raise PanglotError(f"{recipe}: the recipe is for '{asks}'. Use panglot experiment {asks}.")
-        measures = tuple(dict.fromkeys([*DEFAULT_MEASURES, experiment.measure]))
         bf16 = chosen_precision(experiment.bf16)
         data = Data(
-            tuple(pairs or ()), tuple(places.items()), held_out=held_out, bf16=bf16, measures=measures
+            tuple(pairs or ()),
+            tuple(places.items()),
+            held_out=held_out,
+            bf16=bf16,
+            measures=experiment.measures,
         )
         _run(experiment, data, output, runs, workers, dry_run, json)
 

@@ -81,6 +81,8 @@ class ParallelPairs:
 
     def without_negatives(self) -> "ParallelPairs":
         """Return the pairs without their hard negatives."""
+        if not self.has_negatives:
+            return self
         column = self.table.schema.get_field_index("negatives")
         nothing = pa.nulls(self.table.num_rows, self.table.schema.field(column).type)
         return replace(self, table=self.table.set_column(column, "negatives", nothing))

@@ -16,7 +16,7 @@ import pandas as pd
 from pydantic import Field
 
 from panglot.errors import PanglotError
-from panglot.evaluation import describe_run
+from panglot.evaluation import DEFAULT_MEASURES, describe_run
 from panglot.evaluation.aggregate import DISTANCE, Aligned, align
 from panglot.evaluation.measures import parse_measure
 from panglot.experiments.sweep import (
@@ -38,7 +38,7 @@ from panglot.report.charts import check_installed
 from panglot.report.page import Section, markdown, page, write_assets, write_page
 from panglot.report.tables import Table, to_records
 from panglot.training import TrainingConfig, override
-from panglot.training.config import Part, Precision, checked, chosen_precision, renamed
+from panglot.training.config import Part, Precision, checked, chosen_precision, renamed, with_precision
 
 NAMES = ("low-resource", "scaling", "unseen-languages", "baselines", "domain-shift", "alpha", "remedies")
 
@@ -69,6 +69,11 @@ class Experiment(Part):
     def module(self) -> Any:
         """The module of the question."""
         return import_module(f"panglot.experiments.{self.question.replace('-', '_')}")
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures of every evaluation: the usual ones, and the experiment's."""
+        return tuple(dict.fromkeys([*DEFAULT_MEASURES, self.measure]))
 
     def settings(self) -> Any:
         """Return the question's own settings, checked."""
@@ -124,8 +129,7 @@ def read_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
     parse_measure(found.measure)
     if found.question not in NAMES:
         raise PanglotError(f"{name}: unknown question '{found.question}'; use one of {', '.join(NAMES)}.")
-    recipe = override(found.recipe, of_recipe)
-    recipe = override(recipe, {"training.bf16": chosen_precision(recipe.training.bf16)})
+    recipe = with_precision(override(found.recipe, of_recipe))
     return found.model_copy(update={"recipe": recipe, "bf16": chosen_precision(found.bf16)})
 
 

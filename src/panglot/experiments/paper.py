@@ -14,12 +14,12 @@ import numpy as np
 
 from panglot.data import ParallelPairs
 from panglot.data.catalogue import entry_named
-from panglot.data.catalogue.find import missing, where_is
+from panglot.data.catalogue.find import whole_copy
 from panglot.data.catalogue.training import training_pairs
-from panglot.data.fetch import get_data
+from panglot.data.fetch.get import get_data, wanted_files
 from panglot.data.suite import as_benchmark
 from panglot.errors import PanglotError
-from panglot.evaluation import DEFAULT_MEASURES, compare
+from panglot.evaluation import compare
 from panglot.evaluation.aggregate import DISTANCE, align, all_cells
 from panglot.experiments import strategies
 from panglot.experiments.experiment import Answer, Experiment, Findings, run_experiment
@@ -142,8 +142,8 @@ class Step:
 def steps(wanted: Reproduction, output: Path) -> Iterator[Step]:
     """Yield what has to be done, in order; nothing is fetched or computed."""
     for name in (*wanted.sources, *VALIDATION, *wanted.benchmarks):
-        files = [file for file in entry_named(name).files if file.language in (None, *_languages(name))]
-        work = f"{len(files)} file{'' if len(files) == 1 else 's'}"
+        count = len(wanted_files(entry_named(name), _languages(name)))
+        work = f"{count} file{'' if count == 1 else 's'}"
         yield Step(f"fetch {name}", work, done=_is_there(name))
     for name in wanted.sources:
         lacking = [code for code in LANGUAGES if code not in _languages(name)]
@@ -197,7 +197,7 @@ def reproduce(
         tuple(pairs),
         validation=VALIDATION,
         bf16=chosen_precision(experiment.bf16),
-        measures=tuple(dict.fromkeys([*DEFAULT_MEASURES, experiment.measure])),
+        measures=experiment.measures,
     )
     return run_experiment(experiment, data, output, workers=workers, tell=tell)
 
@@ -232,9 +232,7 @@ def _languages(name: str) -> list[str]:
 
 
 def _is_there(name: str) -> bool:
-    entry = entry_named(name)
-    place = where_is(entry)
-    return place is not None and not missing(entry, place)
+    return whole_copy(entry_named(name)) is not None
 
 
 def _translated(wanted: Reproduction, name: str, output: Path, say: Callable[[str], None]) -> Path:

@@ -295,8 +295,8 @@ def config_of(model: str, config: TrainingConfig | None, settings: Mapping[str, 
             raise PanglotError(f"Unknown setting {name}.{_meant(name, NAMES)}")
     given = {NAMES[name]: value for name, value in settings.items()}
     if config is None:
-        return _with_precision(_lay_over({}, known_settings(model) | given, ""))
-    return _with_precision(override(config, given))
+        return with_precision(_lay_over({}, known_settings(model) | given, ""))
+    return with_precision(override(config, given))
 
 
 def chosen_precision(bf16: Precision) -> bool:
@@ -304,7 +304,8 @@ def chosen_precision(bf16: Precision) -> bool:
     return encoders.computes_bfloat16() if bf16 == "auto" else bf16
 
 
-def _with_precision(config: TrainingConfig) -> TrainingConfig:
+def with_precision(config: TrainingConfig) -> TrainingConfig:
+    """Return a config that says whether to compute in bfloat16, in place of ``auto``."""
     return override(config, {"training.bf16": chosen_precision(config.training.bf16)})
 
 
@@ -341,7 +342,7 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
         for key, value in known_settings(str(named)).items()
         if key not in overrides and not _has(values, key)
     }
-    return _with_precision(_lay_over(values, tested | dict(overrides), str(path or "")))
+    return with_precision(_lay_over(values, tested | dict(overrides), str(path or "")))
 
 
 def _recipe_file(path: Path) -> Path:

@@ -1,6 +1,5 @@
 """Training sets of the catalogue as parallel pairs, from small files in the official layouts."""
 
-import gzip
 import json
 import os
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from small_files import as_bytes
 
 from panglot.data.catalogue.training import training_pairs
 from panglot.errors import PanglotError
@@ -27,7 +27,7 @@ def rows(name: str, folder: Path, *languages: str) -> list[dict[str, Any]]:
 
 def put(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    path.write_bytes(as_bytes(text, path.name))
     return path
 
 

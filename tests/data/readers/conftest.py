@@ -1,16 +1,13 @@
 """Small files in official layouts, and a look at what became of them."""
 
-import gzip
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from small_files import Content, as_bytes
 
 from panglot.data import Benchmark
 
-Content = str | bytes | list[dict[str, Any]]
 WriteFiles = Callable[[dict[str, Content]], Path]
 Triples = list[tuple[str, str, int]]
 
@@ -24,10 +21,7 @@ def write_files(tmp_path: Path) -> WriteFiles:
         for name, content in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, list):
-                content = "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in content)
-            data = content.encode() if isinstance(content, str) else content
-            path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+            path.write_bytes(as_bytes(content, name))
         return folder
 
     return write
