@@ -296,12 +296,21 @@ def identity(path: Path) -> list[str | int]:
     return [str(path.resolve()), found.st_ino, found.st_size, found.st_mtime_ns, sampled_sha256(path)]
 
 
+def read_note(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; an empty one where it is missing or damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def noted(table: Path, note: Path) -> dict[str, Any] | None:
     """Return the note of a cached table; None where one of the two is missing or damaged."""
+    found = read_note(note)
     try:
-        found = json.loads(note.read_text(encoding="utf-8"))
-        return found if found["table"] == sampled_sha256(table) else None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return found if found.get("table") == sampled_sha256(table) else None
+    except OSError:
         return None
 
 
@@ -318,10 +327,10 @@ def write_manifest(folder: Path) -> None:
 
 def is_whole(folder: Path) -> bool:
     """Say whether a folder has the files that its manifest lists, unchanged."""
+    written = read_note(folder / MANIFEST)
     try:
-        written = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return bool(written) and all(sha256(folder / name) == digest for name, digest in written.items())
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except (OSError, ValueError):
         return False
 
 

@@ -16,6 +16,12 @@ LOG = logging.getLogger("panglot.languages")
 Known = TypeVar("Known")
 REPLACED = {"iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro", "tgl": "tl"}  # the last: CLDR has fil
 USUAL_SCRIPTS = {"ko": "Hang"}  # as data sets have them, where CLDR has another (Kore)
+MIXED_SCRIPTS = {  # ISO 15924 codes of several Unicode scripts together
+    "Jpan": ("Hira", "Kana", "Hani"),
+    "Hrkt": ("Hira", "Kana"),
+    "Kore": ("Hang", "Hani"),
+    **dict.fromkeys(("Hans", "Hant", "Hanb"), ("Hani", "Bopo")),
+}
 RELATIONS = ("same branch", "same family", "other family")
 NAMES_OF_CLASSES = (
     "the left-behinds",

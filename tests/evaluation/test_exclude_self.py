@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panglot.data import Benchmark, FloatArray, Texts
-from panglot.evaluation.exclude_self import ranks_without_left_out
 from panglot.evaluation.ranks import Ranks, exact_ranks
 
 
@@ -33,7 +32,7 @@ def test_a_query_does_not_find_itself(make_benchmark: Callable[..., Benchmark]) 
     )
     queries = unit([1, 0], [1, 0])
     passages = unit([1, 0], [1, 0.1], [1, 0.2], [1, 0.3])
-    ranks = ranks_without_left_out(benchmark, queries, passages)
+    ranks = exact_ranks(benchmark, queries, passages)
     assert by_name(benchmark, ranks) == {
         ("q", "b"): (1, 1),  # 2 with a
         ("q", "d"): (2, 3),  # 4 with a; c is before it in its language
@@ -44,7 +43,7 @@ def test_a_query_does_not_find_itself(make_benchmark: Callable[..., Benchmark]) 
 
 def test_what_is_left_out_below_changes_nothing(make_benchmark: Callable[..., Benchmark]) -> None:
     benchmark = make_benchmark({"q": "en"}, {"a": "en", "b": "en"}, [("q", "a", -1), ("q", "b", 1)])
-    ranks = ranks_without_left_out(benchmark, unit([0, 1]), unit([1, 0], [0, 1]))
+    ranks = exact_ranks(benchmark, unit([0, 1]), unit([1, 0], [0, 1]))
     assert by_name(benchmark, ranks) == {("q", "b"): (1, 1)}
 
 
@@ -79,7 +78,7 @@ def test_ranks_equal_those_in_a_pool_without_them(data: Any) -> None:
         )
 
     whole = benchmark(np.arange(n_queries), np.arange(n_passages))
-    found = by_name(whole, ranks_without_left_out(whole, queries, passages))
+    found = by_name(whole, exact_ranks(whole, queries, passages))
     expected: dict[tuple[str, str], tuple[int, int]] = {}
     for row in range(n_queries):
         pool = np.flatnonzero(gains[row] >= 0)

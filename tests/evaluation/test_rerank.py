@@ -14,7 +14,6 @@ from panglot.data import FloatArray
 from panglot.encoders.reranker import Reranker, load_reranker
 from panglot.errors import PanglotError
 from panglot.evaluation import exact_ranks
-from panglot.evaluation.exclude_self import ranks_without_left_out
 from panglot.evaluation.ranks import Ranks
 from panglot.evaluation.rerank import reranked
 from panglot.evaluation.top import Top, top_passages
@@ -38,7 +37,7 @@ def rerank(
     benchmark: Benchmark, queries: FloatArray, passages: FloatArray, score: Score, depth: int
 ) -> tuple[Ranks, Top, Stub]:
     """Rerank a benchmark's lists by a function of two texts."""
-    ranks = ranks_without_left_out(benchmark, queries, passages)
+    ranks = exact_ranks(benchmark, queries, passages)
     stub = Stub(score)
     top = top_passages(benchmark, queries, passages, 100)
     found = reranked(benchmark, queries, passages, ranks, top, cast(Reranker, stub), depth, False)

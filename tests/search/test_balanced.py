@@ -4,7 +4,6 @@ import pytest
 from panglot import PanglotError
 from panglot.search.balanced import (
     Chance,
-    by_language,
     calibrated,
     chance_scores,
     check_balance,
@@ -42,12 +41,6 @@ def test_a_language_with_few_passages_borrows_from_all() -> None:
     # en weighs 1, sw one half: together a mean of 1/3; sw is then half its own mean, half that
     assert found.mean == pytest.approx({"en": 0.0, "sw": 0.5 + 1 / 6})
     assert found.spread == {"en": 1.0, "sw": 1.0}  # nothing varies: nothing is divided by 0
-
-
-def test_a_list_is_cut_by_language() -> None:
-    ranked = [("a", 3.0), ("b", 2.0), ("c", 1.0)]
-    cut = by_language(ranked, {"a": "sw", "b": "en", "c": "sw"})
-    assert cut == {"sw": [("a", 3.0), ("c", 1.0)], "en": [("b", 2.0)]}
 
 
 def test_an_unknown_kind_is_refused() -> None:

@@ -9,14 +9,7 @@ from panglot.cli import show
 from panglot.cli.options import Json, TrustRemoteCode
 from panglot.errors import PanglotError
 
-CARD = """---
-library_name: sentence-transformers
-pipeline_tag: sentence-similarity
-tags:
-- sentence-transformers
-- panglot
----
-
+CARD = """
 # The average of {count} models
 
 panglot averaged the weights of models that were fine-tuned from the same model.
@@ -49,6 +42,7 @@ def average(
     """
     from panglot.encoders import average as average_weights
     from panglot.encoders import load_encoder, model_sha256
+    from panglot.encoders.names import card_head
     from panglot.files import check_new_folder, folder_written_whole, write_json
     from panglot.training import training_of
 
@@ -68,7 +62,8 @@ def average(
     training = next((found for found in map(training_of, models) if found), None)
     with folder_written_whole(output) as part:
         averaged.save_pretrained(str(part), create_model_card=False)
-        (part / "README.md").write_text(CARD.format(count=len(models)), encoding="utf-8")
+        card = card_head([], ["panglot"]) + CARD.format(count=len(models))
+        (part / "README.md").write_text(card, encoding="utf-8")
         write_json(part / "average.json", facts)
         if training:
             write_json(part / "run.json", training)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
-from panglot.cli.options import Json
+from panglot.cli.options import Alpha, Baseline, Flips, Json, Resamples, Seed
 
 WIDEST = 14  # languages whose matrix of changes fits a terminal; --json has any number
 
@@ -18,11 +18,11 @@ def compare(
     measure: Annotated[
         str | None, typer.Option(help="Measure to compare. (default: the first in the files)")
     ] = None,
-    baseline: Annotated[int, typer.Option(help="Number of the baseline file, counted from 1.")] = 1,
-    alpha: Annotated[float, typer.Option(help="Significance level of the corrected p.")] = 0.05,
-    resamples: Annotated[int, typer.Option(help="Number of bootstrap resamples for the intervals.")] = 1000,
-    flips: Annotated[int, typer.Option(help="Number of random sign flips in the test.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    baseline: Baseline = 1,
+    alpha: Alpha = 0.05,
+    resamples: Resamples = 1000,
+    flips: Flips = 10_000,
+    seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Compare results on one benchmark: show significant differences, and the languages that gain and lose.

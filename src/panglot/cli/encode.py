@@ -7,27 +7,29 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
-from panglot.cli.options import Json, MaxLength, TruncateDim, TrustRemoteCode
+from panglot.cli.options import (
+    Bf16,
+    CandidateText,
+    Data,
+    Encoder,
+    Json,
+    MaxLength,
+    TruncateDim,
+    TrustRemoteCode,
+)
 
 
 def encode(
-    model: Annotated[str, typer.Argument(help="multilingual-e5-small, a model folder, or a hub id.")],
+    model: Encoder,
     output: Annotated[Path, typer.Option(help="Folder of the store. An incomplete store is completed.")],
     benchmark: Annotated[
         str, typer.Option(help="Name of the benchmark whose passages are encoded.")
     ] = "sample",
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder or file of the benchmark. (default: the folders of PANGLOT_DATA, then the cache)"
-        ),
-    ] = None,
+    data: Data = None,
     languages: Annotated[
         str | None, typer.Option(help="Encode only passages in these languages, e.g. en,de,sw.")
     ] = None,
-    candidate_text: Annotated[
-        str | None, typer.Option(help="Passages of LAReQA: sentence (the default) or sentence+context.")
-    ] = None,
+    candidate_text: CandidateText = None,
     dtype: Annotated[
         str,
         typer.Option(
@@ -51,7 +53,7 @@ def encode(
     ] = 0,
     max_length: MaxLength = None,
     truncate_dim: TruncateDim = None,
-    bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster.")] = False,
+    bf16: Bf16 = False,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
 ) -> None:

@@ -9,7 +9,9 @@ import typer
 from panglot.cli import show
 from panglot.cli.centre import means_for
 from panglot.cli.options import (
+    CandidateText,
     Column,
+    Data,
     EveryItem,
     Json,
     MaxLength,
@@ -41,12 +43,7 @@ def evaluate(
     benchmark: Annotated[
         str, typer.Option(help="Name of the benchmark; 'panglot data list' shows all.")
     ] = "sample",
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder or file of the benchmark. (default: the folders of PANGLOT_DATA, then the cache)"
-        ),
-    ] = None,
+    data: Data = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -66,9 +63,7 @@ def evaluate(
     split: Annotated[
         str | None, typer.Option(help="Benchmark split. (default: the one papers report)")
     ] = None,
-    candidate_text: Annotated[
-        str | None, typer.Option(help="Passages of LAReQA: sentence (the default) or sentence+context.")
-    ] = None,
+    candidate_text: CandidateText = None,
     column: Column = None,
     every_item: EveryItem = False,
     store: Annotated[

@@ -30,13 +30,22 @@ report.html, report.md and summary.json. You can stop it at any time: the same c
 finished runs."""
 WAIT = 60.0  # seconds between lines about training in a pipe
 
+Output = Annotated[Path, typer.Option(help="Write the report and its tables into this folder.")]
+Model = Annotated[str | None, typer.Option(help="Encoder. (default: the recipe's)")]
+Runs = Annotated[
+    Path | None,
+    typer.Option(help="Folder for the runs, which several experiments can share. (default: OUTPUT/runs)"),
+]
+Workers = Annotated[int, typer.Option(help="Number of runs at the same time, run by Ray.", min=1)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="List the runs and stop.")]
+
 app = typer.Typer(no_args_is_help=True, help="Answer a question about training with one command.")
 
 
 @app.command()
 def strategies(
     recipe: Annotated[Path, typer.Argument(help="Recipe (TOML) that all strategies share.")],
-    output: Annotated[Path, typer.Option(help="Write the report and its tables into this folder.")],
+    output: Output,
     pairs: Annotated[
         list[Path],
         typer.Option(help="Parallel pairs, or a folder of LAReQA. Repeat the option for each source."),
@@ -65,18 +74,15 @@ def strategies(
     languages: Annotated[
         str | None, typer.Option(help="Train only on these languages, e.g. en,de,sw. (default: all)")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Encoder. (default: the recipe's)")] = None,
+    model: Model = None,
     centred: Annotated[
         bool, typer.Option("--centred", help="Evaluate each model with language centring, too.")
     ] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="Evaluate in bfloat16.")] = False,
     seeds: Annotated[int, typer.Option(help="Number of random seeds per strategy.", min=1)] = 3,
-    runs: Annotated[
-        Path | None,
-        typer.Option(help="Folder for the runs, which several experiments can share. (default: OUTPUT/runs)"),
-    ] = None,
-    workers: Annotated[int, typer.Option(help="Number of runs at the same time, run by Ray.", min=1)] = 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and stop.")] = False,
+    runs: Runs = None,
+    workers: Workers = 1,
+    dry_run: DryRun = False,
     json: Annotated[bool, typer.Option("--json", help="Print only JSON: the summary.")] = False,
 ) -> None:
     """Compare batch strategies with the same training budget, on benchmarks that are not trained on.
@@ -110,7 +116,7 @@ def strategies(
 
 def _command(name: str) -> Callable[..., None]:
     def command(
-        output: Annotated[Path, typer.Option(help="Write the report and its tables into this folder.")],
+        output: Output,
         pairs: Annotated[
             list[str] | None,
             typer.Option(help="Parallel pairs, as for panglot train. Repeat the option for each source."),
@@ -126,7 +132,7 @@ def _command(name: str) -> Callable[..., None]:
             list[str] | None,
             typer.Option("--data", help="Folder of a benchmark, as NAME=FOLDER; repeatable."),
         ] = None,
-        model: Annotated[str | None, typer.Option(help="Encoder. (default: the recipe's)")] = None,
+        model: Model = None,
         seeds: Annotated[int | None, typer.Option(help="Number of random seeds per trained model.")] = None,
         settings: Annotated[
             list[str] | None,
@@ -139,14 +145,9 @@ def _command(name: str) -> Callable[..., None]:
             float,
             typer.Option(help="Share of the pairs' documents to exclude from training.", min=0, max=0.9),
         ] = 0.0,
-        runs: Annotated[
-            Path | None,
-            typer.Option(
-                help="Folder for the runs, which several experiments can share. (default: OUTPUT/runs)"
-            ),
-        ] = None,
-        workers: Annotated[int, typer.Option(help="Number of runs at the same time, run by Ray.", min=1)] = 1,
-        dry_run: Annotated[bool, typer.Option("--dry-run", help="List the runs and stop.")] = False,
+        runs: Runs = None,
+        workers: Workers = 1,
+        dry_run: DryRun = False,
         json: Annotated[
             bool,
             typer.Option("--json", help="Print only JSON: the summary, or with --dry-run the list of runs."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panglot.cli import show
-from panglot.cli.options import Json, MaxLength, TrustRemoteCode
+from panglot.cli.options import Bf16, Json, MaxLength, TrustRemoteCode
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def index(
             "(default: all, or the index's)"
         ),
     ] = None,
-    bf16: Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster.")] = False,
+    bf16: Bf16 = False,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
 ) -> None:

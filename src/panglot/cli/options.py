@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,6 +9,26 @@ import typer
 if TYPE_CHECKING:
     from panglot.encoders import Reranker
 
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder or file of the benchmark. (default: the folders of PANGLOT_DATA, then the cache)"
+    ),
+]
+CandidateText = Annotated[
+    str | None, typer.Option(help="Passages of LAReQA: sentence (the default) or sentence+context.")
+]
+Baseline = Annotated[int, typer.Option(help="Number of the baseline file, counted from 1.")]
+Alpha = Annotated[float, typer.Option(help="Significance level of the corrected p.")]
+Resamples = Annotated[int, typer.Option(help="Number of bootstrap resamples for the intervals.")]
+Flips = Annotated[int, typer.Option(help="Number of random sign flips in the test.")]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
+Encoder = Annotated[str, typer.Argument(help="multilingual-e5-small, a model folder, or a hub id.")]
+ModelOfIndex = Annotated[
+    str | None,
+    typer.Option(help="Model of the index, if it has moved. (default: the model that the index names)"),
+]
+Bf16 = Annotated[bool, typer.Option("--bf16", help="Encode in bfloat16: faster.")]
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON.")]
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Allow a hub model to run its own code.")

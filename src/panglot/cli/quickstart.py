@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from panglot.experiments.quickstart import Answer, Hit, Stage
 
 
-SETTINGS = {"monolingual": "monolingual", "crosslingual": "cross-lingual", "multilingual": "multilingual"}
-
-
 def quickstart(
     output: Annotated[Path, typer.Option(help="Folder for the models and the results.")] = Path(
         "runs/quickstart"
@@ -77,6 +74,8 @@ def _show_headline(stages: Sequence["Stage"]) -> None:
 
 
 def _figures(stages: Sequence["Stage"]) -> Table:
+    from panglot.report.figures import SETTING_NAMES
+
     table = Table(
         title="mAP (1: the right passages always come first) with 95 % intervals over questions",
         title_justify="left",
@@ -84,7 +83,7 @@ def _figures(stages: Sequence["Stage"]) -> Table:
         box=box.SIMPLE_HEAD,
     )
     table.add_column("batches")
-    for setting in SETTINGS.values():
+    for setting in SETTING_NAMES.values():
         table.add_column(setting, justify="right")
     table.add_column("rank distance", justify="right")
     for stage in stages:
@@ -92,7 +91,7 @@ def _figures(stages: Sequence["Stage"]) -> Table:
         bounds = results["intervals"]
         cells = [
             f"{results['settings'][name]['AP']:.3f} ±{_half(bounds['settings'][name]['AP']):.3f}"
-            for name in SETTINGS
+            for name in SETTING_NAMES
         ]
         distance = f"{results['bias']['rank_distance']:.0f} ±{_half(bounds['bias']['rank_distance']):.0f}"
         table.add_row("none (zero-shot)" if stage.name == "zero-shot" else stage.name, *cells, distance)

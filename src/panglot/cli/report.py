@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
+from panglot.cli.options import Alpha, Baseline, Flips, Resamples, Seed
 from panglot.errors import PanglotError
 
 
@@ -31,14 +32,14 @@ def report(
     measure: Annotated[
         str | None, typer.Option(help="Measure of the tests and heatmaps. (default: the first in the files)")
     ] = None,
-    baseline: Annotated[int, typer.Option(help="Number of the baseline file, counted from 1.")] = 1,
+    baseline: Baseline = 1,
     title: Annotated[
         str | None, typer.Option(help="Title of the page. (default: models and benchmark)")
     ] = None,
-    alpha: Annotated[float, typer.Option(help="Significance level of the corrected p.")] = 0.05,
-    resamples: Annotated[int, typer.Option(help="Number of bootstrap resamples for the intervals.")] = 1000,
-    flips: Annotated[int, typer.Option(help="Number of random sign flips in the test.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    alpha: Alpha = 0.05,
+    resamples: Resamples = 1000,
+    flips: Flips = 10_000,
+    seed: Seed = 0,
     json: Annotated[
         bool,
         typer.Option(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
-from panglot.cli.options import Json, Rerank, RerankDepth, TrustRemoteCode, reranker_of
+from panglot.cli.options import Json, ModelOfIndex, Rerank, RerankDepth, TrustRemoteCode, reranker_of
 from panglot.errors import PanglotError
 
 
@@ -34,10 +34,7 @@ def search(
     ] = False,
     rerank: Rerank = None,
     rerank_depth: RerankDepth = 50,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Model of the index, if it has moved. (default: the model that the index names)"),
-    ] = None,
+    model: ModelOfIndex = None,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
 ) -> None:

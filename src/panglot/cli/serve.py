@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from panglot.cli import show
-from panglot.cli.options import Rerank, RerankDepth, TrustRemoteCode, reranker_of
+from panglot.cli.options import ModelOfIndex, Rerank, RerankDepth, TrustRemoteCode, reranker_of
 from panglot.errors import PanglotError
 
 
@@ -15,10 +15,7 @@ def serve(
     index: Annotated[
         str, typer.Option(help="Folder or address of the index; sample serves the bundled passages.")
     ] = "sample",
-    model: Annotated[
-        str | None,
-        typer.Option(help="Model of the index, if it has moved. (default: the model that the index names)"),
-    ] = None,
+    model: ModelOfIndex = None,
     host: Annotated[
         str, typer.Option(help="Address of the server; 0.0.0.0 lets other machines reach it.")
     ] = "127.0.0.1",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from panglot.cli import show
-from panglot.cli.options import Json, TrustRemoteCode
+from panglot.cli.options import Encoder, Json, TrustRemoteCode
 
 MUCH = 0.01  # share of changed tokens above which a note is printed
 SIZES = (
@@ -17,7 +17,7 @@ SIZES = (
 
 
 def trim(
-    model: Annotated[str, typer.Argument(help="multilingual-e5-small, a model folder, or a hub id.")],
+    model: Encoder,
     output: Annotated[
         Path, typer.Option(help="Write the smaller model into this folder, which must be new or empty.")
     ],

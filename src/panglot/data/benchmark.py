@@ -136,7 +136,7 @@ def benchmark_from_pairs(
         chosen = pairs.select(items=np.sort(firsts))
     index = chosen.index
     item = np.repeat(np.arange(index.items), np.diff(index.item_offsets))
-    rows = np.arange(index.entries) if index.entry_row is None else index.entry_row
+    rows = index.rows
     ids = chosen.texts("item_id", rows)
     labels = [f"{i}:{index.languages[k]}" for i, k in zip(ids, index.entry_language, strict=True)]
     passage_of: dict[tuple[int, int], int] = {}

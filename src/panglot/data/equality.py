@@ -135,8 +135,7 @@ def negative_items(pairs: "ParallelPairs") -> NegativeItems:
     rows = np.where(passages[place] == wanted, place, NOBODY)
     index = pairs.index
     item_of_row = np.full(pairs.table.num_rows + 1, NOBODY, np.int64)  # the last one is for no row
-    entry_row = np.arange(index.entries) if index.entry_row is None else index.entry_row
-    item_of_row[entry_row] = np.repeat(np.arange(index.items), np.diff(index.item_offsets))
+    item_of_row[index.rows] = np.repeat(np.arange(index.items), np.diff(index.item_offsets))
     offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     return NegativeItems(offsets, item_of_row[rows])

@@ -52,6 +52,11 @@ class PairIndex:
         return len(self.entry_language)
 
     @property
+    def rows(self) -> IntArray:
+        """Table row of each entry, ``(R,)``."""
+        return np.arange(self.entries) if self.entry_row is None else self.entry_row.astype(np.int64)
+
+    @property
     def nbytes(self) -> int:
         """Bytes that the index takes in memory."""
         return sum(a.nbytes for a in vars(self).values() if isinstance(a, np.ndarray))

@@ -21,6 +21,7 @@ from panglot.files import (
     explained,
     identity,
     noted,
+    read_note,
     sampled_sha256,
     sha256,
     sha256_of,
@@ -139,12 +140,10 @@ def digest(files: Sequence[Path]) -> str:
     It is kept in the cache folder, since reading gigabytes again takes minutes.
     """
     note = cache_folder() / "checksums" / f"{_key(files)}.json"
-    try:
-        return str(json.loads(note.read_text(encoding="utf-8"))["sha256"])
-    except (OSError, ValueError, TypeError, KeyError):  # it is missing or damaged
+    if not (found := read_note(note).get("sha256")):
         found = sha256_of("".join(f"{sha256(path)}  {path.name}\n" for path in files))
         write_json(note, {"files": [f.name for f in files], "sha256": found})
-        return found
+    return str(found)
 
 
 def _key(files: Sequence[Path], *parts: str) -> str:

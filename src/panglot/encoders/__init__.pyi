@@ -13,7 +13,6 @@ from .language_means import holds_language_means as holds_language_means
 from .language_means import load_language_means as load_language_means
 from .language_means import means_of_pairs as means_of_pairs
 from .language_means import means_of_texts as means_of_texts
-from .language_means import prompts_of as prompts_of
 from .language_means import save_language_means as save_language_means
 from .language_means import shift_of_pairs as shift_of_pairs
 from .laser import Laser2 as Laser2
@@ -24,6 +23,7 @@ from .load import load_encoder as load_encoder
 from .load import max_length_of as max_length_of
 from .load import model_sha256 as model_sha256
 from .load import passage_prompt as passage_prompt
+from .load import prompts_of as prompts_of
 from .load import query_prompt as query_prompt
 from .names import known_names as known_names
 from .precision import bfloat16 as bfloat16

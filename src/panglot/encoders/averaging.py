@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from sentence_transformers import SentenceTransformer
 
-from panglot.encoders.language_means import prompts_of
+from panglot.encoders.load import prompts_of
 from panglot.errors import PanglotError
 
 

@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.data import Benchmark, FloatArray, IntArray, ParallelPairs
 from panglot.encoders.encoding import encode
-from panglot.encoders.load import model_sha256, passage_prompt, query_prompt
+from panglot.encoders.load import model_sha256, prompts_of
 from panglot.errors import PanglotError
 from panglot.files import written_whole
 from panglot.parse import parse_json
@@ -135,11 +135,6 @@ def check_means(means: LanguageMeans, model: SentenceTransformer) -> None:
             f"the language means have {dimension} dimensions, and the model's embeddings are cut to "
             f"{own_dimension}; leave the centring or the cut out."
         )
-
-
-def prompts_of(model: SentenceTransformer) -> dict[str, str]:
-    """Return the texts that a model wants before queries and before passages."""
-    return {"query": query_prompt(model), "passage": passage_prompt(model)}
 
 
 def _means_path(path: str | Path) -> Path:

@@ -121,6 +121,11 @@ def passage_prompt(model: SentenceTransformer) -> str:
     return model.prompts.get("document") or model.prompts.get("passage") or ""
 
 
+def prompts_of(model: SentenceTransformer) -> dict[str, str]:
+    """Return the texts that a model wants before queries and before passages."""
+    return {"query": query_prompt(model), "passage": passage_prompt(model)}
+
+
 def model_sha256(model: nn.Module) -> str:
     """Return the SHA-256 of a model's weights: names, shapes and values."""
     digest = hashlib.sha256()

@@ -75,7 +75,7 @@ def base_models(card: str | None) -> list[str]:
 def card_head(languages: Sequence[str], tags: Sequence[str], base_model: str | None = None) -> str:
     """Return the front matter of a model card: YAML, in which the language no has to be quoted."""
     head = {
-        "language": list(languages),
+        **({"language": list(languages)} if languages else {}),
         **({"base_model": base_model} if base_model else {}),
         "library_name": "sentence-transformers",
         "pipeline_tag": "sentence-similarity",

@@ -7,7 +7,7 @@ the three settings: so one machine makes the settings, the figures by language, 
 those of every other group of languages.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +17,16 @@ import pandas as pd
 import pyarrow as pa
 
 from panglot.data import Benchmark, IntArray
+from panglot.data.suite import SETTINGS
 from panglot.errors import PanglotError
-from panglot.evaluation.measures import DEFAULT_MEASURES, make_ranking, measure, rank_distance
+from panglot.evaluation.measures import DEFAULT_MEASURES, DISTANCE, make_ranking, measure, rank_distance
 
 if TYPE_CHECKING:
     from panglot.evaluation.ranks import Ranks
 
 ARROW = "→"  # between query and passage language; language codes hold hyphens
 ALL = "*"  # the pool of all languages, among language codes
-DISTANCE = "rank_distance"
 ROW_COLUMNS = ("query_id", "item", "query_language", "pool", "relevant", "best_rank", "worst_rank")
-SETTINGS = ("monolingual", "crosslingual", "multilingual")
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Grouping = Callable[[pd.DataFrame], Mapping[str, Mask]]  # of the frame of cells: masks ``(C,)`` by name
@@ -355,38 +354,49 @@ def summarise(
     """
     cells = cells_of(table)
     keys, weights = figures_of(cells, STANDARD)
-    found: dict[tuple[str, ...], dict[str, float]] = {}
-    for name in (*measures, DISTANCE):
-        values = averages(cell_means(cells, values_of(table, name)), weights)
-        for key, value in zip(keys.itertuples(index=False, name=None), values.tolist(), strict=True):
-            if not np.isnan(value):
-                found.setdefault(key, {})[name] = value
-
-    def of(*key: str) -> dict[str, float] | None:
-        return {name: value for name, value in found.get(key, {}).items() if name in measures} or None
-
-    def distance(*key: str) -> float | None:
-        return found.get((*key, "multilingual"), {}).get(DISTANCE)
-
-    matrix: dict[str, Any] = {name: {code: {} for code in benchmark.languages} for name in measures}
-    for x in benchmark.languages:
-        for y in benchmark.languages:
-            setting = "monolingual" if x == y else "crosslingual"
-            for name, value in (of("matrix", f"{x}{ARROW}{y}", setting) or {}).items():
-                matrix[name][x][y] = value
-    whole = distance("settings", "all")
+    rows = [
+        (*key, name, value)
+        for name in (*measures, DISTANCE)
+        for values in [averages(cell_means(cells, values_of(table, name)), weights).tolist()]
+        for key, value in zip(keys.itertuples(index=False, name=None), values, strict=True)
+        if not np.isnan(value)
+    ]
+    found, codes = nested(rows, measures), benchmark.languages
+    whole = found["bias"].get(DISTANCE)
+    of_language = {code: found["by_language"].get(code, {}) for code in codes}
+    matrix = {name: found["matrix"].get(name, {}) for name in measures}
     return {
-        "settings": {name: of("settings", "all", name) for name in SETTINGS},
+        "settings": {name: found["settings"].get(name) for name in SETTINGS},
         "bias": {
             DISTANCE: whole,
             f"{DISTANCE}_normalised": None if whole is None else whole / len(benchmark.passages),
         },
         "by_language": {
-            code: {
-                **{name: of("by_language", code, name) for name in SETTINGS},
-                DISTANCE: distance("by_language", code),
-            }
-            for code in benchmark.languages
+            code: {name: own.get(name) for name in (*SETTINGS, DISTANCE)} for code, own in of_language.items()
         },
-        "matrix": matrix,
+        "matrix": {
+            name: {x: {y: rows[x][y] for y in codes if y in rows.get(x, {})} for x in codes}
+            for name, rows in matrix.items()
+        },
     }
+
+
+def nested(rows: Iterable[tuple[str, str, str, str, Any]], measures: Sequence[str]) -> dict[str, Any]:
+    """Put figures where a results file has them: in ``settings``, ``bias``, ``by_language`` and ``matrix``.
+
+    Args:
+        rows: family, group, setting and measure of each figure (see ``figures_of``), and what is put there.
+        measures: all other figures are biases, which the pool of all languages has.
+    """
+    parts: dict[str, Any] = {"settings": {}, "bias": {}, "by_language": {}, "matrix": {}}
+    for family, group, setting, name, figure in rows:
+        if family == "matrix":
+            x, y = group.split(ARROW)
+            parts["matrix"].setdefault(name, {}).setdefault(x, {})[y] = figure
+            continue
+        of_group = parts["settings"] if family == "settings" else parts["by_language"].setdefault(group, {})
+        if name in measures:
+            of_group.setdefault(setting, {})[name] = figure
+        elif setting == "multilingual":
+            (parts["bias"] if family == "settings" else of_group)[name] = figure
+    return parts

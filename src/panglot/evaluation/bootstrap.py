@@ -14,7 +14,6 @@ import pandas as pd
 import pyarrow as pa
 
 from panglot.evaluation.aggregate import (
-    ARROW,
     DISTANCE,
     STANDARD,
     Aligned,
@@ -25,6 +24,7 @@ from panglot.evaluation.aggregate import (
     cells_of,
     figures_of,
     item_sums,
+    nested,
     number_columns,
     values_of,
 )
@@ -199,22 +199,9 @@ def intervals(
     """
     columns = [*measures, *number_columns(table, measures)]
     found = estimates(table, columns, STANDARD, resamples=resamples, share=share, seed=seed)
-    parts: dict[str, Any] = {"settings": {}, "bias": {}, "by_language": {}, "matrix": {}}
-    for row in found.itertuples():
-        ends = [row.low, row.high]
-        if row.measure not in measures:
-            if row.family == "settings" and row.setting == "multilingual":
-                parts["bias"][row.measure] = ends
-            elif row.family == "by_language" and row.setting == "multilingual":
-                parts["by_language"].setdefault(row.group, {})[row.measure] = ends
-        elif row.family == "settings":
-            parts["settings"].setdefault(row.setting, {})[row.measure] = ends
-        elif row.family == "by_language":
-            of_language = parts["by_language"].setdefault(row.group, {})
-            of_language.setdefault(row.setting, {})[row.measure] = ends
-        else:
-            x, y = row.group.split(ARROW)
-            parts["matrix"].setdefault(row.measure, {}).setdefault(x, {})[y] = ends
+    found = found[found["measure"].isin(measures) | (found["family"] != "matrix")]
+    rows = found[["family", "group", "setting", "measure", "low", "high"]].itertuples(index=False, name=None)
+    parts = nested(((*keys, [low, high]) for *keys, low, high in rows), measures)  # type: ignore[misc]
     if passages and DISTANCE in parts["bias"]:
         parts["bias"][f"{DISTANCE}_normalised"] = [end / passages for end in parts["bias"][DISTANCE]]
     return {"share": share, "resamples": resamples, "seed": seed, "unit": "item", **parts}

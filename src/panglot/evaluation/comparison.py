@@ -23,6 +23,7 @@ from panglot.evaluation.aggregate import (
     align,
 )
 from panglot.evaluation.bootstrap import RESAMPLES, SHARE, Draws, bounds, draw
+from panglot.evaluation.measures import LESS_IS_BETTER
 from panglot.evaluation.results import Evaluation, tidy
 from panglot.evaluation.significance import (
     FLIPS,
@@ -34,7 +35,6 @@ from panglot.evaluation.significance import (
 )
 
 ALPHA = 0.05
-LESS_IS_BETTER = (DISTANCE, f"{DISTANCE}_normalised", "max@r")
 AGAINST = ("baseline", "difference", "difference_low", "difference_high", "effect", "p")
 FIGURE = ["measure", "family", "group", "setting"]
 Pairs = Sequence[tuple[str, str]]

@@ -16,6 +16,8 @@ from panglot.data import IntArray
 from panglot.errors import PanglotError
 
 Values = npt.NDArray[np.float64]
+DISTANCE = "rank_distance"
+LESS_IS_BETTER = (DISTANCE, f"{DISTANCE}_normalised", "max@r")
 DEFAULT_MEASURES = ("AP", "nDCG@10", "R@100", "RR@10", "Success@1")
 
 

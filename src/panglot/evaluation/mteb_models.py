@@ -11,7 +11,7 @@ from panglot.data.benchmark import Benchmark
 from panglot.data.suite import Suite, as_benchmark
 from panglot.errors import PanglotError
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
-from panglot.evaluation.results import Evaluation
+from panglot.evaluation.results import Evaluation, describe_other
 from panglot.progress import Shown, shown
 
 PREFIX = "mteb:"
@@ -62,16 +62,8 @@ def mteb_evaluation(
         queries = _encoded(model, whole, whole.queries.texts, "query", advance)
         passages = _encoded(model, whole, whole.passages.titled(), "document", advance)
     meta = model.mteb_model_meta
-    described = {
-        "name": f"{PREFIX}{known}",
-        "sha256": None,
-        "prompts": None,
-        "max_length": None,
-        "training": None,
-        "precision": "float32",
-        "centring": None,
-        "mteb": {"version": mteb.__version__, "revision": meta.revision if meta is not None else None},
-    }
+    of_mteb = {"version": mteb.__version__, "revision": meta.revision if meta is not None else None}
+    described = describe_other(f"{PREFIX}{known}", mteb=of_mteb)
     return assembled(chosen, evaluate_embeddings(chosen, queries, passages, measures), described)
 
 

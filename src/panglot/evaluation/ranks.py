@@ -8,7 +8,8 @@ away from the block, which shifts all scores of a query alike: vectors get short
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -38,9 +39,7 @@ Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 SAMPLE = 4096  # passages whose mean is taken away
-ORDERED = (
-    1 << 21
-)  # a pool up to this size is ordered by id at the first tie; in a larger one ids are compared
+ORDERED = 1 << 21  # passages: a pool up to this size is ordered by id at the first tie
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def exact_ranks(
     columns: int = COLUMNS,
     progress: Callable[[int], None] | None = None,
 ) -> Ranks:
-    """Rank every relevant passage of a benchmark, in one pass over the pool.
+    """Rank every relevant passage of a benchmark, in one pass over the pool; see ``without_left_out``.
 
     A score is a dot product, summed in float64 and rounded to float32 (``pair_scores``); ties go by passage
     id, descending, as in trec_eval. Memory does not grow with the pool, but for its ids and languages.
@@ -84,9 +83,65 @@ def exact_ranks(
     Raises:
         PanglotError: a vector that is not finite (a broken model or store).
     """
+    ranked = partial(_exact_ranks, queries=queries, passages=passages, columns=columns, progress=progress)
+    return without_left_out(benchmark, ranked)
+
+
+def without_left_out(benchmark: Benchmark, ranks_of: Callable[[Benchmark], Ranks]) -> Ranks:
+    """Rank every relevant passage as if the passages judged below 0 for its query were not in the pool.
+
+    A query that is in the pool itself (parallel utterances, captions) would find itself first. So a gain
+    below 0 takes a passage out of that query's pool. Its rank is found along with those of the relevant
+    ones, which move up by one for each passage left out above them.
+
+    Args:
+        benchmark: what to rank.
+        ranks_of: ranks the passages of a benchmark that are judged above 0.
+    """
+    if not (benchmark.gains < 0).any():
+        return ranks_of(benchmark)
+    mark = int(benchmark.gains.max()) + 1
+    marked = replace(benchmark, gains=np.where(benchmark.gains < 0, mark, benchmark.gains))
+    ranks = ranks_of(marked)
+    out, kept = ranks.gain == mark, ranks.gain != mark
+    language = benchmark.passages.languages[ranks.passage]
+    in_list = ranks.query * len(benchmark.languages) + language
+    return Ranks(
+        query=ranks.query[kept],
+        passage=ranks.passage[kept],
+        gain=ranks.gain[kept],
+        in_language=_moved_up(in_list, ranks.in_language, out)[kept],
+        in_all=_moved_up(ranks.query, ranks.in_all, out)[kept],
+    )
+
+
+def _moved_up(list_of: IntArray, rank: IntArray, out: Flags) -> IntArray:
+    """Take from each rank the number of passages left out above it in its list."""
+    order = np.lexsort((rank, list_of))
+    lists, counted = list_of[order], np.cumsum(out[order])
+    starts = np.flatnonzero(np.diff(lists, prepend=-1))
+    before = np.concatenate([[0], counted])[starts]
+    above = counted - np.repeat(before, np.diff(starts, append=len(lists)))
+    moved = np.empty_like(rank)
+    moved[order] = rank[order] - above
+    return moved
+
+
+def relevant_judgements(benchmark: Benchmark) -> tuple[IntArray, IntArray, IntArray]:
+    """Return query, passage and gain of the judgements above 0, sorted by query: ``(J',)`` each."""
     relevant = np.flatnonzero(benchmark.gains > 0)
     relevant = relevant[np.argsort(benchmark.judged_query[relevant], kind="stable")]
-    query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
+    return benchmark.judged_query[relevant], benchmark.judged_passage[relevant], benchmark.gains[relevant]
+
+
+def _exact_ranks(
+    benchmark: Benchmark,
+    queries: FloatArray,
+    passages: Vectors,
+    columns: int,
+    progress: Callable[[int], None] | None,
+) -> Ranks:
+    query, passage, gain = relevant_judgements(benchmark)
     threshold = gathered_scores(queries, query, passages, passage)
     _check(bool(np.isfinite(threshold).all()), benchmark)
     centre = passages[:SAMPLE].mean(axis=0)
@@ -105,7 +160,7 @@ def exact_ranks(
             in_language[part.pairs[own]] += above[own]
         if progress is not None:
             progress(len(block.vectors))
-    return Ranks(query, passage, benchmark.gains[relevant], in_language, in_all)
+    return Ranks(query, passage, gain, in_language, in_all)
 
 
 @dataclass(frozen=True)

@@ -309,11 +309,18 @@ def describe_model(
     return {
         "name": name,
         "sha256": encoders.model_sha256(model),
-        "prompts": {"query": encoders.query_prompt(model), "passage": encoders.passage_prompt(model)},
+        "prompts": encoders.prompts_of(model),
         "max_length": encoders.max_length_of(model),
         "truncate_dim": model.truncate_dim,
         "training": training,
     }
+
+
+def describe_other(name: str, prompts: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+    """Return what results say of something that is not a ``SentenceTransformer``, such as BM25."""
+    unknown = dict.fromkeys(("max_length", "training"))
+    known = {"precision": "float32", "centring": None}
+    return {"name": name, "sha256": None, "prompts": prompts, **unknown, **known, **more}
 
 
 def describe_benchmark(benchmark: Benchmark) -> dict[str, Any]:

@@ -22,10 +22,9 @@ from panglot.evaluation.aggregate import per_query, summarise
 from panglot.evaluation.bias import bias_figures, with_columns
 from panglot.evaluation.bias.readings import DEPTH as DEPTH_OF_BIAS
 from panglot.evaluation.bootstrap import intervals
-from panglot.evaluation.exclude_self import ranks_without_left_out
 from panglot.evaluation.groups import group_figures
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
-from panglot.evaluation.ranks import Ranks
+from panglot.evaluation.ranks import Ranks, exact_ranks
 from panglot.evaluation.rerank import reranked
 from panglot.evaluation.results import Evaluation, describe_benchmark, describe_model, describe_run
 from panglot.evaluation.robustness import perturbed_figures
@@ -135,7 +134,7 @@ def evaluate(
             return evaluation
 
         def table_of(changed: FloatArray) -> pa.Table:
-            ranks = [ranks_without_left_out(part, q, p) for part, q, p in _by_part(chosen, changed, passages)]
+            ranks = [exact_ranks(part, q, p) for part, q, p in _by_part(chosen, changed, passages)]
             return evaluate_ranks(chosen, ranks, [measures[0]]).per_query
 
         drops, perturbed = perturbed_figures(
@@ -271,7 +270,7 @@ def evaluate_embeddings(
     """
     ranks, tops = [], []
     for part, q, p in _by_part(chosen, queries, passages):
-        of_part, top = ranks_without_left_out(part, q, p), None
+        of_part, top = exact_ranks(part, q, p), None
         if rerank is not None or not isinstance(chosen, Suite):
             top = top_passages(part, q, p, DEPTH_OF_BIAS)
         if rerank is not None and top is not None:

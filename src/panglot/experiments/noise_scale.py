@@ -92,19 +92,8 @@ def gradient_products(
     Batches are drawn, cut and computed as in training by the recipe, but are others than it sees. A teacher
     and adapters are left out. All gradients are held at once; those of a sparse token table are small.
     """
-    how, batches = recipe.training, recipe.batches
-    sampler = make_sampler(
-        sources,
-        strategy=batches.strategy,
-        batch_size=batches.size,
-        alpha=tuple(batches.alpha) if isinstance(batches.alpha, list) else batches.alpha,
-        seed=how.seed + OTHER_DRAWS,
-        language=batches.language,
-        language_temperature=batches.language_temperature,
-        source_temperature=batches.source_temperature,
-        source_sizes=batches.source_sizes,
-        steps=count,
-    )
+    how, batches = recipe.training, recipe.batches.sampler_settings()
+    sampler = make_sampler(sources, seed=how.seed + OTHER_DRAWS, steps=count, **batches)
     device = model.device
     budget = how.micro_batch_tokens or (GPU_TOKENS if device.type == "cuda" else CPU_TOKENS)
     steps = Steps(sampler, sources, model, count, 1, budget)

@@ -93,11 +93,3 @@ def in_turns(lists: Mapping[str, Ranked[Id]]) -> list[tuple[Id, float]]:
     for turn in turns:
         merged += sorted((place for place in turn if place is not None), key=lambda pair: -pair[1])
     return merged
-
-
-def by_language(ranked: Ranked[Id], language: Mapping[Id, str]) -> dict[str, list[tuple[Id, float]]]:
-    """Cut a ranked list into one of each language, in the order in which languages first appear."""
-    lists: dict[str, list[tuple[Id, float]]] = {}
-    for name, score in ranked:
-        lists.setdefault(language[name], []).append((name, score))
-    return lists

@@ -15,8 +15,9 @@ from panglot.data import Benchmark, FloatArray, IntArray
 from panglot.data.suite import Suite
 from panglot.errors import PanglotError
 from panglot.evaluation import DEFAULT_MEASURES, Evaluation, Ranks
-from panglot.evaluation.exclude_self import without_left_out
 from panglot.evaluation.measures import parse_measure
+from panglot.evaluation.ranks import relevant_judgements, without_left_out
+from panglot.evaluation.results import describe_other
 from panglot.evaluation.run import assembled, evaluate_ranks, parts_of
 from panglot.evaluation.scores import language_order, tie_order
 from panglot.search.bm25 import BM25, K1, TOKENS, B, Bm25Pool, bm25_tokens
@@ -39,9 +40,7 @@ def bm25_ranks(
     if k1 < 0 or not 0 <= b <= 1:
         raise PanglotError(f"k1 is {k1} and b is {b}; use a k1 of 0 or more and a b from 0 to 1.")
     advance = progress or (lambda count: None)
-    relevant = np.flatnonzero(benchmark.gains > 0)
-    relevant = relevant[np.argsort(benchmark.judged_query[relevant], kind="stable")]
-    query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
+    query, passage, gain = relevant_judgements(benchmark)
     texts = _tokens(benchmark.passages.titled(), benchmark.passages.languages, benchmark)
     advance(len(texts))
     rows = np.unique(query)
@@ -66,7 +65,7 @@ def bm25_ranks(
                 scores = pool.scores(wanted[int(query[judged[0]])])
                 ranks[judged] = _ranks(scores, place[rows], column[passage[judged]])
                 advance(1)
-    return Ranks(query, passage, benchmark.gains[relevant], in_language, in_all if every else in_language)
+    return Ranks(query, passage, gain, in_language, in_all if every else in_language)
 
 
 def bm25_evaluation(
@@ -86,7 +85,7 @@ def bm25_evaluation(
         b: see ``bm25_ranks``.
         progress: see ``bm25_ranks``; ``bm25_work`` says what it adds up to.
 
-    Passages judged below 0 are left out of their query's pool; see ``evaluation.exclude_self``.
+    Passages judged below 0 are left out of their query's pool; see ``without_left_out``.
 
     Raises:
         PanglotError: an unknown measure, or parameters out of bounds.
@@ -95,16 +94,8 @@ def bm25_evaluation(
         parse_measure(measure)
     ranks_of = partial(bm25_ranks, k1=k1, b=b, progress=progress)
     ranks = [without_left_out(part, ranks_of) for part in parts_of(chosen)]
-    model = {
-        "name": BM25,
-        "sha256": None,
-        "prompts": {"query": "", "passage": ""},
-        "max_length": None,
-        "training": None,
-        "precision": "float32",
-        "centring": None,
-        "bm25": {"method": "lucene", "k1": k1, "b": b, "tokens": TOKENS, "bm25s": version("bm25s")},
-    }
+    how = {"method": "lucene", "k1": k1, "b": b, "tokens": TOKENS, "bm25s": version("bm25s")}
+    model = describe_other(BM25, {"query": "", "passage": ""}, bm25=how)
     return assembled(chosen, evaluate_ranks(chosen, ranks, measures), model)
 
 

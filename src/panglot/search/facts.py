@@ -72,7 +72,7 @@ def facts_of(
     return IndexFacts(
         name=name,
         sha256=encoders.model_sha256(model),
-        prompts={"query": encoders.query_prompt(model), "passage": encoders.passage_prompt(model)},
+        prompts=encoders.prompts_of(model),
         max_length=encoders.max_length_of(model),
         dimension=dimension,
         centring=None if means is None else means_digest(means),

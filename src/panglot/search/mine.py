@@ -13,7 +13,7 @@ from panglot.data.equality import SLICE, canonical, connected, fingerprints_of
 from panglot.encoders import encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
 from panglot.search.hardest import BLOCKS, REASONS, hardest
-from panglot.search.mined import Mined, table_rows
+from panglot.search.mined import Mined
 
 Advance = Callable[[int], None]
 
@@ -146,7 +146,7 @@ def _rows_to_keep(pairs: ParallelPairs, overwrite: bool) -> np.ndarray:
         return np.zeros(pairs.table.num_rows, bool)
     lengths = pc.fill_null(pc.list_value_length(pairs.table.column("negatives")), 0)
     kept: np.ndarray = lengths.to_numpy() > 0
-    if kept[table_rows(pairs)].all():
+    if kept[pairs.index.rows].all():
         raise PanglotError(f"{pairs.name}: every row has negatives already; mine anew with --overwrite.")
     return kept
 
@@ -163,7 +163,7 @@ def _kin(pairs: ParallelPairs) -> tuple[IntArray, IntArray]:
     Returns:
         the ``(N,)`` numbers, and for each row of the table a number that is equal where passages are.
     """
-    rows, items = table_rows(pairs), np.arange(len(pairs))
+    rows, items = pairs.index.rows, np.arange(len(pairs))
     item = np.repeat(items, np.diff(pairs.index.item_offsets))
     passages = fingerprints_of(pairs, "passage", rows)
     kin = connected(

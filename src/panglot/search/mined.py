@@ -37,7 +37,7 @@ class Mined:
 
     def summary(self) -> dict[str, Any]:
         """Return the figures of a run, ready for JSON."""
-        rows = table_rows(self.pairs)
+        rows = self.pairs.index.rows
         found = (self.rows[rows[~self.kept[rows]]] >= 0).sum(axis=1)
         return {
             "source": self.pairs.name,
@@ -55,7 +55,7 @@ class Mined:
         """Write the pairs with their negatives, whole or not at all; the ending of the path says how."""
         path = Path(path)
         check_pairs_path(path)
-        rows = np.sort(table_rows(self.pairs))
+        rows = np.sort(self.pairs.index.rows)
         with written_whole(path) as part, pairs_writer(part, path.name) as write:
             for start in range(0, len(rows), ROWS):
                 write(self._table(rows[start : start + ROWS]))
@@ -82,9 +82,3 @@ class Mined:
             next(passages) if is_own else self.further[number - self.pairs.table.num_rows]
             for number, is_own in zip(numbers.tolist(), own.tolist(), strict=True)
         ]
-
-
-def table_rows(pairs: ParallelPairs) -> IntArray:
-    """Return the table row of every entry."""
-    index = pairs.index
-    return np.arange(index.entries) if index.entry_row is None else index.entry_row.astype(np.int64)

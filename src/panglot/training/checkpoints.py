@@ -75,19 +75,8 @@ def prepare_folder(folder: Path, run: dict[str, Any], resume: bool) -> Path | No
     Returns:
         the checkpoint to continue from, or None to begin at the first step.
     """
-    run = json.loads(json.dumps(run))  # tuples become lists, as in the file that it is compared with
-    run_path = folder / RUN_FILE
     if resume:
-        if not run_path.exists():
-            raise PanglotError(f"{folder}: holds no run to resume; leave --resume out to begin one.")
-        begun = read_form(run_path, dict[str, Any])
-        if different := _difference(begun, run):
-            raise PanglotError(
-                f"{folder}: cannot resume, for {different}; "
-                "give the settings it was begun with, or another output folder."
-            )
-        if (folder / MODEL_FILE).exists():
-            raise PanglotError(f"{folder}: this run is finished; there is nothing to resume.")
+        check_begun(folder, run)
         checkpoint = last_checkpoint(folder)
         if checkpoint is None and any((folder / "checkpoints").glob("checkpoint-*")):
             raise PanglotError(
@@ -101,8 +90,22 @@ def prepare_folder(folder: Path, run: dict[str, Any], resume: bool) -> Path | No
         raise PanglotError(
             f"{folder}: holds an unfinished run; continue it with --resume or choose another output folder."
         )
-    write_json(run_path, run)
+    write_json(folder / RUN_FILE, run)
     return None
+
+
+def check_begun(folder: Path, run: dict[str, Any], name: str = RUN_FILE) -> None:
+    """Refuse to resume what was not begun, was begun otherwise, or is finished; ``name`` describes it."""
+    if not (folder / name).exists():
+        raise PanglotError(f"{folder}: holds no run to resume; leave --resume out to begin one.")
+    run = json.loads(json.dumps(run))  # tuples become lists, as in the file
+    if different := _difference(read_form(folder / name, dict[str, Any]), run):
+        raise PanglotError(
+            f"{folder}: cannot resume, for {different}; "
+            "give the settings it was begun with, or another output folder."
+        )
+    if (folder / MODEL_FILE).exists():
+        raise PanglotError(f"{folder}: this run is finished; there is nothing to resume.")
 
 
 def last_checkpoint(folder: Path) -> Path | None:

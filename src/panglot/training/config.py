@@ -16,17 +16,17 @@ from panglot.data.catalogue.training import is_benchmark, is_training_set
 from panglot.data.pairs_files.columns import check_columns
 from panglot.data.pairs_files.hub import is_hub_source
 from panglot.data.pairs_files.read import SAMPLE
+from panglot.data.suite import SETTINGS
 from panglot.encoders.embedded import EMBEDDED
 from panglot.encoders.names import known_names
 from panglot.errors import PanglotError
-from panglot.evaluation.measures import parse_measure
+from panglot.evaluation.measures import DISTANCE, parse_measure
 from panglot.parse import parse_toml, read_toml, what_is_wrong
 
 BUNDLED = Path(__file__).with_name("defaults")  # recipes of the package, by their names
 BEST = "AP"  # the mean over the three settings
-SETTINGS = ("monolingual", "crosslingual", "multilingual")
-RANK_DISTANCE, LOSS = "rank_distance", "loss"
-LESS_IS_BETTER = (RANK_DISTANCE, LOSS)
+LOSS = "loss"
+LESS_IS_BETTER = (DISTANCE, LOSS)
 EmbeddingUpdate = Literal["sparse", "frozen", "dense"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -95,6 +95,11 @@ class BatchesPart(Part):
     language_temperature: Flattening = math.inf
     source_temperature: Flattening = 1.0
     source_sizes: dict[str, Positive] = Field(default_factory=dict)
+
+    def sampler_settings(self) -> dict[str, Any]:
+        """Return these settings by the names that ``Sampler`` has for them."""
+        alpha = tuple(self.alpha) if isinstance(self.alpha, list) else self.alpha
+        return {**self.model_dump(exclude={"size"}), "batch_size": self.size, "alpha": alpha}
 
 
 class LossPart(Part):

@@ -10,18 +10,12 @@ from sentence_transformers.util import batch_to_device
 
 from panglot.batches import Sampler, make_sampler
 from panglot.data import ParallelPairs, benchmark_from_pairs
+from panglot.data.suite import SETTINGS
 from panglot.encoders import cut_at, encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
 from panglot.evaluation import exact_ranks, per_query, summarise
-from panglot.training.config import (
-    BEST,
-    LOSS,
-    RANK_DISTANCE,
-    SETTINGS,
-    BatchesPart,
-    TrainingConfig,
-    check_metric,
-)
+from panglot.evaluation.measures import DISTANCE
+from panglot.training.config import BEST, LOSS, BatchesPart, TrainingConfig, check_metric
 from panglot.training.dataset import Steps
 from panglot.training.loss import compare, cross_entropy
 from panglot.training.micro_batches import embed
@@ -90,19 +84,12 @@ def held_out_loss(
 
 def _held_out_sampler(pairs: ParallelPairs, how: BatchesPart) -> Sampler:
     """Return the draws of the run's batches from held-out pairs, or the nearest that these allow."""
-    size = how.size
+    size, own = how.size, {**how.sampler_settings(), "source_sizes": {}}
     while True:
         for strategy in dict.fromkeys((how.strategy, "monolingual")):
             try:
-                return make_sampler(
-                    [pairs],
-                    strategy=strategy,
-                    batch_size=size,
-                    alpha=tuple(how.alpha) if isinstance(how.alpha, list) else how.alpha,
-                    language=how.language,
-                    language_temperature=how.language_temperature,
-                    steps=BATCHES,
-                )
+                settings = {**own, "strategy": strategy, "batch_size": size}
+                return make_sampler([pairs], steps=BATCHES, **settings)
             except PanglotError:
                 if size == 2 and strategy == "monolingual":
                     raise
@@ -143,8 +130,8 @@ def held_out_measure(
             for setting, figures in results["settings"].items():
                 for name, value in (figures or {}).items():
                     found.setdefault(f"{setting}_{name}", []).append(value)
-            if results["bias"][RANK_DISTANCE] is not None:
-                found.setdefault(RANK_DISTANCE, []).append(results["bias"][RANK_DISTANCE])
+            if results["bias"][DISTANCE] is not None:
+                found.setdefault(DISTANCE, []).append(results["bias"][DISTANCE])
         means = {name: float(np.mean(values)) for name, values in found.items()}
         for name in measures:
             settings = [means[f"{setting}_{name}"] for setting in SETTINGS if f"{setting}_{name}" in means]

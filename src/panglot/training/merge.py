@@ -13,7 +13,7 @@ from panglot.errors import PanglotError
 from panglot.files import check_new_folder, write_json
 from panglot.parse import read_form
 from panglot.training.card import model_card
-from panglot.training.checkpoints import MODEL_FILE, RUN_FILE, last_checkpoint, save_model
+from panglot.training.checkpoints import MODEL_FILE, RUN_FILE, check_begun, last_checkpoint, save_model
 from panglot.training.config import LESS_IS_BETTER, TrainingConfig, override
 from panglot.training.distributed import decided_by_first, is_first
 from panglot.training.held_out import measure_of
@@ -105,19 +105,11 @@ def train_merged(
 def _begin(output: Path, recipe: TrainingConfig, resume: bool) -> None:
     """Write which parts are trained, or check that they are those that were begun."""
     wanted = recipe.model_dump(mode="json")
-    if not resume:
+    if resume:
+        check_begun(output, wanted, MERGE_FILE)
+    else:
         check_new_folder(output)
         write_json(output / MERGE_FILE, wanted)
-        return
-    if not (output / MERGE_FILE).exists():
-        raise PanglotError(f"{output}: holds no merged run to resume; leave --resume out to begin one.")
-    if (output / MODEL_FILE).exists():
-        raise PanglotError(f"{output}: this run is finished; there is nothing to resume.")
-    if read_form(output / MERGE_FILE, dict[str, Any]) != wanted:
-        raise PanglotError(
-            f"{output}: cannot resume, for the run was begun with other settings; give those, or another "
-            "output folder."
-        )
 
 
 def _weights(

@@ -14,7 +14,7 @@ import torch
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
 from transformers import EarlyStoppingCallback
 
-from panglot.batches import Sampler
+from panglot.batches import make_sampler
 from panglot.data import ParallelPairs
 from panglot.encoders import all_finite, cut_at, load_encoder, max_length_of, model_sha256
 from panglot.errors import PanglotError
@@ -115,19 +115,7 @@ def train(
         held_out = [source.without_negatives() for source in held_out]
     folder, how, batches = Path(output), config.training, config.batches
     guidance = _guidance(config, teacher, model)
-    sampler = Sampler(
-        [source.index for source in sources],
-        strategy=batches.strategy,
-        batch_size=batches.size,
-        alpha=tuple(batches.alpha) if isinstance(batches.alpha, list) else batches.alpha,
-        seed=how.seed,
-        language=batches.language,
-        language_temperature=batches.language_temperature,
-        source_temperature=batches.source_temperature,
-        source_sizes=batches.source_sizes,
-        names=[source.name for source in sources],
-        steps=how.steps,
-    )
+    sampler = make_sampler(sources, seed=how.seed, steps=how.steps, **batches.sampler_settings())
     _check(how, bool(held_out), model, guidance)
     _check_dimensions(config.loss.matryoshka_dims, model)
     run = _describe(model, model_name, sources, config, guidance)

@@ -43,8 +43,7 @@ def plan(pairs: ParallelPairs, targets: Sequence[str], source: str | None = None
         )
     index = pairs.index
     items = np.arange(len(pairs))
-    row_of_entry = np.arange(index.entries) if index.entry_row is None else index.entry_row.astype(np.int64)
-    first = np.minimum.reduceat(row_of_entry, index.item_offsets[:-1])
+    first = np.minimum.reduceat(index.rows, index.item_offsets[:-1])
     chosen = first if source is None else np.full(len(pairs), -1)
     own = source or "en"
     if own in pairs.languages:

@@ -254,8 +254,7 @@ def _write(
     begun: float,
 ) -> None:
     """Write the rows there were and the new ones, and the two files beside them; or nothing."""
-    index = pairs.index
-    rows = np.arange(index.entries) if index.entry_row is None else np.sort(index.entry_row).astype(np.int64)
+    rows = np.sort(pairs.index.rows)
     left_out = beside(output, "left-out.jsonl")
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(written_whole(output))

@@ -18,7 +18,7 @@ from langcodes.data_dicts import LIKELY_SUBTAGS
 
 from panglot.data.checks.rows import MANY, CheckedRows, Finding, Severity, finding_on
 from panglot.data.index import IntArray
-from panglot.languages import language_name, script
+from panglot.languages import MIXED_SCRIPTS, language_name, script
 
 Mask = npt.NDArray[np.bool_]
 Characters = npt.NDArray[np.uint32]
@@ -86,15 +86,6 @@ def members(pattern: str) -> Mask:
     return found
 
 
-# ISO 15924 codes of several Unicode scripts together
-MIXED = {
-    "Jpan": ("Hira", "Kana", "Hani"),
-    "Hrkt": ("Hira", "Kana"),
-    "Kore": ("Hang", "Hani"),
-    "Hans": ("Hani", "Bopo"),
-    "Hant": ("Hani", "Bopo"),
-    "Hanb": ("Hani", "Bopo"),
-}
 FEW, LONG = 10, 40  # letters below which a text is not judged, and below which Latin letters are let pass
 LEAST = 0.03  # share of its letters in the language's script below which a text is not translated
 MAJORITY = 0.5
@@ -198,7 +189,7 @@ def _scripts(language: str) -> tuple[str, ...]:
     if known.script is None and known.language not in LIKELY_SUBTAGS:
         return ()
     usual = script(known.to_tag())
-    return MIXED.get(usual, (usual,))
+    return MIXED_SCRIPTS.get(usual, (usual,))
 
 
 # signs inside words: v`n, gu11thdv. Few texts have many; in a font's encoding nearly all have

@@ -4,7 +4,6 @@ Everything is gathered in a folder of its own beside the final one. What is whol
 try; the final folder changes only when all is there.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -21,7 +20,7 @@ from panglot.data.fetch.archives import unpack
 from panglot.data.fetch.hub import fetch_from_hub
 from panglot.data.fetch.web import Checks, Progress, download, verify
 from panglot.errors import PanglotError
-from panglot.files import explained, sha256, write_json
+from panglot.files import explained, read_note, sha256, write_json
 from panglot.languages import check_among
 
 Bar = Callable[[str, int], AbstractContextManager[Progress]]
@@ -229,8 +228,4 @@ def _facts(file: File) -> dict[str, Any]:
 
 def _note(folder: Path) -> dict[str, Any]:
     """Return what a folder says of the files that were put there, by label."""
-    try:
-        note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return note if isinstance(note, dict) else {}
+    return read_note(folder / NOTE)

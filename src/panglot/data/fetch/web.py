@@ -6,7 +6,6 @@ call goes on from there if the server still has that version. (pooch would start
 
 import hashlib
 import http.client
-import json
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from panglot.errors import PanglotError
-from panglot.files import explained, write_json
+from panglot.files import explained, read_note, write_json
 
 Progress = Callable[[int], None]
 BLOCK = 1 << 20
@@ -128,7 +127,7 @@ def _request(url: str, part: Path, checks: Checks, advance: Progress) -> None:
     """Ask for what is missing of ``part`` and append it."""
     have = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "panglot", "Accept-Encoding": "identity"}
-    version = _read_note(part).get("version")
+    version = read_note(_note(part)).get("version")
     if have and (version or checks.strong):
         headers["Range"] = f"bytes={have}-"
         if version:
@@ -197,11 +196,3 @@ def _refused(url: str, part: Path, error: urllib.error.HTTPError, have: int) -> 
 
 def _note(part: Path) -> Path:
     return part.with_name(part.name + ".json")
-
-
-def _read_note(part: Path) -> dict[str, Any]:
-    try:
-        note = json.loads(_note(part).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return note if isinstance(note, dict) else {}

@@ -26,15 +26,9 @@ from panglot.encoders.trimming.tokenizer import (
 from panglot.errors import PanglotError
 from panglot.files import decoded
 from panglot.files import lines_of as read_lines
-from panglot.languages import script
+from panglot.languages import MIXED_SCRIPTS, script
 
 SHARED = frozenset({"Latn", "Zyyy", "Zinh"})  # Latin names are in any text; digits and marks have no script
-MIXED = {
-    "Hans": ("Hani", "Bopo"),
-    "Hant": ("Hani", "Bopo"),
-    "Jpan": ("Hani", "Hira", "Kana"),
-    "Kore": ("Hang", "Hani"),
-}
 SPACE, HALF = "▁", "\ufffd"
 SLICE = 1024  # rows read at a time
 
@@ -102,14 +96,9 @@ def texts_of(model: SentenceTransformer, pairs: ParallelPairs, rows: IntArray) -
     ]
 
 
-def rows_of(pairs: ParallelPairs) -> IntArray:
-    """Return the rows of the text table that belong to the pairs."""
-    return np.arange(pairs.index.entries) if pairs.index.entry_row is None else pairs.index.entry_row
-
-
 def slices(pairs: ParallelPairs) -> Iterator[IntArray]:
     """Cut the rows of the pairs into short runs."""
-    rows = rows_of(pairs)
+    rows = pairs.index.rows
     for start in range(0, len(rows), SLICE):
         yield rows[start : start + SLICE]
 
@@ -141,7 +130,7 @@ def lines_of(path: Path) -> list[str]:
 def scripts_of(languages: Sequence[str]) -> frozenset[str]:
     """Return the scripts (ISO 15924) that languages are usually written in: Japanese has three."""
     usual = [script(code) for code in languages]
-    return frozenset(part for name in usual for part in MIXED.get(name, (name,)))
+    return frozenset(part for name in usual for part in MIXED_SCRIPTS.get(name, (name,)))
 
 
 def ids_in_scripts(vocabulary: Vocabulary, scripts: Iterable[str], *, single: bool) -> set[int]:

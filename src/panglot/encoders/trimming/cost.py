@@ -11,7 +11,7 @@ from sentence_transformers import SentenceTransformer
 from panglot.data import IntArray, ParallelPairs, sample_benchmark
 from panglot.encoders.encoding import encode
 from panglot.encoders.load import passage_prompt, query_prompt
-from panglot.encoders.trimming.choice import Vocabulary, rows_of, texts_of
+from panglot.encoders.trimming.choice import Vocabulary, texts_of
 
 TEXTS = 200  # read and encoded twice
 
@@ -37,7 +37,7 @@ def given_texts(
     """Return some of the texts that the pieces were chosen by, evenly spread."""
     texts = list(extra)
     for source in pairs:
-        rows = rows_of(source)
+        rows = source.index.rows
         texts += texts_of(model, source, rows[_spread(len(rows))])
     return [texts[place] for place in _spread(len(texts))]
 
