@@ -29,7 +29,6 @@ def hub_refusal(error: BaseException, what: str) -> str | None:
 
     Args:
         error: what a library raised; the hub's own error may be among its causes.
-        what: that was asked for, such as "model" or "data set".
     """
     from huggingface_hub import constants, errors
 

@@ -73,7 +73,6 @@ def read_whole(path: Path, largest: int | None = None) -> bytes:
     """Return the uncompressed bytes of a file; a broken compression is a ``PanglotError``.
 
     Args:
-        path: plain, ``.gz`` or ``.zst``.
         largest: number of bytes. (default: the largest row, for a text is a row of a collection)
     """
     bound = largest_row() if largest is None else largest

@@ -99,7 +99,6 @@ def check_language(given: str, where: str = "") -> str:
     """Return the BCP-47 code that a text means, and log it where it is spelled otherwise.
 
     Args:
-        given: see ``language_code``.
         where: what messages begin with, such as a file and a line.
 
     Raises:
@@ -155,8 +154,6 @@ def chosen_languages(wanted: Iterable[str], there: Sequence[str], where: str) ->
 
     Args:
         wanted: codes or names (see ``language_code``), each of which includes what it is a prefix of.
-        there: codes.
-        where: what messages call it.
 
     Raises:
         PanglotError: one that includes none of them.

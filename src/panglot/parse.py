@@ -46,7 +46,6 @@ def parse_json(
 
     Args:
         content: bytes or text; parsing takes about ten times its size in memory.
-        where: the file.
         line: of the file that the content is; None: it is the whole file.
         fix: what helps, as the end of a sentence.
     """
@@ -108,8 +107,6 @@ def parse_yaml(text: str, where: Path | str, *, texts: bool = False, first: int 
     """Return what YAML says.
 
     Args:
-        text: a whole document.
-        where: the file.
         texts: leave every value a text.
         first: line of the file on which the text begins.
     """

@@ -101,8 +101,6 @@ def means_for(
 
     Args:
         choice: ``corpus``, ``model``, or a file (or folder) of means or of parallel pairs.
-        name: the model's folder.
-        encoder: the model.
         languages: those of the benchmark; only pairs in these languages are encoded.
     """
     from panglot import encoders

@@ -128,13 +128,9 @@ def build_index(
     """Build the index from the item and the language of each entry, in any order.
 
     Args:
-        languages: sorted codes.
         entry_item: ``(R,)`` integers in [0, items).
         entry_language: ``(R,)`` positions in ``languages``.
-        items: N.
         rows: ``(R,)`` table row of each entry; None: entry k is in row k.
-        item_group: see ``PairIndex``.
-        item_document: see ``PairIndex``.
     """
     by_item = _small(entry_language)
     key_order = np.lexsort((by_item, entry_item))

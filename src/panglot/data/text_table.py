@@ -61,10 +61,8 @@ def cached_texts(files: Sequence[Path], rows: Rows, form: str, prefix: str = "")
     It is kept in the cache folder under a name made of the files' places, times and content.
 
     Args:
-        files: read one after the other.
         rows: yields line, id, title and text of a file, and raises ``PanglotError`` for what is wrong in it.
         form: names what ``rows`` does, since another way to read the files makes another table.
-        prefix: put before every id.
     """
     stem = cache_folder() / "passages" / f"{files[0].name.split('.')[0]}-{_key(files, form, prefix)}"
     table, note = cached_arrow(

@@ -23,7 +23,6 @@ def restore_character_map(tokenizer: Any, find: Callable[[str], str | None]) -> 
     """Put the character map before the other steps of a DeBERTa tokenizer; leave all others alone.
 
     Args:
-        tokenizer: of a loaded model.
         find: returns the path of a file of the model, or None where it has none of that name.
     """
     if type(tokenizer).__name__ != CLASS or "Precompiled(" in repr(tokenizer.backend_tokenizer.normalizer):

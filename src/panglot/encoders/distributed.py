@@ -32,11 +32,7 @@ def write_shards_with_ray(
     Args:
         load: loads the encoder that ``facts`` describe, in a worker.
         reader: gives, in a worker, what reads the texts of a slice of rows.
-        folder: of the store.
-        facts: of the store.
         part: (k, n): only every n-th shard from the k-th on.
-        workers: how many processes.
-        progress: called with the number of texts of a shard just written.
 
     Raises:
         PanglotError: Ray is not installed, or a worker loaded another model.

@@ -31,8 +31,6 @@ def export_onnx(model: SentenceTransformer, output: Path, *, int8: bool = False)
 
     Args:
         model: a transformer, with any pooling after it.
-        output: an empty or new folder.
-        int8: quantise weights and activations to 8 bits.
 
     Raises:
         PanglotError: no transformer, too large for one file, or the libraries are missing.

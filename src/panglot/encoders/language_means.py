@@ -225,9 +225,7 @@ def means_of_pairs(
 
     Args:
         model: any sentence-transformers encoder; its own prompts are used.
-        sources: parallel pairs.
         texts: at most so many queries and as many passages of each language, evenly spread over the sources.
-        progress: called with the number of texts just encoded, ``count_texts`` in all.
 
     Raises:
         PanglotError: no texts are asked for.
@@ -270,13 +268,6 @@ def shift_of_pairs(
 
     The mean difference of parallel passages is taken away from passages, and nothing from queries (Shift,
     arXiv 2606.18801). A language that shares no item with the pivot gets the mean of the others.
-
-    Args:
-        model: any sentence-transformers encoder.
-        sources: parallel pairs.
-        pivot: a language of the sources.
-        texts: at most so many passages of each language.
-        progress: called with the number of texts just encoded.
 
     Raises:
         PanglotError: no source has passages in the pivot language.
@@ -322,8 +313,6 @@ def centring_notes(means: RoleMeans, codes: Sequence[str], role: str) -> list[st
     """Say which of some languages have too few texts behind their mean, or none.
 
     Args:
-        means: of one role.
-        codes: the languages of the texts that are centred.
         role: what the sentences call those texts, such as ``queries``.
     """
     counts = means.counts(codes)
@@ -399,8 +388,6 @@ def corpus_means(
     """Average a benchmark's own embeddings: all its queries and all its passages, judged or not.
 
     Args:
-        model: whose embeddings they are.
-        benchmark: with Q queries and P passages.
         queries: ``(Q, d)`` unit vectors.
         passages: ``(P, d)`` unit vectors.
     """

@@ -51,8 +51,6 @@ class Reranker:
         Equal pairs are read once, and pairs of about the same length together.
 
         Args:
-            queries: n texts.
-            passages: n texts.
             progress: called with the number of pairs just scored, n in all.
 
         Returns:

@@ -58,13 +58,8 @@ def facts_for(
     """Describe the store of a model's embeddings of some passages.
 
     Args:
-        model: that encodes; its prompt for passages is used.
-        name: what to call the model.
-        corpus: which passages, as JSON.
-        rows: how many.
         dtype: ``float32``, ``float16`` (half the space) or ``int8`` (a quarter).
         shard_size: rows in a shard: what is lost, at most, when a process is stopped.
-        bf16: encode in bfloat16.
     """
     if dtype not in DTYPES:
         raise PanglotError(f"'{dtype}' is not a type that a store can keep; use one of {', '.join(DTYPES)}.")
@@ -142,12 +137,7 @@ def write_shards(
     """Encode the texts of some shards and write these; a shard already there is replaced.
 
     Args:
-        model: the encoder that ``facts`` describe.
         read: gives the texts of a slice of rows; few are asked for at a time, so memory stays flat.
-        folder: of the store; see ``begin_store``.
-        facts: of the store.
-        shards: their numbers.
-        progress: called with the number of texts just encoded.
     """
     squares, rows = 0.0, 0
     bf16 = facts.model["precision"] == "bfloat16"

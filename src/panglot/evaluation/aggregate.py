@@ -221,10 +221,6 @@ STANDARD: Mapping[str, Grouping] = {"settings": all_cells, "by_language": by_lan
 def figures_of(cells: Cells, groups: Mapping[str, Grouping]) -> tuple[pd.DataFrame, Array]:
     """Cross every group with every setting; a figure without cells is left out.
 
-    Args:
-        cells: C of them.
-        groups: groupings by the name of their family.
-
     Returns:
         a frame with a row a figure (``family``, ``group``, ``setting``), and weights of the cells ``(F, C)``.
     """
@@ -293,7 +289,6 @@ def align(table: pd.DataFrame, measures: Sequence[str]) -> Aligned:
 
     Args:
         table: of one benchmark, as it is or with one perturbation.
-        measures: to keep.
 
     Raises:
         PanglotError: a measure is missing, or runs were measured on different queries.

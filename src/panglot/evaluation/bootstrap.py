@@ -48,8 +48,6 @@ def resample(
         cells: of the n rows: I items, C cells.
         values: ``(n,)`` one a row; NaN does not count.
         weights: ``(F, C)`` of the cells that each figure averages.
-        resamples: how many.
-        seed: of the items drawn.
         drawn: how often each item is drawn, where that is at hand, in blocks of resamples.
 
     Returns:
@@ -184,14 +182,11 @@ def intervals(
     """Return the bounds of every figure of a results file, in the same places.
 
     Args:
-        table: a ``per_query`` table.
         measures: names of its columns that ``settings``, ``by_language`` and ``matrix`` show. Every other
             column of numbers (rank distance, say) is a bias: it is averaged in the multilingual pool, over
             the queries of a language and then over languages.
         passages: size of the pool, for ``rank_distance_normalised``.
-        resamples: how many.
         share: of the resamples that lie between the bounds.
-        seed: of the items drawn.
 
     Returns:
         ``share``, ``resamples``, ``seed``, ``unit`` (item), ``settings``, ``bias``, ``by_language`` and

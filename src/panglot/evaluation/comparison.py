@@ -313,14 +313,7 @@ def compare_results(
 
 
 def power_notes(sizes: Mapping[str, int], items: int, flips: int = FLIPS, alpha: float = ALPHA) -> list[str]:
-    """Say where no difference, however large, could come out as significant.
-
-    Args:
-        sizes: of the families of Holm's correction.
-        items: that signs are flipped of.
-        flips: assignments of signs.
-        alpha: a corrected p below it is called significant.
-    """
+    """Say where no difference, however large, could come out as significant."""
     exact = is_exact(items, flips)
     smallest = 2 / 2**items if exact else 1 / (flips + 1)
     blind = [name for name, size in sizes.items() if size * smallest >= alpha]

@@ -100,12 +100,7 @@ def group_figures(
     those pairs themselves.
 
     Args:
-        results: of an evaluation; ``model.training`` says what was seen.
-        table: its ``per_query`` table.
         trained_on: languages of the training data, where the results do not say.
-        resamples: of items.
-        share: of the resamples that lie between the bounds.
-        seed: of the items drawn.
 
     Returns:
         ``languages``: by kind (``training``, ``script``, ``family``, ``resource``) and group: ``languages``,

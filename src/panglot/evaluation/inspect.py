@@ -62,12 +62,8 @@ def worst_queries(
     """Choose the queries with the lowest figure of each pair, worst first; ties by the deeper best rank.
 
     Args:
-        benchmark: that the table is of.
-        table: as ``per_query`` gives it.
-        measure: a column of it.
         pairs: query language and pool; None for each language against the pool of all (or its own,
             in a benchmark of one language).
-        count: how many queries of each pair.
 
     Raises:
         PanglotError: a measure that the table lacks, or queries that the benchmark lacks.
@@ -108,11 +104,9 @@ def inspect_failures(
     """Say what ranked above the answers of some queries.
 
     Args:
-        benchmark: with P passages.
         worst: W queries, as ``worst_queries`` chooses them.
         queries: ``(W, d)`` their unit vectors, in that order.
         passages: ``(P, d)`` unit vectors, or a store of them.
-        measure: what the figures in ``worst`` are of.
         depth: how many of the passages above the answer to show at most.
     """
     found: dict[int, Failure] = {}

@@ -31,12 +31,6 @@ def mteb_evaluation(
 
     mteb chooses the prompts. Embeddings are compared by cosine.
 
-    Args:
-        name: of the model, with or without ``mteb:`` before it.
-        chosen: what to measure on.
-        measures: as in ``evaluate``.
-        progress: called with the number of texts just encoded.
-
     Raises:
         PanglotError: mteb is not installed, does not know the model or cannot load it, or the model is not an
             encoder that gives one vector for a text.

@@ -74,7 +74,6 @@ def exact_ranks(
     id, descending, as in trec_eval. Memory does not grow with the pool, but for its ids and languages.
 
     Args:
-        benchmark: with Q queries and P passages.
         queries: ``(Q, d)`` unit vectors.
         passages: ``(P, d)`` unit vectors, or a store of them.
         columns: passages in a block, at most 2^18.
@@ -95,7 +94,6 @@ def without_left_out(benchmark: Benchmark, ranks_of: Callable[[Benchmark], Ranks
     ones, which move up by one for each passage left out above them.
 
     Args:
-        benchmark: what to rank.
         ranks_of: ranks the passages of a benchmark that are judged above 0.
     """
     if not (benchmark.gains < 0).any():

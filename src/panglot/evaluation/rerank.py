@@ -30,14 +30,11 @@ def reranked(
     of a pool are cut to the shortest.
 
     Args:
-        benchmark: with Q queries and P passages.
         queries: ``(Q, d)`` unit vectors.
         passages: ``(P, d)`` unit vectors, or a store of these; those of one language are in memory at a time.
         ranks: of the relevant passages, by these vectors.
         top: the first passages in the pool of all languages, by these vectors.
-        reranker: scores a query and a passage.
         depth: passages of each list that are reranked.
-        progress: called with the number of pairs just scored.
     """
     of_passage = benchmark.passages.languages
     language = of_passage[ranks.passage]

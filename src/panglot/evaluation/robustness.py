@@ -42,17 +42,8 @@ def perturbed_figures(
     """Measure a model again on changed queries; the passages are not encoded again.
 
     Args:
-        model: the encoder.
-        benchmark: as it is.
         table_of: gives the ``per_query`` table of other queries ``(Q, d)`` against the same passages.
-        table: the ``per_query`` table of the queries as they are.
-        kinds: of change; see ``panglot.data.perturb.KINDS``.
-        measure: a column of the table.
         means: what was taken away from queries and passages, and is from the changed queries.
-        lexicon: word pairs, for code-switching.
-        seed: of the changes.
-        bf16: encode in bfloat16.
-        progress: called with the number of queries just encoded.
 
     Returns:
         by kind, what ``perturbed_drops`` says; and rows of ``per_query`` of all kinds, with ``perturbation``.
@@ -83,12 +74,7 @@ def perturbed_drops(
     takes the differences of the same items. Queries that the change left alone differ by 0 and count.
 
     Args:
-        before: a ``per_query`` table.
-        after: that of the perturbed benchmark.
-        measure: a column of both.
         changed: share of the queries of each language that read otherwise (``share_changed``).
-        resamples: of items.
-        seed: of the items drawn.
 
     Returns:
         ``measure``; ``settings``: by setting ``before``, ``after``, ``change`` (after minus before; below 0

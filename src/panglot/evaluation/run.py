@@ -156,14 +156,7 @@ def evaluate(
 def assembled(
     chosen: Benchmark | Suite, evaluation: Evaluation, model: dict[str, Any], seed: int = 0
 ) -> Evaluation:
-    """Complete the figures of an evaluation with what was measured, and with intervals and groups.
-
-    Args:
-        chosen: what was measured on.
-        evaluation: its figures and its per-query table.
-        model: the model's name, checksum, prompts, ...
-        seed: noted in the results.
-    """
+    """Complete the figures of an evaluation with what was measured, and with intervals and groups."""
     whole = as_benchmark(chosen)
     results = {
         **describe_run(seed),

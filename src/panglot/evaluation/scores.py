@@ -44,7 +44,6 @@ def language_blocks(languages: IntArray, columns: int = COLUMNS) -> Iterator[tup
 
     Args:
         languages: ``(P,)`` number of each passage's language.
-        columns: passages in a block, at most.
     """
     order = None if (languages[1:] >= languages[:-1]).all() else np.argsort(languages, kind="stable")
     sorted_ = languages if order is None else languages[order]

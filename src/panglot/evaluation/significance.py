@@ -37,7 +37,6 @@ def contributions(cells: Cells, differences: Array, weights: Array) -> Contribut
     same whichever run an item's figures are taken from.
 
     Args:
-        cells: of the n rows: I items, C cells.
         differences: ``(n,)`` one run's value minus the other's, a row each; NaN does not count.
         weights: ``(F, C)`` of the cells that each figure averages.
     """
@@ -63,8 +62,6 @@ def sign_flip_test(values: Array, flips: int = FLIPS, seed: int = 0) -> Array:
 
     Args:
         values: ``(I, F)`` what each item adds to the difference of each of F figures.
-        flips: assignments of signs that are drawn.
-        seed: of the signs drawn.
 
     Returns:
         ``(F,)`` p; 1 where the two runs are the same.

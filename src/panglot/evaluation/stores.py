@@ -52,14 +52,6 @@ def encode_passages(
 ) -> Written:
     """Encode a benchmark's passages into a store, or what of it is missing. Memory stays flat.
 
-    Args:
-        model: the encoder; its own prompt is used.
-        benchmark: whose passages.
-        folder: of the store; made where there is none.
-        facts: of the store, from ``store_facts``; None for its defaults.
-        part: (k, n): only every n-th shard from the k-th on, so that n processes or machines share the work.
-        progress: called with the number of texts just encoded.
-
     Raises:
         PanglotError: the folder holds another store, or cannot be written.
     """

@@ -53,12 +53,9 @@ def top_passages(
     open is settled by exact scores (``pair_scores``), and ties by passage id, descending, as in trec_eval.
 
     Args:
-        benchmark: with Q queries and P passages.
         queries: ``(Q, d)`` unit vectors.
         passages: ``(P, d)`` unit vectors, or a store of them.
-        k: how many passages, 1 or more.
         rows: query rows; None for those with a relevant passage.
-        columns: passages in a block.
         progress: called with the number of passages just finished, P in all.
         pool: passage rows; None for the passages of all languages.
     """
@@ -88,16 +85,7 @@ def top_of_pool(
     columns: int = COLUMNS,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[IntArray, FloatArray]:
-    """Find the k best passages of a pool for each query, best first: rows and scores, ``(q, k)`` each.
-
-    Args:
-        ids: of the P passages.
-        queries: ``(q, d)``.
-        passages: ``(P, d)``, or a store of them.
-        k: how many passages.
-        columns: passages in a block.
-        progress: called with the number of passages just finished, P in all.
-    """
+    """Find the k best passages ``(P, d)`` for queries ``(q, d)``: rows and scores ``(q, k)``, best first."""
     if k < 1:
         raise ValueError(f"k is {k}; it must be 1 or more")
     k = min(k, len(passages))

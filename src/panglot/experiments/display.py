@@ -36,11 +36,7 @@ def comparison_tables(
     """Show a comparison with one baseline: all settings, and folded by query language and by seed.
 
     Args:
-        name: of the files.
-        title: of the first table.
         found: what ``compare`` returned of the families ``WHOLE``.
-        aligned: what was compared.
-        baseline: the run that the others are compared with.
     """
     settings, languages = (found[found["family"] == family] for family in WHOLE)
     sizes = {"settings": int(settings["p"].notna().sum())}

@@ -221,12 +221,9 @@ def run_experiment(
     May be stopped at any time: the same call goes on, and never repeats a finished run.
 
     Args:
-        experiment: see ``read_experiment``.
-        data: to train and measure on.
         output: folder of the answer: ``report.html``, ``report.md``, ``summary.json``, plots and tables.
         runs_folder: of the runs; several experiments may share one. (default: ``runs`` in ``output``)
         workers: runs at once; see ``sweep``.
-        tell: told how far it is.
 
     Raises:
         KeyboardInterrupt: a run was interrupted.

@@ -62,7 +62,6 @@ def noise_scale(products: Array, size: int) -> NoiseScale:
 
     Args:
         products: ``(K, K)`` of all pairs of gradients, K of 2 or more.
-        size: B.
     """
     count, own, every = len(products), np.diag(products), products.sum()
     squared, trace = (float(part) for part in _moments(own.sum(), every, count))

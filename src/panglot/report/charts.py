@@ -66,12 +66,8 @@ def curves(
 
     Args:
         rows: with ``x``, ``value``, ``series`` and ``panel``.
-        title: of the picture.
-        x: title of the horizontal axis.
-        y: title of the vertical axes.
         scale: of the horizontal axis: to the base 2 (``log``), or logarithmic with a zero (``distance``);
             on the latter, lines have no points.
-        width: of a panel, in pixels.
 
     Series and panels go in order of appearance; each panel has a scale of its own.
     """
@@ -110,12 +106,9 @@ def dots(
     Args:
         rows: with ``name``, ``value``, ``series`` and ``panel``, perhaps with ``inner_low`` and
             ``inner_high``, the ends of a thicker line.
-        title: of the picture.
-        value: title of the horizontal axes.
         names: in order, from the top; None: sorted.
         zero: draw a line at 0, what differences are seen against.
         scale: of the horizontal axes: linear, or logarithmic with a zero (``distance``).
-        width: of a panel, in pixels.
 
     Series and panels go in order of appearance; each panel has a scale of its own.
     """
@@ -158,7 +151,6 @@ def pareto(rows: pd.DataFrame, title: str) -> Spec:
     Args:
         rows: with ``x``, ``value``, ``low``, ``high``, ``label``, ``panel`` and, where a point is on the
             frontier (nothing is as good for less), a true ``frontier``.
-        title: of the picture.
 
     Panels go in order of appearance; each names its cost, and has a scale of its own.
     """

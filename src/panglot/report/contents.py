@@ -87,15 +87,10 @@ def gather(
     """Work out all that a report needs. Intervals that the results hold are not computed again.
 
     Args:
-        evaluations: one or more on the same benchmark.
         paths: their files, to name two runs of one model by.
         failures: lists of worst queries; each goes to the run whose figures it has.
         measure: that tests and matrices are of; None: the first that all runs have.
         baseline: position of the run that the others are compared with.
-        resamples: of items, for the intervals.
-        flips: assignments of signs, for the tests.
-        alpha: a corrected p below it is called significant.
-        seed: of what is drawn.
         progress: called with 1 after each run, and after the comparison.
 
     Raises:

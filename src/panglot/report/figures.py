@@ -32,7 +32,6 @@ def figures_of(results: Mapping[str, Any], intervals: Mapping[str, Any] | None =
     """Return the figures of a results file, a row each.
 
     Args:
-        results: its content.
         intervals: their bounds; see ``bootstrap.intervals``. (default: those in the results, if any)
 
     Returns:
@@ -211,13 +210,8 @@ def heat_table(
     """Show a figure, times 100, for each pair of query language (rows) and passage language (columns).
 
     Args:
-        name: of its files.
-        title: what it shows.
         rows: with ``group`` (``de→en``) and the figure, perhaps with bounds and ``verdict``.
         ends: the figures of no colour and of the full blue; the full orange is as far below the former.
-        value: the column of the figure.
-        form: how it is written.
-        note: how to read it.
     """
     pairs = rows["group"].str.split(ARROW, expand=True).reindex(columns=[0, 1])
     zero, full = ends
@@ -260,8 +254,6 @@ def heat_tables(
         title: to which the name of the run is added.
         frames: rows of ``heat_table`` by run, empty where there are none.
         signed: whether colours show figures above and below 0, or all figures from the lowest on.
-        note: how to read it.
-        options: of ``heat_table``.
     """
     column = options.get("value", "value")
     values = pd.concat([frame[column] for frame in frames.values()])

@@ -95,8 +95,6 @@ def page(title: str, subtitle: str, sections: Sequence[Section], names: Sequence
     """Return the HTML of a report: no network, no script, everything from data escaped.
 
     Args:
-        title: of the page.
-        subtitle: the sentence below it.
         sections: of the page; the first is its summary.
         names: of runs, which may be written from right to left.
     """

@@ -39,9 +39,6 @@ class Reference:
 def reference_for(benchmark: Mapping[str, Any]) -> Reference:
     """Return what is published on a benchmark: means over its languages.
 
-    Args:
-        benchmark: as a results file describes it.
-
     Raises:
         PanglotError: nothing is published on it, or on other languages or candidates.
     """
@@ -75,8 +72,6 @@ def beside_published(own: pd.DataFrame, reference: Reference, name: str = "refer
 
     Args:
         own: rows with ``run``, ``setting``, ``measure`` (AP or rank distance) and ``value``.
-        reference: what is published.
-        name: of the table's file.
     """
     own = own[["run", "setting", "measure", "value"]].rename(columns={"run": "model"})
     rows = with_panels(pd.concat([own.assign(source="this report"), reference.figures]))

@@ -324,12 +324,9 @@ def write_report(
     """Write a report as one HTML page, and what is in it as files of their own.
 
     Args:
-        contents: see ``contents.gather``.
-        output: the page.
         assets: a folder for each chart and heat map as SVG and PNG, and each table as CSV, LaTeX and
             Markdown.
         reference: published figures to show beside; see ``reference_for``.
-        title: of the page.
 
     Returns:
         the files written, the page first.

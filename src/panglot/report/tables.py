@@ -114,9 +114,6 @@ def texts(
     Args:
         frame: with ``value`` (or another column), its bounds in ``low`` and ``high`` (of another column, in
             ``NAME_low`` and ``NAME_high``, where there are any), and perhaps ``verdict`` and ``measure``.
-        value: the column.
-        form: how a figure is written.
-        times: by which figures are multiplied.
         less_is_better: what a verdict means. (default: true of ``LESS_IS_BETTER``)
     """
     low, high = (end if value == "value" else f"{value}_{end}" for end in ("low", "high"))

@@ -46,7 +46,6 @@ def chance_scores(scores: FloatArray, languages: IntArray, codes: Sequence[str])
     Args:
         scores: ``(n,)`` of the query with the sampled passages.
         languages: ``(n,)`` position of each passage's language in ``codes``.
-        codes: languages.
     """
     means, variances, weights = {}, {}, {}
     for k, code in enumerate(codes):
@@ -68,12 +67,7 @@ def chance_scores(scores: FloatArray, languages: IntArray, codes: Sequence[str])
 
 
 def calibrated(lists: Mapping[str, Ranked[Id]], chance: Chance) -> list[tuple[Id, float]]:
-    """Merge each language's list by how many standard deviations a score lies above chance in it.
-
-    Args:
-        lists: by language, with raw scores.
-        chance: see ``chance_scores``; has every language of the lists.
-    """
+    """Merge each language's list by how many standard deviations a score lies above chance in it."""
     merged = [
         (name, (score - chance.mean[code]) / chance.spread[code])
         for code, ranked in lists.items()

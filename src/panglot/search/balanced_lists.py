@@ -22,14 +22,6 @@ def balanced_lists(
 
     For ``evaluate_embeddings``: ``rerank=partial(balanced_lists, kind="scores")``. Whole lists are ordered.
 
-    Args:
-        benchmark: with Q queries and P passages in two or more languages.
-        queries: ``(Q, d)`` unit vectors.
-        passages: ``(P, d)`` unit vectors.
-        ranks: of the relevant passages, unbalanced.
-        top: the first passages of every list, unbalanced.
-        kind: of balancing; see ``panglot.search.balanced.KINDS``.
-
     Raises:
         PanglotError: an unknown kind, one language alone, too many passages, or queries that leave passages
             out of their pool.

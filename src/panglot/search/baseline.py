@@ -32,7 +32,6 @@ def bm25_ranks(
     passage id, descending, as in trec_eval; all passages that share no token with a query tie at 0.
 
     Args:
-        benchmark: with Q queries and P passages.
         k1: how slowly a word's repetitions lose weight.
         b: how much long passages are held back, from 0 to 1.
         progress: called with the number of texts just tokenised, then of queries just ranked in a pool.
@@ -77,13 +76,6 @@ def bm25_evaluation(
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Measure BM25 monolingually, cross-lingually and in one multilingual pool; see ``evaluation.evaluate``.
-
-    Args:
-        chosen: what to measure on.
-        measures: ``AP``, ``nDCG@k``, ``R@k``, ``RR@k``, ``Success@k``, ``Complete@k``.
-        k1: see ``bm25_ranks``.
-        b: see ``bm25_ranks``.
-        progress: see ``bm25_ranks``; ``bm25_work`` says what it adds up to.
 
     Passages judged below 0 are left out of their query's pool; see ``without_left_out``.
 

@@ -45,7 +45,6 @@ def bm25_tokens(text: str, language: str = "") -> list[str]:
     overlapping bigrams (a run of one: itself).
 
     Args:
-        text: any.
         language: matters to one letter. In Turkish and Azerbaijani the small letter of I is ı; but texts have
             names such as Intel, so that a word with a capital I is counted in both forms.
     """

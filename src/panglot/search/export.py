@@ -18,7 +18,6 @@ def export_index(index: Index, path: str | Path) -> int:
     """Write all passages of an index; return how many.
 
     Args:
-        index: see ``Index.open``.
         path: ``.parquet``: id, document, language, title, text, source, metadata (JSON) and vector. ``.npy``:
             vectors ``(n, d)`` in float32, and beside it, as ``.ids.txt``, their ids, one a line.
 

@@ -100,17 +100,7 @@ def look_up(
     k: int = 10,
     **options: Unpack[Options],
 ) -> list[list[Result]]:
-    """Find the passages for questions that are encoded; see ``Index.search``.
-
-    Args:
-        engine: has the passages.
-        codes: languages of the index.
-        place: of the index, for messages.
-        questions: n texts; BM25 reads them.
-        vectors: ``(n, d)`` their vectors.
-        k: results, at most.
-        options: see ``Options``.
-    """
+    """Find passages for n questions with vectors ``(n, d)``; see ``Index.search``."""
     balanced, hybrid = options.get("balanced"), options.get("hybrid", False)
     languages, where = options.get("languages") or (), dict(options.get("where") or {})
     check_balance(balanced)
@@ -165,8 +155,6 @@ def weak_matches(
 
     Args:
         vectors: ``(n, d)`` of the questions.
-        lists: what was found for each.
-        chances: what each scores with random passages.
         searched: passages that were searched; in fewer than fifty a few of one kind would pass for chance.
         of_id: vectors of what was found; None: the scores are the cosines.
     """

@@ -18,11 +18,6 @@ def adapted(model: SentenceTransformer, lora: Lora | None, seed: int = 0) -> Ite
 
     A model is a plain one again afterwards, as fast and as easily loaded as before. Its other modules (a
     Dense layer after the pooling) are frozen too.
-
-    Args:
-        model: its transformer is adapted.
-        lora: how; None: not at all.
-        seed: of the adapters' first values.
     """
     if lora is None:
         yield

@@ -68,9 +68,7 @@ def prepare_folder(folder: Path, run: dict[str, Any], resume: bool) -> Path | No
     """Begin or continue a run in a folder.
 
     Args:
-        folder: of the run.
         run: describes it: model, data, settings. A run is only continued as what it was begun.
-        resume: continue.
 
     Returns:
         the checkpoint to continue from, or None to begin at the first step.

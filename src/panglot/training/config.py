@@ -291,7 +291,6 @@ def config_of(model: str, config: TrainingConfig | None, settings: Mapping[str, 
     """Return the settings of ``train``: a config, or what is tested for the model, with single ones over it.
 
     Args:
-        model: its name; see ``known_settings``.
         config: to begin from; None: the defaults and what is tested for the model.
         settings: by the names of ``NAMES``, such as ``{"alpha": 0.3, "steps": 50}``.
     """
@@ -322,7 +321,6 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
 
     Args:
         path: of the file, or the name of a recipe of the package, such as ``paper/xlm-r``.
-        overrides: settings by name.
 
     Raises:
         PanglotError: the file is missing or broken, or a setting is unknown or out of bounds.

@@ -27,13 +27,7 @@ BATCHES = 8  # of each source, over which the held-out loss is averaged
 def measure_of(
     config: TrainingConfig, held_out: Sequence[ParallelPairs], max_length: int | None = None
 ) -> Measure:
-    """Return the function that measures a model on held-out pairs as a run's settings say.
-
-    Args:
-        config: of the run.
-        held_out: pairs of each source.
-        max_length: cut texts at so many tokens; None: where the model cuts.
-    """
+    """Return the function that measures a model on held-out pairs as a run's settings say."""
     metric = config.training.metric_for_best_model
     figures = held_out_measure(held_out, config.data.held_out_items, max_length, metric)
     if metric != LOSS:
@@ -49,11 +43,6 @@ def held_out_loss(
 
     Batches are drawn as the run draws them (monolingual ones where the pairs allow no others), of its size or
     as large as a source allows.
-
-    Args:
-        held_out: pairs of each source.
-        config: of the run.
-        max_length: cut texts at so many tokens; None: where the model cuts.
 
     Raises:
         PanglotError: a source cannot fill a batch of two.
@@ -108,9 +97,7 @@ def held_out_measure(
     the mean over the settings, as ``AP``; and the rank distance, as ``rank_distance``.
 
     Args:
-        held_out: pairs of each source.
         items: at most so many of each source, evenly spread, so that measuring stays cheap.
-        max_length: cut texts at so many tokens; None: where the model cuts.
         metric: a figure that will be asked for; see ``check_metric``.
     """
     measures = list(dict.fromkeys(["AP", check_metric(metric) or "AP"]))

@@ -65,12 +65,7 @@ class InfoNCE(nn.Module):
         self._guidance = [guidance] if guidance else []
 
     def forward(self, features: Features, labels: Tensor | None = None) -> dict[str, Tensor]:
-        """Return the loss by term; their sum is what is minimised.
-
-        Args:
-            features: of a step; see ``Steps.features``.
-            labels: unused; the trainer passes it.
-        """
+        """Return the loss by term; their sum is what is minimised."""
         found = self.model(even_out(features["micro_batches"]))
         queries, passages = found[features["query_rows"]], found[features["passage_rows"]]
         hard = "negative_rows" in features

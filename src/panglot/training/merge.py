@@ -46,14 +46,8 @@ def train_merged(
     stay in ``output/parts``, so that ``panglot average`` can merge them again with other weights.
 
     Args:
-        recipe: with ``merge``; each part lays its own settings over it.
-        model: that all parts begin from.
-        sources: what to train on.
-        output: folder of the merged model.
         held_out: pairs that the weights are chosen on, where the recipe gives none.
         resume: go on with the part that was interrupted.
-        tell: see ``train``.
-        note: see ``train``.
 
     Raises:
         PanglotError: as in ``train``; weights are missing, and no documents are held out to choose them on.

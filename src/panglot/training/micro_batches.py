@@ -42,8 +42,6 @@ def cut(model: SentenceTransformer, columns: Mapping[str, Prompted], budget: int
     Columns share micro-batches unless the model treats a prompt as more than the beginning of a text.
 
     Args:
-        model: tokenises.
-        columns: by name, prompt and texts.
         budget: padded tokens of a micro-batch; a longer text has one of its own.
     """
     joined = _joins_prompts(model)
@@ -79,7 +77,6 @@ def micro_batched(model: SentenceTransformer, *, cached: bool) -> Iterator[None]
     own forward, since what wraps a model for several processes (DDP, FSDP) allows one call a step.
 
     Args:
-        model: any encoder.
         cached: gradient caching (Gao et al. 2021, arXiv 2101.06983): keep no activations; in the backward
             pass each micro-batch is encoded again, alone. Costs one more forward pass, and the memory of one
             micro-batch instead of all. Dropout is drawn the same both times.

@@ -29,7 +29,6 @@ def load_source(source: str | Path, columns: Mapping[str, str] | None = None) ->
     Args:
         source: a file, a data set of the hub (``hf:owner/name#split``), a training set of the catalogue by
             name, or a folder of LAReQA (its questions and answer sentences) or of SQuAD's format.
-        columns: see ``panglot.data.load_pairs``.
     """
     path = Path(source)
     if not is_hub_source(source) and path.is_dir():

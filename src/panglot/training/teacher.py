@@ -38,7 +38,6 @@ def distillation(student: Tensor, teacher: Tensor, masked: Tensor, temperature: 
         student: ``(B, n)`` similarities.
         teacher: ``(B, n)`` similarities.
         masked: ``(B, n)`` True for candidates that both leave out.
-        temperature: divides both.
     """
     floor = torch.finfo(student.dtype).min  # not -inf, of which 0 times is nan
     ranked = (student / temperature).masked_fill(masked, floor).log_softmax(-1)
@@ -56,7 +55,6 @@ def alignment(drawn: Tensor, pivot: Tensor, masked: Tensor, temperature: float) 
         drawn: ``(B, n)`` similarities.
         pivot: ``(B, n)`` similarities.
         masked: ``(B, n)`` True for candidates that both leave out.
-        temperature: divides both.
     """
     floor = torch.finfo(drawn.dtype).min
     p, q = ((scores / temperature).masked_fill(masked, floor).log_softmax(-1) for scores in (drawn, pivot))

@@ -32,13 +32,6 @@ def problem_of(
     ``repetition``: something occurs four times or more in a row, and not in the source.
     ``copy``: the source itself (names of up to three words excepted, where the scripts are the same).
     ``length``: out of bounds; a Chinese character counts as three letters, kana and hangul as two.
-
-    Args:
-        source: what was translated.
-        translated: what came of it.
-        same_script: whether both languages are written in one script.
-        finished: whether the model came to an end by itself.
-        bounds: of the length.
     """
     bounds = bounds or Bounds()
     if not translated.strip():

@@ -61,11 +61,6 @@ def find_code(language: str, codes: Iterable[str], model: str) -> str:
     same; only a plain code (``crh``) may be a model's one code of that language, whatever its script. Of
     several (``pt`` and ``pt_BR``), the one of the same region comes first, then one of no region.
 
-    Args:
-        language: a BCP-47 code.
-        codes: the model's.
-        model: its name, for messages.
-
     Raises:
         PanglotError: ``language`` is not a language, or the model does not know it.
     """

@@ -31,10 +31,6 @@ def translate_texts(
 
     Args:
         translator: the model.
-        texts: of any length; cut into sentences, and joined again.
-        source: BCP-47 code.
-        target: BCP-47 code.
-        beams: 1 is greedy.
         max_tokens: of a segment; longer sentences are cut further.
         token_budget: padded input tokens of a batch, times beams.
 

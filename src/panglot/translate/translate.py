@@ -76,14 +76,11 @@ def translate_pairs(
     output.
 
     Args:
-        translator: the model.
         pairs: of any languages that the model knows.
-        targets: BCP-47 codes.
         output: ``.jsonl``, ``.jsonl.gz``, ``.jsonl.zst`` or ``.parquet``.
         source: translate from this language, and only items that have it; None: from English, or from the
             language of an item's first row where it has no English.
         fields: ``query``, ``passage`` and, unless they are to be dropped, ``negatives``.
-        beams: 1 is greedy.
         max_tokens: of a segment; longer sentences are cut.
         token_budget: padded input tokens of a batch, times beams.
         bounds: of a translation's length, as a share of its source's.

@@ -60,7 +60,6 @@ def lengths(rows: CheckedRows, tokens: Lengths | None = None) -> dict[str, dict[
     """Return, by language, how long queries and passages are: median, 95th percentile and most.
 
     Args:
-        rows: the rows.
         tokens: counts the tokens of texts; None: only characters are counted.
     """
     found: dict[str, dict[str, dict[str, int]]] = {language: {} for language in rows.languages}
@@ -204,7 +203,6 @@ def check_source(
         run: characters that two texts must share to be called near-duplicates.
         tokens: counts the tokens of texts, as the model cuts them; None: lengths are in characters only.
         limit: tokens that the model reads.
-        model: its name in messages.
 
     Returns:
         a dict that JSON can hold: ``counts``, ``languages`` (rows and lengths of each), ``coverage``

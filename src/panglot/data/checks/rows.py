@@ -160,11 +160,8 @@ def finding_on(
     """Make a finding on some table rows.
 
     Args:
-        rows: all rows.
         at: ``(n,)`` the rows that it concerns.
         column: whose texts are shown as examples.
-        check: which check found it.
-        sentence: what is wrong and what to do about it.
         severity: None: a warning from one row in a hundred on, else a note.
         examples: how many of the rows are shown.
     """

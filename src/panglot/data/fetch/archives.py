@@ -37,7 +37,6 @@ def unpack(
     Args:
         archive: a zip file, or a tar file (plain, gzip, bzip2 or xz).
         folder: made by this; files are unpacked into a temporary folder beside it, which is renamed.
-        kind: ``zip`` or ``tar``.
         inside: folder in the archive whose files are wanted, without that folder's name; None: all.
         limit: most bytes that may come out; by default 50 times the archive and 256 MB.
 

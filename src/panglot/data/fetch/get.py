@@ -42,13 +42,11 @@ def get_data(
     Data that ``PANGLOT_DATA`` or the cache holds already is left as it is, and its folder returned.
 
     Args:
-        entry: of the catalogue.
         source: a folder with the official files, as they are fetched (archives) or unpacked: they are
             checked and copied, and nothing is fetched.
         languages: only the files for these, where an entry has files for single languages.
         force: fetch anew what is there already.
         bar: shows progress: called with a title and a number of bytes.
-        say: told what goes on.
 
     Raises:
         PanglotError: what ``download``, ``unpack`` and ``fetch_from_hub`` raise; data that can only be had

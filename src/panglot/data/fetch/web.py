@@ -54,10 +54,7 @@ def download(
     """Fetch ``url`` to ``path``; go on from ``path``'s part if an earlier call left one.
 
     Args:
-        url: http or https.
         path: where the file goes; a file that is there stays until the new one is whole and checked.
-        checks: what it must be; nothing is checked without.
-        progress: told the number of bytes that arrived.
         pause: seconds before the first new try; it doubles.
 
     Raises:

@@ -84,7 +84,6 @@ def find_layout(names: Sequence[str], columns: Columns | None, where: str) -> La
         names: of the columns; what an object holds counts as columns of its own: ``query.en``.
         columns: the mapping; a field that it leaves out is looked for under its own name, then (query,
             passage, negatives) as ``query_{language}`` or an object by language.
-        where: what messages call the file.
     """
     mapping = _spread_text(check_columns(columns or {}), names)
     _refuse_doubtful_ids(names, mapping, where)

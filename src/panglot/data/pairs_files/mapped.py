@@ -42,10 +42,8 @@ def rows_of_columns(
 
     Args:
         table: of n rows; columns that the layout names and the table lacks are empty.
-        layout: the columns of the fields.
         lines: ``(n,)`` the line of each row in its file.
         first: number of the first row, from 1.
-        where: what messages call the file.
 
     A language in which neither query nor passage is filled in is left out of a wide row.
     """

@@ -85,8 +85,6 @@ def read_rows(
     Languages are BCP-47 codes where what the source says means one (``eng``, ``thai``), else as it says.
 
     Args:
-        source: see ``cached_table``.
-        columns: see ``cached_table``.
         bad: lines that cannot be read are added to it, instead of raised.
 
     Raises:

@@ -55,10 +55,7 @@ def perturb(benchmark: Benchmark, kind: str, seed: int = 0, lexicon: Lexicon | N
     kind has nothing to change in stays as it is (``share_changed`` says how many do).
 
     Args:
-        benchmark: whose queries are changed.
-        kind: one of ``TITLES``.
         seed: of chance, for typos and code-switching.
-        lexicon: for code-switching; see ``read_lexicon``.
 
     Raises:
         PanglotError: an unknown kind, or a lexicon that is missing, not needed or of other languages.

@@ -37,11 +37,7 @@ def read_beir(
     (CQADupStack with its twelve forums) is read as a suite, which is BEIR's way to report it.
 
     Args:
-        folder: of the files.
-        name: of the benchmark.
-        languages: may name the one language.
         split: ``test`` (the default), ``dev`` or ``train``, where the set has them.
-        language: of queries and passages.
         partial_corpus: leave out judgements of passages that are not there.
         exclude_own_id: a passage that has a query's own id is not a result for it (ArguAna, whose arguments
             are queries and passages; Quora, FiQA, FEVER, MS MARCO), as BEIR and mteb have it.
@@ -70,9 +66,6 @@ def read_parallel_beir(
 
     Args:
         folders: of the set in each language, by code; or a folder with one folder a language, such as ``en``.
-        name: of the benchmark.
-        languages: those wanted; None: all.
-        split: as in ``read_beir``.
         exclude_own_id: as in ``read_beir``; also for the translations of that passage.
     """
     if not isinstance(folders, Mapping):

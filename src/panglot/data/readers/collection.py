@@ -103,7 +103,6 @@ def make_benchmark(
     """Join queries, judgements and pools. Queries without a judgement are left out, as TREC does.
 
     Args:
-        judged: queries and judgements.
         pools: one a language; passages are in order of language.
         partial_corpus: leave out judgements of passages that the pools lack, instead of refusing them.
         exclude_own_id: a passage that has a query's own id is that query itself and no result for it.
@@ -213,15 +212,7 @@ def _unknown(judged: Judged, unknown: BoolArray, kind: str, where: str, fix: str
 def find_pools(
     name: str, folder: Path, languages: Sequence[str], corpus: Sequence[str], source: str
 ) -> list[Pool]:
-    """Return the pool of every language, or say which files of passages are missing and where they are.
-
-    Args:
-        name: of the benchmark.
-        folder: where to look.
-        languages: all of them are needed.
-        corpus: patterns of the passages' files; see ``files_by_language``.
-        source: where the official files are.
-    """
+    """Return the pool of every language, or say which files of passages are missing and where they are."""
     if not languages:
         raise PanglotError(f"{name}: no language is left; give at least one.")
     found = files_by_language(folder, corpus)

@@ -51,7 +51,6 @@ def files_by_language(
     """Return the files of each language, by its BCP-47 code: those of the first pattern that has any of it.
 
     Args:
-        folder: where to look.
         patterns: glob patterns in which ``{code}`` is the language: a code, or a name in English.
         others: pass over files whose ``{code}`` is not a BCP-47 code, instead of refusing them.
     """

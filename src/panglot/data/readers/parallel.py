@@ -85,11 +85,8 @@ def bitext(
     cross-lingual setting is that accuracy, averaged over both directions.
 
     Args:
-        name: of the benchmark.
-        languages: of the two sides.
         sides: n sentences each.
         items: ``(n,)`` what each pair says; equal for translations of one sentence in other bitexts.
-        sha256: checksum of the files.
     """
     n = len(items)
     if languages[0] > languages[1]:
@@ -134,8 +131,6 @@ def read_bitext(
     each sentence looks for its translations in every language.
 
     Args:
-        folder: of the files.
-        name: of the benchmark.
         files: patterns of each language's file (``.parquet`` or ``.jsonl`` with ``id`` and ``text``, or one
             sentence a line); with ``beside``, of the English side of each bitext.
         beside: pattern of the other side's name, where each language has English sentences of its own.
@@ -143,8 +138,6 @@ def read_bitext(
         padded_ids: lines are numbered from 0001, not from 0, in the ids of ``pairs="all"``.
         groups: official codes of languages that the literature reports together, by name of the group.
         languages: those wanted beside English; None for all; or one name of a group.
-        split: one of ``splits``.
-        pairs: ``english`` or ``all``.
     """
     folder, split = Path(folder), chosen_option(split, splits, name)
     if pairs not in ("english", "all") or (pairs == "all" and beside):

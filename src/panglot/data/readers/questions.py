@@ -71,8 +71,6 @@ def read_lareqa(folder: str | Path, name: str, candidate_text: CandidateText = "
     ``answer_start``, or, in a gap, the last one that starts before it.
 
     Args:
-        folder: holds ``en.json`` and so on.
-        name: of the benchmark.
         candidate_text: ``sentence``, or ``sentence+context`` (the sentence, a space, its paragraph).
     """
     folder = Path(folder)
@@ -136,12 +134,9 @@ def read_squad(
 
     Args:
         folder: holds the files; or one file, or a folder with a file for each language (``xquad.ro.json``).
-        name: of the benchmark.
         language: of all texts, where an official set has one.
         files: place in the folder of each official split, the default first; ``archive.zip!member`` for a
             zipped one.
-        languages: those wanted; None for all.
-        split: of the questions and paragraphs.
         candidate_text: ``passage``, or ``title+passage``: the article's title is encoded with it.
         columns: ``{"language": "=ro"}``, the language of a file whose name does not say it.
     """
@@ -269,14 +264,6 @@ def read_belebele(
 
     A passage is known by its link, a question by that and its number; both are the same in all
     languages. (Should a link have several passages, they are counted in the order of the file.)
-
-    Args:
-        folder: holds one ``CODE.jsonl`` a language.
-        name: of the benchmark.
-        files: patterns of the files.
-        languages: those wanted; None for all.
-        split: there is one, ``test``.
-        query_text: ``question`` (as MTEB has it), or ``question+options``: the four answers after it.
     """
     folder = Path(folder)
     chosen_option(split, ("test",), name)
@@ -331,11 +318,7 @@ def read_afriqa(
     is known by its title and text. Questions without a passage are left out.
 
     Args:
-        folder: of the files.
-        name: of the benchmark.
         files: patterns of each language's file, with ``{split}``, and ``{pivot}`` for the passages' language.
-        source: where the official files are.
-        languages: of the questions; None for all whose files are there.
         split: ``test`` (the default), ``dev`` or ``train``.
         translations: also ask people's translations of the questions into the passages' language. They are
             the same items.

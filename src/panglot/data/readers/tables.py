@@ -55,14 +55,10 @@ def read_table(
     where languages have one text an item. Captions of one image are counterparts, not translations.
 
     Args:
-        folder: of the files.
-        name: of the benchmark.
         files: patterns: of a file for each language (``{code}``), or of one for all; ``archive.zip!member``.
         key: field with the item's id.
         text: path to a text, or to a list of captions: ``sentences``, ``queries.{code}``, ``{code}.caption``.
         candidate_text: what a text is called in results.
-        languages: those wanted; None for all.
-        split: there is one, ``test``.
         every_caption: every caption is a query, not the first of each item and language only.
     """
     folder = Path(folder)
@@ -186,11 +182,7 @@ def read_mtop(
     Success@1 in a pool is the accuracy of nearest-neighbour intent classification.
 
     Args:
-        folder: of either layout.
-        name: of the benchmark.
-        languages: those wanted; None for all.
         split: of the queries: test (the default), dev or train.
-        task: ``utterance`` or ``intent``.
         candidates: split of the passages, ``intent`` only.
     """
     folder = Path(folder)

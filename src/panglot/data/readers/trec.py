@@ -61,14 +61,9 @@ def read_trec(
     ``{code}`` is the language and ``{split}`` the split; ``topics`` and ``qrels`` may be tables by split.
 
     Args:
-        folder: of the files.
-        name: of the benchmark.
         topics: patterns of the topics' files. Without ``{code}`` it is NeuCLIR's file of all languages.
         qrels: patterns of the judgements' files. Without ``{code}`` they hold between all languages.
         corpus: patterns of the passages' files; see ``passage_rows`` for what they hold.
-        source: where the official topics and judgements are.
-        corpus_source: where the official passages are.
-        split: of the official ones.
         languages: of the passages; None for all whose topics (of NeuCLIR: judgements) are there.
         query_language: the one language of all queries; None for each topics' own.
         passage_languages: NeuCLIR: those of the documents.

@@ -137,7 +137,6 @@ def ids_in_scripts(vocabulary: Vocabulary, scripts: Iterable[str], *, single: bo
     """Return the ids of the pieces whose letters are all in some scripts, or in those that all texts share.
 
     Args:
-        vocabulary: to choose from.
         scripts: ISO 15924 codes.
         single: only pieces of one character, with which any word can be spelled. Where pieces are bytes, the
             parts of characters are left out then; otherwise all of them are in.

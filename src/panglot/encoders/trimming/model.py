@@ -34,10 +34,8 @@ def save_cut(model: SentenceTransformer, state: State, order: Sequence[int], fol
     """Write an encoder with only some pieces of its vocabulary into a folder.
 
     Args:
-        model: a transformer; as before when this is done.
         state: its tokenizer; see ``vocabulary_of``.
         order: old id of each new id.
-        folder: to write into.
     """
     module: Any = model[0]
     with ExitStack() as undo:

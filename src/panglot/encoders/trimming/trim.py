@@ -69,10 +69,7 @@ def trim_encoder(
         languages: of the pairs to count; without pairs, whose scripts to keep.
         extra: more texts, whose pieces stay however rare.
         min_count: pieces that the pairs need less often go. A text that occurs several times counts once.
-        name: of the model, for the card.
         beside: more JSON files for the folder, by name.
-        trust_remote_code: see ``load_encoder``.
-        bar: shows progress: given a title and a total, it gives a function that advances it.
 
     Returns:
         what ``trim.json`` holds: what was kept, what that saves and what it costs.

@@ -28,8 +28,6 @@ def kruskal_wallis(
         sample: ``(n,)`` number of the sample that each value belongs to.
         group: ``(n,)`` its group.
         value: ``(n,)`` what is ranked.
-        samples: how many samples there are.
-        groups: how many groups at most.
 
     Returns:
         p of each sample, ``(samples,)``: 1 for fewer than two groups, or if all values are equal; and whether
@@ -64,12 +62,8 @@ def peer(
     """PEER of each query: the mean p over the relevance levels that it has passages of.
 
     Args:
-        query: ``(n,)`` number of the query that each passage is judged for, from 0.
-        gain: ``(n,)`` relevance level of the passage.
-        language: ``(n,)`` its language.
         rank: ``(n,)`` its rank; all beyond the cut-off are tied.
         cutoff: how far down the list ranks count.
-        queries: how many queries there are.
 
     Returns:
         ``(queries,)`` between 0 (ranked by language) and 1, NaN for queries without passages; and whether

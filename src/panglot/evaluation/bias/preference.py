@@ -1,4 +1,8 @@
-"""The query's language against others: among relevant passages, at the first place, and in recall."""
+"""The query's language against others: among relevant passages, at the first place, and in recall.
+
+Functions take ``(n,)`` of each relevant passage: the number of its ``query`` from 0, its relevance level
+``gain``, whether it is in the query's ``own`` language, and its ``rank`` in the pool of all languages.
+"""
 
 from dataclasses import dataclass
 
@@ -31,13 +35,6 @@ def own_language_preference(
     Wins are the probability of superiority, U / (n m) of Mann and Whitney (1947); Vargha and Delaney (2000)
     call it A. Doublings are mean log2(rank of the other) - mean log2(rank of the own), over the same pairs.
     Levels of relevance count by their number of pairs.
-
-    Args:
-        query: ``(n,)`` number of the query that each relevant passage is for, from 0.
-        gain: ``(n,)`` its relevance level.
-        own: ``(n,)`` whether the passage is in the query's language.
-        rank: ``(n,)`` its rank in the pool of all languages.
-        queries: how many queries there are.
     """
     levels, level = np.unique(gain, return_inverse=True)
     sample = query * len(levels) + level
@@ -95,11 +92,7 @@ def parallel_preference(
     of relevance.
 
     Args:
-        query: ``(n,)`` number of the query that each relevant passage is for, from 0.
-        own: ``(n,)`` whether the passage is in the query's language.
-        rank: ``(n,)`` its rank in the pool of all languages.
         first_is_own: ``(queries,)`` whether the passage at rank 1 is in the query's language.
-        queries: how many queries there are.
     """
     best = np.full((2, queries), np.inf)  # of other languages, of the own
     np.minimum.at(best, (own.astype(np.int64), query), rank)
@@ -125,13 +118,6 @@ def target_language_recall(
     """TLR@k: the share of a query's relevant passages in other languages that are among the first k of all.
 
     After Jang et al. 2026 (Shift, arXiv 2606.18801). NaN for queries without such passages, ``(queries,)``.
-
-    Args:
-        query: ``(n,)`` number of the query that each relevant passage is for, from 0.
-        own: ``(n,)`` whether the passage is in the query's language.
-        rank: ``(n,)`` its rank in the pool of all languages.
-        cutoff: k.
-        queries: how many queries there are.
     """
     others = np.bincount(query[~own], minlength=queries)
     found = np.bincount(query[~own], rank[~own] <= cutoff, queries)

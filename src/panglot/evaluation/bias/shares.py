@@ -1,4 +1,7 @@
-"""Whose passages are at the top: the share of each language, by count and by attention."""
+"""Whose passages are at the top: the share of each language, by count and by attention.
+
+``query``, ``gain`` and ``language`` are ``(n,)``, of each relevant passage; the first and last are numbers.
+"""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +17,6 @@ def top_shares(language: IntArray, k: int, languages: int) -> Values:
     Args:
         language: ``(N, depth)`` language of the passages of each list, best first.
         k: how many of them count; all, where there are fewer.
-        languages: how many languages there are.
     """
     top = language[:, :k]
     cell = np.arange(len(top))[:, None] * languages + top
@@ -23,14 +25,7 @@ def top_shares(language: IntArray, k: int, languages: int) -> Values:
 
 
 def relevant_shares(query: IntArray, language: IntArray, queries: int, languages: int) -> Values:
-    """Return the share of each language among the relevant passages, ``(queries, languages)``.
-
-    Args:
-        query: ``(n,)`` number of the query that each relevant passage is for; each query has one.
-        language: ``(n,)`` the passage's language.
-        queries: how many queries there are.
-        languages: how many languages there are.
-    """
+    """Return the share of each language among the relevant passages, ``(queries, languages)``."""
     counts = np.bincount(query * languages + language, minlength=queries * languages)
     counts = counts.reshape(queries, languages)
     return np.asarray(counts / counts.sum(1, keepdims=True))
@@ -48,7 +43,6 @@ def exposure(language: IntArray, patience: float, languages: int) -> Values:
         language: ``(N, depth)`` language of the passages of each list, best first; what is deeper would
             get patience^depth of all attention.
         patience: between 0 and 1.
-        languages: how many languages there are.
     """
     weight = patience ** np.arange(language.shape[1])
     weight /= weight.sum()
@@ -72,12 +66,7 @@ def target_exposure(
     attention that its places get, equally. Passages that are not relevant are the last level.
 
     Args:
-        query: ``(n,)`` number of the query that each relevant passage is for, from 0.
-        gain: ``(n,)`` its relevance level.
-        language: ``(n,)`` its language.
         pool: ``(languages,)`` how many passages each language has.
-        patience: as in ``exposure``.
-        queries: how many queries there are.
     """
     languages, everything = len(pool), int(pool.sum())
     levels = np.unique(gain)[::-1]

@@ -39,11 +39,9 @@ def push_model(
     with the results as ``model-index``. The folder itself stays as it is.
 
     Args:
-        folder: of a finished model.
         repo: ``OWNER/NAME``.
         results: contents of results files of this model.
         licence: the hub's name of a licence, such as ``mit``, for the card. (default: what the card says)
-        private: make a new repository private.
         revision: branch to write to; made where there is none. (default: main)
 
     Returns:

@@ -28,12 +28,7 @@ DIGITS = 5
 
 
 def eval_results(results: Mapping[str, Any], dataset: str | None = None) -> list[EvalResult]:
-    """Return a results file's figures in the three settings, and rank distance, as the hub lists them.
-
-    Args:
-        results: the content of a results file.
-        dataset: the benchmark's id on the hub. (default: its name)
-    """
+    """Return a results file's figures in the three settings, and rank distance, as the hub lists them."""
     benchmark = results["benchmark"]
     found = [
         _result(benchmark, dataset, setting, _called(measure), f"{SETTING_NAMES[setting]} {measure}", value)
@@ -81,9 +76,7 @@ def write_model_index(
     others stay. A card that does not exist, or has no front matter, gets one.
 
     Args:
-        card: a README.md.
         results: the content of one results file or more, of one model.
-        name: of the model in the card. (default: what the card or the results call it)
         dataset: the benchmark's id on the hub. (default: its name)
 
     Raises:

@@ -32,10 +32,7 @@ def write_mteb(
     """Write results into a folder of mteb's results: ``FOLDER/model/revision/task.json``.
 
     Args:
-        results: the content of a results file.
-        folder: mteb's ``results`` folder, or any other.
         task: name of the tasks, to which the setting is added. (default: the benchmark's name)
-        split: the part of the benchmark that was used.
         revision: of the model. (default: the checksum of its weights)
 
     Returns:

@@ -28,10 +28,6 @@ def detect_languages(texts: Sequence[str], among: Sequence[str] | None = None) -
 
     Egyptian and Moroccan Arabic count as Arabic, Wu and Cantonese as Chinese, unless ``among`` names them.
 
-    Args:
-        texts: the longer, the surer; a few words are often enough.
-        among: the languages that there can be, where that is known: then much surer.
-
     Raises:
         PanglotError: the detector is not installed, or knows none of the languages.
     """

@@ -37,13 +37,7 @@ def check_document_columns(columns: Mapping[str, str]) -> None:
 
 
 def row_documents(path: Path, kind: str, columns: Mapping[str, str] | None = None) -> Iterator[Document]:
-    """Read a file of rows: documents, or pairs, of which the passages are taken.
-
-    Args:
-        path: of the file.
-        kind: its ending.
-        columns: the columns of ``text``, ``id``, ``language`` and ``title``, where they have other names.
-    """
+    """Read a file of rows: documents, or pairs, of which the passages are taken."""
     reader = {".parquet": _parquet, ".csv": _delimited, ".tsv": _delimited, ".tab": _delimited}
     rows = reader.get(kind, _jsonl)(path)
     first = next(rows, None)

@@ -70,8 +70,6 @@ def passages_of(
     Args:
         document: with or without a language; without, it is detected in the head of the longest piece.
         count: see ``token_counter``.
-        length: tokens in a passage, its title among them.
-        among: the languages that it can be in.
     """
     pieces: list[Section] = []
     for section in document.sections:

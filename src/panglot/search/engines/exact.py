@@ -288,11 +288,7 @@ class ExactEngine:
         self._refresh()
 
     def _listed(self, *, checksums: bool = False) -> dict[str, str | None]:
-        """Return the checksums of the segments by name, in order; None for those of an older index.
-
-        Args:
-            checksums: compute those that are None.
-        """
+        """Return the checksums of the segments by name, in order; None for those of an older index."""
         folder = self.folder / EXACT
         path = folder / MANIFEST
         if path.exists():
