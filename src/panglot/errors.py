@@ -2,6 +2,7 @@
 
 import logging
 import os
+from importlib.util import find_spec
 
 STRICT = "PANGLOT_STRICT"
 
@@ -11,6 +12,13 @@ class PanglotError(Exception):
 
     The command line prints it as one sentence and exits with code 2.
     """
+
+
+def needs(extra: str, *libraries: str, hint: str = "") -> None:
+    """Raise a ``PanglotError`` where a library of an extra is not installed; ``hint``: what else helps."""
+    for library in libraries:
+        if find_spec(library) is None:
+            raise PanglotError(f"{library} is not installed; {hint}run pip install 'panglot[{extra}]'.")
 
 
 def leave_out(sentence: str) -> None:

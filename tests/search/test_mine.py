@@ -9,9 +9,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from panglot.data import pairs_from_rows
-from panglot.search import hardest
-from panglot.search.mine import mine_negatives
-from panglot.search.mined import Mined
+from panglot.search import mine
+from panglot.search.mine import Mined, mine_negatives
 
 Row = dict[str, Any]
 Vectors = dict[str, Sequence[float]]
@@ -217,5 +216,5 @@ def test_duplicates_are_told_by_what_differs_from_the_mean(table_encoder: MakeEn
 
 def test_keys_are_in_the_order_of_scores_then_columns() -> None:
     scores = torch.tensor([[-1.0, -0.0, 0.0, 0.5, -0.5, 0.5, 1e-30, -1e-30, 1.0000001, 1.0]])
-    order = hardest._keys(scores, 7)[0].argsort(descending=True).tolist()
+    order = mine._keys(scores, 7)[0].argsort(descending=True).tolist()
     assert order == [8, 9, 3, 5, 6, 1, 2, 7, 4, 0]

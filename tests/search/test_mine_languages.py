@@ -10,8 +10,7 @@ from sentence_transformers import SentenceTransformer
 
 from panglot import PanglotError
 from panglot.data import ParallelPairs, load_pairs, pairs_from_rows
-from panglot.search.mine import mine_negatives
-from panglot.search.mined import Mined
+from panglot.search.mine import Mined, mine_negatives
 
 Row = dict[str, Any]
 Vectors = dict[str, Sequence[float]]

@@ -14,7 +14,7 @@ from sentence_transformers.util import mine_hard_negatives
 
 from panglot import PanglotError, sample_pairs
 from panglot.data import pairs_from_rows
-from panglot.search import hardest, mine
+from panglot.search import mine
 from panglot.search.mine import mine_negatives
 
 Row = dict[str, Any]
@@ -173,7 +173,7 @@ def test_it_finds_what_a_slow_search_finds(
     how |= {"across_languages": across, "centred": centred and seed is not None}
     model, pairs = table_encoder(vectors), pairs_from_rows(rows, "handmade")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(hardest.BLOCKS, "cpu", block)
+        patch.setitem(mine.BLOCKS, "cpu", block)
         patch.setattr(mine, "SLICE", lookup)
         if all(row["negatives"] for row in rows):
             with pytest.raises(PanglotError, match="every row has negatives"):

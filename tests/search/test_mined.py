@@ -9,7 +9,7 @@ import pytest
 from panglot import PanglotError
 from panglot.data import load_pairs, pairs_from_rows
 from panglot.search import mined as module
-from panglot.search.mined import Mined
+from panglot.search.mine import Mined
 
 ROWS: list[dict[str, Any]] = [
     {"item_id": "b", "language": "sw", "query": "Nani?", "passage": "Mwalimu.", "passage_id": "p"},

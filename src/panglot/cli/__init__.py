@@ -17,7 +17,6 @@ from panglot.cli.evaluate import evaluate
 from panglot.cli.index import index
 from panglot.cli.inspect import inspect
 from panglot.cli.mine import mine
-from panglot.cli.onnx import onnx
 from panglot.cli.push import push
 from panglot.cli.quickstart import quickstart
 from panglot.cli.report import report
@@ -54,7 +53,6 @@ app.command(no_args_is_help=True, rich_help_panel=EVALUATE)(report)
 app.command(no_args_is_help=True, rich_help_panel=EVALUATE)(encode)
 app.add_typer(experiment.app, name="experiment", rich_help_panel=EVALUATE)
 app.command(no_args_is_help=True, rich_help_panel=EVALUATE)(reproduce)
-export.app.command(no_args_is_help=True)(onnx)
 app.add_typer(export.app, name="export", rich_help_panel=EVALUATE)
 app.command(no_args_is_help=True, rich_help_panel=SEARCH)(index)
 app.command(no_args_is_help=True, rich_help_panel=SEARCH)(search)

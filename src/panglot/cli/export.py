@@ -1,12 +1,13 @@
 """``panglot export``."""
 
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from panglot.cli import show
-from panglot.cli.options import Json
+from panglot.cli.options import Json, TrustRemoteCode
 
 app = typer.Typer(no_args_is_help=True, help="Export results or models (MTEB, model card, ONNX).")
 
@@ -88,3 +89,64 @@ def model_card(
         show.print_json({"card": str(card), "benchmarks": [found["benchmark"]["name"] for found in loaded]})
         return
     show.tell(f"wrote the results to {card}")
+
+
+@app.command(no_args_is_help=True)
+def onnx(
+    model: Annotated[str, typer.Argument(help="Model folder or hub id of a transformer.")],
+    output: Annotated[
+        Path, typer.Option(help="Write the exported model into this folder, which must be new or empty.")
+    ],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Compute in 8 bits: faster and smaller, but less exact.")
+    ] = False,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
+) -> None:
+    """Export a model for ONNX Runtime, which encodes short texts faster on a CPU.
+
+    The command prints the cosines of both models' embeddings on the bundled sample, and the time of both. All
+    commands load the exported model, but it cannot be trained.
+
+    Example:
+
+      panglot export onnx runs/hybrid --output runs/hybrid-onnx
+    """
+    from panglot import encoders
+    from panglot.encoders.export import export_onnx
+
+    encoder = encoders.load_encoder(model, device="cpu", trust_remote_code=trust_remote_code)
+    export_onnx(encoder, output, int8=int8)
+    facts = _compare(encoder, encoders.load_encoder(str(output), device="cpu"))
+    if json:
+        show.print_json({"output": str(output), "precision": "int8" if int8 else "float32", **facts})
+        return
+    show.tell(
+        f"cosine with the model's own embeddings: {facts['cosine_mean']:.4f} on average, "
+        f"lowest {facts['cosine_lowest']:.4f}; one question: {facts['ms_before']:.1f} ms -> "
+        f"{facts['ms_after']:.1f} ms"
+    )
+    if int8:
+        show.note("8 bits change the ranking. Run panglot evaluate on the exported model before you use it.")
+    show.tell(f"wrote the exported model to {output}")
+
+
+def _compare(before: Any, after: Any) -> dict[str, float]:
+    """Compare embeddings of 48 questions of the sample, and the median time of one of the first 12."""
+    from statistics import median
+
+    from panglot import encoders
+    from panglot.data.sample import sample_benchmark
+
+    texts = sample_benchmark().queries.texts[::6]
+    prompt = encoders.query_prompt(before)
+    cosines = (encoders.encode(before, texts, prompt) * encoders.encode(after, texts, prompt)).sum(axis=1)
+    seconds: dict[str, float] = {}
+    for name, model in (("ms_before", before), ("ms_after", after)):
+        times = []
+        for text in texts[:12]:
+            start = time.perf_counter()
+            encoders.encode(model, [text], prompt)
+            times.append(time.perf_counter() - start)
+        seconds[name] = 1000 * median(times)
+    return {"cosine_mean": float(cosines.mean()), "cosine_lowest": float(cosines.min()), **seconds}

@@ -1,6 +1,5 @@
 """``panglot serve``."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from panglot.cli import show
 from panglot.cli.options import ModelOfIndex, Rerank, RerankDepth, TrustRemoteCode, reranker_of
-from panglot.errors import PanglotError
+from panglot.errors import needs
 
 
 def serve(
@@ -45,7 +44,7 @@ def serve(
 
       panglot serve --index my-index --host 0.0.0.0 --api-key-file keys.txt
     """
-    check_extra()
+    needs("serve", "fastapi", "uvicorn", "prometheus_fastapi_instrumentator", "fastapi_offline")
     from panglot.data.pairs_files.read import SAMPLE
     from panglot.search.index import Index
 
@@ -75,10 +74,3 @@ def serve(
     else:
         show.tell(f"search page: {address(opened)}   API: {address(opened)}docs   (Ctrl-C stops it)")
     make_server(app, limits).run(sockets=[opened])
-
-
-def check_extra() -> None:
-    """Raise a ``PanglotError`` if a library of the server is missing."""
-    for library in ("fastapi", "uvicorn", "prometheus_fastapi_instrumentator", "fastapi_offline"):
-        if find_spec(library) is None:
-            raise PanglotError(f"{library} is not installed; run pip install 'panglot[serve]'.")

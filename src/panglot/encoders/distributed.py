@@ -11,7 +11,7 @@ from sentence_transformers import SentenceTransformer
 from panglot.encoders.load import model_sha256
 from panglot.encoders.store import StoreFacts
 from panglot.encoders.store_write import Read, Written, begin_store, missing_shards, write_shards
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, needs
 
 
 def write_shards_with_ray(
@@ -39,10 +39,9 @@ def write_shards_with_ray(
     """
     if workers < 1:
         raise PanglotError(f"the number of workers is {workers}; use 1 or more.")
-    try:
-        import ray.data
-    except ImportError as error:
-        raise PanglotError("Ray is not installed; pip install 'panglot[ray]', or use --part.") from error
+    needs("ray", "ray", hint="use --part, or ")
+    import ray.data
+
     begin_store(folder, facts)
     shards = missing_shards(folder, facts, part)
     if not shards:

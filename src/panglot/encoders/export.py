@@ -18,8 +18,8 @@ from sentence_transformers.base.modules import Transformer
 from torch import Tensor, nn
 
 from panglot.encoders.load import model_sha256
-from panglot.encoders.onnx import GRAPH, OnnxTransformer, needs_onnx
-from panglot.errors import PanglotError
+from panglot.encoders.onnx import GRAPH, OnnxTransformer
+from panglot.errors import PanglotError, needs
 from panglot.files import check_new_folder, folder_written_whole
 
 OPSET = 17
@@ -35,7 +35,7 @@ def export_onnx(model: SentenceTransformer, output: Path, *, int8: bool = False)
     Raises:
         PanglotError: no transformer, too large for one file, or the libraries are missing.
     """
-    needs_onnx()
+    needs("onnx", "onnx", "onnxruntime")
     check_new_folder(output)
     first = model[0]
     if not isinstance(first, Transformer) or not hasattr(first, "tokenizer"):

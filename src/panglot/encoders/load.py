@@ -1,13 +1,14 @@
 """Any encoder by name, path or hub id, as a SentenceTransformer."""
 
+import base64
 import hashlib
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from huggingface_hub import HfApi
@@ -16,12 +17,13 @@ from pydantic import Field
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Normalize
 from sentence_transformers.util import load_file_path
+from tokenizers import normalizers
 from torch import nn
 from transformers import PreTrainedModel
+from transformers.convert_slow_tokenizer import SentencePieceExtractor
 from transformers.utils import logging as transformers_logging
 from typing_extensions import TypedDict
 
-from panglot.encoders.deberta import restore_character_map
 from panglot.encoders.embedded import EMBEDDED, ORIGINAL, embedded_checkpoint
 from panglot.encoders.embedded import PROMPTS as E5_PROMPTS
 from panglot.encoders.laser import Laser2, release_file
@@ -29,7 +31,7 @@ from panglot.encoders.names import base_models, check_name, last_part, located
 from panglot.encoders.onnx import OnnxTransformer
 from panglot.errors import PanglotError, hub_refusal
 from panglot.files import check_file
-from panglot.parse import validated
+from panglot.parse import read_form, validated
 
 SHORTEST = 8  # tokens: a text keeps some of its own between the special ones
 RAW_PROMPTS = {"query": "Query: ", "document": "Passage: "}
@@ -42,6 +44,7 @@ KNOWN_PROMPTS = {
 # How multilingual-e5-small is built. Others of this shape read fewer tokens or do not normalise.
 E5_SMALL = {"model_type": "bert", "vocab_size": 250_037, "hidden_size": 384, "num_hidden_layers": 12}
 E5_SMALL_MODULES, E5_SMALL_LENGTH = ("Transformer", "Pooling", "Normalize"), 512
+DEBERTA = "DebertaV2Tokenizer"
 OWN = (Laser2, OnnxTransformer)
 OWN_MODULES = {f"{module.__module__}.{module.__name__}": module for module in OWN}
 
@@ -189,7 +192,7 @@ def _load(
                 local_files_only=local,
                 model_kwargs={"dtype": dtype},
             )
-        restore_character_map(getattr(model, "tokenizer", None), find)
+        _restore_character_map(getattr(model, "tokenizer", None), find)
         _drop_unused_pooler(model)
         check_weights(model, name)
         _try(model, name)
@@ -226,6 +229,37 @@ def quiet_transformers() -> Iterator[None]:
         transformers_logging.set_verbosity(verbosity)
         if bars:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _restore_character_map(tokenizer: Any, find: Callable[[str], str | None]) -> None:
+    """Put the character map before the other steps of a DeBERTa tokenizer; leave all others alone.
+
+    By the map of its SentencePiece model a full-width comma becomes a plain one before pieces are looked for.
+    The tokenizer class of transformers 5 leaves DeBERTa's map out (version 4 had it): a Chinese comma is then
+    an unknown token.
+
+    Args:
+        find: returns the path of a file of the model, or None where it has none of that name.
+    """
+    if type(tokenizer).__name__ != DEBERTA or "Precompiled(" in repr(tokenizer.backend_tokenizer.normalizer):
+        return
+    character_map = _character_map(find("tokenizer.json"), find("spm.model"))
+    if character_map:
+        steps = [normalizers.Precompiled(character_map), tokenizer.backend_tokenizer.normalizer]
+        tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(steps)
+
+
+def _character_map(saved: str | None, sentencepiece: str | None) -> bytes | None:
+    """Read the map from a saved tokenizer, else from a SentencePiece model."""
+    if saved is not None:
+        normalizer = read_form(Path(saved), dict[str, Any]).get("normalizer") or {}
+        for step in normalizer.get("normalizers", [normalizer]):
+            if step.get("type") == "Precompiled":
+                return base64.b64decode(step["precompiled_charsmap"])
+        return None
+    if sentencepiece is None:
+        return None
+    return bytes(SentencePieceExtractor(sentencepiece).proto.normalizer_spec.precompiled_charsmap)
 
 
 def _drop_unused_pooler(model: SentenceTransformer) -> None:

@@ -1,7 +1,6 @@
 """A transformer that ONNX Runtime computes, as a module of sentence-transformers."""
 
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,7 +9,7 @@ from sentence_transformers.base.modules import InputModule
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from panglot.errors import PanglotError
+from panglot.errors import needs
 from panglot.files import sha256
 from panglot.parse import read_form
 
@@ -27,7 +26,7 @@ class OnnxTransformer(InputModule):
     def __init__(
         self, folder: Path, max_seq_length: int, source_sha256: str, precision: str, dimension: int
     ) -> None:
-        needs_onnx()
+        needs("onnx", "onnx", "onnxruntime")
         super().__init__()  # type: ignore[no-untyped-call]
         self.folder = folder
         self.max_seq_length = max_seq_length
@@ -75,13 +74,6 @@ class OnnxTransformer(InputModule):
         folder = Path(cls.load_dir_path(model_name_or_path, subfolder, **hub) or model_name_or_path)
         config = read_form(folder / cls.config_file_name, dict[str, Any])
         return cls(folder, **config)
-
-
-def needs_onnx() -> None:
-    """Raise a ``PanglotError`` where the libraries are missing."""
-    for library in ("onnx", "onnxruntime"):
-        if find_spec(library) is None:
-            raise PanglotError(f"{library} is not installed; run pip install 'panglot[onnx]'.")
 
 
 def _session(path: Path) -> Any:

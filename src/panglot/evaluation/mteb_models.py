@@ -1,7 +1,6 @@
 """Models of mteb's registry, loaded and asked as mteb does, measured as panglot does."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from panglot.data import FloatArray
 from panglot.data.benchmark import Benchmark
 from panglot.data.suite import Suite, as_benchmark
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, needs
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
 from panglot.evaluation.results import Evaluation, describe_other
 from panglot.progress import Shown, shown
@@ -35,7 +34,7 @@ def mteb_evaluation(
         PanglotError: mteb is not installed, does not know the model or cannot load it, or the model is not an
             encoder that gives one vector for a text.
     """
-    check_mteb()
+    needs("mteb", "mteb")
     import mteb
     from mteb.models.models_protocols import EncoderProtocol
 
@@ -59,12 +58,6 @@ def mteb_evaluation(
     of_mteb = {"version": mteb.__version__, "revision": meta.revision if meta is not None else None}
     described = describe_other(f"{PREFIX}{known}", mteb=of_mteb)
     return assembled(chosen, evaluate_embeddings(chosen, queries, passages, measures), described)
-
-
-def check_mteb() -> None:
-    """Raise a ``PanglotError`` where mteb is not installed."""
-    if find_spec("mteb") is None:
-        raise PanglotError("mteb is not installed; run pip install 'panglot[mteb]'.")
 
 
 def task_metadata(benchmark: Benchmark, name: str, description: str, languages: Any) -> Any:

@@ -9,13 +9,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 
-from panglot.errors import PanglotError
+from panglot.errors import needs
 from panglot.report.tables import Table, cell_of
 
 Spec = dict[str, Any]
 Chart = Any  # one of Altair's, which has a class for each way of putting charts together
 Scale = Literal["linear", "log", "distance"]
-MISSING = "a report needs Altair and vl-convert; install them with: pip install 'panglot[report]'."
 # the page has the same fonts, with letters of the same widths, so that texts fit the charts
 FONTS = "Liberation Sans, Arial, Helvetica, Noto Sans, DejaVu Sans, sans-serif"
 # of Okabe and Ito (2008), without the yellow that is hard to see on white
@@ -51,12 +50,7 @@ SVG = "http://www.w3.org/2000/svg"
 
 def check_installed() -> None:
     """Raise a ``PanglotError`` where what draws is not installed."""
-    try:
-        import altair  # noqa: F401
-        import jinja2  # noqa: F401
-        import vl_convert  # noqa: F401
-    except ImportError as error:
-        raise PanglotError(MISSING) from error
+    needs("report", "altair", "jinja2", "vl_convert")
 
 
 def curves(

@@ -1,21 +1,103 @@
 """Hard negatives: for each query the best ranked of the passages that do not answer it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from sentence_transformers import SentenceTransformer
+from torch import Tensor
+from torch.nn.functional import normalize
 
 from panglot.data import FloatArray, IntArray, ParallelPairs
 from panglot.data.equality import SLICE, canonical, connected, fingerprints_of
+from panglot.data.pairs_files.read import SCHEMA
+from panglot.data.pairs_files.write import check_pairs_path, pairs_writer
 from panglot.encoders import encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
-from panglot.search.hardest import BLOCKS, REASONS, hardest
-from panglot.search.mined import Mined
+from panglot.files import written_whole
 
 Advance = Callable[[int], None]
+ROWS = 1 << 14  # written at a time
+# queries and candidates scored at a time: on a processor what its cache holds, on a GPU some 2 GiB
+BLOCKS = {"cpu": (512, 2048), "cuda": (4096, 16384)}
+REASONS = ("same", "duplicate", "margin")
+LAST = (1 << 32) - 1  # the lower half of a key
+NEVER = torch.iinfo(torch.int64).min  # the key of what may not be taken
+
+
+@dataclass(frozen=True)
+class Mined:
+    """Hard negatives of parallel pairs, as rows of their table or texts of a corpus.
+
+    Attributes:
+        pairs: with R rows in their table.
+        rows: ``(R, n)`` the rows whose passages are a row's negatives, hardest first; -1: none; R and more: a
+            text of ``further``.
+        kept: ``(R,)`` whether a row keeps the negatives that it had.
+        excluded: how many candidates were excluded, summed over the mined rows, by the first reason that
+            holds: ``same`` (item, passage or text), ``duplicate``, ``margin``.
+        further: candidates that are no passages of the pairs; the first is number R.
+    """
+
+    pairs: ParallelPairs
+    rows: IntArray
+    kept: np.ndarray
+    excluded: dict[str, int]
+    further: tuple[str, ...] = ()
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures of a run, ready for JSON."""
+        rows = self.pairs.index.rows
+        found = (self.rows[rows[~self.kept[rows]]] >= 0).sum(axis=1)
+        return {
+            "source": self.pairs.name,
+            "sha256": self.pairs.sha256,
+            "items": len(self.pairs),
+            "languages": len(self.pairs.languages),
+            "rows": len(rows),
+            "rows_kept": len(rows) - len(found),
+            "rows_without": int((found == 0).sum()),
+            "negatives_per_row": float(found.mean()),
+            "excluded": self.excluded,
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the pairs with their negatives, whole or not at all; the ending of the path says how."""
+        path = Path(path)
+        check_pairs_path(path)
+        rows = np.sort(self.pairs.index.rows)
+        with written_whole(path) as part, pairs_writer(part, path.name) as write:
+            for start in range(0, len(rows), ROWS):
+                write(self._table(rows[start : start + ROWS]))
+
+    def _table(self, rows: IntArray) -> pa.Table:
+        """Return some rows of the table with their negatives; null where there are none."""
+        chosen = np.where(self.kept[rows, None], -1, self.rows[rows])
+        counts = (chosen >= 0).sum(axis=1)
+        mined = iter(self._texts(chosen[chosen >= 0]))
+        lists = [
+            own if keeps else [next(mined) for _ in range(count)]
+            for own, keeps, count in zip(self.pairs.negatives(rows), self.kept[rows], counts, strict=True)
+        ]
+        field = SCHEMA.field("negatives")
+        table = self.pairs.take(rows)
+        column = pa.array([texts or None for texts in lists], field.type)
+        return table.set_column(table.schema.get_field_index(field.name), field, column)
+
+    def _texts(self, numbers: IntArray) -> list[str]:
+        """Return the passages of rows, and texts of the corpus."""
+        own = numbers < self.pairs.table.num_rows
+        passages = iter(self.pairs.texts("passage", numbers[own]))
+        return [
+            next(passages) if is_own else self.further[number - self.pairs.table.num_rows]
+            for number, is_own in zip(numbers.tolist(), own.tolist(), strict=True)
+        ]
 
 
 def mine_negatives(
@@ -220,3 +302,67 @@ def _item_means(
     for total in sums:
         total /= np.diff(pairs.index.item_offsets)[:, None].astype(np.float32)
     return sums[0], sums[1]
+
+
+def hardest(
+    queries: FloatArray,
+    passages: FloatArray,
+    kin: IntArray,
+    asking: IntArray,
+    pool: IntArray,
+    *,
+    margin: float,
+    absolute_margin: float,
+    duplicate: float,
+    depth: int,
+    device: torch.device,
+) -> tuple[IntArray, IntArray]:
+    """Rank the pool for the queries that ask, in blocks.
+
+    Args:
+        queries: ``(N, d)``.
+        passages: ``(N, d)``, each query's own.
+        kin: ``(N,)`` equal for what may not be each other's negative.
+        asking: ``(n,)`` rows of the queries.
+        pool: ``(p,)`` rows of the passages.
+
+    Returns:
+        ``(n, depth)`` positions in the pool, best first, -1 where there are no more; and ``(3,)`` how many
+        candidates were excluded for each of ``REASONS``.
+    """
+    candidates, pool_kin = (torch.from_numpy(values[pool]).to(device) for values in (passages, kin))
+    best = np.empty((len(asking), depth), np.int64)
+    excluded = torch.zeros(len(REASONS), dtype=torch.int64, device=device)
+    height, width = BLOCKS[device.type]
+    for start in range(0, len(asking), height):
+        rows = asking[start : start + height]
+        query, own, own_kin = (torch.from_numpy(v[rows]).to(device) for v in (queries, passages, kin))
+        score = (query * own).sum(1, keepdim=True)
+        limit = torch.minimum(score - (1 - margin) * score.abs(), score - absolute_margin)
+        keys = torch.full((len(rows), depth), NEVER, device=device)
+        for first in range(0, len(pool), width):
+            block = candidates[first : first + width]
+            scores = query @ block.t()
+            same = own_kin[:, None] == pool_kin[first : first + width]
+            near = torch.zeros_like(same)
+            if duplicate < 1:
+                near = (normalize(own) @ normalize(block).t() > duplicate) & ~same
+            above = (scores > limit) & ~same & ~near
+            excluded += torch.stack([same.sum(), near.sum(), above.sum()])
+            found = _keys(scores, first).masked_fill_(same | near | above, NEVER)
+            found = found.topk(min(depth, found.shape[1]), dim=1).values
+            keys = torch.cat([keys, found], dim=1).topk(depth, dim=1).values
+        best[start : start + height] = torch.where(keys == NEVER, -1, LAST - (keys & LAST)).cpu().numpy()
+    return best, excluded.cpu().numpy()
+
+
+def _keys(scores: Tensor, first: int) -> Tensor:
+    """Return integers in the order of ``(q, c)`` scores, ties to the lower column, which starts at ``first``.
+
+    The bits of a float32 are in the order of its values if those below its sign are turned round in negative
+    numbers; they are the upper half of a key, and the column counted from behind is the lower.
+    """
+    bits = (scores + 0.0).view(torch.int32)  # -0.0 + 0.0 is 0.0
+    order = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()
+    columns = torch.arange(first, first + scores.shape[1], device=scores.device)
+    return (order << 32) + (LAST - columns)

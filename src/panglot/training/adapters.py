@@ -8,7 +8,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import nn
 
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, needs
 from panglot.training.config import Lora
 
 
@@ -22,10 +22,9 @@ def adapted(model: SentenceTransformer, lora: Lora | None, seed: int = 0) -> Ite
     if lora is None:
         yield
         return
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError as error:
-        raise PanglotError("low-rank adapters need PEFT; install panglot[lora].") from error
+    needs("lora", "peft")
+    from peft import LoraConfig, get_peft_model
+
     transformer: Any = getattr(model[0], "model", None)
     if not hasattr(transformer, "config"):
         raise PanglotError("low-rank adapters need a transformers model; leave lora out for this encoder.")

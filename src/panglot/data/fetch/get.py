@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -17,15 +18,15 @@ from filelock import FileLock, Timeout
 from panglot.data.catalogue.entry import Entry, File
 from panglot.data.catalogue.find import below, in_cache, is_there, whole_copy
 from panglot.data.fetch.archives import unpack
-from panglot.data.fetch.hub import fetch_from_hub
 from panglot.data.fetch.web import Checks, Progress, download, verify
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, hub_refusal
 from panglot.files import explained, read_note, sha256, write_json
 from panglot.languages import check_among
 
 Bar = Callable[[str, int], AbstractContextManager[Progress]]
 NOTE = ".panglot.json"
 LATER = ".downloads"
+OTHER_WAYS = "copy the files by other means and give their folder with --from, or in PANGLOT_DATA"
 
 
 def get_data(
@@ -120,6 +121,44 @@ def _gather(files: Sequence[File], stage: Path, bar: Bar, say: Callable[[str], N
             _put(file, path, stage)
         note[file.label] = {**_facts(file), "sha256": sums}
         write_json(stage / NOTE, note)
+
+
+def fetch_from_hub(repo: str, pattern: str, folder: Path, revision: str | None = None) -> list[Path]:
+    """Fetch the files of a data set whose paths fit a pattern into ``folder``; return them, sorted.
+
+    The hub's own client resumes and checks.
+
+    Raises:
+        PanglotError: no connection, terms that were not accepted, or no such data set, revision or file.
+    """
+    from huggingface_hub import snapshot_download
+
+    label = f"hub:{repo}{f'@{revision}' if revision else ''}/{pattern}"
+    try:
+        with explained(folder):
+            snapshot_download(
+                repo,
+                repo_type="dataset",
+                revision=revision,
+                allow_patterns=[pattern],
+                local_dir=folder,
+                max_workers=4,
+            )
+    except PanglotError:
+        raise
+    except Exception as error:
+        if (refusal := hub_refusal(error, "data set")) is None:
+            raise
+        raise PanglotError(f"{label}: {refusal}; or {OTHER_WAYS}.") from error
+    shutil.rmtree(folder / ".cache", ignore_errors=True)
+    fetched = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and fnmatch(path.relative_to(folder).as_posix(), pattern)
+    )
+    if not fetched:
+        raise PanglotError(f"{label}: the hub has no such file in that data set; {OTHER_WAYS}.")
+    return fetched
 
 
 def _put(file: File, path: Path, stage: Path) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from panglot.data import Benchmark, IntArray, load_benchmark
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, needs
 from panglot.evaluation.aggregate import SETTINGS
-from panglot.evaluation.mteb_models import SPLIT, check_mteb, task_metadata
+from panglot.evaluation.mteb_models import SPLIT, task_metadata
 from panglot.report.export.mteb import with_script
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def mteb_tasks(benchmark: Benchmark | str, settings: Sequence[str] = SETTINGS) -
         PanglotError: mteb is not installed, an unknown setting, or a benchmark whose queries leave passages
             out of the pool, which mteb cannot.
     """
-    check_mteb()
+    needs("mteb", "mteb")
     if unknown := set(settings) - set(SETTINGS):
         raise PanglotError(f"'{min(unknown)}' is not a setting; use {', '.join(SETTINGS)}.")
     if isinstance(benchmark, str):

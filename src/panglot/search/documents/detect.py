@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, needs
 from panglot.languages import is_language, primary_language
 from panglot.search.documents.document import short_digest
-from panglot.search.extra import missing_extra
 
 UNKNOWN = "und"  # BCP-47's code for a language that is not known
 ENOUGH = 2000  # characters of a text that are looked at
@@ -59,10 +58,9 @@ def _detect(detector: Any, text: str, candidates: tuple[str, ...] | None) -> str
 
 @cache
 def _detector(candidates: tuple[str, ...] | None) -> Any:
-    try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
-    except ImportError as error:
-        raise missing_extra("to tell languages, give --language, or", "py3langid") from error
+    needs("search", "py3langid", hint="say the language with --language, or ")
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
     detector = LanguageIdentifier.from_model_file(MODEL_FILE)
     if candidates is not None:
         known = sorted({primary_language(code) for code in candidates} & set(detector.labels))

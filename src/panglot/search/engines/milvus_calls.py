@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, needs
 from panglot.files import DISK_FULL
 from panglot.search.engines.engine import Filter, meanings
-from panglot.search.extra import missing_extra
 
 TOKEN = "MILVUS_TOKEN"
 OLDEST = (2, 5)  # BM25 came with it
@@ -28,17 +27,11 @@ def connect(address: str, place: Path | str) -> Any:
 
     A server's user and password, or its token, are in the environment variable ``MILVUS_TOKEN``.
     """
-    try:
-        from pymilvus import MilvusClient
-    except ImportError as error:
-        raise missing_extra("for an index in Milvus", "pymilvus") from error
+    needs("search", "pymilvus")
     if isinstance(place, Path):
-        try:
-            import milvus_lite  # noqa: F401
-        except ImportError as error:
-            raise missing_extra(
-                "for Milvus in a folder (--engine exact needs nothing)", "milvus-lite"
-            ) from error
+        needs("search", "milvus_lite", hint="use --engine exact, which needs nothing, or ")
+    from pymilvus import MilvusClient
+
     for name in ("pymilvus", "milvus_lite"):  # they log what they raise as well
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
