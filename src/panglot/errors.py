@@ -21,6 +21,12 @@ def needs(extra: str, *libraries: str, hint: str = "") -> None:
             raise PanglotError(f"{library} is not installed; {hint}run pip install 'panglot[{extra}]'.")
 
 
+def first_line(error: object) -> str:
+    """Return the first line of what an error of a library says, or else its type."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".:") if lines else type(error).__name__
+
+
 def leave_out(sentence: str) -> None:
     """Say which rows of an official file cannot be used; with ``PANGLOT_STRICT=1`` refuse the file.
 
@@ -68,8 +74,7 @@ def hub_refusal(error: BaseException, what: str) -> str | None:
         return None
     if constants.HF_HUB_OFFLINE:
         return "HF_HUB_OFFLINE is set, so nothing is fetched; unset it"
-    reason = str(error).strip().split("\n")[0].rstrip(".")
     return (
-        f"the hub did not answer as it should ({reason}); check the network and the proxy, and run the "
-        "command again (it goes on where it stopped)"
+        f"the hub did not answer as it should ({first_line(error)}); check the network and the proxy, "
+        "and run the command again (it goes on where it stopped)"
     )

@@ -19,7 +19,7 @@ from zipfile import BadZipFile
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, first_line
 
 ROW_VARIABLE = "PANGLOT_MAX_ROW_MB"
 
@@ -56,8 +56,9 @@ def parquet(path: Path) -> Iterator[pq.ParquetFile]:
         with path.open("rb") as file:  # Arrow itself opens names in UTF-8 only
             yield pq.ParquetFile(file)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise PanglotError(f"{path}: is not a whole Parquet file ({reason}); fetch it again.") from error
+        raise PanglotError(
+            f"{path}: is not a whole Parquet file ({first_line(error)}); fetch it again."
+        ) from error
 
 
 def parquet_batches(

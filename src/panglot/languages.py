@@ -15,6 +15,11 @@ from panglot.errors import PanglotError
 LOG = logging.getLogger("panglot.languages")
 Known = TypeVar("Known")
 REPLACED = {"iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro", "tgl": "tl"}  # the last: CLDR has fil
+STANDARD = {  # the standard variety of a macrolanguage, which has the two-letter code in daily use
+    **{"als": "sq", "arb": "ar", "ayr": "ay", "azj": "az", "cmn": "zh", "ekk": "et", "gaz": "om"},
+    **{"khk": "mn", "lvs": "lv", "npi": "ne", "ory": "or", "pes": "fa", "plt": "mg", "swh": "sw"},
+    **{"uzn": "uz", "ydd": "yi", "zsm": "ms"},
+}
 USUAL_SCRIPTS = {"ko": "Hang"}  # as data sets have them, where CLDR has another (Kore)
 MIXED_SCRIPTS = {  # ISO 15924 codes of several Unicode scripts together
     "Jpan": ("Hira", "Kana", "Hani"),

@@ -8,7 +8,7 @@ import pytest
 
 from panglot import PanglotError
 from panglot.data import load_pairs, pairs_from_rows
-from panglot.search import mined as module
+from panglot.search import mine as module
 from panglot.search.mine import Mined
 
 ROWS: list[dict[str, Any]] = [

@@ -29,7 +29,7 @@ from panglot.encoders.embedded import PROMPTS as E5_PROMPTS
 from panglot.encoders.laser import Laser2, release_file
 from panglot.encoders.names import base_models, check_name, last_part, located
 from panglot.encoders.onnx import OnnxTransformer
-from panglot.errors import PanglotError, hub_refusal
+from panglot.errors import PanglotError, first_line, hub_refusal
 from panglot.files import check_file
 from panglot.parse import read_form, validated
 
@@ -351,10 +351,9 @@ def explain_loading(name: str, error: Exception, trust: bool, kind: str = "an en
         )
     if not Path(name).exists() and (refusal := hub_refusal(error, "model")) is not None:
         return f"'{name}' cannot be loaded as {kind}: {refusal}."
-    reason = str(error).strip().split("\n")[0]
     return (
-        f"'{name}' cannot be loaded as {kind} ({type(error).__name__}: {reason}). Check the path or hub id, "
-        "and the network for a hub model."
+        f"'{name}' cannot be loaded as {kind} ({type(error).__name__}: {first_line(error)}). Check the path "
+        "or hub id, and the network for a hub model."
     )
 
 

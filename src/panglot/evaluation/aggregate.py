@@ -119,10 +119,15 @@ def cells_of_rows(rows: pd.DataFrame, item: IntArray) -> Cells:
     cells, row_cell = np.unique(row_cell, return_inverse=True)
     at = np.unravel_index(cells, sizes) if len(cells) else [cells] * 3
     part, x, y = (kinds[places] for kinds, places in zip(names, at, strict=True))
-    setting = np.where(y == ALL, "multilingual", np.where(x == y, "monolingual", "crosslingual"))
-    frame = pd.DataFrame({"part": part, "query_language": x, "pool": y, "setting": setting})
+    frame = pd.DataFrame({"part": part, "query_language": x, "pool": y, "setting": settings_of(x, y)})
     items, row_item = np.unique(item, return_inverse=True)
     return Cells(frame, items, row_cell.reshape(-1), row_item.reshape(-1))
+
+
+def settings_of(query_language: npt.NDArray[Any], pool: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the setting of each query language and pool, ``(n,)`` both."""
+    own = np.where(query_language == pool, "monolingual", "crosslingual")
+    return np.where(pool == ALL, "multilingual", own)
 
 
 def _sorted_codes(found: pd.Categorical) -> tuple[IntArray, npt.NDArray[Any]]:

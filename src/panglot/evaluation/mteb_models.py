@@ -8,7 +8,7 @@ import numpy as np
 from panglot.data import FloatArray
 from panglot.data.benchmark import Benchmark
 from panglot.data.suite import Suite, as_benchmark
-from panglot.errors import PanglotError, needs
+from panglot.errors import PanglotError, first_line, needs
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
 from panglot.evaluation.results import Evaluation, describe_other
 from panglot.progress import Shown, shown
@@ -46,8 +46,9 @@ def mteb_evaluation(
     try:
         model = mteb.get_model(known)
     except Exception as error:  # each model's own loader raises its own
-        reason = str(error).strip().split("\n")[0]
-        raise PanglotError(f"mteb cannot load '{known}' ({type(error).__name__}: {reason}).") from error
+        raise PanglotError(
+            f"mteb cannot load '{known}' ({type(error).__name__}: {first_line(error)})."
+        ) from error
     if not isinstance(model, EncoderProtocol):
         raise PanglotError(f"mteb's '{known}' is not an encoder; name a model that encodes texts.")
     whole = as_benchmark(chosen)

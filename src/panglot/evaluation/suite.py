@@ -8,15 +8,13 @@ import pyarrow as pa
 
 from panglot.data import Benchmark
 from panglot.data.suite import Suite, merge
-from panglot.evaluation.aggregate import ALL, summarise
+from panglot.evaluation.aggregate import settings_of, summarise
 
 
 def suite_table(suite: Suite, part: Benchmark, table: pa.Table) -> pa.Table:
     """Return a part's per-query table with its name, and the rows of the settings that the suite reports."""
-    pool = np.array(table.column("pool").to_pylist())
-    own = pool == np.array(table.column("query_language").to_pylist())
-    setting = np.where(pool == ALL, "multilingual", np.where(own, "monolingual", "crosslingual"))
-    kept = table.filter(pa.array(np.isin(setting, suite.settings)))
+    language, pool = (np.array(table.column(name).to_pylist()) for name in ("query_language", "pool"))
+    kept = table.filter(pa.array(np.isin(settings_of(language, pool), suite.settings)))
     return kept.add_column(0, "part", pa.array([part.name] * kept.num_rows, pa.string()))
 
 

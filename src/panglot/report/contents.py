@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import langcodes
 import pandas as pd
 import pyarrow as pa
 
 from panglot.errors import PanglotError
 from panglot.evaluation import Comparison
-from panglot.evaluation.aggregate import DISTANCE, SETTINGS
+from panglot.evaluation.aggregate import DISTANCE
 from panglot.evaluation.bootstrap import RESAMPLES, SHARE, intervals
 from panglot.evaluation.comparison import ALPHA, check_comparable, check_measure, compare_results, run_names
 from panglot.evaluation.groups import group_figures
@@ -132,25 +131,6 @@ def _figures(evaluation: Evaluation, measures: Sequence[str], resamples: int, se
         size = None if "parts" in results else results["benchmark"]["passages"]  # a suite has several pools
         stored = intervals(table, evaluation.measures, passages=size, resamples=resamples, seed=seed)
         groups = group_figures(results, table, resamples=resamples, seed=seed)
-    rows: list[dict[str, Any]] = []
-
-    def add(family: str, group: str, setting: str, found: Mapping[str, Any] | None) -> None:
-        rows.extend(
-            {"family": family, "group": group, "setting": setting, "measure": name, **figure}
-            for name, figure in (found or {}).items()
-            if figure
-        )
-
-    for kind, of_kind in groups["languages"].items():
-        for group, found in of_kind.items():
-            title = langcodes.Language.make(script=group).script_name() if kind == "script" else group
-            title = f"{title}: {', '.join(found['languages'])}"
-            for setting in SETTINGS:
-                add(f"languages {kind}", title, setting, found["settings"].get(setting))
-            add(f"languages {kind}", title, "multilingual", {DISTANCE: found[DISTANCE]})
-    for kind, of_kind in groups["pairs"].items():
-        for group, found in of_kind.items():
-            add(f"pairs {kind}", f"{group}: {found['pairs']:,} pairs", "crosslingual", found["crosslingual"])
-    figures = pd.concat([figures_of(results, stored), pd.DataFrame(rows)], ignore_index=True)
+    figures = figures_of(results, stored, groups)
     kept = figures["measure"].isin([*measures, DISTANCE]) | (figures["family"] == "bias")
     return figures[kept]

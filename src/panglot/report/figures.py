@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import langcodes
 import pandas as pd
 
 from panglot.evaluation import Comparison
@@ -28,24 +29,27 @@ RANKS = (DISTANCE, "max@r")  # figures that are shown as whole numbers
 KEYS = ["family", "group", "setting", "measure"]
 
 
-def figures_of(results: Mapping[str, Any], intervals: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def figures_of(
+    results: Mapping[str, Any],
+    intervals: Mapping[str, Any] | None = None,
+    groups: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
     """Return the figures of a results file, a row each.
 
     Args:
         intervals: their bounds; see ``bootstrap.intervals``. (default: those in the results, if any)
+        groups: figures of groups of languages to add; see ``groups.group_figures``.
 
     Returns:
-        ``family`` (settings, bias, by_language, matrix), ``group`` (all, a language, or ``de→en``),
-        ``setting``, ``measure``, ``value``, ``low`` and ``high`` (NaN where there is no interval).
+        ``family`` (settings, bias, by_language, matrix; ``languages KIND`` and ``pairs KIND`` of groups),
+        ``group`` (all, a language, ``de→en``, or a group with what is in it), ``setting``, ``measure``,
+        ``value``, ``low`` and ``high`` (NaN where there is no interval).
     """
     ends = intervals or results.get("intervals") or {}
     rows: list[tuple[Any, ...]] = []
 
     def add(family: str, group: str, setting: str, values: Any, bounds: Any) -> None:
-        for measure, value in (values or {}).items():
-            if isinstance(value, int | float):
-                low, high = (bounds or {}).get(measure) or (float("nan"), float("nan"))
-                rows.append((family, group, setting, measure, value, low, high))
+        rows.extend(_rows(family, group, setting, values, bounds))
 
     bias, of_bias = results["bias"], ends.get("bias", {})
     for setting, values in results["settings"].items():
@@ -63,7 +67,37 @@ def figures_of(results: Mapping[str, Any], intervals: Mapping[str, Any] | None =
             for y, value in row.items():
                 setting = "monolingual" if x == y else "crosslingual"
                 add("matrix", f"{x}{ARROW}{y}", setting, {measure: value}, {measure: own.get(y)})
+    rows.extend(_group_rows(groups or {}))
     return pd.DataFrame(rows, columns=[*KEYS, "value", "low", "high"])
+
+
+def _rows(family: str, group: str, setting: str, values: Any, bounds: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of one group and setting: figures by measure, and their bounds where there are any."""
+    for measure, value in (values or {}).items():
+        if isinstance(value, int | float):
+            low, high = (bounds or {}).get(measure) or (float("nan"), float("nan"))
+            yield family, group, setting, measure, value, low, high
+
+
+def _group_rows(groups: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of groups of languages and of pairs of them."""
+
+    def rows(family: str, group: str, setting: str, found: Mapping[str, Any] | None) -> Any:
+        known = {name: figure for name, figure in (found or {}).items() if figure}
+        bounds = {name: (figure["low"], figure["high"]) for name, figure in known.items()}
+        return _rows(family, group, setting, {name: f["value"] for name, f in known.items()}, bounds)
+
+    for kind, of_kind in groups.get("languages", {}).items():
+        for group, found in of_kind.items():
+            title = langcodes.Language.make(script=group).script_name() if kind == "script" else group
+            title = f"{title}: {', '.join(found['languages'])}"
+            for setting in SETTINGS:
+                yield from rows(f"languages {kind}", title, setting, found["settings"].get(setting))
+            yield from rows(f"languages {kind}", title, "multilingual", {DISTANCE: found[DISTANCE]})
+    for kind, of_kind in groups.get("pairs", {}).items():
+        for group, found in of_kind.items():
+            title = f"{group}: {found['pairs']:,} pairs"
+            yield from rows(f"pairs {kind}", title, "crosslingual", found["crosslingual"])
 
 
 def measure_title(measure: str) -> str:

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 import langcodes
 
 from panglot.errors import PanglotError
-from panglot.languages import is_language, language_name, no_language
+from panglot.languages import STANDARD, is_language, language_name, no_language
 
 # Members of a macrolanguage that its own code means when nothing else is said. Other members (arz, prs) are
 # languages of their own: a text in standard Arabic is not taken for one in Egyptian Arabic.
 USUAL_MEMBER = {
-    **{"arb": "ar", "swh": "sw", "zsm": "ms", "cmn": "zh", "pes": "fa", "azj": "az", "lvs": "lv"},
-    **{"ekk": "et", "khk": "mn", "npi": "ne", "ory": "or", "pbt": "ps", "plt": "mg", "uzn": "uz"},
-    **{"ydd": "yi", "als": "sq", "ayr": "ay", "gaz": "om", "quy": "qu", "kmr": "ku", "fuv": "ff"},
-    **{"dik": "din", "knc": "kr", "nb": "no", "fil": "tl"},
+    **STANDARD,
+    **{"pbt": "ps", "quy": "qu", "kmr": "ku", "fuv": "ff", "dik": "din", "knc": "kr"},
+    **{"nb": "no", "fil": "tl"},
 }
 OWN_CODES = {"ns": "nso"}  # M2M-100's code for Northern Sotho is not a language code
 SAME_SCRIPT = {"Hang": "Kore", "Hani": "Hans"}

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, first_line
 from panglot.files import explained
 
 BLOCK = 1 << 20
@@ -56,7 +56,7 @@ def unpack(
         except (*DAMAGE, OSError) as error:
             if isinstance(error, DAMAGE) or error.errno is None:
                 raise PanglotError(
-                    f"{archive}: is damaged or cut short ({_first_line(error)}); fetch it again."
+                    f"{archive}: is damaged or cut short ({first_line(error)}); fetch it again."
                 ) from error
             if error.errno not in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ):
                 raise
@@ -67,10 +67,6 @@ def unpack(
             ) from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n")[0].rstrip(".:")
 
 
 def _write(archive: Path, members: Iterator[Member], part: Path, inside: PurePosixPath, limit: int) -> None:

@@ -3,7 +3,7 @@
 import csv
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from itertools import islice
 from pathlib import Path
 
@@ -47,10 +47,7 @@ def read_delimited(
     while part := list(islice(rows, size)):
         for line, cells in part:
             if len(cells) != len(names):
-                sentence = (
-                    f"{path}, line {line}: has {len(cells)} cells where the header has {len(names)}; put "
-                    "cells that hold a delimiter or a line's end into quotation marks."
-                )
+                sentence = other_size(path, line, cells, names)
                 if bad is None:
                     raise PanglotError(sentence)
                 bad.append((line, sentence))
@@ -61,6 +58,14 @@ def read_delimited(
         lines = np.array([line for line, _ in part], np.int64)
         yield rows_of_columns(table, layout, lines, done + 1, str(path))
         done += read
+
+
+def other_size(path: Path, line: int, cells: Sized, names: Sized) -> str:
+    """Say that a row has more or fewer cells than the header, and what helps."""
+    return (
+        f"{path}, line {line}: has {len(cells)} cells where the header has {len(names)}; put "
+        "cells that hold a delimiter or a line's end into quotation marks."
+    )
 
 
 def header_of(path: Path, cells: list[str]) -> list[str]:

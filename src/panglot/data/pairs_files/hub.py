@@ -12,7 +12,7 @@ import pyarrow as pa
 from panglot.data.index import IntArray
 from panglot.data.pairs_files.columns import Columns, find_layout
 from panglot.data.pairs_files.mapped import BadLines, flat_columns, rows_of_columns
-from panglot.errors import PanglotError, hub_refusal
+from panglot.errors import PanglotError, first_line, hub_refusal
 from panglot.files import parquet, parquet_batches
 
 PREFIX = "hf:"
@@ -76,7 +76,7 @@ def open_hub_source(source: str | Path) -> Any:
         known = None if wanted.is_folder else hub_refusal(error, "data set") or _refusal(wanted)
         raise PanglotError(f"{source}: {known or 'no such data set; check the path or id'}.") from error
     except (ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        raise PanglotError(f"{source}: cannot be loaded: {_first_line(error)}.") from error
+        raise PanglotError(f"{source}: cannot be loaded: {first_line(error)}.") from error
     finally:
         if bars:
             datasets.enable_progress_bars()
@@ -118,11 +118,6 @@ def _split(found: Any, wanted: HubSource, source: str | Path) -> Any:
     if split not in splits:
         raise PanglotError(f"{source}: has no split '{split}'; choose one with #: {', '.join(splits)}.")
     return found[split]
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def read_hub(

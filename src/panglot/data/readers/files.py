@@ -10,17 +10,11 @@ from typing import IO, Any
 
 from panglot.errors import PanglotError
 from panglot.files import decoded, lines_in, open_bytes, parquet, parquet_batches
-from panglot.languages import check_among, is_language, language_code, script, two_letters
+from panglot.languages import STANDARD, check_among, is_language, language_code, script, two_letters
 from panglot.parse import parse_json
 
 NumberedObject = tuple[int, dict[str, Any]]
 CODE = "{code}"
-# the standard variety of a macrolanguage, which has the two-letter code in daily use
-STANDARD = {
-    **{"als": "sq", "arb": "ar", "ayr": "ay", "azj": "az", "cmn": "zh", "ekk": "et", "gaz": "om"},
-    **{"khk": "mn", "lvs": "lv", "npi": "ne", "ory": "or", "pes": "fa", "plt": "mg", "swh": "sw"},
-    **{"tgl": "tl", "uzn": "uz", "ydd": "yi", "zsm": "ms"},
-}
 # FLORES+ marks varieties by Glottolog's codes
 VARIETIES = {"braz1246": "BR", "vale1252": "valencia"}
 CHINESE = {"zh-CN": "zh", "zh-TW": "zh-Hant"}

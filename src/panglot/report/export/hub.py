@@ -16,7 +16,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]
 )
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, first_line
 from panglot.report.export.model_index import has_license, with_license, write_model_index
 from panglot.training.card import PLACE
 
@@ -72,8 +72,7 @@ def push_model(
         raise PanglotError(f"{repo}: {_refusal(error)}") from error
     except (OSError, HTTPError) as error:
         raise PanglotError(
-            f"{repo}: the hub cannot be reached ({str(error).splitlines()[0]}); "
-            "check the network and HF_HUB_OFFLINE."
+            f"{repo}: the hub cannot be reached ({first_line(error)}); check the network and HF_HUB_OFFLINE."
         ) from error
 
 
@@ -125,4 +124,4 @@ def _refusal(error: HfHubHTTPError) -> str:
     status = error.response.status_code if error.response is not None else 0
     if status in (401, 403):
         return "the hub refuses to write there; log in with: hf auth login, with a token that may write."
-    return f"the hub refuses ({str(error).strip().splitlines()[0]}); check the name, and try again."
+    return f"the hub refuses ({first_line(error)}); check the name, and try again."

@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from panglot.data.pairs_files.delimited import header_of, records
+from panglot.data.pairs_files.delimited import header_of, other_size, records
 from panglot.data.pairs_files.jsonl import parse_object
 from panglot.data.pairs_files.read import read_rows
 from panglot.errors import PanglotError
@@ -154,10 +154,7 @@ def _delimited(path: Path) -> Iterator[Row]:
     names = header_of(path, head[1])
     for line, cells in rows:
         if len(cells) != len(names):
-            raise PanglotError(
-                f"{path}, line {line}: has {len(cells)} cells where the header has {len(names)}; put "
-                "cells that hold a delimiter or a line's end into quotation marks."
-            )
+            raise PanglotError(other_size(path, line, cells, names))
         row: dict[str, Any] = dict(zip(names, cells, strict=True))
         if isinstance(row.get(METADATA), str) and row[METADATA].startswith("{"):
             row[METADATA] = _object(row[METADATA])

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from panglot.errors import PanglotError, needs
+from panglot.errors import PanglotError, first_line, needs
 from panglot.files import DISK_FULL
 from panglot.search.engines.engine import Filter, meanings
 
@@ -153,5 +153,4 @@ def literal(value: str | int | float) -> str:
 
 
 def _reason(error: Exception) -> str:
-    text = str(getattr(error, "message", "") or error).strip()
-    return (text.splitlines() or [type(error).__name__])[0].rstrip(".")
+    return first_line(getattr(error, "message", "") or error)
