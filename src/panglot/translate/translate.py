@@ -25,16 +25,10 @@ from panglot.files import write_json, written_whole
 from panglot.languages import script
 from panglot.parse import read_form
 from panglot.translate.checks import Bounds, problem_of
-from panglot.translate.models import Direction, Translator
+from panglot.translate.models import Translator
 from panglot.translate.part_file import PartFile
 from panglot.translate.plan import Job, plan
-from panglot.translate.texts import (
-    MAX_TOKENS,
-    TOKEN_BUDGET,
-    joined,
-    segments_of,
-    translate_block,
-)
+from panglot.translate.texts import MAX_TOKENS, TOKEN_BUDGET, Work
 
 FIELDS = ("query", "passage", "negatives")
 NEEDED = ("query", "passage")  # a row has both in its own language
@@ -95,7 +89,8 @@ def translate_pairs(
     check_pairs_path(output)
     _check(fields, beams, max_tokens, token_budget)
     jobs = plan(pairs, targets, source)
-    directions = [translator.direction(job.source, job.target) for job in jobs]
+    for job in jobs:  # before anything is written
+        translator.direction(*job.languages)
     settings = {
         "model": translator.name,
         "revision": translator.revision,
@@ -107,26 +102,13 @@ def translate_pairs(
     begun, segments = time.monotonic(), 0
     texts = sum(len(_texts(pairs, rows, fields)[0]) for job in jobs for _, rows in job.blocks())
     with PartFile(beside(output, "part.jsonl"), {"settings": settings}) as part:
-        for job, direction in zip(jobs, directions, strict=True):
+        work = Work(translator, part, beams, max_tokens, token_budget)
+        for job in jobs:
             for name, rows in job.blocks():
-                segments += translate_block(
-                    translator,
-                    part,
-                    name,
-                    _texts(pairs, rows, fields)[0],
-                    job.languages,
-                    direction,
-                    beams=beams,
-                    max_tokens=max_tokens,
-                    token_budget=token_budget,
-                    progress=None if progress is None else _whole_rows(progress, len(rows)),
-                )
+                advance = None if progress is None else _whole_rows(progress, len(rows))
+                segments += work.do(name, _texts(pairs, rows, fields)[0], job.languages, advance)
         found = Translation({}, note=beside(output, "translation.json"))
-        made = (
-            rows
-            for job, direction in zip(jobs, directions, strict=True)
-            for rows in _rows(translator, pairs, job, direction, part, fields, max_tokens, bounds, found)
-        )
+        made = (rows for job in jobs for rows in _rows(work, pairs, job, fields, bounds, found))
         found.summary = {
             "source": pairs.name,
             "sha256": pairs.sha256,
@@ -203,13 +185,10 @@ def _texts(pairs: ParallelPairs, rows: IntArray, fields: Sequence[str]) -> tuple
 
 
 def _rows(
-    translator: Translator,
+    work: Work,
     pairs: ParallelPairs,
     job: Job,
-    direction: Direction,
-    part: PartFile,
     fields: Sequence[str],
-    max_tokens: int,
     bounds: Bounds | None,
     found: Translation,
 ) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
@@ -217,8 +196,7 @@ def _rows(
     same_script = script(job.source) == script(job.target)
     for _, rows in job.blocks():
         texts, counts = _texts(pairs, rows, fields)
-        cuts = segments_of(translator, texts, direction, max_tokens)
-        done = iter(zip(texts, (joined(part, segments, job.languages) for segments in cuts), strict=True))
+        done = iter(zip(texts, work.joined(texts, job.languages), strict=True))
         kept, out = [], []
         for row, count in zip(pairs.take(rows).to_pylist(), counts, strict=True):
             translated: list[str] = []
