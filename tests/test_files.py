@@ -156,9 +156,9 @@ def test_a_compressed_file_cut_anywhere_is_never_taken_for_whole(data: st.DataOb
 
 
 def test_a_missing_file_and_a_folder_are_said(tmp_path: Path) -> None:
-    with pytest.raises(PanglotError, match=r"absent\.jsonl: no such file; check the path\."):
+    with pytest.raises(PanglotError, match=r"absent\.jsonl: no such file"):
         open_bytes(tmp_path / "absent.jsonl")
-    with pytest.raises(PanglotError, match="is a folder; name a file in it"):
+    with pytest.raises(PanglotError, match="is a folder"):
         open_bytes(tmp_path)
 
 

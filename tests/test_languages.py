@@ -88,7 +88,7 @@ def test_what_means_one_code_is_read_as_it(given: str, code: str, caplog: pytest
 @pytest.mark.parametrize("given", ["", "x", "xx", "qwertz", "python", "mandarin-ish", "\ud800", "eng_Xxxx"])
 def test_what_means_no_code_is_refused_by_name(given: str) -> None:
     assert language_code(given) is None
-    with pytest.raises(PanglotError, match="is not a language code; use BCP-47 codes"):
+    with pytest.raises(PanglotError, match="is not a language code"):
         check_languages([given])
 
 
@@ -128,7 +128,7 @@ def test_codes_that_ranges_include_keep_their_order() -> None:
 
 def test_the_first_code_that_is_no_language_is_named() -> None:
     assert check_languages(["sw", "en"]) == ["sw", "en"]
-    with pytest.raises(PanglotError, match="'klingonisch' is not a language code; use BCP-47 codes"):
+    with pytest.raises(PanglotError, match="'klingonisch' is not a language code"):
         check_languages(["en", "klingonisch", "xx"])
 
 

@@ -51,13 +51,19 @@ def panglot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two runs on the sample in two languages."""
+    """Two runs on the sample in three languages, of random vectors: the second has more meaning in them."""
     folder = tmp_path_factory.mktemp("runs")
-    benchmark = sample_benchmark().restrict(["en", "ar"])
+    benchmark = sample_benchmark().restrict(["en", "de", "sw"])
     rng = np.random.default_rng(0)
+    meaning = rng.normal(size=(int(benchmark.query_items.max()) + 1, 32))
+    item_of = np.zeros(len(benchmark.passages), np.int64)
+    item_of[benchmark.judged_passage] = benchmark.query_items[benchmark.judged_query]
     paths = []
-    for name in ("first", "second"):
-        vectors = [rng.normal(size=(len(texts), 16)) for texts in (benchmark.queries, benchmark.passages)]
+    for name, share in (("plain", 0.2), ("tuned", 2.0)):
+        vectors = [
+            share * meaning[items] + rng.normal(size=(len(items), 32))
+            for items in (benchmark.query_items, item_of)
+        ]
         unit = [(v / np.linalg.norm(v, axis=1, keepdims=True)).astype(np.float32) for v in vectors]
         found = evaluate_embeddings(benchmark, *unit)
         described = {

@@ -7,28 +7,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import typer
-from rich.console import Console
-from typer.testing import CliRunner
 
-from panglot.cli import show
-from panglot.cli.report import report
-from panglot.errors import PanglotError
-
-Run = Callable[..., Any]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    app = typer.Typer()
-    app.command()(report)
-
-    def invoke(*arguments: object) -> Any:
-        monkeypatch.setattr(show, "out", Console(width=80))
-        quick = ("--resamples", "20", "--flips", "50")
-        return CliRunner().invoke(app, [str(argument) for argument in (*quick, *arguments)])
-
-    return invoke
+Runner = Callable[..., Any]
+QUICK = ("--resamples", "20", "--flips", "50")
 
 
 def failure(path: Path) -> dict[str, Any]:
@@ -54,23 +35,25 @@ def failure(path: Path) -> dict[str, Any]:
     }
 
 
-def test_a_page_and_figures(run: Run, runs: list[Path], tmp_path: Path) -> None:
+def test_a_page_and_figures(panglot: Runner, runs: list[Path], tmp_path: Path) -> None:
     worst = tmp_path / "worst.json"
     worst.write_text(json.dumps([failure(runs[1])]))
     page, figures = tmp_path / "r.html", tmp_path / "figures"
-    outcome = run(*runs, "--output", page, "--assets", figures, "--failures", worst)
-    assert outcome.exit_code == 0, outcome.output
-    assert "mAP on sample; baseline: first" in outcome.stdout
-    assert f"wrote the report to {page}" in outcome.stdout
+    outcome = panglot("report", *QUICK, *runs, "--output", page, "--assets", figures, "--failures", worst)
+    assert outcome.code == 0, outcome.err
+    assert "mAP on sample; baseline: plain" in outcome.out
+    assert f"wrote the report to {page}" in outcome.out
     text = page.read_text(encoding="utf-8")
-    assert "Worst queries of second" in text
+    assert "Worst queries of tuned" in text
     assert "what was asked &lt;b&gt;" in text
     assert (figures / "settings.tex").is_file()
 
 
-def test_json(run: Run, runs: list[Path], tmp_path: Path) -> None:
-    outcome = run(runs[0], "--output", tmp_path / "r.html", "--json", "--measure", "nDCG@10")
-    found = json.loads(outcome.stdout)
+def test_json(panglot: Runner, runs: list[Path], tmp_path: Path) -> None:
+    outcome = panglot(
+        "report", *QUICK, runs[0], "--output", tmp_path / "r.html", "--json", "--measure", "nDCG@10"
+    )
+    found = outcome.results
     assert found["files"] == [str(tmp_path / "r.html")]
     assert found["compared"] is None
     value = json.loads(runs[0].read_text())["settings"]["monolingual"]["nDCG@10"]
@@ -93,14 +76,13 @@ def test_json(run: Run, runs: list[Path], tmp_path: Path) -> None:
     ],
 )
 def test_bad_options_are_one_sentence(
-    run: Run, runs: list[Path], tmp_path: Path, arguments: tuple[str, str], sentence: str
+    panglot: Runner, runs: list[Path], tmp_path: Path, arguments: tuple[str, str], sentence: str
 ) -> None:
-    outcome = run(*runs, "--output", tmp_path / "r.html", *arguments)
-    assert isinstance(outcome.exception, PanglotError)
-    assert sentence in str(outcome.exception)
+    outcome = panglot("report", *QUICK, *runs, "--output", tmp_path / "r.html", *arguments)
+    assert outcome.code == 2 and sentence in outcome.err
     assert not list(tmp_path.iterdir())
 
 
-def test_results_that_are_not_there(run: Run, tmp_path: Path) -> None:
-    outcome = run(tmp_path / "none.json")
-    assert "no such file" in str(outcome.exception)
+def test_results_that_are_not_there(panglot: Runner, tmp_path: Path) -> None:
+    outcome = panglot("report", *QUICK, tmp_path / "none.json")
+    assert outcome.code == 2 and "none.json: no such file" in outcome.err

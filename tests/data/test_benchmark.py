@@ -75,7 +75,7 @@ def test_titles_follow_their_passages(benchmark: Benchmark) -> None:
 
 
 def test_a_language_that_a_benchmark_lacks_is_said(benchmark: Benchmark) -> None:
-    with pytest.raises(PanglotError, match="handmade has no language 'el'; it has de, en, sw"):
+    with pytest.raises(PanglotError, match="handmade has no language 'el'"):
         benchmark.restrict(["en", "el"])
 
 
@@ -86,7 +86,7 @@ def test_a_restriction_without_a_relevant_passage_is_said(make_benchmark: Make) 
 
 
 def test_an_id_that_stands_twice_is_named(benchmark: Benchmark) -> None:
-    with pytest.raises(PanglotError, match="handmade: query id 'q3' occurs twice; ids must be unique"):
+    with pytest.raises(PanglotError, match="handmade: query id 'q3' occurs twice"):
         replace(benchmark, queries=replace(benchmark.queries, ids=["q1", "q3", "q3", "q4"]))
     with pytest.raises(PanglotError, match="handmade: passage id 'p1' occurs twice"):
         replace(benchmark, passages=replace(benchmark.passages, ids=["p1", "p2", "p3", "p1"]))

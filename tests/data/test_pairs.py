@@ -141,7 +141,7 @@ def test_an_item_without_a_document_id_has_its_passage_id_for_one() -> None:
 
 def test_a_conflict_names_both_lines() -> None:
     rows = [row("b", "en", passage_id="p"), row("a", "en", passage_id="p"), row("b", "sw", passage_id="q")]
-    with pytest.raises(PanglotError, match=r"mine, line 3: item 'b' has passage_id 'q' .* 'p' in line 1;"):
+    with pytest.raises(PanglotError, match=r"mine, line 3: item 'b' has passage_id 'q' .* 'p' in line 1"):
         pairs_from_rows(rows, "mine")
 
 

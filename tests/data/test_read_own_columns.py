@@ -192,7 +192,7 @@ def test_a_data_set_with_splits(tmp_path: Path) -> None:
     source = f"hf:{tmp_path / 'mine'}"
     assert rows_of(source)[1][2] == "train"
     assert rows_of(f"{source}#test")[1][2] == "test"
-    with pytest.raises(PanglotError, match=r"has no split 'dev'; choose one with #: train, test"):
+    with pytest.raises(PanglotError, match=r"has no split 'dev'"):
         rows_of(f"{source}#dev")
 
 
@@ -206,11 +206,11 @@ def test_a_folder_of_files_is_a_data_set(tmp_path: Path) -> None:
 
 
 def test_a_data_set_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(PanglotError, match="no such data set; check the path"):
+    with pytest.raises(PanglotError, match="no such data set"):
         rows_of(f"hf:{tmp_path / 'absent'}")
-    with pytest.raises(PanglotError, match="'hf:' names no data set; write hf:owner/name"):
+    with pytest.raises(PanglotError, match="'hf:' names no data set"):
         rows_of("hf:")
-    with pytest.raises(PanglotError, match="hf:panglot-nobody/absent: "):
+    with pytest.raises(PanglotError, match="hf:panglot-nobody/absent:"):
         rows_of("hf:panglot-nobody/absent")
 
 

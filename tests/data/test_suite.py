@@ -30,7 +30,7 @@ def test_restricting_keeps_parts_and_groups_that_stay_whole(suite: Suite) -> Non
     assert [part.name for part in kept.parts] == ["de-en"]
     assert kept.groups == {"german": ("de-en",)}
     assert kept.settings == ("crosslingual",)
-    with pytest.raises(PanglotError, match="numbers has no language 'fr'; it has de, en, zh"):
+    with pytest.raises(PanglotError, match="numbers has no language 'fr'"):
         suite.restrict(["fr"])
     with pytest.raises(PanglotError, match="no part has these languages alone"):
         suite.restrict(["de", "zh"])

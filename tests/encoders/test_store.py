@@ -179,7 +179,7 @@ def test_parts_share_the_shards(tiny_encoder: SentenceTransformer, tmp_path: Pat
 
 @pytest.mark.parametrize("part", ["0/2", "3/2", "1", "a/b", "1/", "-1/2", ""])
 def test_what_is_no_part_is_refused(part: str) -> None:
-    with pytest.raises(PanglotError, match="is not a part; write it as 3/16"):
+    with pytest.raises(PanglotError, match="is not a part"):
         parse_part(part)
 
 
@@ -222,7 +222,7 @@ def test_broken_stores_are_named(stored: Callable[..., Store], tmp_path: Path) -
     shard = shard_path(folder, 1)
     whole = shard.read_bytes()
     shard.write_bytes(whole[:-20])
-    with pytest.raises(PanglotError, match=r"shard-00001\.npy: cannot be read; delete it"):
+    with pytest.raises(PanglotError, match=r"shard-00001\.npy: cannot be read"):
         open_store(folder)
     np.save(shard, np.zeros((3, 31), np.int8))
     with pytest.raises(PanglotError, match=r"holds int8 numbers \(3, 31\) where int8 \(3, 32\) belong"):
@@ -232,7 +232,7 @@ def test_broken_stores_are_named(stored: Callable[..., Store], tmp_path: Path) -
     with pytest.raises(PanglotError, match=r"shard-00001\.scale\.npy: cannot be read"):
         open_store(folder)
     (folder / store_module.FACTS).write_text('{"schema": 1}')
-    with pytest.raises(PanglotError, match=r"store\.json.*; delete the store and encode again"):
+    with pytest.raises(PanglotError, match=r"store\.json"):
         open_store(folder)
 
 

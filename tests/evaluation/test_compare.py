@@ -165,13 +165,13 @@ def test_what_cannot_be_compared_is_refused() -> None:
     a, b = made_run("a"), made_run("b", noise=2)
     with pytest.raises(PanglotError, match="one run cannot be compared"):
         compared(a)
-    with pytest.raises(PanglotError, match="no run 3 to be the baseline; use a number from 1 to 2"):
+    with pytest.raises(PanglotError, match="no run 3 to be the baseline"):
         compared(a, b, baseline=2)
     with pytest.raises(PanglotError, match=r"different benchmarks, kitchen .* and garden .*sha256 bbbbbbbb"):
         compared(a, changed(b, name="garden", sha256="b" * 64))
     with pytest.raises(PanglotError, match="different benchmarks"):
         compared(a, changed(b, candidate_text="sentence+context"))
-    with pytest.raises(PanglotError, match="not all runs hold 'nDCG@10'; use AP"):
+    with pytest.raises(PanglotError, match="not all runs hold 'nDCG@10'"):
         compared(a, b, measure="nDCG@10")
     with pytest.raises(PanglotError, match=r"a and b .* have 'AP' for different queries or pools"):
         compared(a, replace(b, per_query=b.per_query.slice(0, 30)))
@@ -278,7 +278,7 @@ def test_a_run_alone_has_figures_and_no_tests() -> None:
 
 def test_an_unknown_run_is_refused() -> None:
     table = tidy([made_run("a"), made_run("b")])
-    with pytest.raises(PanglotError, match="no run 'c' to compare; use a, b"):
+    with pytest.raises(PanglotError, match="no run 'c' to compare"):
         compare(table, STANDARD, "c")
 
 

@@ -99,7 +99,7 @@ def test_an_index_is_made_searched_and_brought_up_to_date(
     assert next(hit for hit in found if hit.id == "2").metadata == {"n": 3}
 
     assert index.delete(["1"]) == 1
-    with pytest.raises(PanglotError, match="has no document '1'; nothing was deleted"):
+    with pytest.raises(PanglotError, match="has no document '1'"):
         index.delete(["2", "1"])
     (found,) = index.look_up(["one?"], vectors, 4)
     assert {hit.id for hit in found} == {"2", "3", "4"}
@@ -247,7 +247,7 @@ def test_what_no_engine_can_keep_is_refused_wherever_it_comes_in(
 
 
 def test_wishes_out_of_range_are_refused(model: SentenceTransformer, tmp_path: Path) -> None:
-    with pytest.raises(PanglotError, match="there is no index; make one with panglot index"):
+    with pytest.raises(PanglotError, match="there is no index"):
         Index.open(tmp_path / "none")
     assert not (tmp_path / "none").exists()
     with pytest.raises(PanglotError, match="passages of 4 tokens cannot be made"):
@@ -257,7 +257,7 @@ def test_wishes_out_of_range_are_refused(model: SentenceTransformer, tmp_path: P
     vectors = index.embed(["one?"])
     with pytest.raises(PanglotError, match="0 results cannot be given"):
         index.look_up(["one?"], vectors, 0)
-    with pytest.raises(PanglotError, match="has no language 'fr'; it has en, sw"):
+    with pytest.raises(PanglotError, match="has no language 'fr'"):
         index.look_up(["one?"], vectors, languages=["fr"])
     with pytest.raises(PanglotError, match=r"its passages have up to .* tokens, not 32"):
         Index.create(tmp_path / "index", model, name="table", length=32)

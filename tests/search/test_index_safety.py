@@ -132,7 +132,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_was_written(
     index = Index.create(tmp_path / "index", tiny_encoder, name="tiny", engine="exact", length=32)
     with monkeypatch.context() as patch:
         patch.setattr(pa.ipc, "new_file", fails_from_call(3, pa.ipc.new_file))
-        with pytest.raises(PanglotError, match="the disk is full; free some space"):
+        with pytest.raises(PanglotError, match="the disk is full"):
             index.add_documents(documents(20))
     assert open_engine(tmp_path / "index").count() == 8
     assert not list((tmp_path / "index/exact").glob("*.part"))
@@ -149,7 +149,7 @@ def test_a_full_disk_under_milvus_is_one_sentence(
     index = Index.create(tmp_path / "index", tiny_encoder, name="tiny", engine="milvus", length=32)
     with monkeypatch.context() as patch:
         patch.setattr(WAL, "write_insert", fails_from_call(2, WAL.write_insert))  # the first: facts
-        with pytest.raises(PanglotError, match="the disk is full; free some space"):
+        with pytest.raises(PanglotError, match="the disk is full"):
             index.add_documents(documents(4))
     index.engine.release()
     changes = Index.open(tmp_path / "index", tiny_encoder).add_documents(documents(4))

@@ -86,14 +86,14 @@ def test_the_summary_leaves_out_rows_that_keep_their_negatives() -> None:
 
 @pytest.mark.parametrize("name", ["pairs.csv", "pairs", "pairs.parquet.gz", "pairs.jsonl.bz2"])
 def test_another_ending_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(PanglotError, match=r"names no kind of pairs file; use \.jsonl, "):
+    with pytest.raises(PanglotError, match=r"names no kind of pairs file"):
         handmade().save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pairs.jsonl").mkdir()
-    with pytest.raises(PanglotError, match="is a folder; name a file in it"):
+    with pytest.raises(PanglotError, match="is a folder"):
         handmade().save(tmp_path / "pairs.jsonl")
 
 

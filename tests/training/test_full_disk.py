@@ -56,7 +56,7 @@ def test_a_disk_that_fills_up_leaves_the_last_whole_checkpoint(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "save", fails_from_call(5, error, torch.save))  # some three a checkpoint
-        with pytest.raises(PanglotError, match="the disk is full; free some space and run the command"):
+        with pytest.raises(PanglotError, match="the disk is full"):
             run(tiny_encoder, tmp_path / "run")
     left = list((tmp_path / "run" / "checkpoints").iterdir())
     assert left == [last_checkpoint(tmp_path / "run")]

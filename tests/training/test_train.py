@@ -200,36 +200,30 @@ def test_hard_negatives_are_trained_with(tiny_encoder: SentenceTransformer, tmp_
 
 def test_a_folder_that_holds_a_model_is_refused(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
     run(tiny_encoder, tmp_path)
-    with pytest.raises(PanglotError, match="already holds a model; choose another output folder"):
+    with pytest.raises(PanglotError, match="already holds a model"):
         run(tiny_encoder, tmp_path)
 
 
 def test_a_file_in_place_of_the_folder_is_named(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(PanglotError, match=r"taken.*is in the way; remove it"):
+    with pytest.raises(PanglotError, match=r"taken.*is in the way"):
         run(tiny_encoder, tmp_path / "taken" / "run")
 
 
-def test_a_batch_larger_than_the_data_is_refused_with_the_largest(
-    tiny_encoder: SentenceTransformer, tmp_path: Path
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 49}, "the most is 48"),
+        ({"matryoshka_dims": [32, 64]}, "matryoshka_dims has 64, .* 32"),
+        ({"patience": 1, "eval_steps": 1}, "patience"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_before_anything_is_written(
+    tiny_encoder: SentenceTransformer, tmp_path: Path, settings: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(PanglotError, match="the most is 48: choose a batch size up to that"):
-        run(tiny_encoder, tmp_path, batch_size=49)
+    with pytest.raises(PanglotError, match=message):
+        run(tiny_encoder, tmp_path, **settings)
     assert not list(tmp_path.iterdir())
-
-
-def test_a_matryoshka_dimension_beyond_the_models_is_refused(
-    tiny_encoder: SentenceTransformer, tmp_path: Path
-) -> None:
-    with pytest.raises(PanglotError, match="has 64, but the model's embeddings have 32"):
-        train(tiny_encoder, sample_pairs(), tmp_path, steps=1, batch_size=8, matryoshka_dims=[32, 64])
-
-
-def test_patience_without_held_out_documents_is_refused(
-    tiny_encoder: SentenceTransformer, tmp_path: Path
-) -> None:
-    with pytest.raises(PanglotError, match="patience needs held-out documents and eval_steps"):
-        run(tiny_encoder, tmp_path, {"steps": 3, "patience": 1, "eval_steps": 1})
 
 
 def test_a_failed_run_gives_ctrl_c_its_meaning_back(

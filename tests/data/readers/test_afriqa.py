@@ -74,7 +74,7 @@ def test_a_split(write_files: WriteFiles) -> None:
     assert read_afriqa(write_files(FILES), split="dev").languages == ("fr", "wo")
     with pytest.raises(PanglotError, match=r"no passages of afriqa, such as .*.LANGUAGE.en.train.json"):
         read_afriqa(write_files(FILES), split="train")
-    with pytest.raises(PanglotError, match="afriqa has no language 'zu'; it has sw, wo"):
+    with pytest.raises(PanglotError, match="afriqa has no language 'zu'"):
         read_afriqa(write_files(FILES), languages=["zu"])
 
 

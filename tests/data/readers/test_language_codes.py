@@ -59,7 +59,7 @@ def test_a_code_of_ours_stays_as_it_is(official: str) -> None:
 
 
 def test_two_official_codes_of_one_language_are_told() -> None:
-    with pytest.raises(PanglotError, match=r"here: 'cmn' and 'zho' are both 'zh'; leave one of them out\."):
+    with pytest.raises(PanglotError, match=r"here: 'cmn' and 'zho' are both 'zh'"):
         codes_of(["cmn", "deu", "zho"], "here")
     with pytest.raises(PanglotError, match="here: 'notes' is not a language code"):
         codes_of(["notes"], "here")
@@ -92,6 +92,6 @@ def test_files_are_found_by_code_or_name_and_the_first_pattern_counts(tmp_path: 
     numbered = files_by_language(tmp_path, ["c/docs-{code}-*.txt"])["sw"]
     assert [path.name for path in numbered] == ["docs-swa-9.txt", "docs-swa-10.txt"]
     (tmp_path / "a" / "notes.txt").write_text("-")
-    with pytest.raises(PanglotError, match="'notes' is not a language code; move that file elsewhere"):
+    with pytest.raises(PanglotError, match="'notes' is not a language code"):
         files_by_language(tmp_path, ["a/{code}.txt"])
     assert files_by_language(tmp_path, ["a/{code}.txt"], others=True) == {}

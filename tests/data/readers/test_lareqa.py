@@ -140,7 +140,7 @@ def test_files_that_are_no_language_are_passed_over(folder: Path) -> None:
 
 
 def test_a_folder_without_files_is_said(tmp_path: Path) -> None:
-    with pytest.raises(PanglotError, match=r"holds no LAReQA files; it needs one en\.json"):
+    with pytest.raises(PanglotError, match=r"holds no LAReQA files"):
         read_lareqa(tmp_path, "mine")
 
 

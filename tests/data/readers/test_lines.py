@@ -25,9 +25,7 @@ def test_line_ends_marks_and_blank_lines_are_taken_off(tmp_path: Path) -> None:
 
 def test_an_encoding_other_than_utf8_is_named_with_its_line(tmp_path: Path) -> None:
     for data, line in (("eins\nzwölf\n".encode("latin-1"), 2), ("eins\n".encode("utf-16"), 1)):
-        with pytest.raises(
-            PanglotError, match=f"file.txt, line {line}: is not UTF-8; save the file as UTF-8"
-        ):
+        with pytest.raises(PanglotError, match=f"file.txt, line {line}: is not UTF-8"):
             list(numbered_lines(write(tmp_path, data)))
 
 
@@ -83,7 +81,7 @@ def test_parquet_rows(tmp_path: Path) -> None:
         (1, {"text": "x", "_id": "1"}),
         (2, {"text": "y", "_id": "2"}),
     ]
-    with pytest.raises(PanglotError, match="has no column 'title'; it has _id, text, other"):
+    with pytest.raises(PanglotError, match="has no column 'title'"):
         list(parquet_rows(path, ("title",)))
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), path)
     with pytest.raises(PanglotError, match=r"a\.parquet: is empty"):

@@ -101,7 +101,7 @@ def test_one_language_alone(write_files: WriteFiles, judgements_of: JudgementsOf
         read_miracl(folder)
     with pytest.raises(PanglotError, match="passages are here: sw"):
         read_miracl(folder)
-    with pytest.raises(PanglotError, match="miracl has no language 'de'; it has sw, yo"):
+    with pytest.raises(PanglotError, match="miracl has no language 'de'"):
         read_miracl(folder, languages=["de"])
 
 

@@ -138,9 +138,9 @@ def test_bad_files_are_named(write_files: WriteFiles, changed: dict[str, Content
 
 def test_unknown_options_are_refused(write_files: WriteFiles) -> None:
     folder = write_files(FILES)
-    with pytest.raises(PanglotError, match="neuclir has no split '2021'; it has 2022, 2023"):
+    with pytest.raises(PanglotError, match="neuclir has no split '2021'"):
         read_neuclir(folder, split="2021")
-    with pytest.raises(PanglotError, match="no query text 'narrative'; it has title"):
+    with pytest.raises(PanglotError, match="no query text 'narrative'"):
         read_neuclir(folder, query_text="narrative")
-    with pytest.raises(PanglotError, match="neuclir has no language 'zh'; it has fa, ru"):
+    with pytest.raises(PanglotError, match="neuclir has no language 'zh'"):
         read_neuclir(folder, languages=["zh"])

@@ -155,7 +155,7 @@ def test_one_question_a_line_in_an_archive(tmp_path: Path, judged: Judged) -> No
     assert judged(read_iapp(tmp_path)) == {"a_0": {"นกบิน": 1}, "a_1": {"นกบิน": 1}}
     with pytest.raises(PanglotError, match=r"data\.zip: has no data/valid\.jsonl in it"):
         read_iapp(tmp_path, split="valid")
-    with pytest.raises(PanglotError, match="has no split 'dev'; it has test, valid, train"):
+    with pytest.raises(PanglotError, match="has no split 'dev'"):
         read_iapp(tmp_path, split="dev")
 
 
@@ -173,7 +173,7 @@ def test_bad_squad_is_named(tmp_path: Path) -> None:
         with pytest.raises(PanglotError, match=message):
             read_squad(tmp_path, **options)
     path.unlink()
-    with pytest.raises(PanglotError, match=r"mine\.json: no such file; mine needs it for its split 'test'"):
+    with pytest.raises(PanglotError, match=r"mine\.json: no such file"):
         read_squad(tmp_path, **options)
 
 

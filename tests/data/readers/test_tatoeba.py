@@ -66,7 +66,7 @@ def test_one_english_sentence_is_one_item_in_all_pairs(folder: Path) -> None:
 
 def test_languages_are_named_beside_english_or_as_a_group(folder: Path) -> None:
     assert read_tatoeba(folder, languages=["de", "en"]).languages == ("de", "en")
-    with pytest.raises(PanglotError, match="pairs languages with English; name another one"):
+    with pytest.raises(PanglotError, match="pairs languages with English"):
         read_tatoeba(folder, languages=["en"])
     with pytest.raises(PanglotError, match="has no language 'af'"):
         read_tatoeba(folder, languages=["xtreme-36"])
@@ -81,7 +81,7 @@ def test_broken_pairs_are_named(folder: Path) -> None:
     with pytest.raises(PanglotError, match=r"deu-eng\.deu, line 2: is empty"):
         read_tatoeba(folder)
     path.unlink()
-    with pytest.raises(PanglotError, match=r"deu-eng\.deu: no such file; it goes with"):
+    with pytest.raises(PanglotError, match=r"deu-eng\.deu: no such file"):
         read_tatoeba(folder)
     for path in (folder / "v1").glob("tatoeba*"):
         path.unlink()

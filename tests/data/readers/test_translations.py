@@ -97,7 +97,7 @@ def test_flores(flores: Path, judged: Judged) -> None:
     all_with_all(read_flores(flores, pairs="all"), judged)
     without = read_flores(flores, pairs="all", languages=["de", "zh"])
     assert without.languages == ("de", "zh")
-    with pytest.raises(PanglotError, match=r"holds no files of flores-plus; it needs dev/LANGUAGE"):
+    with pytest.raises(PanglotError, match=r"holds no files of flores-plus"):
         read_flores(flores, split="dev")
 
 
@@ -112,7 +112,7 @@ def test_flores_rows_go_together_by_id(tmp_path: Path) -> None:
 
 
 def test_bad_files_are_named(ntrex: Path, tmp_path: Path) -> None:
-    with pytest.raises(PanglotError, match="has no pairs 'some'; use english or all"):
+    with pytest.raises(PanglotError, match="has no pairs 'some'"):
         read_ntrex(ntrex, pairs="some")
     path = ntrex / "NTREX-128" / "newstest2019-ref.deu.txt"
     path.write_text("eins\nzwei\ndrei\n", encoding="utf-8")

@@ -41,9 +41,9 @@ def test_a_choice_that_makes_no_sense_is_refused(
 
 def test_a_folder_that_holds_something_is_refused(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(PanglotError, match=f"{tmp_path}: is not empty; choose another output folder"):
+    with pytest.raises(PanglotError, match=f"{tmp_path}: is not empty"):
         trim_encoder(tiny_encoder, tmp_path, languages=["en"])
-    with pytest.raises(PanglotError, match=r"mine.txt: is a file; choose another output folder"):
+    with pytest.raises(PanglotError, match=r"mine.txt: is a file"):
         trim_encoder(tiny_encoder, tmp_path / "mine.txt", languages=["en"])
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 

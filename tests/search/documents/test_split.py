@@ -124,5 +124,5 @@ def test_the_length_is_at_most_what_the_model_reads(tiny_encoder: SentenceTransf
     assert length_limit(tiny_encoder, None) == room
     assert length_limit(tiny_encoder, 20) == 20
     for length in (15, room + 1):
-        with pytest.raises(PanglotError, match=f"use 16 to {room} "):
+        with pytest.raises(PanglotError, match=f"use 16 to {room}"):
             length_limit(tiny_encoder, length)

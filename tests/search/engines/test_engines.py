@@ -350,7 +350,7 @@ def test_a_flipped_byte_is_found_wherever_it_is(segments: list[Path], tmp_path: 
     content = segments[1].read_bytes()
     for place in range(0, len(content), len(content) // 40):
         segments[1].write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
-        with pytest.raises(PanglotError, match=rf"{segments[1].name}: is damaged; delete the index"):
+        with pytest.raises(PanglotError, match=rf"{segments[1].name}: is damaged"):
             open_engine(tmp_path / "index").count()
     segments[1].write_bytes(content)
     assert open_engine(tmp_path / "index").count() == 3
@@ -371,7 +371,7 @@ def test_a_segment_that_is_not_as_written_is_named(segments: list[Path], tmp_pat
 def test_a_damaged_manifest_is_named(segments: list[Path], tmp_path: Path) -> None:
     for content in ("", "[]", "{}", '{"segments": 3}'):
         (tmp_path / "index/exact/manifest.json").write_text(content)
-        with pytest.raises(PanglotError, match=r"manifest\.json.*; delete the index and make it again"):
+        with pytest.raises(PanglotError, match=r"manifest\.json"):
             open_engine(tmp_path / "index").count()
 
 
@@ -391,7 +391,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
         open_engine(tmp_path)
     with pytest.raises(PanglotError, match="is a file"):
         open_engine(tmp_path / "notes.txt")
-    with pytest.raises(PanglotError, match="'faiss' is not an engine; use milvus or exact"):
+    with pytest.raises(PanglotError, match="'faiss' is not an engine"):
         open_engine(tmp_path, "faiss")
 
 
