@@ -91,15 +91,15 @@ def test_a_place_that_may_not_be_written_is_named(tmp_path: Path, number: int) -
 
 def test_a_file_in_place_of_the_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
-    with pytest.raises(PanglotError, match=r"results\.json: something of that name is in the way"):
+    with pytest.raises(PanglotError, match=r"results\.json: something with that name is already there"):
         write_json(tmp_path / "runs" / "results.json", {})
-    with pytest.raises(PanglotError, match=r"results\.json: something of that name is in the way"):
+    with pytest.raises(PanglotError, match=r"results\.json: something with that name is already there"):
         write_json(tmp_path / "runs" / "deeper" / "results.json", {})
 
 
 def test_a_folder_in_place_of_the_file_is_said(tmp_path: Path) -> None:
     (tmp_path / "results.json").mkdir()
-    with pytest.raises(PanglotError, match=r"results\.json: something of that name is in the way"):
+    with pytest.raises(PanglotError, match=r"results\.json: something with that name is already there"):
         write_json(tmp_path / "results.json", {})
     assert list(tmp_path.iterdir()) == [tmp_path / "results.json"]
 

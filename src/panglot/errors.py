@@ -8,7 +8,7 @@ STRICT = "PANGLOT_STRICT"
 
 
 class PanglotError(Exception):
-    """Something a person can mend: the message says what is wrong, where, and how to mend it.
+    """An error that a person can correct: the message says what is wrong, where, and how to correct it.
 
     The command line prints it as one sentence and exits with code 2.
     """
@@ -76,5 +76,5 @@ def hub_refusal(error: BaseException, what: str) -> str | None:
         return "HF_HUB_OFFLINE is set, so nothing is fetched; unset it"
     return (
         f"the hub did not answer as it should ({first_line(error)}); check the network and the proxy, "
-        "and run the command again (it goes on where it stopped)"
+        "and run the command again (it continues where it stopped)"
     )

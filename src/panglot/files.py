@@ -159,7 +159,7 @@ def sha256(path: Path) -> str:
 WHOLE, SAMPLES, BLOCK = 1 << 26, 1024, 4096  # bytes read whole; blocks of a larger file, and their bytes
 DISK_FULL = "the disk is full; free some space and run the command again (with --resume, if it trains)."
 FORBIDDEN = "not allowed to write here; choose another place."
-IN_THE_WAY = "something of that name is in the way; remove it or choose another place."
+IN_THE_WAY = "something with that name is already there; remove it or choose another place."
 EXPLANATIONS = {
     errno.ENOSPC: DISK_FULL,
     errno.EDQUOT: DISK_FULL,

@@ -242,7 +242,7 @@ def writing(code: str) -> str:
 
 
 def _known(table: Mapping[str, Known], code: str) -> Known | None:
-    """Look a language up by its code without script and region; else by the code that it usually goes by."""
+    """Look a language up by its code without script and region; else by its usual code."""
     language = langcodes.Language.get(code, normalize=False)
     for form in (code, language.language, language.prefer_macrolanguage().language):
         if form is not None and form in table:

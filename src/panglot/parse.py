@@ -59,7 +59,7 @@ def parse_json(
         place = place if line else f"{place}, line {error.lineno}"
         raise PanglotError(f"{place}: is broken JSON ({error.msg}); {fix}.") from error
     except RecursionError as error:
-        raise PanglotError(f"{place}: nests more than {DEEPEST} deep; write it flatter.") from error
+        raise PanglotError(f"{place}: has more than {DEEPEST} levels of nesting; use fewer.") from error
     except ValueError as error:
         raise PanglotError(f"{place}: has {error}; {fix}.") from error
     if text.count("[") + text.count("{") > DEEPEST:
@@ -69,7 +69,7 @@ def parse_json(
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
             raise PanglotError(
-                f"{place}: holds half a character (a lone surrogate, \\ud800 to \\udfff); mend the text."
+                f"{place}: holds half a character (a lone surrogate, \\ud800 to \\udfff); correct the text."
             ) from error
     return value
 
@@ -89,9 +89,9 @@ def parse_toml(content: bytes | str, where: Path | str) -> dict[str, Any]:
     try:
         found = tomllib.loads(content if isinstance(content, str) else content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise PanglotError(f"{where}: is not valid TOML, for it is not UTF-8; save it as UTF-8.") from error
+        raise PanglotError(f"{where}: is not UTF-8, so it is not valid TOML; save it as UTF-8.") from error
     except RecursionError as error:
-        raise PanglotError(f"{where}: nests more than {DEEPEST} deep; write it flatter.") from error
+        raise PanglotError(f"{where}: has more than {DEEPEST} levels of nesting; use fewer.") from error
     except ValueError as error:  # tomllib's own error, and numbers of too many digits
         raise PanglotError(f"{where}: is not valid TOML: {error}; fix it.") from error
     _check_depth(found, where)
@@ -116,7 +116,7 @@ def parse_yaml(text: str, where: Path | str, *, texts: bool = False, first: int 
         line = f", line {error.problem_mark.line + first}" if error.problem_mark else ""
         raise PanglotError(f"{where}{line}: is not valid YAML ({error.problem}); fix it.") from error
     except RecursionError as error:
-        raise PanglotError(f"{where}: nests more than {DEEPEST} deep; write it flatter.") from error
+        raise PanglotError(f"{where}: has more than {DEEPEST} levels of nesting; use fewer.") from error
     # its constructors of numbers and dates let errors of all kinds through
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
         raise PanglotError(f"{where}: is not valid YAML ({error}); fix it.") from error
@@ -138,7 +138,7 @@ def _check_depth(value: Any, where: Path | str) -> None:
         if not inner:
             return
         level = list(inner.values())
-    raise PanglotError(f"{where}: nests more than {DEEPEST} deep; write it flatter.")
+    raise PanglotError(f"{where}: has more than {DEEPEST} levels of nesting; use fewer.")
 
 
 def validated(form: type[Form], value: object, where: Path | str, *, fix: str = "fix it") -> Form:

@@ -1,4 +1,4 @@
-"""What a person sees while something runs: a bar on a terminal, a line now and then elsewhere."""
+"""Progress that a person sees: a bar on a terminal, and a line now and then elsewhere."""
 
 import contextlib
 import re

@@ -20,7 +20,7 @@ from panglot.evaluation.results import describe_benchmark
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command came to."""
+    """The outcome of a command."""
 
     code: object
     out: str

@@ -138,7 +138,7 @@ def test_a_file_in_which_every_row_has_negatives_is_one_sentence(
     full.write_text(json.dumps(row) + "\n", encoding="utf-8")
     outcome = panglot("mine", "--pairs", full, "--model", tiny_checkpoint, "--output", tmp_path / "out.jsonl")
     assert outcome.code == 2
-    assert outcome.err == "error: full: every row has negatives already; mine anew with --overwrite.\n"
+    assert outcome.err == "error: full: every row has negatives already; replace them with --overwrite.\n"
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -183,7 +183,7 @@ MISTAKES = {
     "--pairs train.jsonl --output train.jsonl": "train.jsonl is read by this command",
     "--pairs train.jsonl --pairs copy/train.jsonl --output out": "two sources have the name 'train.jsonl'",
     "--pairs train.jsonl --pairs copy/other.jsonl --output copy": "--output is a file of --pairs",
-    "--pairs train.jsonl --output out.jsonl --negatives 0": "0 negatives a row are asked for",
+    "--pairs train.jsonl --output out.jsonl --negatives 0": "the number of negatives per row is 0",
     "--pairs train.jsonl --output out.jsonl --margin 95": "the margin is 95.0; use a share",
     "--pairs train.jsonl --output out.jsonl --model none": "'none' is not a model",
     "--pairs train.jsonl --output out.jsonl --corpus corpus.jsonl": "--corpus needs --within-language",

@@ -38,7 +38,7 @@ BAD_LINES = {
     "a blank line": (b"", "is empty; remove it"),
     "a line of spaces": (b"  \t", "is empty; remove it"),
     "a number of too many digits": (b"1" * 5000, "has a number of more than 40 digits"),
-    "brackets too deep": (b"[" * 200_000, "nests more than 100 deep"),
+    "brackets too deep": (b"[" * 200_000, "more than 100 levels"),
     "a line in Latin-1": (
         '{"item_id": "a", "language": "de", "query": "größer", "passage": "p"}'.encode("latin-1"),
         "is not UTF-8; save the file as UTF-8",

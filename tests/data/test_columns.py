@@ -88,7 +88,7 @@ def test_a_bitext_is_query_and_passage_at_once(names: list[str], columns: dict[s
 
 def test_ids_beside_a_column_a_language_may_be_indonesian_and_must_be_said() -> None:
     names = ["query_id", "query_en", "query_de", "passage_id", "passage_en", "passage_de"]
-    assert "'query_id' and 'passage_id' may be ids or Indonesian" in refused(names)
+    assert "'query_id' and 'passage_id' may hold ids or Indonesian texts" in refused(names)
     ids = find_layout(names, parse_columns(["item_id=query_id", "passage_id=passage_id"]), "mine.csv")
     assert sorted(ids.wide) == ["de", "en"]
     assert ids.columns == {"item_id": "query_id", "passage_id": "passage_id"}
@@ -128,17 +128,17 @@ REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
     "one half wide": (
         ["query_en", "query_de", "passage"],
         {"query": "query_{language}"},
-        "'query' has a column a language, but 'passage' has one column",
+        "'query' has one column per language, but 'passage' has one column",
     ),
     "wide with a language column": (
         ["query_en", "passage_en", "query_de", "passage_de", "language"],
         {},
-        "a column a language and a 'language' besides",
+        "one column per language and also a column 'language'",
     ),
     "an unknown field": (["a"], {"answer": "a"}, "'answer' is not a field; map one of item_id, "),
     "a fixed query": (["a"], {"query": "=a"}, "field 'query' cannot be the same in every row"),
     "a numbered passage": (["a"], {"passage": "{row}"}, "cannot be the row's number"),
-    "ids by language": (["a"], {"item_id": "id_{language}"}, "'item_id' has no column a language"),
+    "ids by language": (["a"], {"item_id": "id_{language}"}, "'item_id' cannot have one column per language"),
     "text and query": (["a"], {"text": "a", "query": "a"}, "map it or them, not both"),
     "a fixed language that is none": (
         ["q", "p"],

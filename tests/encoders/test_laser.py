@@ -238,7 +238,7 @@ def test_a_truncated_file_is_named(folder: Path, kept: float, old: bool) -> None
         in_the_old_format(folder)
     path = folder / "laser2.pt"
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    with pytest.raises(PanglotError, match=r"laser2\.pt: cannot be read, for it is damaged"):
+    with pytest.raises(PanglotError, match=r"laser2\.pt: cannot be read, because it is damaged"):
         load_encoder(str(folder))
 
 

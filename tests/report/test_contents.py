@@ -103,7 +103,7 @@ def test_other_benchmarks_are_refused(runs: SimpleNamespace) -> None:
 @pytest.mark.parametrize("change", [{"value": 0.123}, {"query_id": "none"}, {"measure": "P@3"}])
 def test_failures_of_another_run_are_refused(runs: SimpleNamespace, change: dict[str, Any]) -> None:
     other = [replace(runs.failures[0][0], **change)]
-    with pytest.raises(PanglotError, match="not those of any of the results"):
+    with pytest.raises(PanglotError, match="belong to none of these results"):
         gather(runs.evaluations, failures=[other], resamples=10, flips=10)
 
 

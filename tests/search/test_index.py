@@ -250,7 +250,7 @@ def test_wishes_out_of_range_are_refused(model: SentenceTransformer, tmp_path: P
     with pytest.raises(PanglotError, match="there is no index"):
         Index.open(tmp_path / "none")
     assert not (tmp_path / "none").exists()
-    with pytest.raises(PanglotError, match="passages of 4 tokens cannot be made"):
+    with pytest.raises(PanglotError, match="passages cannot have 4 tokens"):
         Index.create(tmp_path / "index", model, name="table", engine="exact", length=4)
     index = Index.create(tmp_path / "index", model, name="table", engine="exact")
     index.add_documents(DOCUMENTS)

@@ -328,13 +328,13 @@ def test_progress_counts_three_for_each_row(two_languages: MakePairs, across: bo
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
-        ({"count": 0}, "0 negatives a row are asked for"),
+        ({"count": 0}, "the number of negatives per row is 0"),
         ({"margin": 0}, "the margin is 0; use a share above 0"),
         ({"margin": 1.1}, "the margin is 1.1"),
         ({"absolute_margin": -0.1}, "the absolute margin is -0.1"),
         ({"duplicate": 0}, "the duplicate limit is 0"),
         ({"duplicate": 95}, "the duplicate limit is 95"),
-        ({"skip_top": -1}, "-1 of the hardest"),
+        ({"skip_top": -1}, "skipped candidates is -1"),
         ({"margin": float("nan")}, "the margin is nan"),
     ],
 )

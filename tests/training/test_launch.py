@@ -98,7 +98,7 @@ def test_all_processes_refuse_what_the_first_refuses(found: Found) -> None:
 @pytest.mark.slow
 def test_a_run_goes_on_on_more_processes_with_a_note(found: Found) -> None:
     (note,) = found["elsewhere"]["notes"]
-    assert "begun on 1 processes and goes on on 2" in note
+    assert "began on 1 processes and continues on 2" in note
 
 
 @pytest.mark.slow

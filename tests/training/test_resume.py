@@ -233,7 +233,7 @@ def test_resuming_with_another_setting_is_refused_naming_it(
 def test_resuming_with_another_teacher_is_refused(
     run: Runner, still_checkpoint: Path, tiny_encoder: SentenceTransformer, crashed: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(PanglotError, match=r"cannot resume, for loss\.pull was 0\.0 and is now 1\.0"):
+    with pytest.raises(PanglotError, match=r"cannot resume, because loss\.pull was 0\.0 and is now 1\.0"):
         run(crashed, resume=True, teacher=tiny_encoder, pull=1.0)
     with pytest.raises(CrashError):
         run(tmp_path / "taught", teacher=tiny_encoder, pull=1.0, tell=crash_after(3))
@@ -246,7 +246,7 @@ def test_resuming_with_another_teacher_is_refused(
 
 def test_resuming_with_other_data_is_refused(tiny_encoder: SentenceTransformer, crashed: Path) -> None:
     fewer = sample_pairs().select(languages=["en", "de"])
-    with pytest.raises(PanglotError, match="cannot resume, for data was"):
+    with pytest.raises(PanglotError, match="cannot resume, because data was"):
         train(tiny_encoder, [fewer], crashed, batch_size=8, **HOW, resume=True)
 
 

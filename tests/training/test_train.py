@@ -206,7 +206,7 @@ def test_a_folder_that_holds_a_model_is_refused(tiny_encoder: SentenceTransforme
 
 def test_a_file_in_place_of_the_folder_is_named(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(PanglotError, match=r"taken.*is in the way"):
+    with pytest.raises(PanglotError, match=r"taken.*is already there"):
         run(tiny_encoder, tmp_path / "taken" / "run")
 
 

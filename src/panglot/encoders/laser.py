@@ -239,12 +239,12 @@ def _read(weights: Path) -> dict[str, Any]:
         release = torch.load(weights, map_location="cpu", weights_only=True)
     except Exception as error:  # zipfile, pickle and torch each raise their own
         raise PanglotError(
-            f"{weights}: cannot be read, for it is damaged, or holds more than tensors, numbers and text "
+            f"{weights}: cannot be read, because it is damaged, or holds more than tensors, numbers and text "
             f"({type(error).__name__}; code in it is never run); download it again."
         ) from error
     for part in ("params", "model", "dictionary"):
         if not isinstance(release, dict) or not isinstance(release.get(part), dict):
             raise PanglotError(
-                f"{weights}: is not Meta's {RELEASE}, for it has no '{part}'; download it again."
+                f"{weights}: is not Meta's {RELEASE}, because it has no '{part}'; download it again."
             )
     return dict(release)

@@ -2,6 +2,6 @@
 
 import lazy_loader
 
-# the public names stand in __init__.pyi; each is imported on first use, so that a command that needs no
+# __init__.pyi lists the public names; each is imported on first use, so that a command that needs no
 # model, or whose input is wrong, does not wait for torch
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""What the parts of a suite, each ranked in its own pool, come to together."""
+"""The figures of a suite, whose parts are ranked each in a pool of its own."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -172,7 +172,7 @@ def check_loadable(model: str) -> None:
         return
     if why := _hub_refuses(model) if _of_hub(model) else "there is no such folder or file":
         raise PanglotError(
-            f"'{model}' cannot be loaded: it is not on this machine and {why}; or name the folder of a "
+            f"'{model}' cannot be loaded: it is not on this machine, and {why}; or name the folder of a "
             "checkpoint, or write optional = true beside it to leave it out."
         )
 

@@ -60,8 +60,8 @@ def measure_cost(recipe: TrainingConfig, sources: Sequence[ParallelPairs], pairs
             return pool.submit(_measured, recipe, sources, pairs, torch.get_num_threads()).result()
     except BrokenProcessPool as error:
         raise PanglotError(
-            f"measuring the cost of batches of {recipe.batches.size:,}: the process died, most likely for "
-            "want of memory; leave that size out, or lower grid.cached_above."
+            f"measuring the cost of batches of {recipe.batches.size:,}: the process died, probably "
+            "because memory ran out; leave that size out, or lower grid.cached_above."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What experiments show alike: tables of comparisons, and pictures beside them."""
+"""What all experiments show: tables of comparisons, and pictures beside them."""
 
 from typing import Any
 

@@ -166,7 +166,7 @@ def lined_up(rows: pd.DataFrame, measure: str) -> Aligned:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of an experiment.
+    """The outcome of an experiment.
 
     Attributes:
         sections: tables and plots.
@@ -218,7 +218,7 @@ def run_experiment(
 ) -> Answer:
     """Run what an experiment needs and write its answer.
 
-    May be stopped at any time: the same call goes on, and never repeats a finished run.
+    It may be stopped at any time: the same call continues, and never repeats a finished run.
 
     Args:
         output: folder of the answer: ``report.html``, ``report.md``, ``summary.json``, plots and tables.

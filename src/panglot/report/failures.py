@@ -45,8 +45,7 @@ def failures_by_run(
         fitting = [k for k, evaluation in enumerate(evaluations) if _fits(listed, evaluation.per_query)]
         if not fitting:
             raise PanglotError(
-                "the figures of the worst queries are not those of any of the results; "
-                "inspect the same results files."
+                "the worst queries belong to none of these results; inspect the same results files."
             )
         given[next((k for k in fitting if not given[k]), fitting[0])].extend(listed)
     return given

@@ -54,12 +54,12 @@ def reference_for(benchmark: Mapping[str, Any]) -> Reference:
     if sorted(benchmark["languages"]) != languages:
         names = ", ".join(map(language_name, languages))
         raise PanglotError(
-            f"the paper's figures on {name} are of all its languages ({names}), so that pools differ; "
+            f"the paper's figures on {name} cover all its languages ({names}), so the pools differ; "
             "evaluate without --languages, or leave --reference out."
         )
     if benchmark["candidate_text"] != "sentence":
         raise PanglotError(
-            f"the paper ranks sentences and these results are of '{benchmark['candidate_text']}'; leave "
+            f"the paper ranks sentences, but these results rank '{benchmark['candidate_text']}'; leave "
             "--reference out."
         )
     sources = {short: SOURCES[short] for short in dict.fromkeys(found["source"])}

@@ -209,7 +209,7 @@ def mine_negatives(
 
 def _check(count: int, margin: float, absolute_margin: float, duplicate: float, skip_top: int) -> None:
     if count < 1:
-        raise PanglotError(f"{count} negatives a row are asked for; ask for 1 or more.")
+        raise PanglotError(f"the number of negatives per row is {count}; use 1 or more.")
     if not 0 < margin <= 1:
         raise PanglotError(f"the margin is {margin}; use a share above 0, at most 1, such as 0.95.")
     if not 0 <= absolute_margin < 2:
@@ -219,7 +219,7 @@ def _check(count: int, margin: float, absolute_margin: float, duplicate: float, 
     if not 0 < duplicate <= 1:
         raise PanglotError(f"the duplicate limit is {duplicate}; use a cosine above 0, or 1 to exclude none.")
     if skip_top < 0:
-        raise PanglotError(f"{skip_top} of the hardest are to be left out; use 0 or more.")
+        raise PanglotError(f"the number of skipped candidates is {skip_top}; use 0 or more.")
 
 
 def _rows_to_keep(pairs: ParallelPairs, overwrite: bool) -> np.ndarray:
@@ -229,7 +229,7 @@ def _rows_to_keep(pairs: ParallelPairs, overwrite: bool) -> np.ndarray:
     lengths = pc.fill_null(pc.list_value_length(pairs.table.column("negatives")), 0)
     kept: np.ndarray = lengths.to_numpy() > 0
     if kept[pairs.index.rows].all():
-        raise PanglotError(f"{pairs.name}: every row has negatives already; mine anew with --overwrite.")
+        raise PanglotError(f"{pairs.name}: every row has negatives already; replace them with --overwrite.")
     return kept
 
 

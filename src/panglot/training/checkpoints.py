@@ -99,7 +99,7 @@ def check_begun(folder: Path, run: dict[str, Any], name: str = RUN_FILE) -> None
     run = json.loads(json.dumps(run))  # tuples become lists, as in the file
     if different := _difference(read_form(folder / name, dict[str, Any]), run):
         raise PanglotError(
-            f"{folder}: cannot resume, for {different}; "
+            f"{folder}: cannot resume, because {different}; "
             "give the settings it was begun with, or another output folder."
         )
     if (folder / MODEL_FILE).exists():

@@ -1,4 +1,4 @@
-"""Several processes that train one model: who speaks for all, what all go by, and weights in shards."""
+"""Several processes that train one model: the one that prints, what all agree on, shards."""
 
 import gc
 import os
@@ -21,7 +21,7 @@ PATIENCE = timedelta(seconds=5)  # with the launcher's store, which is there or 
 
 
 def is_first() -> bool:
-    """Say whether this process speaks for all: the first of a launch, or the only one."""
+    """Say whether this process writes and prints for all: the first of a launch, or the only one."""
     if several():
         return distributed.get_rank() == 0
     return int(os.environ.get("RANK", "0")) == 0
@@ -37,7 +37,7 @@ def of_first(value: T) -> T:
 
 
 def decided_by_first(decide: Callable[[], T]) -> T:
-    """Call a function on the first process alone; return or raise on all what came of it there.
+    """Call a function on the first process alone; return its result, or raise its error, on all.
 
     The others wait for it.
 
@@ -87,7 +87,7 @@ def first_to_report(message: str) -> bool:
     """Say whether no other process has reported this message, so that bad input is reported once.
 
     A process may fail before it has met the others, and the launcher ends the others as soon as one is
-    gone; so nobody waits, and whoever comes first speaks. Processes ask the store of torchrun (which
+    gone; so nobody waits, and the first one prints its error. Processes ask the store of torchrun (which
     accelerate uses too); where there is none, each speaks for itself.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
@@ -131,7 +131,7 @@ def check_shards(trainer: Trainer, checkpoint: Path | None) -> None:
     if not trainer.is_fsdp_enabled:
         return
     if not trainer.accelerator.is_fsdp2:
-        raise PanglotError("models are sharded by FSDP's second version only; launch with --fsdp_version 2.")
+        raise PanglotError("only version 2 of FSDP can shard a model here; launch with --fsdp_version 2.")
     if checkpoint or trainer.args.save_strategy != "no":
         raise PanglotError(
             "sharded models (FSDP) have no checkpoints to measure or resume from; "

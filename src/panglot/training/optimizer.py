@@ -80,8 +80,8 @@ def token_table(model: SentenceTransformer) -> nn.Embedding | nn.EmbeddingBag:
     tables = [m for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)]
     if not tables:
         raise PanglotError(
-            "the model has no token embeddings, so it cannot be trained. One exported for ONNX Runtime only "
-            "encodes; train the one that it was exported from."
+            "the model has no token embeddings, so it cannot be trained. A model exported for ONNX "
+            "Runtime only encodes; train its original."
         )
     return max(tables, key=lambda table: table.num_embeddings)
 

@@ -51,7 +51,7 @@ from panglot.training.trainer import CPU_TOKENS, GPU_TOKENS, PairsTrainer, train
 
 @dataclass(frozen=True)
 class Training:
-    """What came of a training run.
+    """The outcome of a training run.
 
     Attributes:
         steps: that were made in all.
@@ -142,7 +142,7 @@ def train(
 
 
 def _steps_shown(tell: Tell | Literal[False] | None) -> AbstractContextManager[Tell | None]:
-    """Yield one's own function, None (False, or another process speaks), or what shows the steps."""
+    """Yield one's own function, None (False, or another process shows the steps), or what shows the steps."""
     if tell is None and is_first():
         return training_progress()
     return nullcontext(tell or None)
@@ -236,14 +236,14 @@ def _begin(
     before = processes_of(checkpoint)
     if before != ranks and note is not None:
         note(
-            f"the run was begun on {before} processes and goes on on {ranks}: "
-            "its batches stay the same, but what dropout leaves out does not."
+            f"the run began on {before} processes and continues on {ranks}: "
+            "the batches stay the same, but dropout leaves out other units."
         )
     return checkpoint
 
 
 def _agreed(measure: Measure, model: SentenceTransformer) -> dict[str, float]:
-    """Measure on all processes, which sharded models need, and go by one: else some might stop alone."""
+    """Measure on all processes, as sharded models need, and take the first's figures: all stop together."""
     figures = of_first(measure(model))
     close_shards(model)
     return figures

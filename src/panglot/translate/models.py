@@ -211,6 +211,6 @@ def _check_side(translator: Translator, side: str, own: str | None, wanted: str)
             find_code(wanted, [own], translator.name)
         except PanglotError as error:
             raise PanglotError(
-                f"{translator.name} translates {side} '{own}' alone, not {side} '{wanted}'; "
+                f"{translator.name} translates {side} '{own}' only, not {side} '{wanted}'; "
                 "choose another model."
             ) from error

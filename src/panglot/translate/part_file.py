@@ -98,7 +98,7 @@ class PartFile:
                     self._remember(bytes.fromhex(line["key"]), at, line["block"])
             except (ValueError, KeyError, TypeError) as error:
                 raise PanglotError(
-                    f"{self.path}, line {number + 1}: is damaged; remove the file to begin anew."
+                    f"{self.path}, line {number + 1}: is damaged; remove the file to start again."
                 ) from error
             if not number and line != settings:
                 raise PanglotError(

@@ -1,7 +1,7 @@
 """Long texts, cut into what a translation model takes at a time, and joined again.
 
 Most translation models were trained on sentences and drop some of what they are given when it is more, so
-every sentence is translated by itself. One that is longer than the limit is cut further: at a mark such as a
+every sentence is translated on its own. One that is longer than the limit is cut further: at a mark such as a
 comma, else at a space, else between two characters.
 """
 

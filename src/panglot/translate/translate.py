@@ -38,7 +38,7 @@ ENDINGS = re.compile(r"\.(parquet|(jsonl|json|ndjson|csv|tsv)(\.gz|\.zst)?)$")  
 
 @dataclass
 class Translation:
-    """What a translation came to; ``summary`` has all of it ready for JSON."""
+    """The outcome of a translation; ``summary`` has all figures, ready for JSON."""
 
     summary: dict[str, Any]
     left_out: Counter[str] = field(default_factory=Counter)
@@ -150,9 +150,9 @@ def _check(fields: Sequence[str], beams: int, max_tokens: int, token_budget: int
                 f"'{name}' is not among the fields; a row needs its query and passage in its own language."
             )
     if beams < 1:
-        raise PanglotError(f"{beams} beams are asked for; use 1 (greedy) or more.")
+        raise PanglotError(f"the number of beams is {beams}; use 1 (greedy) or more.")
     if max_tokens < 16:
-        raise PanglotError(f"segments of {max_tokens} tokens are asked for; use 16 or more.")
+        raise PanglotError(f"the limit of a segment is {max_tokens} tokens; use 16 or more.")
     if token_budget < 1:
         raise PanglotError(f"the token budget is {token_budget}; use 1 or more.")
 

@@ -52,7 +52,7 @@ def test_another_call_goes_on_where_the_first_gave_up(site: Site, tmp_path: Path
     site.files["a"] = BODY
     site.cuts = [HALF, 0, 0, 0, 0, 0]
     sentence = said(site.url("a"), tmp_path / "a")
-    assert f"broke off 5 times (0 of {HALF:,} bytes came); {HALF:,} bytes are kept" in sentence
+    assert f"broke 5 times (0 of {HALF:,} bytes came); {HALF:,} bytes are kept" in sentence
     assert left(tmp_path) == ["a.part", "a.part.json"]
     site.asked.clear()
     download(site.url("a"), tmp_path / "a")
@@ -174,4 +174,4 @@ def test_only_web_addresses_are_fetched(tmp_path: Path, address: str) -> None:
 def test_a_place_that_cannot_be_written_is_a_sentence(site: Site, tmp_path: Path) -> None:
     site.files["a"] = BODY
     (tmp_path / "file").write_text("")
-    assert "is in the way" in said(site.url("a"), tmp_path / "file" / "a")
+    assert "is already there" in said(site.url("a"), tmp_path / "file" / "a")

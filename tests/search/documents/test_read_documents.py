@@ -139,7 +139,7 @@ def test_metadata_are_what_every_engine_keeps(tmp_path: Path) -> None:
             [{"id": "1", "text": "a"}, {"id": "2"}],
             "line 2: has no text in text or passage",
         ),
-        ([{"id": "1", "text": "a", "m": NESTED}], "line 1: its metadata nest more than 32 deep"),
+        ([{"id": "1", "text": "a", "m": NESTED}], "line 1: its metadata have more than 32 levels"),
         ([], "is empty"),
     ],
 )

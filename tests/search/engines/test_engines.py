@@ -387,7 +387,7 @@ def test_an_index_without_a_manifest_is_read_and_gets_one(segments: list[Path], 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(PanglotError, match="holds something else than an index"):
+    with pytest.raises(PanglotError, match="holds files that are not an index"):
         open_engine(tmp_path)
     with pytest.raises(PanglotError, match="is a file"):
         open_engine(tmp_path / "notes.txt")
@@ -403,7 +403,7 @@ def test_an_engine_is_not_changed(tmp_path: Path) -> None:
 
 def test_a_server_that_is_not_there_is_one_sentence() -> None:
     pytest.importorskip("pymilvus")
-    with pytest.raises(PanglotError, match="there is no Milvus to talk to"):
+    with pytest.raises(PanglotError, match="no Milvus server answers"):
         open_engine("http://127.0.0.1:9#passages").facts()
     with pytest.raises(PanglotError, match="the exact engine keeps an index in a folder"):
         open_engine("http://127.0.0.1:9", "exact")

@@ -63,7 +63,7 @@ def unpack(
             raise PanglotError(f"{archive}: holds a name that cannot be written here ({error}).") from error
         except NotImplementedError as error:
             raise PanglotError(
-                f"{archive}: is packed in a way that cannot be unpacked here ({error})."
+                f"{archive}: uses a kind of compression that cannot be unpacked here ({error})."
             ) from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -75,7 +75,7 @@ def _write(archive: Path, members: Iterator[Member], part: Path, inside: PurePos
         count += 1
         if count > MOST_FILES:
             raise PanglotError(
-                f"{archive}: holds more than {MOST_FILES:,} files; it is not what it should be."
+                f"{archive}: holds more than {MOST_FILES:,} files; it is not the official archive."
             )
         if not name.is_relative_to(inside):
             continue

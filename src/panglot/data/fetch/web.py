@@ -89,8 +89,8 @@ def verify(path: Path, checks: Checks, name: str, *, remove: bool = True) -> Non
         path.unlink()
         _note(path).unlink(missing_ok=True)
     raise PanglotError(
-        f"{name}: {sentence}; it was damaged on the way, or changed at its source. Fetch it again; if that "
-        "does not help, get the right one by other means and give its folder with --from."
+        f"{name}: {sentence}; it was damaged in transit, or it changed at its source. Fetch it again; "
+        "if that does not help, get the right file in another way and give its folder with --from."
     )
 
 
@@ -114,8 +114,8 @@ def _fetch(url: str, part: Path, checks: Checks, progress: Progress, pause: floa
             left = TRIES if after > before else left - 1
             if not left:
                 raise PanglotError(
-                    f"{url}: the connection broke off {TRIES} times ({error}); {after:,} bytes are kept. "
-                    f"Run the command again to go on from there, or {OTHER_WAYS}."
+                    f"{url}: the connection broke {TRIES} times ({error}); {after:,} bytes are kept. "
+                    f"Run the command again to continue from there, or {OTHER_WAYS}."
                 ) from error
             time.sleep(pause * 2 ** (TRIES - left))
 

@@ -65,13 +65,13 @@ def check_columns(columns: Columns) -> dict[str, str]:
         if name not in (*FIELDS, TEXT):
             raise PanglotError(f"'{name}' is not a field; map one of {', '.join((*FIELDS, TEXT))}.")
         if LANGUAGE in column and name not in (*WIDE, TEXT):
-            raise PanglotError(f"field '{name}' has no column a language; name one column for it.")
+            raise PanglotError(f"field '{name}' cannot have one column per language; name one column for it.")
         if column == ROW and name != "item_id":
             raise PanglotError(f"field '{name}' cannot be the row's number; only item_id can.")
         if column.startswith("=") and name not in ("language", "document_id", "passage_id"):
             raise PanglotError(f"field '{name}' cannot be the same in every row; name a column for it.")
     if TEXT in columns and {"query", "passage"} & set(columns):
-        raise PanglotError("'text' is query and passage at once; map it or them, not both.")
+        raise PanglotError("'text' is both query and passage; map either 'text', or 'query' and 'passage'.")
     if (language := columns.get("language", "")).startswith("="):
         check_language(language[1:])
     return dict(columns)
@@ -143,11 +143,12 @@ def _check_form(
     if wide and (odd := next((name for name in ("query", "passage") if name in singles), None)):
         other = "passage" if odd == "query" else "query"
         raise PanglotError(
-            f"{where}: '{other}' has a column a language, but '{odd}' has one column; give both in one form."
+            f"{where}: '{other}' has one column per language, but '{odd}' has one column; "
+            "give both in one form."
         )
     if wide and "language" in {*singles, *fixed}:
         raise PanglotError(
-            f"{where}: has a column a language and a 'language' besides; keep one of the two forms."
+            f"{where}: has one column per language and also a column 'language'; keep one of the two forms."
         )
 
 
@@ -240,7 +241,7 @@ def _refuse_doubtful_ids(names: Sequence[str], mapping: Columns, where: str) -> 
     said = {"query_id", "passage_id"} & set(mapping.values()) or {"query", "passage"} & set(mapping)
     if wide and {"query_id", "passage_id"} <= set(names) and not said:
         raise PanglotError(
-            f"{where}: 'query_id' and 'passage_id' may be ids or Indonesian; for ids give --column "
-            "item_id=query_id --column passage_id=passage_id, for Indonesian --column query=query_{language} "
-            "--column passage=passage_{language}."
+            f"{where}: 'query_id' and 'passage_id' may hold ids or Indonesian texts (id); "
+            "for ids give --column item_id=query_id --column passage_id=passage_id, for Indonesian "
+            "--column query=query_{language} --column passage=passage_{language}."
         )

@@ -178,7 +178,7 @@ def read_lexicon(path: str | Path) -> Lexicon:
     for file in files:
         languages = file.name.split(".")[0].split("-")
         if len(languages) != 2:
-            raise PanglotError(f"{file}: the name does not say two languages; call it en-de.txt, say.")
+            raise PanglotError(f"{file}: the name does not say two languages; name it for example en-de.txt.")
         languages = [check_language(code, str(file)) for code in languages]
         words = lexicon.setdefault(languages[0], {})
         for word, translation in _pairs(file):

@@ -122,7 +122,7 @@ def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
 def _plain(value: Any, where: str, depth: int = 0) -> Any:
     """Return a value as every engine keeps JSON; what JSON or 64 bits lack (dates, NaN, 2**70) as text."""
     if depth > DEEPEST:
-        raise PanglotError(f"{where}: its metadata nest more than {DEEPEST} deep; write them flatter.")
+        raise PanglotError(f"{where}: its metadata have more than {DEEPEST} levels of nesting; use fewer.")
     if isinstance(value, dict):
         return {_whole(str(key)): _plain(inner, where, depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -50,7 +50,7 @@ def length_limit(model: SentenceTransformer, length: int | None) -> int:
     wanted = min(LENGTH, room) if length is None else length
     if wanted < SHORTEST or wanted > max(room, SHORTEST):
         raise PanglotError(
-            f"passages of {wanted} tokens cannot be made; use {SHORTEST} to {max(room, SHORTEST)} "
+            f"passages cannot have {wanted} tokens; use {SHORTEST} to {max(room, SHORTEST)} "
             "(what the model reads, less its prompt)."
         )
     return wanted

@@ -38,7 +38,7 @@ def open_engine(place: str | Path, engine: str | None = None) -> Engine:
     there = {"milvus": (folder / EMBEDDED).exists(), "exact": (folder / EXACT).exists()}
     found = next((name for name, holds in there.items() if holds), None)
     if found is None and folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
-        raise PanglotError(f"{folder}: holds something else than an index; choose another folder.")
+        raise PanglotError(f"{folder}: holds files that are not an index; choose another folder.")
     if found is not None and engine not in (None, found):
         raise PanglotError(f"{folder}: is an index of the engine '{found}'; leave out --engine.")
     return MilvusEngine(folder) if "milvus" in (found, engine) else ExactEngine(folder)

@@ -209,8 +209,8 @@ class MilvusEngine:
                         lock.acquire()
                 except Timeout as error:
                     raise PanglotError(
-                        f"{self.place}: another process uses this index (Milvus Lite lets one in at a time); "
-                        "wait until it is done, or keep the index in a Milvus server or by --engine exact."
+                        f"{self.place}: another process uses this index (Milvus Lite allows one at a time); "
+                        "wait until it is done, or use a Milvus server or --engine exact."
                     ) from error
             self._lock = lock
         try:

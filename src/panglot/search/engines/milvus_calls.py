@@ -41,8 +41,8 @@ def connect(address: str, place: Path | str) -> Any:
         if isinstance(place, Path):
             raise PanglotError(f"{place}: the index cannot be opened ({_reason(error)}).") from error
         raise PanglotError(
-            f"{place}: there is no Milvus to talk to ({_reason(error)}); check the address, "
-            f"and {TOKEN} where it wants a token."
+            f"{place}: no Milvus server answers ({_reason(error)}); check the address, "
+            f"and {TOKEN} if it needs a token."
         ) from error
     found = re.match(r"v?(\d+)\.(\d+)", version)
     if found and tuple(map(int, found.groups())) < OLDEST:
