@@ -74,9 +74,9 @@ def parse_json(
     return value
 
 
-def read_json(path: Path, *, fix: str = "copy or fetch the file again", largest: int = LARGEST_FILE) -> Any:
+def read_json(path: Path, *, fix: str = "copy or fetch the file again") -> Any:
     """Return the content of a JSON file (plain, .gz, .zst)."""
-    return parse_json(read_whole(path, largest), path, fix=fix)
+    return parse_json(read_whole(path, LARGEST_FILE), path, fix=fix)
 
 
 def read_form(path: Path, form: type[Form], *, fix: str = "copy or fetch the file again") -> Form:

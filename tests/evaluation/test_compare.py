@@ -12,9 +12,10 @@ from scipy import stats
 
 from panglot.errors import PanglotError
 from panglot.evaluation import ALL, Evaluation, compare, compare_results, tidy
-from panglot.evaluation.aggregate import DISTANCE, STANDARD, align, all_cells, by_language
+from panglot.evaluation.aggregate import STANDARD, align, all_cells, by_language
 from panglot.evaluation.comparison import correct, reverse, run_names
 from panglot.evaluation.groups import language_kinds, named_languages, pair_groups, pair_kinds, query_groups
+from panglot.evaluation.measures import DISTANCE
 
 LANGUAGES = ("de", "en", "sw")
 

@@ -14,7 +14,6 @@ import pandas as pd
 import pyarrow as pa
 
 from panglot.evaluation.aggregate import (
-    DISTANCE,
     STANDARD,
     Aligned,
     Array,
@@ -28,6 +27,7 @@ from panglot.evaluation.aggregate import (
     number_columns,
     values_of,
 )
+from panglot.evaluation.measures import DISTANCE
 
 RESAMPLES = 1000
 SHARE = 0.95
@@ -176,7 +176,6 @@ def intervals(
     *,
     passages: int | None = None,
     resamples: int = RESAMPLES,
-    share: float = SHARE,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Return the bounds of every figure of a results file, in the same places.
@@ -186,17 +185,16 @@ def intervals(
             column of numbers (rank distance, say) is a bias: it is averaged in the multilingual pool, over
             the queries of a language and then over languages.
         passages: size of the pool, for ``rank_distance_normalised``.
-        share: of the resamples that lie between the bounds.
 
     Returns:
         ``share``, ``resamples``, ``seed``, ``unit`` (item), ``settings``, ``bias``, ``by_language`` and
         ``matrix``; where the results have a figure, this has ``[low, high]``.
     """
     columns = [*measures, *number_columns(table, measures)]
-    found = estimates(table, columns, STANDARD, resamples=resamples, share=share, seed=seed)
+    found = estimates(table, columns, STANDARD, resamples=resamples, seed=seed)
     found = found[found["measure"].isin(measures) | (found["family"] != "matrix")]
     rows = found[["family", "group", "setting", "measure", "low", "high"]].itertuples(index=False, name=None)
-    parts = nested(((*keys, [low, high]) for *keys, low, high in rows), measures)  # type: ignore[misc]
+    parts = nested(((*keys, [low, high]) for *keys, low, high in rows), measures)
     if passages and DISTANCE in parts["bias"]:
         parts["bias"][f"{DISTANCE}_normalised"] = [end / passages for end in parts["bias"][DISTANCE]]
-    return {"share": share, "resamples": resamples, "seed": seed, "unit": "item", **parts}
+    return {"share": SHARE, "resamples": resamples, "seed": seed, "unit": "item", **parts}

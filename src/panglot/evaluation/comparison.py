@@ -13,17 +13,9 @@ import numpy as np
 import pandas as pd
 
 from panglot.errors import PanglotError
-from panglot.evaluation.aggregate import (
-    ARROW,
-    DISTANCE,
-    STANDARD,
-    Aligned,
-    Array,
-    Grouping,
-    align,
-)
+from panglot.evaluation.aggregate import ARROW, STANDARD, Aligned, Array, Grouping, align
 from panglot.evaluation.bootstrap import RESAMPLES, SHARE, Draws, bounds, draw
-from panglot.evaluation.measures import LESS_IS_BETTER
+from panglot.evaluation.measures import DISTANCE, LESS_IS_BETTER
 from panglot.evaluation.results import Evaluation, tidy
 from panglot.evaluation.significance import (
     FLIPS,
@@ -45,7 +37,6 @@ def compare(
     groups: Mapping[str, Grouping] = STANDARD,
     baseline: str | Pairs | None = None,
     *,
-    measures: Sequence[str] | None = None,
     draws: Draws | None = None,
     resamples: int = RESAMPLES,
     flips: int = FLIPS,
@@ -61,7 +52,6 @@ def compare(
         groups: groupings by the name of the family that Holm's correction goes over.
         baseline: the run that all others are compared with, or pairs of a run and its baseline; None: the
             first run.
-        measures: to compare; None: all that the table holds.
         draws: of the same table and groups, where they are at hand.
         resamples: of items, for the intervals.
         flips: assignments of signs, for the tests.
@@ -79,10 +69,7 @@ def compare(
     Raises:
         PanglotError: an unknown run or measure, or runs on different queries.
     """
-    if isinstance(table, Aligned):
-        aligned = table
-    else:
-        aligned = align(table, list(measures or dict.fromkeys(table["measure"])))
+    aligned = table if isinstance(table, Aligned) else align(table, list(dict.fromkeys(table["measure"])))
     runs = aligned.runs
     pairs = baseline
     if pairs is None or isinstance(pairs, str):

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from panglot.evaluation.aggregate import ALL, DISTANCE, SETTINGS, Grouping, Mask, cells_of
-from panglot.evaluation.bootstrap import RESAMPLES, SHARE, estimates
+from panglot.data.suite import SETTINGS
+from panglot.evaluation.aggregate import ALL, Grouping, Mask, cells_of
+from panglot.evaluation.bootstrap import RESAMPLES, estimates
+from panglot.evaluation.measures import DISTANCE
 from panglot.languages import family, is_seen, relation, resource_class, writing
 
 Kind = Callable[[str], str | None]
@@ -89,7 +91,6 @@ def group_figures(
     *,
     trained_on: Sequence[str] | None = None,
     resamples: int = RESAMPLES,
-    share: float = SHARE,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Average figures over groups of languages, with intervals of a bootstrap over items.
@@ -115,7 +116,7 @@ def group_figures(
     of_languages, of_pairs = language_kinds(seen), pair_kinds(seen)
     groupings = {f"languages {name}": query_groups(kind) for name, kind in of_languages.items()}
     groupings |= {f"pairs {name}": pair_groups(kind) for name, kind in of_pairs.items()}
-    found = estimates(table, columns, groupings, resamples=resamples, share=share, seed=seed)
+    found = estimates(table, columns, groupings, resamples=resamples, seed=seed)
     named = found.set_index(["family", "group", "setting", "measure"])[["value", "low", "high"]]
     figures: dict[Any, dict[str, float]] = named.to_dict("index")
 

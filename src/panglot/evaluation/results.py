@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 
 from panglot import encoders
 from panglot.data import Benchmark
+from panglot.data.suite import SETTINGS
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import (
     ALL,
     ROW_COLUMNS,
-    SETTINGS,
     all_cells,
     averages,
     cell_means,

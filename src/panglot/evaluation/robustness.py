@@ -9,10 +9,10 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.data import Benchmark, FloatArray
 from panglot.data.perturb import Lexicon, perturb, share_changed
+from panglot.data.suite import SETTINGS
 from panglot.encoders import LanguageMeans, centre, encode, query_prompt
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import (
-    SETTINGS,
     all_cells,
     averages,
     by_language,

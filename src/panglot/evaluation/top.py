@@ -1,6 +1,6 @@
 """The best passages of each query in the pool of all languages: exact, in one pass over the pool."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,6 @@ def top_passages(
     k: int,
     rows: IntArray | None = None,
     columns: int = COLUMNS,
-    progress: Callable[[int], None] | None = None,
     pool: IntArray | None = None,
 ) -> Top:
     """Find the k best passages of a pool for each query, as exported runs have them.
@@ -56,7 +55,6 @@ def top_passages(
         queries: ``(Q, d)`` unit vectors.
         passages: ``(P, d)`` unit vectors, or a store of them.
         rows: query rows; None for those with a relevant passage.
-        progress: called with the number of passages just finished, P in all.
         pool: passage rows; None for the passages of all languages.
     """
     rows = np.unique(benchmark.judged_query[benchmark.gains > 0] if rows is None else rows)
@@ -66,7 +64,7 @@ def top_passages(
         out &= np.isin(benchmark.judged_passage, pool)
         ids, some = [ids[row] for row in pool.tolist()], passages[pool]
     most = int(np.bincount(benchmark.judged_query[out]).max(initial=0))
-    passage, value = top_of_pool(ids, queries[rows], some, k + most, columns, progress)
+    passage, value = top_of_pool(ids, queries[rows], some, k + most, columns)
     if pool is not None:
         passage = pool[passage]
     if not most:
@@ -83,7 +81,6 @@ def top_of_pool(
     passages: Vectors,
     k: int,
     columns: int = COLUMNS,
-    progress: Callable[[int], None] | None = None,
 ) -> tuple[IntArray, FloatArray]:
     """Find the k best passages ``(P, d)`` for queries ``(q, d)``: rows and scores ``(q, k)``, best first."""
     if k < 1:
@@ -98,8 +95,6 @@ def top_of_pool(
         longest = float(np.linalg.norm(vectors, axis=1).max())
         for part in parts:
             part.add(vectors, block.start, longest)
-        if progress is not None:
-            progress(len(vectors))
     found = [part.settle(passages, ids) for part in parts]
     return (
         np.concatenate([passage for passage, _ in found] or [np.empty((0, k), np.int64)]),

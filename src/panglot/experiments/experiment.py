@@ -17,8 +17,8 @@ from pydantic import Field
 
 from panglot.errors import PanglotError
 from panglot.evaluation import DEFAULT_MEASURES, describe_run
-from panglot.evaluation.aggregate import DISTANCE, Aligned, align
-from panglot.evaluation.measures import parse_measure
+from panglot.evaluation.aggregate import Aligned, align
+from panglot.evaluation.measures import DISTANCE, parse_measure
 from panglot.experiments.sweep import (
     Data,
     Run,

@@ -12,10 +12,11 @@ from panglot.batches import Strategy
 from panglot.data.catalogue import entry_named
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
-from panglot.evaluation.aggregate import DISTANCE, Aligned, Grouping
+from panglot.evaluation.aggregate import Aligned, Grouping
 from panglot.evaluation.bootstrap import bounds, draw, interval
 from panglot.evaluation.comparison import FIGURE, correct
 from panglot.evaluation.groups import named_languages, pair_groups, pair_kinds
+from panglot.evaluation.measures import DISTANCE
 from panglot.experiments.display import WHOLE, as_differences, comparison_tables, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of, languages_of

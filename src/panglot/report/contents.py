@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from panglot.errors import PanglotError
 from panglot.evaluation import Comparison
-from panglot.evaluation.aggregate import DISTANCE
 from panglot.evaluation.bootstrap import RESAMPLES, SHARE, intervals
 from panglot.evaluation.comparison import ALPHA, check_comparable, check_measure, compare_results, run_names
 from panglot.evaluation.groups import group_figures
+from panglot.evaluation.measures import DISTANCE
 from panglot.evaluation.results import Evaluation, Failure
 from panglot.evaluation.significance import FLIPS
 from panglot.report.failures import failures_by_run

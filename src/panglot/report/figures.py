@@ -6,8 +6,10 @@ from typing import Any
 import langcodes
 import pandas as pd
 
+from panglot.data.suite import SETTINGS
 from panglot.evaluation import Comparison
-from panglot.evaluation.aggregate import ARROW, DISTANCE, SETTINGS
+from panglot.evaluation.aggregate import ARROW
+from panglot.evaluation.measures import DISTANCE
 from panglot.languages import language_name
 from panglot.report.tables import Table, number, texts, wide
 

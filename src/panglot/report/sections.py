@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from panglot.evaluation.aggregate import ALL, DISTANCE, values_of
+from panglot.evaluation.aggregate import ALL, values_of
 from panglot.evaluation.bias import READINGS
 from panglot.evaluation.bias.readings import TOP
 from panglot.evaluation.comparison import ALPHA
 from panglot.evaluation.groups import language_kinds, training_languages
+from panglot.evaluation.measures import DISTANCE
 from panglot.report.charts import check_installed, curves, dots
 from panglot.report.contents import AGAINST, Contents
 from panglot.report.figures import (

@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from panglot.evaluation.comparison import LESS_IS_BETTER
+from panglot.evaluation.measures import LESS_IS_BETTER
 
 FEW = 4  # columns of figures whose intervals fit a terminal
 STYLES = {"better": "green", "worse": "red"}
@@ -143,10 +143,10 @@ def numbers(frame: pd.DataFrame, forms: Mapping[str, str]) -> pd.DataFrame:
     return shown
 
 
-def wide(frame: pd.DataFrame, rows: Sequence[str], column: str, text: str = "text") -> pd.DataFrame:
-    """Put one column's values side by side, both in order of appearance; what is missing is empty."""
+def wide(frame: pd.DataFrame, rows: Sequence[str], column: str) -> pd.DataFrame:
+    """Put one column's ``text`` side by side, both in order of appearance; what is missing is empty."""
     names = list(dict.fromkeys(frame[column]))
-    found = frame.pivot(index=list(rows), columns=column, values=text).reindex(columns=names)
+    found = frame.pivot(index=list(rows), columns=column, values="text").reindex(columns=names)
     order = list(dict.fromkeys(frame[list(rows)].itertuples(index=False, name=None)))
     found = found.loc[[key if len(rows) > 1 else key[0] for key in order]]
     return found.reset_index().rename_axis(columns=None).astype(object).fillna("")

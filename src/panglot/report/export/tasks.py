@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from panglot.data import Benchmark, IntArray, load_benchmark
+from panglot.data.suite import SETTINGS
 from panglot.errors import PanglotError, needs
-from panglot.evaluation.aggregate import SETTINGS
 from panglot.evaluation.mteb_models import SPLIT, task_metadata
 from panglot.report.export.mteb import with_script
 
