@@ -89,7 +89,9 @@ def parse_toml(content: bytes | str, where: Path | str) -> dict[str, Any]:
     try:
         found = tomllib.loads(content if isinstance(content, str) else content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise PanglotError(f"{where}: is not UTF-8, so it is not valid TOML; save it as UTF-8.") from error
+        raise PanglotError(
+            f"{where}: is not valid TOML, because it is not UTF-8; save it as UTF-8."
+        ) from error
     except RecursionError as error:
         raise PanglotError(f"{where}: has more than {DEEPEST} levels of nesting; use fewer.") from error
     except ValueError as error:  # tomllib's own error, and numbers of too many digits

@@ -95,7 +95,7 @@ def test_a_wrong_setting_is_named(own: Path, given: dict[str, Any], message: str
         (OWN + "[recipe.batches]\nalpha = 1.5", "recipe.batches.alpha is wrong: Input should be less than"),
         (OWN.replace("question", "qestion"), "Unknown setting qestion. Did you mean question?"),
         ("question = ", "is not valid TOML"),
-        ('question = "\xff"'.encode("latin-1"), "is not UTF-8"),
+        ('question = "\xff"'.encode("latin-1"), "is not valid TOML"),
     ],
     ids=str,
 )

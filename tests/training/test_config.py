@@ -140,39 +140,35 @@ def test_a_wrong_setting_is_named_with_what_was_given(key: str, value: Any, mess
         read_recipe(None, {key: value})
 
 
-def test_a_wrong_setting_in_a_recipe_is_named_with_its_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[batches]\nsizes = 4\n", r"Unknown setting batches\.sizes"),
+        (b"[batches\nsize = 4\n", "is not valid TOML"),
+        (b"name = \xff\n", "is not valid TOML"),
+        (b'model = "multilingual-e5-small"', "model is wrong"),
+        (b"batches = 3", "batches is wrong"),
+        (b"loss = [1]", "loss is wrong"),
+    ],
+)
+def test_a_wrong_recipe_is_named_with_its_mistake(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "odd.toml"
-    path.write_text("[batches]\nsizes = 4\n", encoding="utf-8")
-    with pytest.raises(PanglotError, match=r"odd\.toml: Unknown setting batches\.sizes"):
+    path.write_bytes(content)
+    with pytest.raises(PanglotError, match=rf"odd\.toml: {message}"):
         read_recipe(path, {})
 
 
-@pytest.mark.parametrize("text", [b"[batches\nsize = 4\n", b"name = \xff\n"])
-def test_a_broken_recipe_is_named(tmp_path: Path, text: bytes) -> None:
-    path = tmp_path / "broken.toml"
-    path.write_bytes(text)
-    with pytest.raises(PanglotError, match=r"broken\.toml: is not valid TOML"):
-        read_recipe(path, {})
-
-
-def test_a_part_that_is_no_table_is_named(tmp_path: Path) -> None:
+def test_a_part_that_is_no_table_takes_no_setting(tmp_path: Path) -> None:
     path = tmp_path / "flat.toml"
     path.write_text("batches = 4\n", encoding="utf-8")
-    with pytest.raises(PanglotError, match=r"flat\.toml: batches is wrong"):
-        read_recipe(path, {})
-    with pytest.raises(PanglotError, match=r"batches"):
+    with pytest.raises(PanglotError, match="batches"):
         read_recipe(path, {"batches.size": 8})
 
 
-def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
-    known = "check the path, or use one of multilingual-e5-small-merged, multilingual-e5-small, paper/labse"
-    with pytest.raises(PanglotError, match=rf"none\.toml: no such recipe; {known}"):
-        read_recipe(tmp_path / "none.toml", {})
-
-
-def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
-    with pytest.raises(PanglotError, match="no such recipe"):
-        read_recipe(tmp_path, {})
+def test_a_missing_recipe_or_a_folder_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(PanglotError, match=r"no such recipe; .* multilingual-e5-small, paper/labse"):
+            read_recipe(path, {})
 
 
 @pytest.mark.parametrize(
@@ -225,14 +221,6 @@ def test_settings_of_a_recipe_become_plain_arguments(tmp_path: Path) -> None:
     assert read_recipe(path, {"training.lora.rank": 8}).training.lora == Lora(
         rank=8, targets=["query", "value"]
     )
-
-
-@pytest.mark.parametrize("text", ['model = "multilingual-e5-small"', "batches = 3", "loss = [1]"])
-def test_a_part_that_is_a_value_is_named(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "flat.toml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(PanglotError, match=r"flat\.toml: \w+ is wrong"):
-        read_recipe(path, {})
 
 
 def test_old_names_of_settings_are_read(tmp_path: Path) -> None:

@@ -257,9 +257,7 @@ def test_an_unfinished_run_is_not_written_over(run: Runner, crashed: Path) -> No
     assert json.loads((crashed / "run.json").read_text()) == described
 
 
-def test_only_an_unfinished_run_can_be_resumed(run: Runner, tmp_path: Path) -> None:
-    with pytest.raises(PanglotError, match="holds no run to resume"):
-        run(tmp_path, resume=True)
+def test_a_finished_run_cannot_be_resumed(run: Runner, tmp_path: Path) -> None:
     run(tmp_path)
     with pytest.raises(PanglotError, match="this run is finished"):
         run(tmp_path, resume=True)
