@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from panglot import encoders, training
 from panglot.batches import make_sampler
@@ -58,32 +59,18 @@ def run_recipe(
             "leave merge out, or centre the merged model with panglot centre."
         )
     sources, held_out = _sources(recipe)
+    run = partial(train_recipe, recipe, sources=sources, held_out=held_out, tell=tell, note=note)
     if recipe.batches.strategy != "specific" or recipe.batches.language is not None:
-        model = _load(recipe, note)
-        return {
-            output: train_recipe(
-                recipe, model, sources, output, held_out=held_out, resume=resume, tell=tell, note=note
-            )
-        }
+        return {output: run(_load(recipe, note), output=output, resume=resume)}
     outcomes: dict[Path, Training] = {}
     for language in _able(recipe, sources, note):
         folder = output / language
         if resume and (folder / "modules.json").exists() and not _lacks_means(recipe, folder):
             continue
         begun = resume and (folder / "run.json").exists()
-        outcome = train_recipe(
-            recipe,
-            _load(recipe, None if outcomes else note),
-            sources,
-            folder,
-            held_out=held_out,
-            language=language,
-            resume=begun,
-            tell=tell,
-            note=note,
-        )
-        outcomes[folder] = outcome
-        if not outcome.finished:
+        model = _load(recipe, None if outcomes else note)
+        outcomes[folder] = run(model, output=folder, language=language, resume=begun)
+        if not outcomes[folder].finished:
             break
     return outcomes
 
@@ -168,12 +155,11 @@ def train_recipe(
     note: Callable[[str], None] | None = None,
 ) -> Training:
     """Train a loaded model as a recipe says, on loaded pairs; see ``panglot.training.train``."""
+    how: Any = {"held_out": held_out, "resume": resume, "tell": tell, "note": note}
     if recipe.merge is not None:
         from panglot.training.merge import train_merged  # a mistake in a recipe is answered without torch
 
-        return train_merged(
-            recipe, model, sources, output, held_out=held_out, resume=resume, tell=tell, note=note
-        )
+        return train_merged(recipe, model, sources, output, **how)
     if resume and (output / "modules.json").exists() and _lacks_means(recipe, output):
         trained = encoders.load_encoder(str(output), trust_remote_code=recipe.model.trust_remote_code)
         # what a killed run had left to do
@@ -184,11 +170,8 @@ def train_recipe(
         sources,
         output,
         config=recipe if language is None else override(recipe, {"batches.language": language}),
-        held_out=held_out,
         model_name=recipe.model.name,
-        resume=resume,
-        tell=tell,
-        note=note,
+        **how,
     )
     if recipe.model.centre and outcome.finished and training.is_first():
         encoders.save_language_means(output, encoders.means_of_pairs(model, sources))
