@@ -5,12 +5,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from sentence_transformers import SentenceTransformer
 
-from panglot.data import Benchmark, FloatArray
+from panglot.data import Benchmark
 from panglot.data.perturb import Lexicon, perturb, share_changed
 from panglot.data.suite import SETTINGS
-from panglot.encoders import LanguageMeans, centre, encode, query_prompt
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import (
     all_cells,
@@ -26,24 +24,20 @@ from panglot.evaluation.results import PERTURBATION
 
 
 def perturbed_figures(
-    model: SentenceTransformer,
     benchmark: Benchmark,
-    table_of: Callable[[FloatArray], pa.Table],
+    table_of: Callable[[Benchmark], pa.Table],
     table: pa.Table,
     kinds: Sequence[str],
     measure: str,
     *,
-    means: LanguageMeans | None = None,
     lexicon: Lexicon | None = None,
     seed: int = 0,
-    bf16: bool = False,
-    progress: Callable[[int], None] | None = None,
 ) -> tuple[dict[str, Any], pa.Table]:
     """Measure a model again on changed queries; the passages are not encoded again.
 
     Args:
-        table_of: gives the ``per_query`` table of other queries ``(Q, d)`` against the same passages.
-        means: what was taken away from queries and passages, and is from the changed queries.
+        table_of: gives the ``per_query`` table of a benchmark with changed queries and the same passages.
+        table: of the queries as they are.
 
     Returns:
         by kind, what ``perturbed_drops`` says; and rows of ``per_query`` of all kinds, with ``perturbation``.
@@ -51,10 +45,7 @@ def perturbed_figures(
     found, rows = {}, []
     for kind in kinds:
         changed = perturb(benchmark, kind, seed, lexicon)
-        queries = encode(model, changed.queries.texts, query_prompt(model), bf16=bf16, progress=progress)
-        if means is not None:
-            queries = centre(queries, changed.queries.languages, changed.languages, means.query)
-        after = table_of(queries)
+        after = table_of(changed)
         found[kind] = perturbed_drops(table, after, measure, share_changed(benchmark, changed))
         rows.append(after.add_column(0, PERTURBATION, pa.array([kind] * len(after), pa.string())))
     return found, pa.concat_tables(rows)

@@ -13,7 +13,14 @@ from panglot.data import Benchmark, FloatArray, load_data
 from panglot.data.perturb import Lexicon
 from panglot.data.suite import Suite, as_benchmark
 from panglot.encoders import encode, passage_prompt, query_prompt
-from panglot.encoders.language_means import Centre, centre_benchmark, check_centre, chosen_means
+from panglot.encoders.language_means import (
+    Centre,
+    LanguageMeans,
+    centre_benchmark,
+    check_centre,
+    chosen_means,
+)
+from panglot.encoders.language_means import centre as subtract
 from panglot.encoders.reranker import DEPTH as RERANKED
 from panglot.encoders.reranker import Reranker
 from panglot.encoders.store import Store
@@ -133,22 +140,13 @@ def evaluate(
         if not perturb:
             return evaluation
 
-        def table_of(changed: FloatArray) -> pa.Table:
-            ranks = [exact_ranks(part, q, p) for part, q, p in _by_part(chosen, changed, passages)]
+        def table_of(changed: Benchmark) -> pa.Table:
+            vectors = embed_queries(model, changed, bf16=bf16, progress=advance, means=means)
+            ranks = [exact_ranks(part, q, p) for part, q, p in _by_part(chosen, vectors, passages)]
             return evaluate_ranks(chosen, ranks, [measures[0]]).per_query
 
         drops, perturbed = perturbed_figures(
-            model,
-            whole,
-            table_of,
-            evaluation.per_query,
-            perturb,
-            measures[0],
-            means=means,
-            lexicon=lexicon,
-            seed=seed,
-            bf16=bf16,
-            progress=advance,
+            whole, table_of, evaluation.per_query, perturb, measures[0], lexicon=lexicon, seed=seed
         )
         return Evaluation({**evaluation.results, "perturbed": drops}, evaluation.per_query, perturbed)
 
@@ -215,9 +213,12 @@ def embed_queries(
     *,
     bf16: bool = False,
     progress: Progress | None = None,
+    means: LanguageMeans | None = None,
 ) -> FloatArray:
-    """Encode a benchmark's queries into unit vectors, ``(Q, d)``."""
-    return encode(model, benchmark.queries.texts, query_prompt(model), bf16=bf16, progress=progress)
+    """Encode a benchmark's queries into unit vectors, ``(Q, d)``, from which ``means`` are taken away."""
+    texts = benchmark.queries
+    vectors = encode(model, texts.texts, query_prompt(model), bf16=bf16, progress=progress)
+    return vectors if means is None else subtract(vectors, texts.languages, benchmark.languages, means.query)
 
 
 def parts_of(chosen: Benchmark | Suite) -> tuple[Benchmark, ...]:
