@@ -45,7 +45,7 @@ def translate_texts(
         PanglotError: the model does not know one of the languages.
     """
     direction = translator.direction(source, target)
-    with TemporaryDirectory() as folder, PartFile(Path(folder) / "part.jsonl", {}) as part:
+    with TemporaryDirectory() as folder, PartFile(Path(folder) / "part.sqlite", {}) as part:
         translate_block(
             translator,
             part,
