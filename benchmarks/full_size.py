@@ -35,6 +35,7 @@ from panglot.batches import make_sampler
 from panglot.data.catalogue import entry_named
 from panglot.data.catalogue.training import training_pairs
 from panglot.encoders import encode, open_store, passage_prompt, query_prompt
+from panglot.encoders.store_write import SHARD
 from panglot.evaluation import evaluate_embeddings
 from panglot.evaluation.stores import encode_passages, store_facts
 
@@ -136,12 +137,11 @@ def encode_pool(folder: Path, model: str, store: Path) -> dict[str, Any]:
     return {"passages": len(benchmark.passages), "encoded now": written.rows}
 
 
-def encode_and_die(folder: Path, model: str, store: Path) -> None:
-    """Encode until half of the shards are there, and be killed."""
+def encode_and_die(folder: Path, model: str, store: Path, shards: int) -> None:
+    """Encode until a third of the shards are there, and be killed."""
     worker = multiprocessing.get_context("spawn").Process(target=encode_pool, args=(folder, model, store))
     worker.start()
-    wanted = len(entry_named("miracl").languages) // 2
-    while worker.is_alive() and len(list(store.glob("*.npy"))) < wanted:
+    while worker.is_alive() and len(list(store.glob("*.npy"))) < shards // 3:
         time.sleep(0.2)
     if worker.pid is not None and worker.is_alive():
         os.kill(worker.pid, signal.SIGKILL)
@@ -175,12 +175,13 @@ def main() -> None:
             found["read"] = measured(read_pairs, folder)
             found["draw"] = measured(draw, folder)
         else:
-            write_miracl(folder, arguments.passages or 2_000_000)
+            passages = arguments.passages or 2_000_000
+            write_miracl(folder, passages)
             store = Path(temporary) / "store"
             model = arguments.model or str(Path(temporary) / "model")
             if not arguments.model:
                 write_model(Path(model))
-            encode_and_die(folder, model, store)
+            encode_and_die(folder, model, store, passages // SHARD)
             found["encode the rest"] = measured(encode_pool, folder, model, store)
             found["rank"] = measured(rank, folder, model, store)
         for name in ("data", "cache", "store"):
