@@ -1,11 +1,12 @@
 """Training sets and pools of full size: mMARCO from files to the first batch, MIRACL from files to ranks.
 
 python benchmarks/full_size.py mmarco [--questions 700000] [--passages 1000000]
-python benchmarks/full_size.py miracl [--passages 2000000] --model FOLDER
+python benchmarks/full_size.py miracl [--passages 2000000] [--model FOLDER]
 
 Writes random words in their official layouts (14 languages of mMARCO, 18 of MIRACL), and measures what
 panglot does with them: seconds, processor time, disk, and peak memory, each part in a process of its own.
-The pool is encoded by the model into a store, killed half-way, resumed, and ranked in one pass.
+The pool is encoded by the model into a store, killed half-way, resumed, and ranked in one pass. Without a
+model it is a random vector for each word, which costs next to nothing: the seconds are then panglot's own.
 """
 
 import argparse
@@ -22,17 +23,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from panglot import load_benchmark, load_encoder
 from panglot.batches import make_sampler
 from panglot.data.catalogue import entry_named
 from panglot.data.catalogue.training import training_pairs
 from panglot.encoders import encode, open_store, passage_prompt, query_prompt
+from panglot.encoders.store_write import SHARD
 from panglot.evaluation import evaluate_embeddings
 from panglot.evaluation.stores import encode_passages, store_facts
 
 WORDS = 50_000
 QUERY, PASSAGE = 7, 60  # words
+DIMENSION = 384
 STEPS = 200
 
 
@@ -78,6 +87,14 @@ def write_miracl(folder: Path, passages: int) -> None:
                 file.write(json.dumps({"docid": f"{k}#0", "title": f"w{k:x}", "text": text}) + "\n")
 
 
+def write_model(folder: Path) -> None:
+    """Write an encoder whose embedding is the mean of a random vector for each word."""
+    words = Tokenizer(WordLevel({f"w{k:x}": k for k in range(WORDS)}, unk_token="w0"))
+    words.pre_tokenizer = WhitespaceSplit()
+    torch.manual_seed(0)
+    SentenceTransformer(modules=[StaticEmbedding(words, embedding_dim=DIMENSION)]).save(str(folder))
+
+
 def measured(work: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
     """Do some work in a process of its own; return its seconds, processor time, peak memory and result."""
     context = multiprocessing.get_context("spawn")
@@ -120,12 +137,11 @@ def encode_pool(folder: Path, model: str, store: Path) -> dict[str, Any]:
     return {"passages": len(benchmark.passages), "encoded now": written.rows}
 
 
-def encode_and_die(folder: Path, model: str, store: Path) -> None:
-    """Encode until half of the shards are there, and be killed."""
+def encode_and_die(folder: Path, model: str, store: Path, shards: int) -> None:
+    """Encode until a third of the shards are there, and be killed."""
     worker = multiprocessing.get_context("spawn").Process(target=encode_pool, args=(folder, model, store))
     worker.start()
-    wanted = len(entry_named("miracl").languages) // 2
-    while worker.is_alive() and len(list(store.glob("*.npy"))) < wanted:
+    while worker.is_alive() and len(list(store.glob("*.npy"))) < shards // 3:
         time.sleep(0.2)
     if worker.pid is not None and worker.is_alive():
         os.kill(worker.pid, signal.SIGKILL)
@@ -147,23 +163,27 @@ def main() -> None:
     )
     parser.add_argument("what", choices=["mmarco", "miracl"])
     parser.add_argument("--questions", type=int, default=700_000)
-    parser.add_argument("--passages", type=int, default=1_000_000)
-    parser.add_argument("--model", help="folder of a small checkpoint")
+    parser.add_argument("--passages", type=int, help="(default: 1,000,000 and 2,000,000)")
+    parser.add_argument("--model", help="folder of a checkpoint")
     arguments = parser.parse_args()
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "data"
         os.environ["PANGLOT_CACHE"] = str(Path(temporary) / "cache")
         if arguments.what == "mmarco":
-            write_mmarco(folder, arguments.questions, arguments.passages)
+            write_mmarco(folder, arguments.questions, arguments.passages or 1_000_000)
             found["read"] = measured(read_pairs, folder)
             found["draw"] = measured(draw, folder)
         else:
-            write_miracl(folder, arguments.passages)
+            passages = arguments.passages or 2_000_000
+            write_miracl(folder, passages)
             store = Path(temporary) / "store"
-            encode_and_die(folder, arguments.model, store)
-            found["encode the rest"] = measured(encode_pool, folder, arguments.model, store)
-            found["rank"] = measured(rank, folder, arguments.model, store)
+            model = arguments.model or str(Path(temporary) / "model")
+            if not arguments.model:
+                write_model(Path(model))
+            encode_and_die(folder, model, store, passages // SHARD)
+            found["encode the rest"] = measured(encode_pool, folder, model, store)
+            found["rank"] = measured(rank, folder, model, store)
         for name in ("data", "cache", "store"):
             files = [path for path in (Path(temporary) / name).rglob("*") if path.is_file()]
             found[f"GB of {name}"] = round(sum(path.stat().st_size for path in files) / 1024**3, 2)

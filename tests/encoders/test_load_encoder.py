@@ -16,7 +16,18 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 from tokenizers.processors import TemplateProcessing
-from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    BertConfig,
+    CamembertConfig,
+    MPNetConfig,
+    PretrainedConfig,
+    PreTrainedTokenizerFast,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
 
 from panglot import PanglotError, encode, load_encoder
 from panglot.encoders import cut_at, max_length_of, model_sha256, passage_prompt, query_prompt, token_lengths
@@ -82,6 +93,25 @@ def test_a_raw_checkpoint_reads_as_many_tokens_as_it_has_positions(tiny_xlmr: Pa
     assert encoder.max_seq_length == 64
     cut, full = encode(encoder, ["ab" * 100, "ab" * 31])  # 62 letters and two ends
     assert np.abs(cut - full).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("config", "most"),
+    [(MPNetConfig, 64), (BertConfig, 66), (CamembertConfig, 64)],  # all but BERT count from the padding id on
+)
+def test_the_longest_text_is_what_the_positions_hold(
+    config: type[PretrainedConfig], most: int, tiny_xlmr: Path, tmp_path: Path
+) -> None:
+    facts = AutoConfig.from_pretrained(tiny_xlmr).to_dict()
+    settings = {name: facts[name] for name in ("vocab_size", "hidden_size", "num_hidden_layers")}
+    shutil.copytree(tiny_xlmr, tmp_path / "model")
+    model = AutoModel.from_config(
+        config(**settings, num_attention_heads=2, intermediate_size=32, max_position_embeddings=66)
+    )
+    model.save_pretrained(tmp_path / "model")
+    encoder = load_encoder(str(tmp_path / "model"), device="cpu")
+    assert encoder.max_seq_length == most
+    assert encode(encoder, ["ab" * 100]).shape == (1, 16)
 
 
 def test_a_maximum_length_is_between_8_and_the_positions(tiny_xlmr: Path) -> None:

@@ -284,6 +284,9 @@ def test_a_large_pool_goes_through_a_store(
     for setting, figures in expected["settings"].items():
         assert found["settings"][setting] == pytest.approx(figures, abs=0.01)  # stores have 16 bits
     assert not list(tmp_path.rglob("stores"))
+    refused = make_run("zero-shot", trained=False, targets=(CENTRED,))
+    with pytest.raises(PanglotError, match=r"more than 10 passages.* 'centred'; leave out"):
+        check_run(refused, data, tmp_path)  # before anything is encoded
 
 
 def test_runs_are_measured_on_validation_pairs(make_run: MakeRun, data: Data, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from translators import learn, make_m2m100
 
 from panglot import PanglotError, load_pairs, sample_pairs
 from panglot.data.catalogue import entry_named
-from panglot.experiments.paper import LANGUAGES, PARALLEL, SIZES, VALIDATION, Reproduction, steps
+from panglot.experiments.paper import LANGUAGES, PARALLEL, SIZES, VALIDATION, Reproduction, Step, disk, steps
 
 NAMES = entry_named(PARALLEL).files  # one of queries and one of passages for each language
 Row = dict[str, Any]
@@ -43,7 +43,19 @@ def test_the_plan_has_every_source_and_every_run(tmp_path: Path, monkeypatch: py
     assert by_name["evaluate on xquad-r"].work == "7 models, 13,014 passages each"
     # 10,656 rows, a question and a passage of 120 tokens together, twice, at 5,000 tokens a second
     assert by_name["translate mmarco-train"].hours == pytest.approx(10_656 * 2 * 120 / 5_000 / 3_600)
+    # 7 languages of 8,841,823 passages, 400 bytes each
+    assert by_name["fetch mmarco-train"].gigabytes == pytest.approx(7 * 8_841_823 * 400 / 1e9)
     assert len(found) == len(SIZES) + len(VALIDATION) + 1 + len(SIZES) + 3 * 2 + 1
+
+
+def test_disk_is_what_is_kept_and_the_largest_of_the_rest() -> None:
+    found = [
+        Step("fetch", "", gigabytes=3.0),
+        Step("fetch more", "", gigabytes=2.0, done=True),
+        Step("train", "", gigabytes=7.0, keeps=False),
+        Step("evaluate", "", gigabytes=9.0, keeps=False),
+    ]
+    assert disk(found) == 12.0
 
 
 def test_translated_pairs_are_those_of_one_scale_and_translator(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from panglot.errors import PanglotError
 from panglot.translate import Translator, translate_pairs
 from panglot.translate import plan as plans
 from panglot.translate import translate as module
+from panglot.translate.part_file import PartFile
 from panglot.translate.plan import plan
 from panglot.translate.translate import beside, read_note
 
@@ -179,28 +180,29 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     monkeypatch.setattr(Translator, "translate", stopped)
     with pytest.raises(StoppedError):
         translate_pairs(translator, pairs, ["de", "sw"], tmp_path / "out.jsonl", token_budget=24)
-    assert [path.name for path in tmp_path.glob("out*")] == ["out.part.jsonl"]
-    # as if the power went while the last line was written: its batch is done again, whole
-    part_file = tmp_path / "out.part.jsonl"
-    part_file.write_bytes(part_file.read_bytes()[:-9])
+    assert [path.name for path in tmp_path.glob("out*")] == ["out.part.sqlite"]
+    part_file = tmp_path / "out.part.sqlite"
     monkeypatch.setattr(Translator, "translate", counted)
     calls.clear()
     translate_pairs(translator, pairs, ["de", "sw"], tmp_path / "out.jsonl", token_budget=24)
-    assert calls == whole[batches - 1 :]
+    assert calls == whole[batches:]
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     assert not part_file.exists()
 
 
 def test_other_settings_do_not_go_on_from_a_part_file(learned: Translator, tmp_path: Path) -> None:
     pairs = pairs_from_rows(ROWS, "mine")
-    part = tmp_path / "out.part.jsonl"
-    part.write_text('{"settings": {"model": "another"}}\n')
+    part = tmp_path / "out.part.sqlite"
+    with PartFile(part, {"settings": {"model": "another"}}) as other:
+        with pytest.raises(PanglotError, match=r"part\.sqlite: database is locked; wait"):
+            translate_pairs(learned, pairs, ["de"], tmp_path / "out.jsonl")
+        assert len(other) == 0
     with pytest.raises(PanglotError, match="was begun with another model or other settings"):
         translate_pairs(learned, pairs, ["de"], tmp_path / "out.jsonl")
-    part.write_text("nonsense\n")
-    with pytest.raises(PanglotError, match="line 1: is damaged"):
+    part.write_text("nonsense\n" * 99)
+    with pytest.raises(PanglotError, match=r"part\.sqlite: is damaged"):
         translate_pairs(learned, pairs, ["de"], tmp_path / "out.jsonl")
-    assert [path.name for path in tmp_path.iterdir()] == ["out.part.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.part.sqlite"]
 
 
 def test_bad_translations_are_left_out_and_counted(

@@ -38,7 +38,8 @@ def reproduce(
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Number of runs at once, through Ray.")] = 1,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the steps with their hours on one GPU, and do nothing.")
+        bool,
+        typer.Option("--dry-run", help="List the steps, their hours on one GPU and their disk; do nothing."),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -56,7 +57,7 @@ def reproduce(
     """
     if what != "paper":
         raise PanglotError(f"'{what}' cannot be reproduced; only 'paper' can.")
-    from panglot.experiments.paper import Reproduction, steps
+    from panglot.experiments.paper import Reproduction, disk, steps
     from panglot.experiments.paper import reproduce as run
     from panglot.training import parse_override
 
@@ -79,7 +80,12 @@ def reproduce(
         show.print_json([vars(step) for step in found])
         return
     for step in found:
-        hours = "" if step.hours is None or step.done else f"  about {max(step.hours, 0.01):,.2f} h"
-        show.tell(f"{'done ' if step.done else 'to do'}  {step.what}: {step.work}{hours}")
+        hours = "" if step.hours is None else f", about {max(step.hours, 0.01):,.2f} h"
+        space = f", {step.gigabytes:,.1f} GB" if step.gigabytes >= 0.05 else ""
+        line = f"{step.what}: {step.work}"
+        show.tell(f"done   {line}" if step.done else f"to do  {line}{hours}{space}")
     total = sum(step.hours or 0 for step in found if not step.done)
-    show.tell(f"about {total:,.1f} hours on one GPU of 300 TFLOP/s (assumed), without downloads")
+    show.tell(
+        f"about {total:,.1f} hours on one GPU of 300 TFLOP/s, without downloads, and {disk(found):,.0f} GB "
+        "of disk at once (assumed, not measured)"
+    )

@@ -406,10 +406,10 @@ def _truncate(model: SentenceTransformer, dimension: int) -> None:
 
 def _length_limit(model: SentenceTransformer) -> int | None:
     """Return how many tokens the model can take at most; None where nothing says so."""
-    config = getattr(getattr(model[0], "model", None), "config", None)
-    limit = getattr(config, "max_position_embeddings", None)
+    network = getattr(model[0], "model", None)
+    limit = getattr(getattr(network, "config", None), "max_position_embeddings", None)
     if limit is None:
         return None
-    # RoBERTa counts positions from the padding id on
-    offset = getattr(config, "pad_token_id", 0) + 1 if "roberta" in getattr(config, "model_type", "") else 0
-    return int(limit) - offset
+    table = getattr(getattr(network, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)  # RoBERTa and MPNet count positions from the one after it
+    return int(limit) - (0 if padding is None else padding + 1)

@@ -94,7 +94,8 @@ def evaluate(
         reranker: puts the first passages of every list into a new order; see ``load_reranker``. Not with
             ``perturb`` or ``runs``.
         rerank_depth: passages of each list that it reads.
-        rerank: in place of a reranker, what changes ranks and lists; see ``evaluate_embeddings``.
+        rerank: in place of a reranker, what changes ranks and lists; see ``evaluate_embeddings``. Not with
+            ``perturb`` or ``runs`` either.
         progress: called with the number of texts just encoded; each kind of change encodes the queries again.
             By default, standard error shows how far it is; False shows nothing.
         note: called with sentences that a person should read.
@@ -113,7 +114,7 @@ def evaluate(
     for part in parts_of(chosen) if runs is not None else ():
         check_ids(part)
     check_centre(centre, model)
-    _check_reranking(reranker, rerank_depth, bool(perturb) or runs is not None)
+    _check_reranking(reranker or rerank, rerank_depth, bool(perturb) or runs is not None)
     texts = len(whole.queries) * len(perturb)
     if embeddings is None:
         texts += len(whole.queries) + len(whole.passages)
@@ -169,7 +170,7 @@ def assembled(
     return Evaluation(results, table)
 
 
-def _check_reranking(reranker: Reranker | None, depth: int, also: bool) -> None:
+def _check_reranking(reranker: Reranker | Rerank | None, depth: int, also: bool) -> None:
     if reranker is None:
         return
     if depth < 1:

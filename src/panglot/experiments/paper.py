@@ -7,6 +7,7 @@ because its files have no passages.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,13 @@ from panglot.evaluation import compare
 from panglot.evaluation.aggregate import DISTANCE, align, all_cells
 from panglot.experiments import strategies
 from panglot.experiments.experiment import Answer, Experiment, Findings, run_experiment
-from panglot.experiments.sweep import ZERO_SHOT, Data, Tell, benchmark_of
+from panglot.experiments.sweep import IN_MEMORY, ZERO_SHOT, Data, Tell, benchmark_of
 from panglot.progress import bar
 from panglot.report.page import Section
 from panglot.report.published import beside_published, reference_for
 from panglot.training import read_recipe
 from panglot.training.config import chosen_precision
-from panglot.translate import load_translator, translate_pairs
+from panglot.translate import Translator, load_translator, translate_pairs
 from panglot.translate.plan import plan as translations
 
 TITLE = "Three kinds of batches, as the hybrid batch paper compares them"
@@ -56,6 +57,10 @@ STEPS, EVALUATIONS = 100_000, 200  # of a run at full scale; how often it is mea
 # Tokens a second of one GPU of about 300 TFLOP/s, for the estimates only: assumed, not measured.
 TRANSLATED, TRAINED, ENCODED = 5_000, 150_000, 450_000
 TOKENS = 120  # of a question and its passage
+BYTES = 400  # of a passage, or a question and its passage, on disk; assumed as well
+MMARCO_PASSAGES = 8_841_823  # in each language
+WEIGHTS = {"xlm-r": 278_000_000, "labse": 471_000_000}
+DIMENSION = 768
 Grid = strategies.Grid
 plan = strategies.plan
 
@@ -131,12 +136,16 @@ class Step:
         work: how much.
         hours: on one GPU, about; None: that depends on the network.
         done: whether nothing is left to do.
+        gigabytes: of disk, about.
+        keeps: whether they are still needed after the step.
     """
 
     what: str
     work: str
     hours: float | None = None
     done: bool = False
+    gigabytes: float = 0.0
+    keeps: bool = True
 
 
 def steps(wanted: Reproduction, output: Path) -> Iterator[Step]:
@@ -144,23 +153,42 @@ def steps(wanted: Reproduction, output: Path) -> Iterator[Step]:
     for name in (*wanted.sources, *VALIDATION, *wanted.benchmarks):
         count = len(wanted_files(entry_named(name), _languages(name)))
         work = f"{count} file{'' if count == 1 else 's'}"
-        yield Step(f"fetch {name}", work, done=_is_there(name))
+        yield Step(f"fetch {name}", work, done=_is_there(name), gigabytes=_texts(name) * BYTES / 1e9)
     for name in wanted.sources:
         lacking = [code for code in LANGUAGES if code not in _languages(name)]
         rows = wanted.items(name) * len(lacking)
         done = wanted.pairs_file(name, output).exists()
         work = f"{rows:,} rows into {', '.join(lacking)}"
-        yield Step(f"translate {name}", work, 2 * rows * TOKENS / TRANSLATED / 3600, done)
+        stored = (wanted.items(name) * len(LANGUAGES) + rows) * BYTES / 1e9  # and the rows in the part file
+        yield Step(f"translate {name}", work, 2 * rows * TOKENS / TRANSLATED / 3600, done, stored)
     recipe = wanted.experiment().recipe
     count, size = recipe.training.steps, recipe.batches.size
     work, hours = f"up to {count:,} steps of {size} pairs", count * size * TOKENS / TRAINED / 3600
     for kind in BATCHES:
         for seed in range(wanted.seeds):
-            yield Step(f"train with {kind} batches, seed {seed}", work, hours)
+            # weights, and two checkpoints of weights with the optimizer's two moments
+            stored = WEIGHTS[wanted.model] * 4 * (1 + 2 * 3) / 1e9
+            step = f"train with {kind} batches, seed {seed}"
+            yield Step(step, work, hours, gigabytes=stored, keeps=False)
     for name in wanted.benchmarks:
         passages, runs = int(entry_named(name).sizes.get("passages", 0)), 1 + len(BATCHES) * wanted.seeds
         hours = runs * passages * TOKENS / ENCODED / 3600
-        yield Step(f"evaluate on {name}", f"{runs} models, {passages:,} passages each", hours)
+        work = f"{runs} models, {passages:,} passages each"
+        stored = passages * DIMENSION * 2 / 1e9 if passages > IN_MEMORY else 0  # one model's, in float16
+        yield Step(f"evaluate on {name}", work, hours, gigabytes=stored, keeps=False)
+
+
+def disk(found: Sequence[Step]) -> float:
+    """Return the gigabytes that steps need at most: what is kept, and the largest of what is not."""
+    kept = sum(step.gigabytes for step in found if step.keeps and not step.done)
+    return kept + max((step.gigabytes for step in found if not step.keeps), default=0)
+
+
+def _texts(name: str) -> int:
+    """Return how many texts the files of a source or benchmark hold, about."""
+    if name == PARALLEL:
+        return MMARCO_PASSAGES * len(_languages(name))
+    return ITEMS.get(name) or int(entry_named(name).sizes.get("passages", 0))
 
 
 def reproduce(
@@ -192,7 +220,8 @@ def reproduce(
             say(f"fetching {name}")
             languages = _languages(name) if name in SIZES else None
             get_data(entry_named(name), languages=languages, say=say, bar=bar)
-    pairs = [str(_translated(wanted, name, output, say)) for name in wanted.sources]
+    translator = cache(partial(load_translator, wanted.translator))  # when a source lacks something
+    pairs = [str(_translated(wanted, name, output, translator, say)) for name in wanted.sources]
     data = Data(
         tuple(pairs),
         validation=VALIDATION,
@@ -235,7 +264,13 @@ def _is_there(name: str) -> bool:
     return whole_copy(entry_named(name)) is not None
 
 
-def _translated(wanted: Reproduction, name: str, output: Path, say: Callable[[str], None]) -> Path:
+def _translated(
+    wanted: Reproduction,
+    name: str,
+    output: Path,
+    translator: Callable[[], Translator],
+    say: Callable[[str], None],
+) -> Path:
     """Return the file of a source's items in all languages; what it lacks is translated."""
     path = wanted.pairs_file(name, output)
     if path.exists():
@@ -243,11 +278,10 @@ def _translated(wanted: Reproduction, name: str, output: Path, say: Callable[[st
     pairs = _share(training_pairs(name, languages=_languages(name)), wanted)
     rows = sum(len(job.rows) for job in translations(pairs, LANGUAGES))
     say(f"translating {name}: {rows:,} rows")
-    translator = load_translator(wanted.translator)
     path.parent.mkdir(parents=True, exist_ok=True)
     fields = ("query", "passage")  # the paper's batches have no hard negatives
     with bar(f"translating {name}", rows) as advance:
-        translate_pairs(translator, pairs, LANGUAGES, path, fields=fields, progress=advance)
+        translate_pairs(translator(), pairs, LANGUAGES, path, fields=fields, progress=advance)
     return path
 
 

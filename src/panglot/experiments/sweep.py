@@ -57,6 +57,7 @@ KEPT = ("run.json", "log.json")  # of a trained model, once it is measured
 
 
 Remedy = Literal["", "centred", "shift", "scores", "turns"]
+IN_FULL = ("centred", "shift")  # remedies that need all passages in memory
 PIVOT = "en"  # where the remedy shift moves passages
 
 
@@ -382,7 +383,12 @@ def read_table(runs: Sequence[Run], data: Data, folder: Path, measures: Sequence
 def check_run(run: Run, data: Data, folder: Path) -> None:
     """Refuse, before anything is trained, a run that could not be trained or measured."""
     for target in missing_targets(run, data, folder):
-        benchmark_of(data, target.name, target.languages)
+        benchmark = as_benchmark(benchmark_of(data, target.name, target.languages))
+        if target.remedy in IN_FULL and len(benchmark.passages) > IN_MEMORY:
+            raise PanglotError(
+                f"{target.name} has more than {IN_MEMORY:,} passages, too many for the remedy "
+                f"'{target.remedy}'; leave out one of them."
+            )
     if run.trained:
         how = run.recipe.batches
         sources = _chosen_sources(run, data)

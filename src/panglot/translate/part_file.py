@@ -1,18 +1,25 @@
-"""What was translated so far, in a file that an interrupted run goes on from.
-
-JSON lines: first what the translations depend on (the model and its settings), then one line a segment with
-its key, the block of work that it was translated in, the translation, and whether the model came to an end.
-"""
+"""What was translated so far: a SQLite file from which an interrupted run continues."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from panglot.errors import PanglotError
 from panglot.files import explained
+
+TABLES = """
+pragma locking_mode = exclusive;
+pragma synchronous = normal;
+create table if not exists settings (value text not null);
+create table if not exists segments (
+    key blob primary key, block text not null, text text not null, finished integer not null
+) without rowid;
+"""
 
 
 class Done(NamedTuple):
@@ -23,22 +30,20 @@ class Done(NamedTuple):
 
 
 class PartFile:
-    """Translated segments on disk. In memory there are a key of 16 bytes and two numbers for each.
+    """Translated segments on disk, with the block of work that each was translated in.
 
     Raises:
-        PanglotError: the file was begun with another model or other settings.
+        PanglotError: the file was begun with another model or other settings, is damaged, or is in use.
     """
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
         self.path = path
-        self._where: dict[bytes, tuple[int, int]] = {}
-        self._names: list[str] = []  # of blocks
-        self._numbers: dict[str, int] = {}
-        with explained(path):
+        with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = path.open("a+b")
+            self._file = sqlite3.connect(path, timeout=0)
         try:
-            self._read(settings)
+            with self._explained():
+                self._begin(json.dumps(settings, ensure_ascii=False))
         except BaseException:
             self._file.close()
             raise
@@ -53,69 +58,56 @@ class PartFile:
 
     def __len__(self) -> int:
         """Return the number of segments."""
-        return len(self._where)
+        return int(self._file.execute("select count(*) from segments").fetchone()[0])
 
     def block_of(self, key: bytes) -> str | None:
         """Return the block that a segment was translated in; None where it was not."""
-        at = self._where.get(key)
-        return None if at is None else self._names[at[1]]
+        with self._explained():
+            found = self._file.execute("select block from segments where key = ?", [key]).fetchone()
+        return found and str(found[0])
 
     def get(self, key: bytes) -> Done:
         """Return a translated segment; ``KeyError`` where there is none."""
-        self._file.seek(self._where[key][0])
-        line = json.loads(self._file.readline())
-        return Done(line["text"], line["finished"])
+        with self._explained():
+            found = self._file.execute("select text, finished from segments where key = ?", [key]).fetchone()
+        if found is None:
+            raise KeyError(key)
+        return Done(found[0], bool(found[1]))
 
     def add(self, block: str, keys: Sequence[bytes], translated: Iterable[tuple[str, bool]]) -> None:
-        """Append the segments of one batch."""
-        self._file.seek(0, 2)
-        at = self._file.tell()
-        lines = []
-        for key, (text, finished) in zip(keys, translated, strict=True):
-            line = {"key": key.hex(), "block": block, "text": text, "finished": finished}
-            lines.append((json.dumps(line, ensure_ascii=False) + "\n").encode())
-            self._remember(key, at, block)
-            at += len(lines[-1])
-        with explained(self.path):
-            self._file.write(b"".join(lines))
-            self._file.flush()
+        """Keep the segments of one batch, all or none of them."""
+        rows = [(key, block, *done) for key, done in zip(keys, translated, strict=True)]
+        with self._explained(), self._file:
+            self._file.executemany("insert or ignore into segments values (?, ?, ?, ?)", rows)
 
     def remove(self) -> None:
         """Delete the file: all of it is in the output."""
         self._file.close()
         self.path.unlink(missing_ok=True)
 
-    def _read(self, settings: dict[str, Any]) -> None:
-        """Take over what an earlier run left; a last line that is cut short goes."""
-        self._file.seek(0)
-        at = 0
-        for number, raw in enumerate(self._file):
-            if not raw.endswith(b"\n"):
-                break
-            try:
-                line = json.loads(raw)
-                if number:
-                    self._remember(bytes.fromhex(line["key"]), at, line["block"])
-            except (ValueError, KeyError, TypeError) as error:
-                raise PanglotError(
-                    f"{self.path}, line {number + 1}: is damaged; remove the file to start again."
-                ) from error
-            if not number and line != settings:
-                raise PanglotError(
-                    f"{self.path}: was begun with another model or other settings; "
-                    "remove it, or choose another --output."
-                )
-            at += len(raw)
-        self._file.truncate(at)
-        if not at:
-            self._file.write((json.dumps(settings, ensure_ascii=False) + "\n").encode())
-            self._file.flush()
+    def _begin(self, settings: str) -> None:
+        self._file.executescript(TABLES)
+        with self._file:
+            begun = self._file.execute("select value from settings").fetchone()
+            if begun is None:
+                self._file.execute("insert into settings values (?)", [settings])
+        if begun is not None and begun[0] != settings:
+            raise PanglotError(
+                f"{self.path}: was begun with another model or other settings; "
+                "remove it, or choose another --output."
+            )
 
-    def _remember(self, key: bytes, at: int, block: str) -> None:
-        if block not in self._numbers:
-            self._numbers[block] = len(self._names)
-            self._names.append(block)
-        self._where.setdefault(key, (at, self._numbers[block]))
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what SQLite says into one sentence."""
+        try:
+            with explained(self.path):
+                yield
+        except sqlite3.OperationalError as error:
+            fix = "wait for the other process" if "locked" in str(error) else "check the disk and the folder"
+            raise PanglotError(f"{self.path}: {error}; {fix}.") from error
+        except sqlite3.DatabaseError as error:
+            raise PanglotError(f"{self.path}: is damaged ({error}); remove it to start again.") from error
 
 
 def key_of(source: str, target: str, text: str) -> bytes:

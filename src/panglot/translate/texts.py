@@ -41,7 +41,7 @@ def translate_texts(
     Raises:
         PanglotError: the model does not know one of the languages.
     """
-    with TemporaryDirectory() as folder, PartFile(Path(folder) / "part.jsonl", {}) as part:
+    with TemporaryDirectory() as folder, PartFile(Path(folder) / "part.sqlite", {}) as part:
         work = Work(translator, part, beams, max_tokens, token_budget)
         work.do("all", texts, (source, target))
         return list(work.joined(texts, (source, target)))

@@ -66,8 +66,8 @@ def translate_pairs(
     The rows that were there come first, as they were; then those that the model made. What an item has
     already is kept. Beside the output, ``NAME.translation.json`` says how many rows are machine-made, by
     which model, how; and ``NAME.left-out.jsonl`` holds the translations that failed a check. Until all is
-    written, what was translated is kept in ``NAME.part.jsonl``: run again, it goes on from there, to the same
-    output.
+    written, what was translated is kept in ``NAME.part.sqlite``: run again, it continues from there, to the
+    same output.
 
     Args:
         pairs: of any languages that the model knows.
@@ -101,7 +101,7 @@ def translate_pairs(
     }
     begun, segments = time.monotonic(), 0
     texts = sum(len(_texts(pairs, rows, fields)[0]) for job in jobs for _, rows in job.blocks())
-    with PartFile(beside(output, "part.jsonl"), {"settings": settings}) as part:
+    with PartFile(beside(output, "part.sqlite"), {"settings": settings}) as part:
         work = Work(translator, part, beams, max_tokens, token_budget)
         for job in jobs:
             for name, rows in job.blocks():
@@ -128,7 +128,7 @@ def translate_pairs(
 
 
 def beside(output: Path, ending: str) -> Path:
-    """Return the name of a file that belongs to an output: ``pairs.jsonl.gz`` has ``pairs.part.jsonl``."""
+    """Return the name of a file that belongs to an output: ``pairs.jsonl.gz`` has ``pairs.part.sqlite``."""
     return output.with_name(f"{ENDINGS.sub('', output.name)}.{ending}")
 
 

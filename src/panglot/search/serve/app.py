@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response, Security
+from fastapi import APIRouter, Depends, FastAPI, Query, Response, Security
 from prometheus_client import CONTENT_TYPE_LATEST
 from sentence_transformers import SentenceTransformer
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
@@ -30,9 +30,10 @@ from panglot.search.serve.errors import (
     RESPONSES,
     ProblemError,
     error_response,
-    unexpected,
+    in_shape,
+    with_headers,
 )
-from panglot.search.serve.limits import BEARER, STATIC, Limits, Next, guard, in_time
+from panglot.search.serve.limits import BEARER, STATIC, Limits, guard, in_time
 from panglot.search.serve.metrics import Metrics
 from panglot.search.serve.pages import SECURITY_HEADERS, api_page, search_page
 from panglot.search.serve.searcher import IndexSearcher
@@ -100,22 +101,11 @@ def _protect(app: FastAPI, limits: Limits, keys: Collection[str], hosts: Collect
         400: error_response("wrong_host"),
         413: error_response("too_large", f"a request has at most {limits.body_bytes} bytes."),
     }
-    app.middleware("http")(guard(limits, keys))
+    app.add_middleware(guard, limits=limits, keys=keys)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=limits.body_bytes)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)
-
-    @app.middleware("http")
-    async def finish(request: Request, call_next: Next) -> Response:
-        """Give every answer the security headers, and every error its shape."""
-        try:
-            response = await call_next(request)
-        except Exception as error:
-            response = unexpected(error)
-        if response.headers.get("content-type", "").startswith("text/plain"):
-            response = refusals.get(response.status_code, response)
-        for header, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(header, value)
-        return response
+    app.add_middleware(in_shape, refusals=refusals)
+    app.add_middleware(with_headers, headers=SECURITY_HEADERS)
 
 
 class _Service:

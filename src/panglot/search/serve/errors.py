@@ -7,9 +7,11 @@ from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from panglot.errors import PanglotError
 from panglot.search.serve.batching import QueueFullError
@@ -96,6 +98,52 @@ def unexpected(error: Exception) -> JSONResponse:
     number = uuid.uuid4().hex[:12]
     LOG.error("error %s", number, exc_info=error)
     return error_response("internal", f"something went wrong here; the server's log has it as {number}.")
+
+
+def in_shape(app: ASGIApp, refusals: Mapping[int, Response]) -> ASGIApp:
+    """Wrap an application, so that every error has its shape.
+
+    Args:
+        app: the application.
+        refusals: by status, what replaces an answer in plain text.
+    """
+
+    async def shaped(scope: Scope, receive: Receive, send: Send) -> None:
+        begun: Response | bool = False  # what replaces the answer, or whether it has begun
+
+        async def instead(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                plain = Headers(raw=message["headers"]).get("content-type", "").startswith("text/plain")
+                begun = (plain and refusals.get(message["status"])) or True
+                if isinstance(begun, Response):
+                    await begun(scope, receive, send)
+            if not isinstance(begun, Response):
+                await send(message)
+
+        try:
+            await app(scope, receive, instead)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            await unexpected(error)(scope, receive, send)
+
+    return shaped
+
+
+def with_headers(app: ASGIApp, headers: Mapping[str, str]) -> ASGIApp:
+    """Wrap an application, so that every answer has some headers, unless it sets them."""
+
+    async def headed(scope: Scope, receive: Receive, send: Send) -> None:
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                for name, value in headers.items():
+                    MutableHeaders(scope=message).setdefault(name, value)
+            await send(message)
+
+        await app(scope, receive, add)
+
+    return headed
 
 
 # the errors of the API's description

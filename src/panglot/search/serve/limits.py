@@ -3,14 +3,13 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi.security import HTTPBearer
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from panglot.errors import PanglotError
 from panglot.search.serve.errors import ProblemError, error_response
@@ -29,8 +28,6 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 OPEN_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json", "/favicon.ico"})
 STATIC = "/static"  # files of the page /docs, open as well
 BEARER = HTTPBearer(auto_error=False, description="An API key.")
-
-Next = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
@@ -78,35 +75,43 @@ def read_keys(path: Path) -> list[str]:
     return keys
 
 
-def guard(limits: Limits, keys: Collection[str] = ()) -> Callable[[Request, Next], Awaitable[Response]]:
-    """Make a middleware that lets through requests with a key whose body arrives in time.
+def guard(app: ASGIApp, limits: Limits, keys: Collection[str] = ()) -> ASGIApp:
+    """Wrap an application, so that it sees only requests with a key whose body arrives in time.
 
     The key is checked before the body is read. ``RequestBodyLimitMiddleware`` around it bounds the body.
 
     Args:
+        app: the application.
         limits: of time.
         keys: any of them opens the API; none: it is open.
     """
     digests = [hashlib.sha256(key.encode()).digest() for key in keys]
 
-    async def check(request: Request, call_next: Next) -> Response:
-        path = request.scope["path"]  # the path of request.url depends on the header Host
-        is_open = not digests or path in OPEN_PATHS or path.startswith(f"{STATIC}/")
-        if not is_open and not await _has_key(request, digests):
-            return error_response("no_key")
-        try:
-            async with asyncio.timeout(limits.body_seconds):
-                await request.body()  # the request keeps it for those that come after
-        except TimeoutError:
-            within = f"a request must have arrived within {limits.body_seconds:g} seconds."
-            return error_response("too_slow", within)
-        except ClientDisconnect:
-            return error_response("gone")
-        except HTTPException:
-            return error_response("too_large", f"a request has at most {limits.body_bytes} bytes.")
-        return await call_next(request)
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        messages: list[Message] = []  # the body, which the application reads once more
 
-    return check
+        async def again() -> Message:
+            return messages.pop() if messages else await receive()
+
+        answer = app
+        if scope["type"] == "http":
+            request, path = Request(scope, receive), scope["path"]
+            is_open = not digests or path in OPEN_PATHS or path.startswith(f"{STATIC}/")
+            try:
+                if not is_open and not await _has_key(request, digests):
+                    raise ProblemError("no_key")
+                async with asyncio.timeout(limits.body_seconds):
+                    messages = [{"type": "http.request", "body": await request.body(), "more_body": False}]
+            except ProblemError as error:
+                answer = error_response(error.code)
+            except TimeoutError:
+                within = f"a request must have arrived within {limits.body_seconds:g} seconds."
+                answer = error_response("too_slow", within)
+            except ClientDisconnect:
+                answer = error_response("gone")
+        await answer(scope, again, send)
+
+    return guarded
 
 
 async def _has_key(request: Request, digests: Collection[bytes]) -> bool:
