@@ -139,7 +139,7 @@ REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
     "a fixed query": (["a"], {"query": "=a"}, "field 'query' cannot be the same in every row"),
     "a numbered passage": (["a"], {"passage": "{row}"}, "cannot be the row's number"),
     "ids by language": (["a"], {"item_id": "id_{language}"}, "'item_id' cannot have one column per language"),
-    "text and query": (["a"], {"text": "a", "query": "a"}, "map it or them, not both"),
+    "text and query": (["a"], {"text": "a", "query": "a"}, "is both query and passage"),
     "a fixed language that is none": (
         ["q", "p"],
         {"language": "=englisch"},

@@ -39,7 +39,7 @@ def test_mlqa_r_has_its_own_figures() -> None:
     ("benchmark", "sentence"),
     [
         (described("sample"), "has no figures on 'sample'"),
-        (described(languages=["en", "de"]), "are of all its languages"),
+        (described(languages=["en", "de"]), "cover all its languages"),
         (described(candidate_text="sentence+context"), "ranks sentences"),
     ],
 )
