@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from xml.etree import ElementTree
 
+import lazy_loader
 import numpy as np
 import pandas as pd
 
 from panglot.errors import needs
 from panglot.report.tables import Table, cell_of
+
+# of the extra ``report``; each is imported when something is drawn
+alt: Any = lazy_loader.load("altair")
+vl_convert: Any = lazy_loader.load("vl_convert")
 
 Spec = dict[str, Any]
 Chart = Any  # one of Altair's, which has a class for each way of putting charts together
@@ -65,8 +70,6 @@ def curves(
 
     Series and panels go in order of appearance; each panel has a scale of its own.
     """
-    import altair as alt
-
     series, panels = (list(dict.fromkeys(rows[column])) for column in ("series", "panel"))
     horizontal, colour = _across("x", x, scale, rows["x"]), _colour(series)
     vertical = [
@@ -106,8 +109,6 @@ def dots(
 
     Series and panels go in order of appearance; each panel has a scale of its own.
     """
-    import altair as alt
-
     names = sorted(set(rows["name"])) if names is None else names
     series, panels = (list(dict.fromkeys(rows[column])) for column in ("series", "panel"))
     ends = [end for end in ("low", "high") if end in rows]
@@ -148,8 +149,6 @@ def pareto(rows: pd.DataFrame, title: str) -> Spec:
 
     Panels go in order of appearance; each names its cost, and has a scale of its own.
     """
-    import altair as alt
-
     panels = list(dict.fromkeys(rows["panel"]))
     chosen = ["on the frontier", "not on it"]
     named = rows.assign(series=np.where(rows["frontier"], *chosen))
@@ -172,7 +171,6 @@ def pareto(rows: pd.DataFrame, title: str) -> Spec:
 
 def heatmap(table: Table) -> Spec:
     """Draw a table with ``fills``: its figures without intervals, in cells of their colours."""
-    import altair as alt
 
     def label(text: str) -> str:
         return f"{cell_of(text).text} {cell_of(text).mark}".strip()
@@ -185,7 +183,7 @@ def heatmap(table: Table) -> Spec:
         for column, text, fill in zip(columns, row[1:], of_row, strict=True)
     ]
     top, left = (alt.Axis(orient=o, labelAngle=0, domain=False, ticks=False) for o in ("top", "left"))
-    base = alt.Chart(alt.Data(values=rows)).encode(  # type: ignore[no-untyped-call]
+    base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("passages:N", sort=columns, title="language of the passages", axis=top),
         y=alt.Y("query:N", sort=list(table.shown.iloc[:, 0]), title="language of the query", axis=left),
     )
@@ -198,8 +196,6 @@ def heatmap(table: Table) -> Spec:
 
 def _across(field: str, title: str, scale: Scale, values: pd.Series) -> Any:
     """Return a horizontal axis."""
-    import altair as alt
-
     if scale == "distance":
         start, ticks = distance_axis(float(values.min()), int(values.max()))
         found = alt.Scale(type="symlog", constant=1, domain=[start, max(values.max(), start + 1)], nice=False)
@@ -227,10 +223,8 @@ def distance_axis(least: float, most: int) -> tuple[int, list[int]]:
 
 
 def _data(rows: pd.DataFrame) -> Any:
-    import altair as alt
-
     kept = rows[[name for name in DRAWN if name in rows]].to_dict("records")
-    return alt.Data(values=kept)  # type: ignore[no-untyped-call]
+    return alt.Data(values=kept)
 
 
 def _panels(chart: Chart, panels: Sequence[str], y: str = "independent") -> Chart:
@@ -238,8 +232,6 @@ def _panels(chart: Chart, panels: Sequence[str], y: str = "independent") -> Char
 
     Where ``y`` is shared, its labels are at the left only. A single panel without a name needs no frame.
     """
-    import altair as alt
-
     if list(panels) == [""]:
         return chart
     faceted = chart.facet(
@@ -250,33 +242,23 @@ def _panels(chart: Chart, panels: Sequence[str], y: str = "independent") -> Char
 
 
 def _scale(series: Sequence[str], values: Sequence[Any]) -> Any:
-    import altair as alt
-
     return alt.Scale(domain=list(series), range=[values[k % len(values)] for k in range(len(series))])
 
 
 def _colour(series: Sequence[str]) -> Any:
-    import altair as alt
-
     return alt.Color("series:N", scale=_scale(series, RUNS), legend=_legend(series))
 
 
 def _shape(series: Sequence[str]) -> Any:
-    import altair as alt
-
     return alt.Shape("series:N", scale=_scale(series, SHAPES), legend=_legend(series))
 
 
 def _legend(series: Sequence[str]) -> Any:
-    import altair as alt
-
     return None if len(series) < 2 else alt.Legend(title=None, orient="top", columns=4, symbolOpacity=1)
 
 
 def _finished(chart: Chart, title: str) -> Spec:
     """Return a chart as a Vega-Lite specification with a title, large type and quiet axes."""
-    import altair as alt
-
     done = (
         chart.properties(title=alt.Title(title, anchor="start", fontSize=14, offset=12), background=LIGHT)
         .configure(font=FONTS)
@@ -301,16 +283,12 @@ def _finished(chart: Chart, title: str) -> Spec:
 
 def svg(spec: Mapping[str, Any]) -> str:
     """Return a picture as a whole SVG file."""
-    import vl_convert
-
     text: str = vl_convert.vegalite_to_svg(json.dumps(spec), allowed_base_urls=[])
     return text
 
 
 def png(spec: Mapping[str, Any]) -> bytes:
     """Return a picture as PNG, in twice its size."""
-    import vl_convert
-
     content: bytes = vl_convert.vegalite_to_png(json.dumps(spec), scale=2.0, allowed_base_urls=[])
     return content
 
