@@ -1,5 +1,6 @@
 """The bytes of small files in official layouts."""
 
+import bz2
 import gzip
 import json
 from typing import Any
@@ -8,8 +9,9 @@ Content = str | bytes | list[dict[str, Any]]
 
 
 def as_bytes(content: Content, name: str) -> bytes:
-    """Return text, bytes, or objects as JSON lines; compressed if the name ends in .gz."""
+    """Return text, bytes, or objects as JSON lines; compressed if the name ends in .gz or .bz2."""
     if isinstance(content, list):
         content = "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in content)
     data = content.encode() if isinstance(content, str) else content
-    return gzip.compress(data) if name.endswith(".gz") else data
+    packed = {".gz": gzip.compress, "bz2": bz2.compress}
+    return packed.get(name[-3:], bytes)(data)
