@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from panglot.data.index import IntArray, PairIndex, build_index
+from panglot.data.index import IntArray, PairIndex, build_index, join_indexes
 from panglot.data.pairs_files.mapped import with_language_codes
 from panglot.data.pairs_files.read import SCHEMA, cached_table, source_name
 from panglot.data.text_column import take_rows
@@ -183,33 +183,10 @@ def join_pairs(sources: Sequence[ParallelPairs]) -> ParallelPairs:
     """
     if len(sources) == 1:
         return sources[0]
-    indexes = [pairs.index for pairs in sources]
-    languages = sorted({code for index in indexes for code in index.languages})
-    items = [np.arange(index.items) for index in indexes]
-    of_items = list(zip(indexes, items, strict=True))
-    grouped = any(index.item_group is not None for index in indexes)
-    index = build_index(
-        languages,
-        _apart([np.repeat(own, np.diff(index.item_offsets)) for index, own in of_items]),
-        np.concatenate([np.searchsorted(languages, i.languages)[i.entry_language] for i in indexes]),
-        items=sum(map(len, items)),
-        rows=_apart(
-            [np.arange(i.entries) if i.entry_row is None else i.entry_row for i in indexes],
-            [pairs.table.num_rows for pairs in sources],
-        ),
-        item_group=_apart([index.groups_of(own) for index, own in of_items]) if grouped else None,
-        item_document=_apart([index.documents_of(own) for index, own in of_items]),
-    )
+    index = join_indexes([pairs.index for pairs in sources], [pairs.table.num_rows for pairs in sources])
     table = pa.concat_tables([pairs.table for pairs in sources])
     checksum = sha256_of("\n".join(pairs.sha256 for pairs in sources))
     return ParallelPairs(" + ".join(pairs.name for pairs in sources), index, table, checksum)
-
-
-def _apart(numbers: Sequence[IntArray], sizes: Sequence[int] | None = None) -> IntArray:
-    """Put arrays of numbers below ``sizes`` one after the other, each counted on from those before."""
-    sizes = sizes or [int(own.max(initial=0)) + 1 for own in numbers]
-    starts = np.cumsum([0, *sizes])
-    return np.concatenate([own + start for own, start in zip(numbers, starts, strict=False)])
 
 
 def codes_of(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
