@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 Content = str | bytes | list[dict[str, Any]]
@@ -15,3 +16,12 @@ def as_bytes(content: Content, name: str) -> bytes:
     data = content.encode() if isinstance(content, str) else content
     packed = {".gz": gzip.compress, "bz2": bz2.compress}
     return packed.get(name[-3:], bytes)(data)
+
+
+def write_files(folder: Path, files: dict[str, Content]) -> Path:
+    """Write files, by their paths in a folder, and return it; see ``as_bytes``."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(as_bytes(content, name))
+    return folder
