@@ -14,8 +14,8 @@ def as_bytes(content: Content, name: str) -> bytes:
     if isinstance(content, list):
         content = "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in content)
     data = content.encode() if isinstance(content, str) else content
-    packed = {".gz": gzip.compress, "bz2": bz2.compress}
-    return packed.get(name[-3:], bytes)(data)
+    data = bz2.compress(data) if name.endswith(".bz2") else data
+    return gzip.compress(data) if name.endswith(".gz") else data
 
 
 def write_files(folder: Path, files: dict[str, Content]) -> Path:

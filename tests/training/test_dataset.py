@@ -171,20 +171,19 @@ def test_joined_sources_are_drawn_and_masked_as_one_file_of_their_lines(
     size = data.draw(st.integers(2, 2 * len(found)))  # more than the smallest source may have
     expected, _ = make_steps(whole, strategy=strategy, batch_size=size)
     steps, reader = make_steps(joined, strategy=strategy, batch_size=size)
-    documents = [pairs.index.documents_of(np.arange(len(pairs))) for pairs in (whole, joined)]
-    same = [np.equal.outer(numbers, numbers) for numbers in documents]
-    assert np.array_equal(*same)
+    one, other = (pairs.index.documents_of(np.arange(len(pairs))) for pairs in (whole, joined))
+    assert np.array_equal(np.equal.outer(one, one), np.equal.outer(other, other))
     for step in range(3):
-        batch, other = steps.sampler.draw(step), expected.sampler.draw(step)
+        batch, drawn = steps.sampler.draw(step), expected.sampler.draw(step)
         for name in ("items", "query_languages", "passage_languages"):
-            assert np.array_equal(getattr(batch, name), getattr(other, name))
+            assert np.array_equal(getattr(batch, name), getattr(drawn, name))
         assert len(set(joined.index.groups_of(batch.items).tolist())) == size  # no passage twice
         features, others = steps[step], expected[step]
         assert shared_keys(features) == shared_keys(others)
         assert ("negative_keys" in features) == ("negative_keys" in others)
         if "negative_keys" in features:
             assert shared_keys(features, "negative_keys") == shared_keys(others, "negative_keys")
-        rows = whole.rows(other.items, other.passage_languages)
+        rows = whole.rows(drawn.items, drawn.passage_languages)
         assert reader.read(features, "passage") == ["P " + text for text in whole.texts("passage", rows)]
 
 

@@ -100,7 +100,13 @@ def test_sources_that_are_joined_fill_a_batch_and_are_resumed(tiny_checkpoint: P
 
     def start(folder: str, **more: Any) -> str:
         model = load_encoder(str(tiny_checkpoint), device="cpu")
-        how = {"steps": 3, "save_steps": 1, "max_length": 8, "batch_size": size, "join_sources": True}
+        how: dict[str, Any] = {
+            "steps": 3,
+            "save_steps": 1,
+            "max_length": 8,
+            "batch_size": size,
+            "join_sources": True,
+        }
         train(model, sources, tmp_path / folder, **how, **more)
         return model_sha256(model)
 
