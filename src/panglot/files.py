@@ -1,5 +1,6 @@
 """Files: opened by their ending, hashed, and written so that nothing half-written is ever left behind."""
 
+import bz2
 import contextlib
 import errno
 import gzip
@@ -25,11 +26,11 @@ ROW_VARIABLE = "PANGLOT_MAX_ROW_MB"
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """Open a plain, ``.gz`` or ``.zst`` file for reading its uncompressed bytes."""
+    """Open a plain, ``.gz``, ``.bz2`` or ``.zst`` file for reading its uncompressed bytes."""
     check_file(path)
     try:
-        if path.suffix == ".gz":
-            return cast(BinaryIO, gzip.open(path, "rb"))
+        if path.suffix in (".gz", ".bz2"):
+            return cast(BinaryIO, (gzip if path.suffix == ".gz" else bz2).open(path, "rb"))
         if path.suffix == ".zst":
             # Arrow's stream raises on a file that was cut short; zstandard's just ends there
             return cast(BinaryIO, io.BufferedReader(pa.CompressedInputStream(path.open("rb"), "zstd")))
@@ -99,7 +100,7 @@ def largest_row() -> int:
 
 
 def lines_of(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a plain, ``.gz`` or ``.zst`` file; see ``lines_in``."""
+    """Yield the lines of a plain, ``.gz``, ``.bz2`` or ``.zst`` file; see ``lines_in``."""
     with open_bytes(path) as file:
         yield from lines_in(file, str(path))
 

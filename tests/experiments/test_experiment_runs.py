@@ -25,6 +25,7 @@ from panglot.experiments.sweep import (
     finish,
     folder_of,
     forget_data,
+    key_of,
     missing_targets,
     results_of,
     sources_of,
@@ -164,6 +165,20 @@ def test_other_data_is_another_run(make_run: MakeRun, data: Data, tmp_path: Path
     found |= {folder_of(run, replace(data, held_out=share), tmp_path) for share in (0.1, 0.4)}
     found.add(folder_of(run, Data((*data.pairs, *copy.pairs)), tmp_path))
     assert len(found) == 5
+
+
+def test_joining_one_source_is_no_other_run(make_run: MakeRun, data: Data, tmp_path: Path) -> None:
+    plain, joined = make_run("hybrid"), make_run("hybrid", {"batches.join_sources": True})
+    assert (
+        "join_sources" not in key_of(plain, data)["batches"]
+    )  # runs of before there was this keep their places
+    assert folder_of(plain, data, tmp_path) == folder_of(joined, data, tmp_path)
+    two = replace(data, pairs=data.pairs * 2)
+    assert folder_of(plain, two, tmp_path) != folder_of(joined, two, tmp_path)
+    large = {"batches.size": len(sources_of(two)[0][0]) + 1}
+    check_run(make_run("hybrid", {**large, "batches.join_sources": True}), two, tmp_path)
+    with pytest.raises(PanglotError, match="no source has"):
+        check_run(make_run("hybrid", large), two, tmp_path)
 
 
 def test_an_zero_shot_encoder_depends_on_itself_alone(

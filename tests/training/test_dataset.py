@@ -9,12 +9,14 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from panglot import ParallelPairs, load_pairs, make_sampler, sample_pairs
 from panglot.batches import Batch, Sampler
-from panglot.data import NOBODY, negative_items, pairs_from_rows, sample
+from panglot.data import NOBODY, join_pairs, negative_items, pairs_from_rows, sample
 from panglot.training.dataset import Steps
 from panglot.training.micro_batches import Features
 
@@ -118,6 +120,71 @@ def test_an_entry_does_not_depend_on_those_read_before() -> None:
     for step in range(4):
         ahead[step]
     assert one.read(ahead[4], "query") == two.read(again[4], "query")
+
+
+LANGUAGES = ["ar", "en", "ti-ER"]
+ITEM = st.fixed_dictionaries(
+    {
+        "languages": st.sets(st.sampled_from(LANGUAGES), min_size=1),
+        "group": st.integers(0, 9),
+        "passage": st.integers(0, 30),  # texts that sources share
+        "negatives": st.lists(st.integers(0, 30), max_size=2),
+    }
+)
+WHOLE = {"languages": {"ar", "en"}, "group": 0, "passage": 0, "negatives": []}
+SOURCE = st.tuples(st.booleans(), st.lists(ITEM, max_size=9)).map(
+    lambda found: (found[0], [WHOLE, {**WHOLE, "group": 10}, *found[1]])
+)
+
+
+def rows_of(grouped: bool, items: list[dict[str, Any]], mark: str = "") -> list[dict[str, object]]:
+    """Return a source's rows, with ids that begin with a mark; not grouped: without passage ids."""
+    return [
+        {
+            "item_id": f"{mark}{k}",
+            "passage_id": f"{mark}{item['group']}" if grouped else None,
+            "language": language,
+            "query": f"{language} query {k}",
+            "passage": f"{language} {item['passage']}",
+            "negatives": [f"{language} {n}" for n in item["negatives"]] or None,
+        }
+        for k, item in enumerate(items)
+        for language in sorted(item["languages"])
+    ]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(SOURCE, min_size=1, max_size=3),
+    st.sampled_from([LANGUAGES, ["ar", "en"], ["en"]]),
+    st.sampled_from(["hybrid", "mixed", "monolingual"]),
+    st.data(),
+)
+def test_joined_sources_are_drawn_and_masked_as_one_file_of_their_lines(
+    found: list[tuple[bool, list[dict[str, Any]]]], chosen: list[str], strategy: str, data: st.DataObject
+) -> None:
+    own = [pairs_from_rows(rows_of(*source), f"s{k}").select(chosen) for k, source in enumerate(found)]
+    lines = [line for k, source in enumerate(found) for line in rows_of(*source, f"{k}:")]
+    whole, joined = pairs_from_rows(lines, "one").select(chosen), join_pairs(own)
+    assert joined.languages == whole.languages
+    strategy = "mixed" if chosen == ["en"] and strategy == "hybrid" else strategy
+    size = data.draw(st.integers(2, 2 * len(found)))  # more than the smallest source may have
+    expected, _ = make_steps(whole, strategy=strategy, batch_size=size)
+    steps, reader = make_steps(joined, strategy=strategy, batch_size=size)
+    one, other = (pairs.index.documents_of(np.arange(len(pairs))) for pairs in (whole, joined))
+    assert np.array_equal(np.equal.outer(one, one), np.equal.outer(other, other))
+    for step in range(3):
+        batch, drawn = steps.sampler.draw(step), expected.sampler.draw(step)
+        for name in ("items", "query_languages", "passage_languages"):
+            assert np.array_equal(getattr(batch, name), getattr(drawn, name))
+        assert len(set(joined.index.groups_of(batch.items).tolist())) == size  # no passage twice
+        features, others = steps[step], expected[step]
+        assert shared_keys(features) == shared_keys(others)
+        assert ("negative_keys" in features) == ("negative_keys" in others)
+        if "negative_keys" in features:
+            assert shared_keys(features, "negative_keys") == shared_keys(others, "negative_keys")
+        rows = whole.rows(drawn.items, drawn.passage_languages)
+        assert reader.read(features, "passage") == ["P " + text for text in whole.texts("passage", rows)]
 
 
 def shared_keys(features: Features, candidates: str = "keys") -> list[list[bool]]:

@@ -94,6 +94,31 @@ def test_a_run_that_crashed_before_its_first_checkpoint_begins_anew(
     assert model_sha256(run(tmp_path, resume=True)[1]) == uninterrupted
 
 
+def test_sources_that_are_joined_fill_a_batch_and_are_resumed(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    sources = sample_pairs().split(0.5)
+    size = max(map(len, sources)) + 2  # more than any source has
+
+    def start(folder: str, **more: Any) -> str:
+        model = load_encoder(str(tiny_checkpoint), device="cpu")
+        how: dict[str, Any] = {
+            "steps": 3,
+            "save_steps": 1,
+            "max_length": 8,
+            "batch_size": size,
+            "join_sources": True,
+        }
+        train(model, sources, tmp_path / folder, **how, **more)
+        return model_sha256(model)
+
+    whole = start("whole")
+    with pytest.raises(CrashError):
+        start("crashed", tell=crash_after(2))
+    assert start("crashed", resume=True) == whole
+    run = json.loads((tmp_path / "whole" / "run.json").read_text(encoding="utf-8"))
+    assert [source["items"] for source in run["data"]] == [len(source) for source in sources]
+    assert run["batches"]["join_sources"]
+
+
 CHANGES: dict[str, dict[str, Any]] = {
     "gradient-cache": {"how": {"gradient_cache": True, "micro_batch_tokens": 200}},
     "lora": {"how": {"lora": Lora(rank=2, dropout=0.1, targets=["query", "dense"])}},

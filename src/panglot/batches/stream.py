@@ -37,7 +37,8 @@ def hybrid_dataset(
     resumed run skips change nothing in those that follow.
 
     Args:
-        pairs: what ``load_pairs`` takes, ``ParallelPairs``, or several of these; a batch comes from one.
+        pairs: what ``load_pairs`` takes, ``ParallelPairs``, or several of these; a batch comes from one
+            (``panglot.data.join_pairs`` makes one of several).
         batch_size: pairs in the batch of a step, over all processes.
         steps: how many batches; give the trainer as many ``max_steps``.
         alpha: probability that a batch is monolingual; several numbers: a schedule over the steps.

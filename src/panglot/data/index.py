@@ -156,6 +156,54 @@ def build_index(
     )
 
 
+def join_indexes(indexes: Sequence[PairIndex], rows: Sequence[int]) -> PairIndex:
+    """Put indexes one behind the other; items, passages and documents of two are not the same.
+
+    Args:
+        indexes: each of a text table of its own.
+        rows: of each text table; the tables are put one behind the other, too.
+    """
+    languages = sorted({code for index in indexes for code in index.languages})
+    items = [np.arange(index.items) for index in indexes]
+    first = np.cumsum([0, *map(len, items)])
+    of_language = [
+        np.concatenate(
+            [
+                i.items_in(i.languages.index(code)) + k
+                for i, k in zip(indexes, first, strict=False)
+                if code in i.languages
+            ]
+        )
+        for code in languages
+    ]
+    row_of_entry = [np.arange(i.entries) if i.entry_row is None else i.entry_row for i in indexes]
+    groups = [index.groups_of(own) for index, own in zip(indexes, items, strict=True)]
+    documents = [index.documents_of(own) for index, own in zip(indexes, items, strict=True)]
+    return PairIndex(
+        languages=tuple(languages),
+        item_offsets=np.concatenate(
+            [[0], _behind([i.item_offsets[1:] for i in indexes], [i.entries for i in indexes])]
+        ),
+        entry_language=_small(
+            np.concatenate([np.searchsorted(languages, i.languages)[i.entry_language] for i in indexes])
+        ),
+        entry_row=_small(_behind(row_of_entry, rows))
+        if any(i.entry_row is not None for i in indexes)
+        else None,
+        language_offsets=np.cumsum([0, *map(len, of_language)]),
+        language_items=_small(np.concatenate(of_language)),
+        item_group=_small(_behind(groups)) if any(i.item_group is not None for i in indexes) else None,
+        item_document=_small(_behind(documents)),
+    )
+
+
+def _behind(numbers: Sequence[IntArray], sizes: Sequence[int] | None = None) -> IntArray:
+    """Put arrays of numbers one behind the other; those of each count on from the sizes of those before."""
+    sizes = sizes or [int(own.max(initial=0)) + 1 for own in numbers]
+    starts = np.cumsum([0, *sizes])
+    return np.concatenate([own + start for own, start in zip(numbers, starts, strict=False)])
+
+
 @overload
 def _small(values: IntArray) -> IntArray: ...
 @overload

@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from panglot.data.index import IntArray, PairIndex, build_index
+from panglot.data.index import IntArray, PairIndex, build_index, join_indexes
 from panglot.data.pairs_files.mapped import with_language_codes
 from panglot.data.pairs_files.read import SCHEMA, cached_table, source_name
 from panglot.data.text_column import take_rows
 from panglot.errors import PanglotError
+from panglot.files import sha256_of
 from panglot.languages import is_language, no_language
 
 
@@ -173,6 +174,19 @@ def pairs_from_table(table: pa.Table, name: str, where: str, checksum: str = "")
         item_document=group if document is None else document,
     )
     return ParallelPairs(name, index, table, checksum)
+
+
+def join_pairs(sources: Sequence[ParallelPairs]) -> ParallelPairs:
+    """Return several sources as one, so that a batch is drawn from all of them; texts are not copied.
+
+    Items, passages and documents of two sources stay apart, even where their ids are the same.
+    """
+    if len(sources) == 1:
+        return sources[0]
+    index = join_indexes([pairs.index for pairs in sources], [pairs.table.num_rows for pairs in sources])
+    table = pa.concat_tables([pairs.table for pairs in sources])
+    checksum = sha256_of("\n".join(pairs.sha256 for pairs in sources))
+    return ParallelPairs(" + ".join(pairs.name for pairs in sources), index, table, checksum)
 
 
 def codes_of(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:

@@ -32,7 +32,6 @@ from panglot.training.config import Part
 TITLE = "One model for all languages, or one a language: which keeps more outside its domain?"
 AGNOSTIC = "agnostic"
 AGNOSTIC_MONOLINGUAL = "agnostic, monolingual"  # differs from specific models in their number alone
-PERTURBED = "held-out, perturbed"
 MONOLINGUAL, CROSSLINGUAL = "monolingual", "crosslingual"
 ALL_LANGUAGES = "all"
 SHOWN = {
@@ -61,7 +60,7 @@ class Grid(Part):
         languages: trained and measured on; specific models are one a language.
         budgets: of a specific model. ``pairs``: as many pairs of its language as the one model sees of it on
             average (its steps over the number of languages); ``steps``: as many steps as the one model.
-        perturb: kinds of change of the held-out queries; see ``panglot.data.perturb``.
+        perturb: kinds of change of all queries; see ``panglot.data.perturb``.
     """
 
     languages: Annotated[list[str], Field(min_length=2)]
@@ -118,11 +117,8 @@ def _targets(experiment: Experiment, grid: Grid, data: Data, own: str | None = N
     the agnostic model's matrix. It sees the other languages' passages where there is no monolingual setting
     (captions), and on the held-out documents, so that these have that setting too.
     """
-    languages = tuple(sorted(grid.languages))
-    found = [Target(HELD_OUT, languages)]
-    if grid.perturb:
-        alone = languages if own is None else (own,)
-        found.append(Target(HELD_OUT, alone, tuple(grid.perturb), label=PERTURBED))
+    languages, kinds = tuple(sorted(grid.languages)), tuple(grid.perturb)
+    found = [Target(HELD_OUT, languages, kinds)]
     for name in experiment.benchmarks:
         if name == HELD_OUT:
             continue
@@ -132,9 +128,9 @@ def _targets(experiment: Experiment, grid: Grid, data: Data, own: str | None = N
         if not shared:
             raise PanglotError(f"'{name}' has none of grid.languages; leave it out of benchmarks.")
         if own is None:
-            found.append(Target(name, shared))
+            found.append(Target(name, shared, kinds))
         elif own in shared:
-            found.append(Target(name, (own,) if MONOLINGUAL in entry.settings else shared))
+            found.append(Target(name, (own,) if MONOLINGUAL in entry.settings else shared, kinds))
     return tuple(found)
 
 
@@ -143,7 +139,8 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
     table = systems(findings.table, grid)
     shifts = list(_shifts(table, experiment.measure))
     lost = losses(shifts)
-    outside = [(shift.title, shift.setting) for shift in shifts if not shift.title.startswith(HELD_OUT)]
+    unchanged = set(table["benchmark"])
+    outside = [(shift.title, shift.setting) for shift in shifts if shift.title in unchanged]
     settings = [MONOLINGUAL, *([CROSSLINGUAL] if any(s == CROSSLINGUAL for _, s in outside) else [])]
     places = [*((HELD_OUT, setting) for setting in settings), *outside]
     differences, tables = [], []
@@ -192,13 +189,11 @@ def _of(table: pd.DataFrame, title: str, perturbation: str = "") -> pd.DataFrame
     return table[(table["benchmark"] == title) & (table["perturbation"] == perturbation)]
 
 
-def _lined_up(
-    rows: pd.DataFrame, setting: str, measure: str, languages: Sequence[str] | None = None
-) -> Aligned:
-    """Line up all systems in one setting, with queries and pools in some languages (None: all)."""
+def _lined_up(rows: pd.DataFrame, setting: str, measure: str, like: pd.DataFrame | None = None) -> Aligned:
+    """Line up all systems in one setting, with the languages of query and pool of other rows (None: all)."""
     kept = rows[rows["setting"] == setting]
-    if languages is not None:
-        kept = kept[kept["query_language"].isin(languages) & kept["pool"].isin(languages)]
+    if like is not None:
+        kept = kept.merge(like[["query_language", "pool"]].drop_duplicates())
     return align(kept, [measure])
 
 
@@ -214,28 +209,26 @@ class Shift:
 
 
 def _shifts(table: pd.DataFrame, measure: str) -> Iterator[Shift]:
-    """Give every way out of the domain: changed queries, then benchmarks.
+    """Give every way out of the domain: other benchmarks, and the changed queries of each and of the domain.
 
     Changed queries are paired with the same ones as they are; other benchmarks have items of their own, drawn
     apart from those inside.
     """
-    titles = list(dict.fromkeys(table["benchmark"].astype(str)))
-    if PERTURBED in titles:
-        rows = table[table["benchmark"] == PERTURBED]
-        changed = rows[(rows["perturbation"] != "") & (rows["measure"] != DISTANCE)]
-        (held,) = set(changed["measure"])  # changes are measured by one measure
-        inside = draw(_lined_up(_of(rows, PERTURBED), MONOLINGUAL, held), WHOLE)
-        for kind in dict.fromkeys(changed["perturbation"].astype(str)):
-            outside = draw(_lined_up(_of(rows, PERTURBED, kind), MONOLINGUAL, held), WHOLE)
-            yield Shift(f"{HELD_OUT}, {kind}", MONOLINGUAL, held, inside, outside)
-    for place, title in enumerate(titles, 1):
-        if title not in (HELD_OUT, PERTURBED):
-            rows = _of(table, title)
-            setting = MONOLINGUAL if (rows["setting"] == MONOLINGUAL).any() else CROSSLINGUAL
-            languages = sorted(set(rows["query_language"]))
-            inside = draw(_lined_up(_of(table, HELD_OUT), setting, measure, languages), WHOLE)
+    for place, title in enumerate(dict.fromkeys(table["benchmark"].astype(str)), 1):
+        rows = _of(table, title)
+        setting = MONOLINGUAL if (rows["setting"] == MONOLINGUAL).any() else CROSSLINGUAL
+        if title != HELD_OUT:
+            inside = draw(_lined_up(_of(table, HELD_OUT), setting, measure, rows), WHOLE)
             outside = draw(_lined_up(rows, setting, measure), WHOLE, seed=place)
             yield Shift(title, setting, measure, inside, outside)
+        changed = table[(table["benchmark"] == title) & (table["perturbation"] != "")]
+        for kind in dict.fromkeys(changed["perturbation"].astype(str)):
+            after = _of(table, title, kind)
+            (held,) = set(after["measure"]) - {DISTANCE}  # changed queries are measured by one measure
+            before = draw(_lined_up(rows, setting, held), WHOLE)
+            yield Shift(
+                f"{title}, {kind}", setting, held, before, draw(_lined_up(after, setting, held), WHOLE)
+            )
 
 
 def losses(shifts: Sequence[Shift]) -> pd.DataFrame:

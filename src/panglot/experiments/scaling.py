@@ -404,7 +404,8 @@ def measure_batches(experiment: Experiment, grid: Grid, data: Data, folder: Path
     seeded = override(experiment.recipe, {"batches.strategy": "hybrid", "training.seed": 0})
     recipes = {size: sized(seeded, grid, size) for size in sorted(set(grid.sizes))}
     own = sized(seeded, grid, seeded.batches.size)
-    sources = select_languages(sources_of(data)[0], grid.languages[: grid.size_languages])
+    chosen = select_languages(sources_of(data)[0], grid.languages[: grid.size_languages])
+    sources = seeded.batches.drawn_from(chosen)
 
     def kept(
         kind: str, recipe: TrainingConfig, more: Mapping[str, Any], make: Callable[[TrainingConfig], Any]

@@ -308,11 +308,13 @@ def key_of(run: Run, data: Data) -> dict[str, Any]:
     if not run.trained:
         return {"model": run.recipe.model.model_dump(mode="json"), **local}
     values = run.recipe.model_dump(mode="json") | local
+    values["batches"]["join_sources"] &= len(sources_of(data)[0]) > 1  # one is drawn from alike
     later: list[tuple[dict[str, Any], str, Any]] = [
         (values, "merge", None),
         (values["loss"], "alignment", 0.0),
         (values["loss"], "negatives", True),
         (values["batches"], "source_sizes", {}),
+        (values["batches"], "join_sources", False),
     ]
     for part, name, usual in later:
         if part[name] == usual:
@@ -391,8 +393,8 @@ def check_run(run: Run, data: Data, folder: Path) -> None:
             )
     if run.trained:
         how = run.recipe.batches
-        sources = _chosen_sources(run, data)
-        make_sampler(sources, strategy=how.strategy, batch_size=how.size, language=how.language)
+        drawn = how.drawn_from(_chosen_sources(run, data))
+        make_sampler(drawn, strategy=how.strategy, batch_size=how.size, language=how.language)
 
 
 def finish(run: Run, data: Data, folder: Path, tell: Callable[[StepReport], None] | None = None) -> bool:

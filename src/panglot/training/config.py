@@ -4,7 +4,7 @@ import copy
 import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from panglot import encoders
 from panglot.batches import Strategy
+from panglot.data import ParallelPairs, join_pairs
 from panglot.data.catalogue.training import is_benchmark, is_training_set
 from panglot.data.pairs_files.columns import check_columns
 from panglot.data.pairs_files.hub import is_hub_source
@@ -86,7 +87,11 @@ class DataPart(Part):
 
 
 class BatchesPart(Part):
-    """How batches are drawn; see ``panglot.batches.Sampler``."""
+    """How batches are drawn; see ``panglot.batches.Sampler``.
+
+    Attributes:
+        join_sources: draw each batch from all sources, as if they were one; False: from one of them.
+    """
 
     strategy: Strategy = "hybrid"
     alpha: Share | Annotated[list[Share], Field(min_length=1)] = 0.5
@@ -95,11 +100,16 @@ class BatchesPart(Part):
     language_temperature: Flattening = math.inf
     source_temperature: Flattening = 1.0
     source_sizes: dict[str, Positive] = Field(default_factory=dict)
+    join_sources: bool = False
+
+    def drawn_from(self, sources: Sequence[ParallelPairs]) -> list[ParallelPairs]:
+        """Return what batches are drawn from: the sources, or all of them as one."""
+        return [join_pairs(sources)] if self.join_sources and sources else list(sources)
 
     def sampler_settings(self) -> dict[str, Any]:
         """Return these settings by the names that ``Sampler`` has for them."""
         alpha = tuple(self.alpha) if isinstance(self.alpha, list) else self.alpha
-        return {**self.model_dump(exclude={"size"}), "batch_size": self.size, "alpha": alpha}
+        return {**self.model_dump(exclude={"size", "join_sources"}), "batch_size": self.size, "alpha": alpha}
 
 
 class LossPart(Part):

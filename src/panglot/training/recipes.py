@@ -122,11 +122,12 @@ def _able(
     """Return the languages that can fill a batch, and say why the others cannot."""
     able = []
     refusals = []
+    drawn = recipe.batches.drawn_from(sources)
     there = {code for source in sources for code in source.languages}
     covered = {code for code in there for other in there if code != other and matches(other, code)}
     for language in sorted(there - covered):  # one model for de and de-AT
         try:
-            make_sampler(sources, strategy="specific", language=language, batch_size=recipe.batches.size)
+            make_sampler(drawn, strategy="specific", language=language, batch_size=recipe.batches.size)
             able.append(language)
         except PanglotError as error:
             refusals.append(error)

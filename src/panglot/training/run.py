@@ -90,7 +90,7 @@ def train(
 
     Args:
         model: any sentence-transformers encoder.
-        pairs: what to train on: one source or several; a batch comes from one source.
+        pairs: what to train on: one source or several; a batch comes from one, or (``join_sources``) all.
         output: folder for the model, its card, ``run.json`` and ``log.json``.
         config: all settings; None: the defaults, and what is known to suit the model. Its parts ``model`` and
             ``data`` are for recipes: model and pairs are given here.
@@ -115,7 +115,8 @@ def train(
         held_out = [source.without_negatives() for source in held_out]
     folder, how, batches = Path(output), config.training, config.batches
     guidance = _guidance(config, teacher, model)
-    sampler = make_sampler(sources, seed=how.seed, steps=how.steps, **batches.sampler_settings())
+    drawn = batches.drawn_from(sources)
+    sampler = make_sampler(drawn, seed=how.seed, steps=how.steps, **batches.sampler_settings())
     _check(how, bool(held_out), model, guidance)
     _check_dimensions(config.loss.matryoshka_dims, model)
     run = _describe(model, model_name, sources, config, guidance)
@@ -135,7 +136,7 @@ def train(
         for sentence in sampler.notes():
             if note is not None:
                 note(sentence)
-        steps = Steps(sampler, sources, model, last_step(checkpoint, how), ranks)
+        steps = Steps(sampler, drawn, model, last_step(checkpoint, how), ranks)
         with _steps_shown(tell) as told:
             watcher = Watcher(told)
             return _finish(steps, folder, config, run, guidance, held_out, arguments, checkpoint, watcher)
@@ -329,6 +330,8 @@ def _describe(
     for setting in ("matryoshka_dims", "matryoshka_weights"):
         if not settings["loss"][setting]:  # so that runs of before there were these can be resumed
             del settings["loss"][setting]
+    if not config.batches.join_sources:
+        del settings["batches"]["join_sources"]
     settings["loss"]["teacher_sha256"] = model_sha256(guidance.teacher) if guidance else None
     return {
         "panglot": version("panglot"),

@@ -18,7 +18,7 @@ ENTRIES = catalogue()
 WANTED = [
     "sample", "pairs", "xquad-r", "mlqa-r", "miracl", "mr-tydi", "mr-tydi-train", "mmarco", "mmarco-train",
     "mkqa", "belebele", "neuclir", "ciral", "afriqa", "mtop", "mtop-intent", "xm3600", "xflickrco",
-    "tatoeba", "ntrex-128", "flores-plus", "mfaq", "arcd", "iapp-wiki-qa", "cmrc2018", "msmarco",
+    "tatoeba", "ntrex-128", "flores-plus", "mfaq", "coco-35l", "arcd", "iapp-wiki-qa", "cmrc2018", "msmarco",
     "trec-covid", "nfcorpus", "nq", "hotpotqa", "fiqa", "arguana", "webis-touche2020", "cqadupstack",
     "quora", "dbpedia-entity", "scidocs", "fever", "climate-fever", "scifact", "beir-pl-nfcorpus",
     "beir-nl-nfcorpus", "hindi-beir-arguana",

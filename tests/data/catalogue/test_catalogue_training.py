@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -86,6 +87,67 @@ def test_mmarco_is_parallel(tmp_path: Path) -> None:
     pairs = training_pairs("mmarco-train", tmp_path)
     assert (pairs.index.items, pairs.languages) == (3, ("de", "en"))
     assert not pairs.without_negatives().has_negatives
+
+
+def caption(label: str, language: str, english: str, text: str) -> dict[str, str]:
+    return {
+        **{"image_id": label, "src_lang": "en", "caption_tokenized": english},
+        **{"trg_lang": language, "translation_tokenized": text, "backtranslation_tokenized": "-"},
+    }
+
+
+CAPTIONS = [  # not in the order of images
+    caption("7_0", "de", "A cat .", "Eine Katze ."),
+    caption("9_0", "de", "A hat .", "Ein Hut ."),
+    caption("7_2", "de", "A pet .", "Ein Tier ."),
+    caption("7_1", "de", "A kitten .", "Eine Katze ."),  # as another one of its image
+    *(caption("7_0", "iw", "A cat .", "חתול ."), caption("7_1", "iw", "A kitten .", " ")),
+    caption("7_2", "iw", "A pet .", "חיה ."),
+]
+
+
+def coco(folder: Path, lines: list[Any]) -> Path:
+    folder.mkdir(exist_ok=True)
+    name = "coco_mt_train.jsonl.bz2"
+    (folder / name).write_bytes(as_bytes(lines, name))
+    return folder
+
+
+def test_captions_of_one_image_look_for_each_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = coco(tmp_path / "coco", CAPTIONS)
+    found = [
+        (row["language"], row["item_id"], row["query"], row["passage"]) for row in rows("coco-35l", folder)
+    ]
+    assert found == [
+        ("de", "7_0", "Eine Katze .", "Ein Tier ."),
+        ("de", "7_2", "Ein Tier .", "Eine Katze ."),
+        ("en", "7_0", "A cat .", "A kitten ."),
+        ("en", "7_1", "A kitten .", "A pet ."),
+        ("en", "7_2", "A pet .", "A cat ."),
+        ("he", "7_0", "חתול .", "חיה ."),
+        ("he", "7_2", "חיה .", "חתול ."),
+    ]
+    assert "2 images have one caption in a language" in caplog.text  # image 9, in German and English
+    pairs = training_pairs("coco-35l", folder)
+    assert len(set(pairs.index.groups_of(np.arange(3)))) == 1  # never each other's negatives
+    assert len(set(pairs.index.documents_of(np.arange(3)))) == 1  # never split
+    assert {row["language"] for row in rows("coco-35l", folder, "de", "he")} == {"de", "he"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"image_id": "7"}, "line 2: image_id '7' is not IMAGE_NUMBER"),
+        ({"image_id": None}, "line 2: 'image_id' is not a text"),
+        ({"trg_lang": "xx"}, "line 2: 'xx' is not a language code"),
+        ({"translation_tokenized": ["Katze"]}, "line 2: 'translation_tokenized' is not a text"),
+        ({"image_id": "8_0", "caption_tokenized": None}, "line 2: 'caption_tokenized' is not a text"),
+    ],
+)
+def test_a_broken_line_of_captions_is_named(tmp_path: Path, wrong: dict[str, Any], sentence: str) -> None:
+    folder = coco(tmp_path / "coco", [CAPTIONS[0], CAPTIONS[0] | wrong])
+    with pytest.raises(PanglotError, match=f"coco_mt_train.jsonl.bz2, {sentence}"):
+        rows("coco-35l", folder)
 
 
 ANSWER = {"question": "Q?", "answer": "A."}

@@ -1,10 +1,12 @@
 """Small files in official layouts, and a look at what became of them."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from small_files import Content, as_bytes
+import small_files
+from small_files import Content
 
 from panglot.data import Benchmark
 
@@ -16,15 +18,7 @@ Triples = list[tuple[str, str, int]]
 def write_files(tmp_path: Path) -> WriteFiles:
     """Write files into a folder: text, bytes, or objects as JSON lines; names in .gz are compressed."""
 
-    def write(files: dict[str, Content]) -> Path:
-        folder = tmp_path / "data"
-        for name, content in files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(as_bytes(content, name))
-        return folder
-
-    return write
+    return partial(small_files.write_files, tmp_path / "data")
 
 
 @pytest.fixture(scope="session")

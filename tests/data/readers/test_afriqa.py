@@ -67,6 +67,7 @@ def test_translations_are_the_same_items(write_files: WriteFiles, judgements_of:
     assert benchmark.languages == ("fr", "wo")
     assert judgements_of(benchmark) == [("fr:wo:0", "fr:wo:0", 1), ("wo:0", "fr:wo:0", 1)]
     assert benchmark.query_items.tolist() == [0, 0]
+    assert read_afriqa(write_files(FILES), languages=["en", "fr", "wo"]).languages == ("fr", "wo")
     assert sorted(benchmark.queries.texts) == ["Qu'est-ce que la pluie ?", "Taw lan la?"]
 
 

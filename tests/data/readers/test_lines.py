@@ -1,5 +1,6 @@
 """Lines of official files: what is tolerated, and what is said of the rest."""
 
+import bz2
 import gzip
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def test_line_ends_marks_and_blank_lines_are_taken_off(tmp_path: Path) -> None:
     expected = [(1, "one"), (4, "two \ufeff"), (5, "three\u2028still three")]
     assert list(numbered_lines(write(tmp_path, data))) == expected
     assert list(numbered_lines(write(tmp_path, gzip.compress(data), "file.gz"))) == expected
+    assert list(numbered_lines(write(tmp_path, bz2.compress(data), "file.bz2"))) == expected
 
 
 def test_an_encoding_other_than_utf8_is_named_with_its_line(tmp_path: Path) -> None:
@@ -30,10 +32,21 @@ def test_an_encoding_other_than_utf8_is_named_with_its_line(tmp_path: Path) -> N
 
 
 def test_a_file_that_was_cut_short_is_said(tmp_path: Path) -> None:
-    whole = gzip.compress(b"".join(b"line %d\n" % k for k in range(5_000)))
-    for data in (whole[: len(whole) // 2], whole[:-4], b"no gzip at all"):
-        with pytest.raises(PanglotError, match=r"file.gz, line \d+: the compressed file is damaged or cut"):
-            list(numbered_lines(write(tmp_path, data, "file.gz")))
+    lines = b"".join(b"line %d\n" % k for k in range(5_000))
+    for ending, whole in (("gz", gzip.compress(lines)), ("bz2", bz2.compress(lines))):
+        for data in (whole[: len(whole) // 2], whole[:-4], b"not compressed at all"):
+            with pytest.raises(PanglotError, match=r"line \d+: the compressed file is damaged or cut"):
+                list(numbered_lines(write(tmp_path, data, f"file.{ending}")))
+
+
+def test_a_compressed_line_is_no_longer_than_the_longest_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PANGLOT_MAX_ROW_MB", "1")
+    for name, compress in (("file.gz", gzip.compress), ("file.bz2", bz2.compress)):
+        path = write(tmp_path, compress(b"one\n" + b"x" * (2 << 20)), name)
+        with pytest.raises(PanglotError, match=r"line 2: is longer than 1 MB; split it, or set PANGLOT_MAX"):
+            list(numbered_lines(path))
 
 
 def test_an_empty_or_missing_file_is_said(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ READERS = {
     "trec": "panglot.data.readers.trec:read_trec",
 }
 TRAINING = {
+    "coco": "panglot.data.catalogue.training:coco_rows",
     "mfaq": "panglot.data.catalogue.training:mfaq_rows",
     "mmarco_train": "panglot.data.catalogue.training:mmarco_rows",
     "mr_tydi_train": "panglot.data.catalogue.training:mr_tydi_rows",

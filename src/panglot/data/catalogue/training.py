@@ -6,8 +6,10 @@ person's own pairs: memory stays flat whatever their number. (mMARCO's passages 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pyarrow as pa
@@ -20,10 +22,10 @@ from panglot.data.pairs import ParallelPairs, load_pairs
 from panglot.data.pairs_files.hub import is_hub_source
 from panglot.data.pairs_files.read import BATCH, SAMPLE, SCHEMA
 from panglot.data.readers.collection import passage_rows
-from panglot.data.readers.files import field, files_by_language, json_lines, named, numbered_lines
-from panglot.errors import PanglotError
+from panglot.data.readers.files import field, files_by_language, files_of, json_lines, named, numbered_lines
+from panglot.errors import PanglotError, leave_out
 from panglot.files import cache_folder, identity, parquet, parquet_batches, sha256_of, written_whole
-from panglot.languages import check_among
+from panglot.languages import check_among, check_language
 
 Row = dict[str, Any]
 VERSION = 2
@@ -53,7 +55,7 @@ def check_source(source: str) -> None:
 def training_pairs(
     name: str, data: str | Path | None = None, languages: Sequence[str] | None = None
 ) -> ParallelPairs:
-    """Load a training set of the catalogue (``mfaq``, ``mr-tydi-train``, ``mmarco-train``) as parallel pairs.
+    """Load a training set of the catalogue (``mfaq``, ``coco-35l``, ``mmarco-train``) as parallel pairs.
 
     Args:
         name: of the entry.
@@ -126,6 +128,65 @@ def mfaq_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
                             "query": question,
                             "passage": answer,
                         }
+
+
+def coco_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
+    """Yield a row for each caption of COCO-35L: it looks for the next caption of its image in its language.
+
+    The image is the passage's id and the document, so captions of one image are never each other's negatives.
+    Equal captions of an image are one. Lines may come in any order: they are read once, put into a file a
+    language, and held for one language at a time.
+    """
+    with ExitStack() as stack:
+        parts = {
+            code: stack.enter_context(TemporaryFile("w+", encoding="utf-8", dir=cache_folder()))
+            for code in languages
+        }
+        for path in files_of(folder, "coco_mt_train.jsonl*")[:1]:  # the other is the same, packed
+            for code, caption in _coco_captions(path, languages):
+                parts[code].write(json.dumps(caption) + "\n")
+        alone = 0
+        for code, part in parts.items():
+            part.seek(0)
+            images: dict[str, dict[str, str]] = {}
+            for image, label, text in map(json.loads, part):
+                captions = images.setdefault(image, {})
+                if text not in captions.values():
+                    captions.setdefault(label, text)
+            for image, captions in images.items():
+                labels = sorted(captions)
+                alone += len(labels) == 1
+                for label, following in zip(labels, labels[1:] + labels[:1], strict=True):
+                    if label != following:
+                        yield {
+                            "item_id": label,
+                            "passage_id": image,
+                            "language": code,
+                            "query": captions[label],
+                            "passage": captions[following],
+                        }
+    if alone:
+        leave_out(f"{folder}: {alone:,} images have one caption in a language and are left out there.")
+
+
+def _coco_captions(path: Path, languages: Sequence[str]) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    """Yield language, and image, id and text, of each translation; and of each original once."""
+    seen = set()
+    for number, line in json_lines(path):
+        label = named(path, number, line, "image_id")
+        image = label.rpartition("_")[0]
+        if not image:
+            raise PanglotError(
+                f"{path}, line {number}: image_id '{label}' is not IMAGE_NUMBER; fetch the official file."
+            )
+        texts = {"trg_lang": "translation_tokenized"}
+        if label not in seen:  # the original is repeated beside each translation
+            seen.add(label)
+            texts["src_lang"] = "caption_tokenized"
+        for of_language, of_text in texts.items():
+            code = check_language(named(path, number, line, of_language), f"{path}, line {number}")
+            if (text := field(path, number, line, of_text).strip()) and code in languages:
+                yield code, (image, label, text)
 
 
 def mmarco_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:

@@ -319,6 +319,7 @@ def read_afriqa(
 
     Args:
         files: patterns of each language's file, with ``{split}``, and ``{pivot}`` for the passages' language.
+        languages: of the questions (their passages' may be named, too); None for all whose files are there.
         split: ``test`` (the default), ``dev`` or ``train``.
         translations: also ask people's translations of the questions into the passages' language. They are
             the same items.
@@ -335,12 +336,14 @@ def read_afriqa(
         raise PanglotError(
             f"{folder}: holds no passages of {name}, such as {example}; fetch it from {source}."
         )
+    if languages is not None:  # those of passages come with the questions
+        pivots = {pivot for _, pivot in paths.values()}
+        languages = [code for code in languages if code not in pivots] or languages
     chosen = chosen_languages(languages, paths, name)
     asked = [row for language in chosen for row in _asked(language, *paths[language])]
     distinct = sorted(dict.fromkeys(passage for *_, passage in asked), key=lambda passage: passage[0])
     label = {passage: item for item, *_, passage in reversed(asked)}
-    pivots = {pivot for pivot, _, _ in distinct}
-    found = Questions(sorted({language for _, language, *_ in asked} | pivots))
+    found = Questions(sorted({row[1] for row in asked} | {pivot for pivot, _, _ in distinct}))
     for passage in distinct:
         pivot, title, text = passage
         found.answers[passage] = [found.add_passage(f"{pivot}:{label[passage]}", pivot, text, title)]
