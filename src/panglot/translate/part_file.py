@@ -15,10 +15,12 @@ from panglot.files import explained
 TABLES = """
 pragma locking_mode = exclusive;
 pragma synchronous = normal;
+begin exclusive;  -- and kept: a second process must not come in between
 create table if not exists settings (value text not null);
 create table if not exists segments (
     key blob primary key, block text not null, text text not null, finished integer not null
 ) without rowid;
+commit;
 """
 
 
