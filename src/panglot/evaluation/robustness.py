@@ -8,7 +8,7 @@ import pyarrow as pa
 from sentence_transformers import SentenceTransformer
 
 from panglot.data import Benchmark, FloatArray
-from panglot.data.perturb import Lexicon, perturb, share_changed
+from panglot.data.perturb import CODE_SWITCH, Lexicon, perturb, share_changed
 from panglot.encoders import LanguageMeans, centre, encode, query_prompt
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import (
@@ -59,7 +59,7 @@ def perturbed_figures(
     """
     found, rows = {}, []
     for kind in kinds:
-        changed = perturb(benchmark, kind, seed, lexicon)
+        changed = perturb(benchmark, kind, seed, lexicon if kind == CODE_SWITCH else None)
         queries = encode(model, changed.queries.texts, query_prompt(model), bf16=bf16, progress=progress)
         if means is not None:
             queries = centre(queries, changed.queries.languages, changed.languages, means.query)
