@@ -498,6 +498,7 @@ def _model(
     if not run.trained:
         return model, None
     sources = _chosen_sources(run, data)
+    (folder / "modules.json").unlink(missing_ok=True)  # saved but not noted: made again from what is left
     resume = last_checkpoint(folder) is not None or (folder / MERGE_FILE).exists()
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
