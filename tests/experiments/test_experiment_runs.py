@@ -211,6 +211,14 @@ def test_results_depend_on_how_is_measured(make_run: MakeRun, data: Data, tmp_pa
     assert {path.parent for path in found} == {folder_of(run, data, tmp_path)}
 
 
+def test_results_have_names_that_windows_takes(
+    make_run: MakeRun, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_module, "benchmark_of", lambda *_: sample_benchmark())
+    found = results_of(make_run("hybrid"), Target("beir-parallel:nfcorpus"), data, tmp_path)
+    assert found.name.startswith("beir-parallel-nfcorpus-")
+
+
 def test_ctrl_c_in_training_is_resumed_exactly(
     finished: tuple[Path, dict[str, Any]],
     make_run: MakeRun,
