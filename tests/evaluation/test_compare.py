@@ -173,7 +173,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         compared(a, changed(b, candidate_text="sentence+context"))
     # the same queries may look for the same answers among passages in other languages
     here, there = changed(a, languages=["de", "en"]), changed(b, languages=["de", "fr"])
-    with pytest.raises(PanglotError, match="different languages, de, en and de, fr; .* --languages"):
+    with pytest.raises(PanglotError, match=r"different languages, de, en and de, fr; .* --languages"):
         compared(here, there)
     with pytest.raises(PanglotError, match="not all runs hold 'nDCG@10'; use AP"):
         compared(a, b, measure="nDCG@10")

@@ -151,7 +151,8 @@ def markdown(title: str, subtitle: str, sections: Sequence[Section]) -> str:
         parts.append(f"## {markdown_text(section.title)}")
         for block in section.blocks:
             if isinstance(block, Picture):
-                parts.append(f"![{markdown_text(f'{block.title}. {block.alt}')}]({quote(_file_name(block.name))}.svg)")
+                file = quote(_file_name(block.name))
+                parts.append(f"![{markdown_text(f'{block.title}. {block.alt}')}]({file}.svg)")
             elif isinstance(block, Table):
                 heading, rest = to_markdown(block).rstrip().split("\n\n", 1)
                 summary = escape(" ".join(block.title.split()))  # in HTML, where nothing else is escaped
