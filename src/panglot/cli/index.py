@@ -107,6 +107,13 @@ def index(
 
     if not inputs and not delete and export is None and recall is None:
         raise PanglotError("--input is missing. Name a file or folder of texts with it.")
+    of_inputs = {
+        "--column": column, "--model": model, "--engine": engine, "--language": language, "--among": among,
+        "--length": length, "--centre": centre, "--max-length": max_length, "--truncate-dim": truncate_dim,
+        "--bf16": bf16,
+    }  # fmt: skip
+    if unused := [option for option, value in of_inputs.items() if value and not inputs]:
+        raise PanglotError(f"{unused[0]} has no effect without --input. Leave it out, or name texts.")
     outcome: dict[str, Any] = {"index": index}
     if delete:
         outcome["deleted"] = Index.open(index).delete(delete)
