@@ -172,6 +172,7 @@ MISTAKES = {
     "--benchmark held-out": "no documents are held out to measure on; name pairs and set --held-out above 0.",
     "--data xquad-r": "'xquad-r' names no folder. Write NAME=FOLDER.",
     "--data =folder": "'=folder' names no folder. Write NAME=FOLDER.",
+    "--data xquadr=folder": "--data: 'xquadr' is not measured on. Use sample, or add --benchmark.",
     "--recipe none.toml": "none.toml: no such file, and no experiment of that name; use one of low-resource,",
     "--recipe other.toml": "other.toml: the recipe is for 'scaling'. Use panglot experiment scaling.",
     "--recipe odd.toml": "odd.toml: unknown question 'why'; use one of low-resource,",

@@ -171,6 +171,9 @@ def test_texts_of_a_corpus_are_mined(panglot: Runner, tmp_path: Path, two_langua
     given = ("--within-language", "--corpus", corpus, "--negatives", "50", "--margin", "1.0", "--json")
     outcome = panglot("mine", "--pairs", two_languages, "--output", place, *given)
     assert (outcome.code, outcome.err) == (0, "")
+    corpus.write_text(json.dumps({**text, "language": "gl"}) + "\n")
+    outcome = panglot("mine", "--pairs", two_languages, "--output", tmp_path / "more.jsonl", *given)
+    assert "texts of --corpus in gl are not used: no pairs are in that language." in outcome.err
     wanted = f"Birds {text['text']}"
     found = {row["language"] for row in rows(place) if wanted in (row["negatives"] or [])}
     assert found == {"en"}

@@ -158,7 +158,7 @@ def test_too_few_items_for_any_verdict_are_said() -> None:
     assert "use 241 flips or more" in note
 
 
-def changed(run: Evaluation, **benchmark: str) -> Evaluation:
+def changed(run: Evaluation, **benchmark: Any) -> Evaluation:
     return replace(run, results={**run.results, "benchmark": {**run.results["benchmark"], **benchmark}})
 
 
@@ -172,6 +172,10 @@ def test_what_cannot_be_compared_is_refused() -> None:
         compared(a, changed(b, name="garden", sha256="b" * 64))
     with pytest.raises(PanglotError, match="different benchmarks"):
         compared(a, changed(b, candidate_text="sentence+context"))
+    # the same queries may look for the same answers among passages in other languages
+    here, there = changed(a, languages=["de", "en"]), changed(b, languages=["de", "fr"])
+    with pytest.raises(PanglotError, match=r"different languages, de, en and de, fr; .* --languages"):
+        compared(here, there)
     with pytest.raises(PanglotError, match="not all runs hold 'nDCG@10'"):
         compared(a, b, measure="nDCG@10")
     with pytest.raises(PanglotError, match=r"a and b .* have 'AP' for different queries or pools"):

@@ -1,6 +1,8 @@
 """The cost of perturbed queries, by hand and against resampling in a loop."""
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -75,3 +77,34 @@ def test_rows_of_changed_queries_are_those_of_the_figures(
         assert means[""].mean() == pytest.approx(figure["before"])
         for code in ("de", "en"):
             assert means[kind, code] == pytest.approx(drops["by_language"][code]["monolingual"]["after"])
+
+
+def test_code_switching_goes_with_other_kinds_and_a_kind_counts_once(
+    tiny_encoder: SentenceTransformer,
+) -> None:
+    benchmark = sample_benchmark().restrict(["de", "en"])
+    lexicon = {"en": {"the": ["die"]}}
+    kinds = ["typos", "code-switch", "typos"]
+    found = evaluate(tiny_encoder, benchmark, perturb=kinds, lexicon=lexicon).perturbed
+    assert found is not None
+    assert dict(Counter(found["perturbation"].to_pylist())) == dict.fromkeys(kinds, 144)
+    alone = evaluate(tiny_encoder, benchmark, perturb=["typos"]).perturbed
+    assert alone is not None and alone["AP"].to_pylist() == found["AP"].to_pylist()[:144]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"perturb": ["code-switch"]}, "code-switch needs a lexicon"),
+        ({"perturb": ["typos"], "lexicon": {"en": {"a": ["b"]}}}, "a lexicon is for code-switch"),
+        ({"lexicon": {"en": {"a": ["b"]}}}, "a lexicon is for code-switch"),
+        ({"perturb": ["typos", "tpos"]}, "'tpos' is not a change of queries"),
+    ],
+)
+def test_kinds_that_cannot_work_are_refused_before_texts_are_encoded(
+    tiny_encoder: SentenceTransformer, given: dict[str, Any], message: str
+) -> None:
+    encoded: list[int] = []
+    with pytest.raises(PanglotError, match=message):
+        evaluate(tiny_encoder, sample_benchmark(), progress=encoded.append, **given)
+    assert not encoded

@@ -193,6 +193,8 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("baselines", {"grid.measures": {"bear": "AP"}}, "'bear' is not a benchmark"),
     ("domain-shift", {"grid.languages": ["de", "pl"]}, "no held-out document is in 'pl'"),
     ("domain-shift", {"grid.perturb": ["shouting"]}, "shouting"),
+    ("domain-shift", {"grid.perturb": ["typos", "code-switch"]}, "code-switch, which needs a lexicon"),
+    ("domain-shift", {"grid.perturb": ["typos,lower-case"]}, "'typos,lower-case' is not a change"),
     (
         "domain-shift",
         {"benchmarks": ["nfcorpus"], "grid.languages": ["de", "tr"]},

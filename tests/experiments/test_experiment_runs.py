@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -210,6 +211,14 @@ def test_results_depend_on_how_is_measured(make_run: MakeRun, data: Data, tmp_pa
     assert {path.parent for path in found} == {folder_of(run, data, tmp_path)}
 
 
+def test_results_have_names_that_windows_takes(
+    make_run: MakeRun, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_module, "benchmark_of", lambda *_: sample_benchmark())
+    found = results_of(make_run("hybrid"), Target("beir-parallel:nfcorpus"), data, tmp_path)
+    assert found.name.startswith("beir-parallel-nfcorpus-")
+
+
 def test_ctrl_c_in_training_is_resumed_exactly(
     finished: tuple[Path, dict[str, Any]],
     make_run: MakeRun,
@@ -263,6 +272,45 @@ def test_what_was_stopped_while_measuring_is_not_trained_again(
         assert found[part] == finished[1][part]
     assert found["model"]["sha256"] == finished[1]["model"]["sha256"]
     assert found["model"]["training"]["steps"] == 2
+
+
+MERGED = {
+    "merge.parts": {"a": {"batches.alpha": 0.0}, "b": {"batches.alpha": 1.0}},
+    "merge.weights": [1.0, 1.0],
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "place"),
+    [
+        ({"training.save_steps": 1}, "panglot.training.run.remove_checkpoints"),  # the model is saved
+        (MERGED, "panglot.experiments.sweep.write_json"),
+    ],
+)
+def test_what_was_stopped_just_after_training_goes_on(
+    make_run: MakeRun,
+    data: Data,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+    place: str,
+) -> None:
+    module, name = place.rsplit(".", 1)
+    usual = getattr(sys.modules[module], name)
+
+    def stops(path: Path, *arguments: Any, **more: Any) -> Any:
+        if not more and path.name in ("model", "trained.json"):
+            raise StopError
+        return usual(path, *arguments, **more)
+
+    run = make_run("hybrid", settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(place, stops)
+        with pytest.raises(StopError):
+            finish(run, data, tmp_path)
+    assert (folder_of(run, data, tmp_path) / "model/modules.json").exists()
+    assert finish(run, data, tmp_path)
+    assert missing_targets(run, data, tmp_path) == []
 
 
 def test_a_benchmark_is_encoded_once_however_it_is_measured(

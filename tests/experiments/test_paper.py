@@ -17,6 +17,7 @@ from translators import learn, make_m2m100
 
 from panglot import PanglotError, load_pairs, sample_pairs
 from panglot.data.catalogue import entry_named
+from panglot.experiments import paper
 from panglot.experiments.paper import LANGUAGES, PARALLEL, SIZES, VALIDATION, Reproduction, Step, disk, steps
 
 NAMES = entry_named(PARALLEL).files  # one of queries and one of passages for each language
@@ -70,6 +71,24 @@ def test_translated_pairs_are_those_of_one_scale_and_translator(tmp_path: Path) 
     assert is_done(wanted)
     assert not is_done(replace(wanted, scale=0.2))
     assert not is_done(replace(wanted, translator="models/other"))
+
+
+def test_pairs_of_another_translator_of_that_name_are_refused(tmp_path: Path) -> None:
+    wanted = Reproduction(scale=0.1, sources=("wiki-qa",), translator="mine/nllb")
+    path = wanted.pairs_file("wiki-qa", tmp_path)
+    path.parent.mkdir(parents=True)
+    path.touch()
+    note = path.with_name("wiki-qa.translation.json")
+
+    def translated() -> Path:
+        return paper._translated(wanted, "wiki-qa", tmp_path, pytest.fail, print)
+
+    assert translated() == path  # nothing says by which
+    note.write_text(json.dumps({"settings": {"model": "mine/nllb"}}), encoding="utf-8")
+    assert translated() == path
+    note.write_text(json.dumps({"settings": {"model": "theirs/nllb"}}), encoding="utf-8")
+    with pytest.raises(PanglotError, match="was translated by theirs/nllb; use that, or another --output"):
+        translated()
 
 
 @pytest.mark.parametrize(

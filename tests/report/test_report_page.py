@@ -22,7 +22,7 @@ from panglot.errors import PanglotError
 from panglot.evaluation import Evaluation, evaluate_embeddings
 from panglot.evaluation.results import describe_benchmark
 from panglot.report.contents import gather
-from panglot.report.page import Picture, Section, markdown, page
+from panglot.report.page import Picture, Section, markdown, page, write_assets
 from panglot.report.published import Reference
 from panglot.report.sections import write_report
 from panglot.report.tables import Table
@@ -300,6 +300,14 @@ def test_pictures_of_markdown_are_files_beside_it_and_are_described() -> None:
     assert re.findall(r'<img src="([^"]*)" alt="([^"]*)"', html) == [
         ("alpha%20sample%20%281%29.svg", "A [curve]. And *more*.")
     ]
+
+
+def test_files_have_names_that_windows_takes(tmp_path: Path) -> None:
+    cells = pd.DataFrame({"run": ["a"], "AP": ["0.1"]})
+    section = Section("x", "x", [Table("losses-beir-parallel:nfcorpus", "Losses", cells, cells, 1)])
+    assert {path.stem for path in write_assets([section], tmp_path)} == {"losses-beir-parallel-nfcorpus"}
+    picture = Picture("beir-parallel:nfcorpus", "A", "B.", {})
+    assert "(beir-parallel-nfcorpus.svg)" in markdown("t", "s", [Section("x", "x", [picture])])
 
 
 def test_names_from_right_to_left_are_isolated() -> None:

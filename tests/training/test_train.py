@@ -218,6 +218,16 @@ def test_a_matryoshka_dimension_beyond_the_models_is_refused(
     assert not list(tmp_path.iterdir())
 
 
+def test_eval_steps_without_held_out_documents_are_said_to_do_nothing(
+    tiny_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    run(tiny_encoder, tmp_path, {"steps": 1, "eval_steps": 1}, note=said.append)
+    assert [sentence for sentence in said if "eval_steps" in sentence] == [
+        "eval_steps has no effect without held-out documents; use --held-out 0.1."
+    ]
+
+
 def test_a_failed_run_gives_ctrl_c_its_meaning_back(
     tiny_encoder: SentenceTransformer, tmp_path: Path
 ) -> None:

@@ -169,6 +169,9 @@ def _command(name: str) -> Callable[..., None]:
         if experiment.question != name:
             asks = experiment.question
             raise PanglotError(f"{recipe}: the recipe is for '{asks}'. Use panglot experiment {asks}.")
+        if unused := sorted(set(places) - set(experiment.benchmarks)):
+            names = ", ".join(experiment.benchmarks)
+            raise PanglotError(f"--data: '{unused[0]}' is not measured on. Use {names}, or add --benchmark.")
         bf16 = chosen_precision(experiment.bf16)
         data = Data(
             tuple(pairs or ()),

@@ -95,6 +95,8 @@ def mine(
         raise PanglotError("--corpus needs --within-language, because its texts have no translations.")
     sources = [load_source(path) for path in pairs]
     texts = _texts(corpus or [])
+    if unused := sorted(set(texts) - {code for source in sources for code in source.languages}):
+        show.note(f"texts of --corpus in {', '.join(unused)} are not used: no pairs are in that language.")
     encoder = encoders.load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
     figures: list[dict[str, Any]] = []
     for source, place in zip(sources, places, strict=True):

@@ -338,6 +338,11 @@ def check_comparable(evaluations: Sequence[Evaluation], baseline: int) -> None:
                 f"the runs are of different benchmarks, {_benchmark(first)} and {_benchmark(other)}; "
                 "compare runs of the same data."
             )
+        if other.get("languages") != first.get("languages"):  # passages in others are other pools
+            raise PanglotError(
+                f"the runs are in different languages, {', '.join(first['languages'])} and "
+                f"{', '.join(other['languages'])}; evaluate both with the same --languages."
+            )
 
 
 def _benchmark(benchmark: Mapping[str, Any]) -> str:

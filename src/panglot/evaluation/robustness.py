@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from panglot.data import Benchmark
-from panglot.data.perturb import Lexicon, perturb, share_changed
+from panglot.data.perturb import CODE_SWITCH, Lexicon, perturb, share_changed
 from panglot.data.suite import SETTINGS
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import (
@@ -44,7 +44,7 @@ def perturbed_figures(
     """
     found, rows = {}, []
     for kind in kinds:
-        changed = perturb(benchmark, kind, seed, lexicon)
+        changed = perturb(benchmark, kind, seed, lexicon if kind == CODE_SWITCH else None)
         after = table_of(changed)
         found[kind] = perturbed_drops(table, after, measure, share_changed(benchmark, changed))
         rows.append(after.add_column(0, PERTURBATION, pa.array([kind] * len(after), pa.string())))

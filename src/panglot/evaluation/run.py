@@ -10,7 +10,7 @@ import pyarrow as pa
 from sentence_transformers import SentenceTransformer
 
 from panglot.data import Benchmark, FloatArray, load_data
-from panglot.data.perturb import Lexicon
+from panglot.data.perturb import Lexicon, check_kinds
 from panglot.data.suite import Suite, as_benchmark
 from panglot.encoders import encode, passage_prompt, query_prompt
 from panglot.encoders.language_means import (
@@ -115,6 +115,8 @@ def evaluate(
         check_ids(part)
     check_centre(centre, model)
     _check_reranking(reranker or rerank, rerank_depth, bool(perturb) or runs is not None)
+    perturb = list(dict.fromkeys(perturb))
+    check_kinds(perturb, lexicon)
     texts = len(whole.queries) * len(perturb)
     if embeddings is None:
         texts += len(whole.queries) + len(whole.passages)

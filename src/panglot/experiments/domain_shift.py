@@ -14,7 +14,7 @@ import pandas as pd
 from pydantic import Field
 
 from panglot.data.catalogue import entry_named
-from panglot.data.perturb import parse_kinds
+from panglot.data.perturb import CODE_SWITCH, check_kinds
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import DISTANCE, Aligned, Array, align
@@ -70,8 +70,9 @@ class Grid(Part):
 
 def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     """Return the zero-shot encoder, specific models by language, budget and seed, and the agnostic ones."""
-    if grid.perturb:
-        parse_kinds(",".join(grid.perturb))
+    if CODE_SWITCH in grid.perturb:
+        raise PanglotError(f"grid.perturb has {CODE_SWITCH}, which needs a lexicon; leave it out.")
+    check_kinds(grid.perturb)
     if data.pairs:
         _check_held_out(grid, data)
     whole = _targets(experiment, grid, data)

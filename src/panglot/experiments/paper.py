@@ -274,6 +274,11 @@ def _translated(
     """Return the file of a source's items in all languages; what it lacks is translated."""
     path = wanted.pairs_file(name, output)
     if path.exists():
+        from panglot.translate.translate import read_note  # with torch, which a list of steps needs not
+
+        made_by = ((read_note(path) or {}).get("settings") or {}).get("model", wanted.translator)
+        if made_by != wanted.translator:  # the folder has the last part of its name alone
+            raise PanglotError(f"{path}: was translated by {made_by}; use that, or another --output.")
         return path
     pairs = _share(training_pairs(name, languages=_languages(name)), wanted)
     rows = sum(len(job.rows) for job in translations(pairs, LANGUAGES))

@@ -354,7 +354,8 @@ def results_of(run: Run, target: Target, data: Data, folder: Path) -> Path:
     how: list[Any] = [checksums, target.languages, target.perturb, remedy, data.bf16, data.measures]
     how += [data.held_out] if target.name == HELD_OUT else []
     how += ["per query"] if target.perturb else []  # earlier results lack the rows of changed queries
-    return folder_of(run, data, folder) / f"{target.name}-{digest(how)}.json"
+    name = target.name.replace(":", "-")  # beir-parallel:nfcorpus; Windows has no colons in names
+    return folder_of(run, data, folder) / f"{name}-{digest(how)}.json"
 
 
 def missing_targets(run: Run, data: Data, folder: Path) -> list[Target]:
@@ -498,6 +499,7 @@ def _model(
     if not run.trained:
         return model, None
     sources = _chosen_sources(run, data)
+    (folder / "modules.json").unlink(missing_ok=True)  # saved but not noted: made again from what is left
     resume = last_checkpoint(folder) is not None or (folder / MERGE_FILE).exists()
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)

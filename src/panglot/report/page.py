@@ -149,7 +149,8 @@ def markdown(title: str, subtitle: str, sections: Sequence[Section]) -> str:
         parts.append(f"## {markdown_text(section.title)}")
         for block in section.blocks:
             if isinstance(block, Picture):
-                parts.append(f"![{markdown_text(f'{block.title}. {block.alt}')}]({quote(block.name)}.svg)")
+                file = quote(_file_name(block.name))
+                parts.append(f"![{markdown_text(f'{block.title}. {block.alt}')}]({file}.svg)")
             elif isinstance(block, Table):
                 heading, rest = to_markdown(block).rstrip().split("\n\n", 1)
                 summary = escape(" ".join(block.title.split()))  # in HTML, where nothing else is escaped
@@ -169,11 +170,16 @@ def write_assets(sections: Sequence[Section], folder: Path) -> list[Path]:
     written = []
     for block in (block for section in sections for block in section.blocks):
         for ending, content in _assets(block).items():
-            path = folder / f"{block.name}{ending}"  # type: ignore[union-attr]
+            path = folder / f"{_file_name(block.name)}{ending}"  # type: ignore[union-attr]
             with written_whole(path) as part:
                 part.write_bytes(content)
             written.append(path)
     return written
+
+
+def _file_name(name: str) -> str:
+    """Return a block's name as Windows takes it; that of a benchmark in it may have a colon."""
+    return name.replace(":", "-")
 
 
 def _assets(block: Block) -> dict[str, bytes]:

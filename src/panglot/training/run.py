@@ -133,7 +133,8 @@ def train(
         )
     with only_training(folder):
         checkpoint = _begin(folder, run, resume, ranks, note)
-        for sentence in sampler.notes():
+        unused = "eval_steps has no effect without held-out documents; use --held-out 0.1."
+        for sentence in [*sampler.notes(), *([unused] if how.eval_steps and not held_out else [])]:
             if note is not None:
                 note(sentence)
         steps = Steps(sampler, drawn, model, last_step(checkpoint, how), ranks)

@@ -67,6 +67,7 @@ def test_languages_that_cannot_fill_a_batch_are_told(make_rows: MakeRows) -> Non
     )
     assert "1 items exist in one language only" in sentences
     assert "3 items are 1.0 batches of 3" in sentences
+    assert "join other files to this one, with batches.join_sources" in sentences
 
 
 def test_items_that_share_a_passage_count_once(make_rows: MakeRows) -> None:

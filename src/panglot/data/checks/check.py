@@ -79,6 +79,7 @@ def _spread(values: IntArray) -> dict[str, int]:
     return {"median": int(median), "p95": int(high), "max": int(values.max())}
 
 
+JOIN = "join other files to this one, with batches.join_sources"
 FEW_BATCHES = 10  # in one pass over a source; with fewer, a model soon knows each by heart
 
 
@@ -101,7 +102,7 @@ def _monolingual(index: PairIndex, size: int) -> list[Finding]:
         most = max(able.values())
         sentence = (
             f"no language has {size} items with different passages, so no monolingual batch of {size} can "
-            f"be drawn; the most is {most}: use --batch-size {most} or less, or train beside others."
+            f"be drawn; the most is {most}: use --batch-size {most} or less, or {JOIN}."
         )
         return [Finding("warning", "batches", sentence, len(small))]
     named = ", ".join(f"{code} ({count})" for code, count in sorted(small.items(), key=lambda pair: pair[1]))
@@ -121,7 +122,7 @@ def _crosslingual(index: PairIndex, size: int) -> list[Finding]:
     if able < size:
         sentence = (
             f"{able:,} items with different passages exist in two languages or more: too few for a "
-            f"cross-lingual batch of {size}; use --batch-size {able} or less, or train beside others."
+            f"cross-lingual batch of {size}; use --batch-size {able} or less, or {JOIN}."
         )
         findings.append(Finding("warning", "batches", sentence, able))
     if lonely := int((~several).sum()):

@@ -1,7 +1,7 @@
 """A benchmark whose queries are changed as people's are: mistyped, romanised, without question marks."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -46,6 +46,7 @@ TITLES = {
     **{name: kind.title for name, kind in KINDS.items()},
     CODE_SWITCH: "half of the words in another language, by a lexicon",
 }
+NO_LEXICON = f"{CODE_SWITCH} needs a lexicon; name a file of word pairs such as en-de.txt."
 
 
 def perturb(benchmark: Benchmark, kind: str, seed: int = 0, lexicon: Lexicon | None = None) -> Benchmark:
@@ -85,6 +86,16 @@ def parse_kinds(names: str) -> list[str]:
     return kinds
 
 
+def check_kinds(kinds: Sequence[str], lexicon: Lexicon | None = None) -> None:
+    """Raise a ``PanglotError`` at an unknown kind, and at a lexicon that is missing or not needed."""
+    for kind in kinds:
+        _check(kind)
+    if lexicon is not None and CODE_SWITCH not in kinds:
+        raise PanglotError(f"a lexicon is for {CODE_SWITCH}, which is not asked for; leave it out.")
+    if lexicon is None and CODE_SWITCH in kinds:
+        raise PanglotError(NO_LEXICON)
+
+
 def share_changed(before: Benchmark, after: Benchmark) -> dict[str, float]:
     """Return by query language the share of queries that read otherwise afterwards."""
     pairs = zip(before.queries.texts, after.queries.texts, strict=True)
@@ -104,7 +115,7 @@ def _change(benchmark: Benchmark, kind: str, lexicon: Lexicon | None) -> Change:
             raise PanglotError(f"a lexicon is for {CODE_SWITCH}, not for {kind}; leave it out.")
         return KINDS[kind].change
     if lexicon is None:
-        raise PanglotError(f"{CODE_SWITCH} needs a lexicon; name a file of word pairs such as en-de.txt.")
+        raise PanglotError(NO_LEXICON)
     spoken = {benchmark.languages[k] for k in np.unique(benchmark.queries.languages)}
     if not spoken & set(lexicon):
         raise PanglotError(
