@@ -6,8 +6,11 @@ import hashlib
 import json
 import os
 import tempfile
+import tracemalloc
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 from hypothesis import given, settings
@@ -225,3 +228,18 @@ def test_changed_content_of_the_same_size_and_time_is_read_again(
         assert pairs.table.column("passage").to_pylist() == [f"A {animal}."]
         checksums.add(pairs.sha256)
     assert len(checksums) == 2
+
+
+def test_reading_a_parquet_file_keeps_little_of_it_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.parquet"
+    group = pa.table({"text": [os.urandom(1 << 9).hex() for _ in range(256)]})  # a quarter of a megabyte
+    with pq.ParquetWriter(path, group.schema, compression="none", use_dictionary=False) as writer:
+        for _ in range(64):
+            writer.write_table(group)
+    tracemalloc.start()  # the bytes come through a file of Python's
+    with files.parquet(path) as file:
+        rows = sum(len(batch) for batch in files.parquet_batches(file, 100))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert rows == 64 * 256
+    assert peak < 4 << 20 < path.stat().st_size / 4

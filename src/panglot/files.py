@@ -55,7 +55,7 @@ def parquet(path: Path) -> Iterator[pq.ParquetFile]:
     check_file(path)
     try:
         with path.open("rb") as file:  # Arrow itself opens names in UTF-8 only
-            yield pq.ParquetFile(file)
+            yield pq.ParquetFile(file, pre_buffer=False)  # with it, all that was read stays in memory
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise PanglotError(
             f"{path}: is not a whole Parquet file ({first_line(error)}); fetch it again."

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panglot.data import ParallelPairs, build_index, pairs_from_rows
+from panglot.data.pairs import codes_of
 from panglot.errors import PanglotError
 
 Cell = tuple[str, str]  # item id, language
@@ -205,3 +206,11 @@ def test_texts_of_more_than_two_gigabytes_are_looked_up() -> None:
     assert pairs.texts("query", rows) == expected
     assert pairs.negatives(rows) == [[text] for text in expected]
     assert pairs.take(rows[:0]).num_rows == 0
+
+
+@given(st.lists(st.lists(st.sampled_from(["a", "b", "", "ä", "long text"]), max_size=4), max_size=5))
+def test_texts_are_numbered_in_the_order_in_which_they_first_occur(chunks: list[list[str]]) -> None:
+    codes, texts = codes_of(pa.chunked_array(chunks, pa.string()))
+    flat = [text for chunk in chunks for text in chunk]
+    assert texts == list(dict.fromkeys(flat))
+    assert [texts[code] for code in codes] == flat

@@ -191,8 +191,10 @@ def join_pairs(sources: Sequence[ParallelPairs]) -> ParallelPairs:
 
 def codes_of(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
     """Number the distinct texts of a column in the order in which they first occur."""
-    encoded = column.dictionary_encode().unify_dictionaries().combine_chunks()
-    return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+    # all chunks share one dictionary; unify_dictionaries() would compare it with itself for each of them
+    chunks = column.dictionary_encode().chunks
+    codes = [np.zeros(0, np.int32), *(chunk.indices.to_numpy() for chunk in chunks)]
+    return np.concatenate(codes), chunks[-1].dictionary.to_pylist() if chunks else []
 
 
 def _check_unique(
