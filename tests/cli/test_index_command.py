@@ -101,7 +101,7 @@ def test_people_read_lines(panglot: Runner, texts: Path, tmp_path: Path) -> None
         (["index", "--index", "x", "--input", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
         (["index", "--index", "x", "--delete", "1"], "there is no index"),
         (["index", "--index", "x", "--delete", "1", "--bf16"], "--bf16 has no effect without --input"),
-        (["index", "--index", "x", "--recall", "9", "--model", "m"], "--model has no effect without"),
+        (["index", "--index", "x", "--recall", "9", "--model", "a/b"], "--model has no effect without"),
     ],
 )
 def test_mistakes_are_one_sentence(
