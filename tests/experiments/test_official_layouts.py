@@ -57,6 +57,21 @@ def miracl() -> Files:
     return found
 
 
+def miracl_hard_negatives() -> Files:
+    """The same in mteb's form: folders of queries, passages and judgements of a language."""
+    found: Files = {}
+    for code in ("en", "ru", "sw"):
+        place = "miracl-hard-negatives"
+        found[f"{place}/queries-{code}/dev.jsonl"] = [{"_id": str(k), "text": f"{code} {k}?"} for k in ITEMS]
+        found[f"{place}/corpus-{code}/dev.jsonl"] = [
+            {"_id": f"{k}#0", "title": code, "text": f"{code} answer {k}"} for k in ITEMS
+        ]
+        found[f"{place}/{code}/dev.jsonl"] = [
+            {"query-id": str(k), "corpus-id": f"{k}#0", "score": 1} for k in ITEMS
+        ]
+    return found
+
+
 def mtop() -> Files:
     """Three languages of MTOP."""
     return {
@@ -107,6 +122,15 @@ QUESTIONS: dict[str, tuple[str, str, Callable[[], Files], list[str], Expected]] 
             *('grid.strategies=["hybrid"]', 'grid.left_out={Russian={languages=["ru"]}}'),
         ],
         ("unseen-miracl-left-out", ("group",), {("left out",)}),
+    ),
+    "miracl-hard-negatives": (
+        *("unseen-languages", "sample", miracl_hard_negatives),
+        [
+            *('grid.languages=["de", "en", "ru", "sw"]', 'grid.measured=["en", "ru", "sw"]'),
+            *('grid.strategies=["hybrid"]', 'grid.left_out={Russian={languages=["ru"]}}'),
+            'grid.others=["bm25"]',
+        ],
+        ("unseen-miracl-hard-negatives", ("run",), {("zero-shot",), ("bm25",)}),
     ),
     "mtop": (
         *("baselines", "sample", mtop, ['grid.encoders=[{name="tiny"}]', 'grid.languages=["de", "en"]']),

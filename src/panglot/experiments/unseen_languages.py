@@ -25,7 +25,7 @@ from panglot.report.charts import dots
 from panglot.report.figures import INTERVALS, figure_table, measure_title, with_panels, with_texts
 from panglot.report.page import Block, Section
 from panglot.report.tables import Table, texts, wide
-from panglot.training.config import Part
+from panglot.training.config import Part, override
 
 TITLE = "How far does each strategy reach languages that are left out of training?"
 NOTHING = "nothing left out"
@@ -68,12 +68,14 @@ class Grid(Part):
         strategies: that are trained on all languages, and without each set.
         languages: trained on where nothing is left out; None: all languages of the sources.
         measured: queries and passages in these, where a benchmark has them; None: in all trained on.
+        others: pre-trained encoders (names that ``load_encoder`` takes) and ``bm25``, measured as they are.
     """
 
     left_out: dict[str, LeftOut] = Field(min_length=1)
     strategies: list[Strategy] = Field(default=["monolingual", "crosslingual", "hybrid"], min_length=1)
     languages: list[str] | None = None
     measured: list[str] | None = None
+    others: list[str] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     trained = languages_of(data) if grid.languages is None else sorted(set(grid.languages))
     targets = tuple(_target(name, grid, trained, data) for name in experiment.benchmarks)
     found = [Run(ZERO_SHOT, experiment.recipe, targets, trained=False)]
+    for other in dict.fromkeys(grid.others):
+        found.append(Run(other, override(experiment.recipe, {"model.name": other}), targets, trained=False))
     for name in (None, *grid.left_out):
         left_out = [] if name is None else _left_out(name, grid, trained, targets)
         languages = [code for code in trained if code not in left_out]

@@ -10,7 +10,7 @@ from pathlib import Path
 from panglot.data.benchmark import Benchmark
 from panglot.data.readers.collection import Judged, Pool, Qrels, Query, make_benchmark
 from panglot.data.readers.files import chosen_languages, field, files_of, named, numbered_lines, table_rows
-from panglot.data.readers.trec import Judgement, as_gain, collect, with_prefixes
+from panglot.data.readers.trec import Judgement, as_gain, collect, table_judgements, with_prefixes
 from panglot.data.suite import Suite
 from panglot.errors import PanglotError, leave_out
 from panglot.languages import check_among, is_language
@@ -167,10 +167,7 @@ def _judgement_files(folder: Path, name: str, split: str) -> list[Path]:
 def _judgements(path: Path) -> Iterator[Judgement]:
     """Yield the judgements of a TSV file of three columns under a header, or of JSON or Parquet rows."""
     if ".tsv" not in path.name:
-        columns = ("query-id", "corpus-id", "score")
-        for number, row in table_rows(path, columns):
-            query, passage = (named(path, number, row, column) for column in columns[:2])
-            yield number, query, passage, as_gain(path, number, row.get("score")), ""
+        yield from table_judgements(path)
         return
     for number, line in numbered_lines(path):
         fields = [part.strip() for part in line.split("\t")]

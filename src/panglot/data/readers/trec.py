@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from panglot.data.benchmark import Benchmark
-from panglot.data.readers.collection import Judged, Qrels, Query, find_pools, make_benchmark
+from panglot.data.readers.collection import Judged, Qrels, Query, find_pools, make_benchmark, passage_rows
 from panglot.data.readers.files import (
     CODE,
     as_example,
@@ -28,6 +28,7 @@ from panglot.data.readers.files import (
     json_lines,
     named,
     numbered_lines,
+    table_rows,
 )
 from panglot.errors import PanglotError
 
@@ -124,7 +125,8 @@ def _of_each_language(
     queries: list[Query] = []
     judgements: list[Qrels] = []
     files: list[Path] = []
-    found = files_by_language(folder, qrels)
+    beside = any(pattern.startswith(CODE) for pattern in qrels)  # other folders are no languages then
+    found = files_by_language(folder, qrels, others=beside)
     for language, path in topics.items():
         if language not in found:
             raise PanglotError(
@@ -249,16 +251,24 @@ def _topic_text(path: Path, number: int, line: dict[str, Any], language: str, qu
     )
 
 
-def read_topics(path: Path) -> dict[str, str]:
-    """Read a file of ``id TAB query`` lines: the query of each id, in the file's order."""
-    topics: dict[str, str] = {}
+def _topic_rows(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Yield line, id and text of each query."""
+    if is_table(path):
+        yield from ((number, name, text.strip()) for number, name, _, text in passage_rows(path))
+        return
     for number, line in numbered_lines(path):
         name, tab, text = line.partition("\t")
-        name, text = name.strip(), text.strip()
         if not tab:
             raise PanglotError(
                 f"{path}, line {number}: has no tab; a line is a query's id, a tab, the query."
             )
+        yield number, name.strip(), text.strip()
+
+
+def read_topics(path: Path) -> dict[str, str]:
+    """Read queries (``id TAB query`` lines, or a table as of passages): by id, in the file's order."""
+    topics: dict[str, str] = {}
+    for number, name, text in _topic_rows(path):
         if not name or not text:
             raise PanglotError(f"{path}, line {number}: has an empty {'id' if not name else 'query'}.")
         if name in topics:
@@ -273,8 +283,8 @@ Judgement = tuple[int, str, str, int, str]  # line, query, passage, gain, iterat
 def read_qrels(path: Path) -> Qrels:
     """Read judgements of four columns: query, iteration, document, gain, split by tabs or spaces.
 
-    Gains below 0 (TREC's mark for junk) count as 0, as trec_eval counts them. A judgement that occurs
-    twice counts once.
+    Tables of Parquet or JSON lines have the columns of ``table_judgements``. Gains below 0 (TREC's mark for
+    junk) count as 0, as trec_eval counts them. A judgement that occurs twice counts once.
     """
 
     def rows() -> Iterator[Judgement]:
@@ -288,7 +298,20 @@ def read_qrels(path: Path) -> Qrels:
             query, iteration, passage, gain = columns
             yield number, query, passage, as_gain(path, number, gain), iteration
 
-    return collect(path, rows())
+    return collect(path, table_judgements(path) if is_table(path) else rows())
+
+
+def is_table(path: Path) -> bool:
+    """Say whether a file is Parquet or JSON lines, by its name."""
+    return bool({".parquet", ".jsonl"} & set(path.suffixes))
+
+
+def table_judgements(path: Path) -> Iterator[Judgement]:
+    """Yield the judgements of a table with the columns ``query-id``, ``corpus-id`` and ``score``."""
+    columns = ("query-id", "corpus-id", "score")
+    for number, row in table_rows(path, columns):
+        query, passage = (named(path, number, row, column) for column in columns[:2])
+        yield number, query, passage, as_gain(path, number, row.get("score")), ""
 
 
 def collect(path: Path, rows: Iterable[Judgement]) -> Qrels:
