@@ -176,7 +176,6 @@ def join_indexes(indexes: Sequence[PairIndex], rows: Sequence[int]) -> PairIndex
         )
         for code in languages
     ]
-    row_of_entry = [np.arange(i.entries) if i.entry_row is None else i.entry_row for i in indexes]
     groups = [index.groups_of(own) for index, own in zip(indexes, items, strict=True)]
     documents = [index.documents_of(own) for index, own in zip(indexes, items, strict=True)]
     return PairIndex(
@@ -187,7 +186,7 @@ def join_indexes(indexes: Sequence[PairIndex], rows: Sequence[int]) -> PairIndex
         entry_language=_small(
             np.concatenate([np.searchsorted(languages, i.languages)[i.entry_language] for i in indexes])
         ),
-        entry_row=_small(_behind(row_of_entry, rows))
+        entry_row=_small(_behind([i.rows for i in indexes], rows))
         if any(i.entry_row is not None for i in indexes)
         else None,
         language_offsets=np.cumsum([0, *map(len, of_language)]),

@@ -19,8 +19,7 @@ import pyarrow as pa
 from panglot.data import Benchmark, IntArray
 from panglot.data.suite import SETTINGS
 from panglot.errors import PanglotError
-from panglot.evaluation.measures import DEFAULT_MEASURES, make_ranking, measure, rank_distance
-from panglot.evaluation.measures import DISTANCE as DISTANCE
+from panglot.evaluation.measures import DEFAULT_MEASURES, DISTANCE, make_ranking, measure, rank_distance
 
 if TYPE_CHECKING:
     from panglot.evaluation.ranks import Ranks

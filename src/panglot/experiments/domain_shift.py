@@ -17,9 +17,10 @@ from panglot.data.catalogue import entry_named
 from panglot.data.perturb import CODE_SWITCH, check_kinds
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
-from panglot.evaluation.aggregate import DISTANCE, Aligned, Array, align
+from panglot.evaluation.aggregate import Aligned, Array, align
 from panglot.evaluation.bootstrap import Draws, bounds, draw
 from panglot.evaluation.comparison import ALPHA, correct
+from panglot.evaluation.measures import DISTANCE
 from panglot.experiments.display import WHOLE, as_differences, comparison_tables, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of

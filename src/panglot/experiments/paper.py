@@ -21,7 +21,8 @@ from panglot.data.fetch.get import get_data, wanted_files
 from panglot.data.suite import as_benchmark
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
-from panglot.evaluation.aggregate import DISTANCE, align, all_cells
+from panglot.evaluation.aggregate import align, all_cells
+from panglot.evaluation.measures import DISTANCE
 from panglot.experiments import strategies
 from panglot.experiments.experiment import Answer, Experiment, Findings, run_experiment
 from panglot.experiments.sweep import IN_MEMORY, ZERO_SHOT, Data, Tell, benchmark_of

@@ -16,7 +16,8 @@ from panglot.data import ParallelPairs
 from panglot.encoders import load_encoder
 from panglot.errors import PanglotError
 from panglot.evaluation import ALL, compare
-from panglot.evaluation.aggregate import DISTANCE, Aligned, Grouping, all_cells
+from panglot.evaluation.aggregate import Aligned, Grouping, all_cells
+from panglot.evaluation.measures import DISTANCE
 from panglot.experiments.cost import machine, measure_cost
 from panglot.experiments.display import WHOLE, comparison_tables, picture
 from panglot.experiments.experiment import Experiment, Findings

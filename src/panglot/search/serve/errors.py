@@ -109,16 +109,17 @@ def in_shape(app: ASGIApp, refusals: Mapping[int, Response]) -> ASGIApp:
     """
 
     async def shaped(scope: Scope, receive: Receive, send: Send) -> None:
-        begun: Response | bool = False  # what replaces the answer, or whether it has begun
+        begun, refusal = False, None
 
         async def instead(message: Message) -> None:
-            nonlocal begun
+            nonlocal begun, refusal
             if message["type"] == "http.response.start":
+                begun = True
                 plain = Headers(raw=message["headers"]).get("content-type", "").startswith("text/plain")
-                begun = (plain and refusals.get(message["status"])) or True
-                if isinstance(begun, Response):
-                    await begun(scope, receive, send)
-            if not isinstance(begun, Response):
+                refusal = refusals.get(message["status"]) if plain else None
+                if refusal is not None:
+                    await refusal(scope, receive, send)
+            if refusal is None:
                 await send(message)
 
         try:
