@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from importlib.util import find_spec
 
 STRICT = "PANGLOT_STRICT"
@@ -17,7 +18,7 @@ class PanglotError(Exception):
 def needs(extra: str, *libraries: str, hint: str = "") -> None:
     """Raise a ``PanglotError`` where a library of an extra is not installed; ``hint``: what else helps."""
     for library in libraries:
-        if find_spec(library) is None:
+        if sys.modules.get(library) is None and find_spec(library) is None:
             raise PanglotError(f"{library} is not installed; {hint}run pip install 'panglot[{extra}]'.")
 
 

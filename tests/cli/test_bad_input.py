@@ -105,7 +105,7 @@ EVALUATION = {
     "MODEL --benchmark pairs --data broken.jsonl": "broken.jsonl, line 2: is broken JSON",
     "MODEL --measures AP,MAP@ten": "'MAP@ten' is not a measure that panglot knows; use AP, nDCG@k",
     "MODEL --languages en,fr": "sample has no language 'fr'; it has ar, de, el, ",
-    "MODEL --run-depth -1": "the run depth is -1; use 0 for all passages",
+    "MODEL --run-depth 5": "--run-depth has no effect without --runs",
     "MODEL --max-length 5": "the maximum length is 5 tokens; use 8 or more",
     "MODEL --max-length 65": "takes at most 64 tokens",
 }

@@ -102,6 +102,13 @@ def test_people_read_lines(panglot: Runner, texts: Path, tmp_path: Path) -> None
         (["index", "--index", "x", "--delete", "1"], "there is no index"),
         (["index", "--index", "x", "--delete", "1", "--bf16"], "--bf16 has no effect without --input"),
         (["index", "--index", "x", "--recall", "9", "--model", "a/b"], "--model has no effect without"),
+        (
+            ["search", "q", "--index", "x", "--rerank-depth", "9"],
+            "--rerank-depth has no effect without --rerank",
+        ),
+        (["evaluate", "bm25", "--run-depth", "5"], "--run-depth has no effect without --runs"),
+        (["evaluate", "bm25", "--seed", "5"], "--seed has no effect without --perturb"),
+        (["data", "check", "x.jsonl", "--run", "9"], "--run has no effect without --benchmark"),
     ],
 )
 def test_mistakes_are_one_sentence(

@@ -8,7 +8,7 @@ import pytest
 
 from panglot.data import sample
 from panglot.experiments import sweep as sweep_module
-from panglot.experiments.sweep import Data, Run, Target
+from panglot.experiments.runs import Data, Run, Target
 from panglot.training import TrainingConfig, override, read_recipe
 from panglot.training.recipes import train_recipe
 

@@ -18,7 +18,7 @@ from panglot.evaluation.bootstrap import Draws
 from panglot.experiments import baselines, domain_shift, low_resource, scaling, unseen_languages
 from panglot.experiments.cost import Cost
 from panglot.experiments.experiment import plan_runs, read_experiment
-from panglot.experiments.sweep import Data, Run, Target
+from panglot.experiments.runs import Data, Run, Target
 
 TRAIN = str(sample.FOLDER / "train.jsonl")
 DATA = Data((TRAIN,), held_out=0.3)

@@ -15,15 +15,14 @@ from sentence_transformers import SentenceTransformer
 from panglot import PanglotError, evaluate, load_encoder, sample_benchmark, sample_pairs
 from panglot.data import Suite, sample
 from panglot.evaluation import Evaluation, embed_benchmark, load_results
+from panglot.experiments import runs as runs_module
 from panglot.experiments import sweep as sweep_module
-from panglot.experiments.sweep import (
+from panglot.experiments.runs import (
     HELD_OUT,
     Data,
     Run,
     Target,
     benchmark_of,
-    check_run,
-    finish,
     folder_of,
     forget_data,
     key_of,
@@ -31,6 +30,7 @@ from panglot.experiments.sweep import (
     results_of,
     sources_of,
 )
+from panglot.experiments.sweep import check_run, finish
 from panglot.search.baseline import bm25_evaluation
 from panglot.search.bm25 import BM25
 from panglot.training import StepReport, TrainingConfig, override
@@ -214,7 +214,7 @@ def test_results_depend_on_how_is_measured(make_run: MakeRun, data: Data, tmp_pa
 def test_results_have_names_that_windows_takes(
     make_run: MakeRun, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep_module, "benchmark_of", lambda *_: sample_benchmark())
+    monkeypatch.setattr(runs_module, "benchmark_of", lambda *_: sample_benchmark())
     found = results_of(make_run("hybrid"), Target("beir-parallel:nfcorpus"), data, tmp_path)
     assert found.name.startswith("beir-parallel-nfcorpus-")
 

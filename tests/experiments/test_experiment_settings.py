@@ -7,7 +7,8 @@ import pytest
 from pydantic import Field
 
 from panglot import PanglotError
-from panglot.experiments.experiment import NAMES, read_experiment
+from panglot.experiments.experiment import NAMES, plan_runs, read_experiment
+from panglot.experiments.runs import Data
 from panglot.training.config import Part, checked
 
 DEFAULTS = Path(__file__).parents[2] / "src" / "panglot" / "experiments" / "defaults"
@@ -141,3 +142,11 @@ def test_settings_of_a_question_are_checked(values: dict[str, Any], message: str
         checked(Form, values, "grid")
     assert str(raised.value) == message
     assert checked(Form, {"number": 3}, "grid") == Form(number=3)
+
+
+@pytest.mark.parametrize("setting", ["measures", "measured"])
+def test_a_setting_for_an_unknown_benchmark_is_refused(setting: str) -> None:
+    value: Any = {"tatoba": "AP" if setting == "measures" else ["en"]}
+    experiment = read_experiment("low-resource", {f"grid.{setting}": value})
+    with pytest.raises(PanglotError, match="'tatoba' is not a benchmark that panglot knows"):
+        plan_runs(experiment, Data(()))

@@ -12,7 +12,8 @@ import torch
 from panglot import PanglotError
 from panglot.evaluation import Evaluation, load_results
 from panglot.experiments import sweep as sweep_module
-from panglot.experiments.sweep import Data, Progress, Run, folder_of, missing_targets, results_of, sweep
+from panglot.experiments.runs import Data, Run, folder_of, missing_targets, results_of
+from panglot.experiments.sweep import Progress, sweep
 from panglot.training import StepReport, TrainingConfig
 
 MakeRun = Callable[..., Run]
@@ -199,7 +200,7 @@ def test_what_a_worker_raises_is_one_sentence_and_ends_the_others(
     with pytest.raises(PanglotError) as raised:
         sweep(runs, Data(()), Path("runs"), workers=2, tell=told.append)
     assert str(raised.value) == "this cannot work."
-    assert told == [Progress(1, 3, "right, seed 0")]
+    assert told == [Progress(0, 3, "3 runs, 2 at once"), Progress(1, 3, "right, seed 0")]
     assert ray.options == {"num_cpus": 2, "num_gpus": 0}
     assert ray.cancelled == [1, 2]
     assert not ray.running
@@ -209,7 +210,7 @@ def test_workers_without_ray_are_refused(make_run: MakeRun, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.setattr(sweep_module, "check_run", lambda *_: None)
     monkeypatch.setattr(sweep_module, "missing_targets", lambda *_: [True])
-    with pytest.raises(PanglotError, match=r"Ray is not installed; pip install 'panglot\[ray\]', or use --w"):
+    with pytest.raises(PanglotError, match=r"ray is not installed; use --workers 1, or run pip"):
         sweep([make_run("a"), make_run("b")], Data(()), Path(), workers=2)
 
 
@@ -227,8 +228,8 @@ def test_two_workers_give_the_figures_of_one_process(
     runs = [make_run("hybrid", {"training.seed": seed}) for seed in (0, 1)]
     told: list[Progress] = []
     sweep(runs, data, Path("several"), workers=2, tell=told.append)
-    assert sorted(progress.run for progress in told) == ["hybrid, seed 0", "hybrid, seed 1"]
-    assert [progress.done for progress in told] == [1, 2]
+    assert sorted(progress.run for progress in told[1:]) == ["hybrid, seed 0", "hybrid, seed 1"]
+    assert [progress.done for progress in told] == [0, 1, 2]
     sweep(runs, data, Path("one"))
     for run in runs:
         assert missing_targets(run, data, Path("several")) == []

@@ -100,7 +100,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Random seed of --perturb.")] = 0,
     runs: Annotated[Path | None, typer.Option(help="Write TREC runs and qrels into this folder.")] = None,
     run_depth: Annotated[
-        int, typer.Option(help="Passages per query in the TREC runs; 0 writes all passages.")
+        int, typer.Option(min=0, help="Passages per query in the TREC runs; 0 writes all passages.")
     ] = 100,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
@@ -131,8 +131,6 @@ def evaluate(
     for name in names:
         parse_measure(name)
     check_results_path(output)
-    if run_depth < 0:
-        raise PanglotError(f"the run depth is {run_depth}; use 0 for all passages, or a number above.")
     codes = languages.split(",") if languages else None
     pairs_options = of_pairs(column, every_item)
     _refuse(

@@ -25,6 +25,25 @@ REPORT = (
     "This is an error in panglot. Please report it to the place where you got panglot, with the output of "
     "'panglot --debug ...'."
 )
+OF_TEXTS = (
+    "column",
+    "model",
+    "engine",
+    "language",
+    "among",
+    "length",
+    "centre",
+    "max_length",
+    "truncate_dim",
+)
+BELONGS = {  # options that have no effect without another one, in the commands that have both
+    "rerank_depth": "rerank",
+    "run_depth": "runs",
+    "seed": "perturb",
+    "lexicon": "perturb",
+    "run": "benchmark",
+    **dict.fromkeys(OF_TEXTS, "inputs"),
+}
 NO_MEMORY = "not enough memory; use smaller batches, a smaller model or fewer texts."
 
 
@@ -51,6 +70,11 @@ class CheckedCommand(TyperCommand):
                 _check_value(options.get(name, name), value)
                 if value is not None:
                     _check_named(name, str(value), several=isinstance(given, list | tuple))
+        for name, other in BELONGS.items():
+            alone = name in options and other in options and not ctx.params[other]
+            if alone and ctx.get_parameter_source(name).name == "COMMANDLINE":
+                needed = f"{options[name]} has no effect without {options[other]}"
+                raise PanglotError(f"{needed}. Leave it out, or give {options[other]}, too.")
         named = {name: path for name in OUTPUTS if isinstance(path := ctx.params.get(name), Path)}
         inputs = [
             value

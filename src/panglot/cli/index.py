@@ -1,6 +1,6 @@
 """``panglot index``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -107,12 +107,6 @@ def index(
 
     if not inputs and not delete and export is None and recall is None:
         raise PanglotError("--input is missing. Name a file or folder of texts with it.")
-    of_inputs = {
-        "--column": column, "--model": model, "--engine": engine, "--language": language, "--among": among,
-        "--length": length, "--centre": centre, "--max-length": max_length, "--truncate-dim": truncate_dim,
-        "--bf16": bf16,
-    }  # fmt: skip
-    _check_inputs(inputs, of_inputs)
     outcome: dict[str, Any] = {"index": index}
     if delete:
         outcome["deleted"] = Index.open(index).delete(delete)
@@ -151,12 +145,6 @@ def index(
         )
     if export is not None:
         show.tell(f"wrote {outcome['exported']:,} vectors: {export}")
-
-
-def _check_inputs(inputs: Sequence[str] | None, options: Mapping[str, object]) -> None:
-    """Refuse options of texts where no texts are named."""
-    if unused := [option for option, value in options.items() if value and not inputs]:
-        raise PanglotError(f"{unused[0]} has no effect without --input. Leave it out, or name texts.")
 
 
 def _add(

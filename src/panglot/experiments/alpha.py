@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from panglot.evaluation import compare
 from panglot.experiments.display import WHOLE, as_differences, comparison_tables, picture
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target
+from panglot.experiments.runs import ZERO_SHOT, Data, Run, Target
 from panglot.report.charts import curves
 from panglot.report.figures import measure_title, with_panels
 from panglot.report.page import Section

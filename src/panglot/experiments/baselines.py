@@ -23,7 +23,7 @@ from panglot.evaluation.measures import DISTANCE
 from panglot.evaluation.significance import FLIPS
 from panglot.experiments.display import picture, seed_tables
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target
+from panglot.experiments.runs import HELD_OUT, ZERO_SHOT, Data, Run, Target
 from panglot.report.charts import dots
 from panglot.report.figures import SETTING_NAMES, figure_table, legend, measure_title, with_panels
 from panglot.report.page import Section

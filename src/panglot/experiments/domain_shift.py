@@ -23,7 +23,7 @@ from panglot.evaluation.comparison import ALPHA, correct
 from panglot.evaluation.measures import DISTANCE
 from panglot.experiments.display import WHOLE, as_differences, comparison_tables, picture
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of
+from panglot.experiments.runs import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of
 from panglot.report.charts import dots
 from panglot.report.figures import INTERVALS, SETTING_NAMES, measure_title
 from panglot.report.page import Section

@@ -15,14 +15,15 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import Field
 
+from panglot.data.catalogue import entry_named
 from panglot.errors import PanglotError
 from panglot.evaluation import DEFAULT_MEASURES, describe_run
 from panglot.evaluation.aggregate import Aligned, align
 from panglot.evaluation.measures import DISTANCE, parse_measure
-from panglot.experiments.sweep import (
+from panglot.experiments.runs import (
+    HELD_OUT,
     Data,
     Run,
-    Tell,
     benchmark_of,
     folder_of,
     forget_data,
@@ -30,8 +31,8 @@ from panglot.experiments.sweep import (
     missing_targets,
     read_table,
     sources_of,
-    sweep,
 )
+from panglot.experiments.sweep import Tell, sweep
 from panglot.files import write_json
 from panglot.parse import parse_toml, read_toml
 from panglot.report.charts import check_installed
@@ -40,6 +41,7 @@ from panglot.report.tables import Table, to_records
 from panglot.training import TrainingConfig, override
 from panglot.training.config import Part, Precision, checked, chosen_precision, renamed, with_precision
 
+BY_BENCHMARK = ("measures", "measured", "measured_languages")  # settings of a grid by name of a benchmark
 NAMES = ("low-resource", "scaling", "unseen-languages", "baselines", "domain-shift", "alpha", "remedies")
 
 
@@ -185,7 +187,16 @@ class Answer:
 
 
 def plan_runs(experiment: Experiment, data: Data) -> list[Run]:
-    """Return the runs that answer an experiment's question."""
+    """Return the runs that answer an experiment's question.
+
+    Raises:
+        PanglotError: settings that cannot work: a setting names a benchmark that the catalogue lacks, say.
+    """
+    for setting in BY_BENCHMARK:
+        given = experiment.grid.get(setting)
+        for name in given if isinstance(given, dict) else ():
+            if name != HELD_OUT:
+                entry_named(name)
     runs: list[Run] = experiment.module.plan(experiment, experiment.settings(), data)
     if any(run.trained for run in runs) and not data.pairs:
         raise PanglotError("there is nothing to train on; name parallel pairs with --pairs.")

@@ -12,7 +12,7 @@ from panglot.evaluation.bootstrap import Draws, draw, interval
 from panglot.evaluation.groups import language_kinds, pair_groups, pair_kinds, query_groups
 from panglot.experiments.display import WHOLE, as_differences, comparison_tables, picture
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target, languages_of
+from panglot.experiments.runs import ZERO_SHOT, Data, Run, Target, languages_of
 from panglot.languages import resource_class
 from panglot.report.charts import dots
 from panglot.report.figures import INTERVALS, figure_table, legend, measure_title, with_panels

@@ -25,7 +25,8 @@ from panglot.evaluation.aggregate import align, all_cells
 from panglot.evaluation.measures import DISTANCE
 from panglot.experiments import strategies
 from panglot.experiments.experiment import Answer, Experiment, Findings, run_experiment
-from panglot.experiments.sweep import IN_MEMORY, ZERO_SHOT, Data, Tell, benchmark_of
+from panglot.experiments.runs import ZERO_SHOT, Data, benchmark_of
+from panglot.experiments.sweep import IN_MEMORY, Tell
 from panglot.progress import bar
 from panglot.report.page import Section
 from panglot.report.published import beside_published, reference_for

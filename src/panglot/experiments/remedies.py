@@ -7,7 +7,7 @@ from pydantic import Field
 
 from panglot.experiments.display import targets_compared
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target
+from panglot.experiments.runs import ZERO_SHOT, Data, Run, Target
 from panglot.report.page import Section
 from panglot.training.config import Part
 

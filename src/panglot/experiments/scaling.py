@@ -22,7 +22,7 @@ from panglot.experiments.cost import machine, measure_cost
 from panglot.experiments.display import WHOLE, comparison_tables, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.noise_scale import gradient_products, noise_scale
-from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target, digest, key_of, languages_of, sources_of
+from panglot.experiments.runs import ZERO_SHOT, Data, Run, Target, digest, key_of, languages_of, sources_of
 from panglot.files import write_json
 from panglot.parse import read_form
 from panglot.report.charts import curves, pareto

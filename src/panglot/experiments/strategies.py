@@ -10,7 +10,7 @@ from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.experiments.display import WHOLE, targets_compared
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.sweep import ZERO_SHOT, Data, Run, Target
+from panglot.experiments.runs import ZERO_SHOT, Data, Run, Target
 from panglot.report.figures import figure_table, legend
 from panglot.report.page import Section
 from panglot.training.config import Part

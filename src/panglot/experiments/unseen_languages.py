@@ -19,7 +19,7 @@ from panglot.evaluation.groups import named_languages, pair_groups, pair_kinds
 from panglot.evaluation.measures import DISTANCE
 from panglot.experiments.display import WHOLE, as_differences, comparison_tables, picture
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.sweep import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of, languages_of
+from panglot.experiments.runs import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of, languages_of
 from panglot.languages import branch, family, writing
 from panglot.report.charts import dots
 from panglot.report.figures import INTERVALS, figure_table, measure_title, with_panels, with_texts
