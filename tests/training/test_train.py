@@ -5,6 +5,8 @@ import json
 import math
 import shutil
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import torch
 import yaml
 from huggingface_hub import ModelCard
 from sentence_transformers import SentenceTransformer
+from transformers.utils import logging as transformers_logging
 
 from panglot import PanglotError, encode, load_encoder, sample_pairs, train
 from panglot.data import pairs_from_rows, sample
@@ -174,6 +177,26 @@ def test_every_step_is_told(tiny_encoder: SentenceTransformer, tmp_path: Path) -
     assert [report.step for report in told if not report.figures] == [1, 2, 3]
     assert {report.steps for report in told} == {3}
     assert any("loss" in report.figures for report in told)
+
+
+def test_libraries_print_nothing_of_their_own(
+    tiny_encoder: SentenceTransformer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with as_in_a_new_process():
+        train(tiny_encoder, sample_pairs(), tmp_path, steps=1, batch_size=4, tell=False)
+    assert capfd.readouterr() == ("", "")
+
+
+@contextmanager
+def as_in_a_new_process() -> Iterator[None]:
+    """Let transformers print what it prints in a new process."""
+    before = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_warning()
+    transformers_logging.enable_progress_bar()
+    yield
+    transformers_logging.set_verbosity(before[0])
+    if not before[1]:
+        transformers_logging.disable_progress_bar()
 
 
 def test_hard_negatives_are_trained_with(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def average(
     """
     from panglot.encoders import average as average_weights
     from panglot.encoders import load_encoder, model_sha256
+    from panglot.encoders.load import quiet_transformers
     from panglot.encoders.names import card_head
     from panglot.files import check_new_folder, folder_written_whole, write_json
     from panglot.training import training_of
@@ -61,7 +62,8 @@ def average(
     facts["sha256"] = model_sha256(averaged)
     training = next((found for found in map(training_of, models) if found), None)
     with folder_written_whole(output) as part:
-        averaged.save_pretrained(str(part), create_model_card=False)
+        with quiet_transformers():
+            averaged.save_pretrained(str(part), create_model_card=False)
         card = card_head([], ["panglot"]) + CARD.format(count=len(models))
         (part / "README.md").write_text(card, encoding="utf-8")
         write_json(part / "average.json", facts)

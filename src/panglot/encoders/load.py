@@ -219,7 +219,7 @@ def _load(
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Leave out transformers' bars, and its report of a missing pooler; missing weights are checked here."""
+    """Leave out transformers' bars and warnings, such as that of a missing pooler: here they mislead."""
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -17,6 +17,7 @@ from transformers import EarlyStoppingCallback
 from panglot.batches import make_sampler
 from panglot.data import ParallelPairs
 from panglot.encoders import all_finite, cut_at, load_encoder, max_length_of, model_sha256
+from panglot.encoders.load import quiet_transformers
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json
 from panglot.training.adapters import adapted, compiled, dropout_of, without_checkpointing_after
@@ -131,7 +132,7 @@ def train(
         raise PanglotError(
             f"A batch of {batches.size} cannot be shared by {ranks} processes. Use a multiple."
         )
-    with only_training(folder):
+    with only_training(folder), quiet_transformers():
         checkpoint = _begin(folder, run, resume, ranks, note)
         unused = "eval_steps has no effect without held-out documents; use --held-out 0.1."
         for sentence in [*sampler.notes(), *([unused] if how.eval_steps and not held_out else [])]:
