@@ -191,12 +191,12 @@ def test_libraries_print_nothing_of_their_own(
 def as_in_a_new_process() -> Iterator[None]:
     """Let transformers print what it prints in a new process."""
     before = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_warning()
-    transformers_logging.enable_progress_bar()
+    transformers_logging.set_verbosity_warning()  # type: ignore[no-untyped-call]
+    transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     yield
     transformers_logging.set_verbosity(before[0])
     if not before[1]:
-        transformers_logging.disable_progress_bar()
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def test_hard_negatives_are_trained_with(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
