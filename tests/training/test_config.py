@@ -8,8 +8,8 @@ import pytest
 
 from panglot import PanglotError, encoders
 from panglot.experiments import read_experiment
-from panglot.training import Lora, known_settings, parse_override, read_recipe
-from panglot.training.config import TrainingPart
+from panglot.training import Lora, TrainingConfig, known_settings, override, parse_override, read_recipe
+from panglot.training.config import TrainingPart, idle_settings
 
 RECIPE = """
 [data]
@@ -249,3 +249,24 @@ def test_a_recipe_of_the_package_says_what_is_tested_for_its_model() -> None:
     assert recipe.batches == own.batches
     assert recipe.loss == own.loss
     assert recipe.training == own.training
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"batches.alpha": 0.3}, []),
+        ({"batches.alpha": 0.3, "batches.strategy": "mixed"}, ["batches.alpha"]),
+        ({"loss.teacher": "a/b", "loss.pivot": "de"}, ["loss.teacher", "loss.pivot"]),
+        ({"loss.teacher": "a/b", "loss.pivot": "de", "loss.pull": 1.0}, []),
+        ({"training.eval_steps": 5, "training.embedding_update": "frozen"}, ["training.eval_steps"]),
+    ],
+    ids=str,
+)
+def test_settings_without_effect_are_named(settings: dict[str, Any], named: list[str]) -> None:
+    found = idle_settings(override(TrainingConfig(), settings), held_out=False)
+    assert [sentence.split()[0] for sentence in found] == named
+
+
+def test_settings_tested_for_a_model_all_have_an_effect() -> None:
+    for name in ("multilingual-e5-small", "FacebookAI/xlm-roberta-base"):
+        assert idle_settings(read_recipe(None, {"model.name": name}), held_out=False) == []

@@ -247,7 +247,7 @@ def test_eval_steps_without_held_out_documents_are_said_to_do_nothing(
     said: list[str] = []
     run(tiny_encoder, tmp_path, {"steps": 1, "eval_steps": 1}, note=said.append)
     assert [sentence for sentence in said if "eval_steps" in sentence] == [
-        "eval_steps has no effect without held-out documents; use --held-out 0.1."
+        "training.eval_steps has no effect without held-out documents; use --held-out 0.1."
     ]
 
 

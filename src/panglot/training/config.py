@@ -278,6 +278,35 @@ class TrainingConfig(Part):
     merge: MergePart | None = None
 
 
+def idle_settings(config: TrainingConfig, held_out: bool) -> list[str]:
+    """Say, a sentence each, which settings differ from the default and have no effect beside the others."""
+    batches, loss, how = config.batches, config.loss, config.training
+    guided = loss.distillation or loss.pull
+    idle = {
+        "batches.alpha": (batches.strategy != "hybrid", f"with {batches.strategy} batches"),
+        "loss.teacher": (not guided, "without loss.distillation or loss.pull"),
+        "loss.distillation_temperature": (not loss.distillation, "without loss.distillation"),
+        "loss.pivot": (
+            not guided and not loss.alignment,
+            "without loss.distillation, loss.pull or loss.alignment",
+        ),
+        "training.embedding_learning_rate": (
+            how.embedding_update == "frozen",
+            "while training.embedding_update is frozen",
+        ),
+        "training.eval_steps": (not held_out, "without held-out documents; use --held-out 0.1"),
+    }
+    usual = TrainingConfig()
+
+    def is_given(setting: str) -> bool:
+        part, name = setting.split(".")
+        return bool(getattr(getattr(config, part), name) != getattr(getattr(usual, part), name))
+
+    return [
+        f"{name} has no effect {why}." for name, (is_idle, why) in idle.items() if is_idle and is_given(name)
+    ]
+
+
 PARTS: dict[str, type[Part]] = {"batches": BatchesPart, "loss": LossPart, "training": TrainingPart}
 # What ``train`` calls each setting: the name of its field alone, and batch_size for batches.size.
 NAMES = {field: f"{part}.{field}" for part, form in PARTS.items() for field in form.model_fields} | {

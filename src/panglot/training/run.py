@@ -31,7 +31,7 @@ from panglot.training.checkpoints import (
     remove_checkpoints,
     save_model,
 )
-from panglot.training.config import TrainingConfig, TrainingPart, config_of
+from panglot.training.config import TrainingConfig, TrainingPart, config_of, idle_settings
 from panglot.training.dataset import Steps
 from panglot.training.distributed import (
     check_shards,
@@ -134,8 +134,7 @@ def train(
         )
     with only_training(folder), quiet_transformers():
         checkpoint = _begin(folder, run, resume, ranks, note)
-        unused = "eval_steps has no effect without held-out documents; use --held-out 0.1."
-        for sentence in [*sampler.notes(), *([unused] if how.eval_steps and not held_out else [])]:
+        for sentence in [*sampler.notes(), *idle_settings(config, bool(held_out))]:
             if note is not None:
                 note(sentence)
         steps = Steps(sampler, drawn, model, last_step(checkpoint, how), ranks)
