@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from panglot.data.index import IntArray, PairIndex, build_index, join_indexes
 from panglot.data.pairs_files.mapped import with_language_codes
 from panglot.data.pairs_files.read import SCHEMA, cached_table, source_name
-from panglot.data.text_column import take_rows
+from panglot.data.text_column import starts_of, take_rows, values_at
 from panglot.errors import PanglotError
 from panglot.files import sha256_of
 from panglot.languages import is_language, no_language
@@ -60,16 +60,22 @@ class ParallelPairs:
 
     def texts(self, column: str, rows: IntArray) -> list[str]:
         """Return the texts of a column (``query``, ``passage``, ``item_id``) in some rows."""
-        return self.take(rows, [column]).column(0).to_pylist()  # type: ignore[no-any-return]
+        chunks, starts = self._chunks[column]
+        return values_at(chunks, starts, np.asarray(rows))
 
     def negatives(self, rows: IntArray) -> list[list[str]]:
         """Return the hard negatives of some rows; an empty list where there are none."""
-        lists = self.take(rows, ["negatives"]).column(0).to_pylist()
-        return [texts or [] for texts in lists]
+        chunks, starts = self._chunks["negatives"]
+        return [texts or [] for texts in values_at(chunks, starts, np.asarray(rows))]
 
     def take(self, rows: IntArray, columns: Sequence[str] | None = None) -> pa.Table:
         """Return some rows of the table, in their order; the cost does not depend on the table's size."""
         return take_rows(self._batches, np.asarray(rows), columns)
+
+    @cached_property
+    def _chunks(self) -> dict[str, tuple[list[pa.Array], IntArray]]:
+        columns = {name: self.table.column(name).chunks for name in self.table.column_names}
+        return {name: (chunks, starts_of(chunks)) for name, chunks in columns.items()}
 
     @cached_property
     def _batches(self) -> list[pa.RecordBatch]:

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from panglot.data.index import IntArray
 
 READ_ROWS = 4_096  # texts made into Python strings at a time
+SCATTERED = 16  # rows of a chunk below which they are faster looked up one by one
 
 
 class TextColumn(Sequence[str]):
@@ -23,7 +24,7 @@ class TextColumn(Sequence[str]):
         """Take string arrays without nulls; ``distinct`` says that no text is known to occur twice."""
         self.chunks = [chunk for chunk in chunks if len(chunk)]
         self.distinct = distinct
-        self.starts = np.cumsum([0, *(len(chunk) for chunk in self.chunks)])
+        self.starts = starts_of(self.chunks)
         self._column = pa.chunked_array(self.chunks, pa.string())
 
     def __len__(self) -> int:
@@ -52,14 +53,7 @@ class TextColumn(Sequence[str]):
 
     def take(self, rows: IntArray) -> list[str]:
         """Return the texts of some rows, in their order."""
-        # chunk by chunk: Arrow would put the chunks together first, which fails above two gigabytes
-        of_chunk = np.searchsorted(self.starts, rows, side="right") - 1
-        found: list[str] = [""] * len(rows)
-        for chunk in np.unique(of_chunk):
-            at = np.flatnonzero(of_chunk == chunk)
-            inside = pa.array(rows[at] - self.starts[chunk])
-            for place, text in zip(at.tolist(), self.chunks[chunk].take(inside).to_pylist(), strict=True):
-                found[place] = text
+        found: list[str] = values_at(self.chunks, self.starts, rows)
         return found
 
     def select(self, rows: IntArray) -> "TextColumn":
@@ -114,6 +108,34 @@ class TitledTexts(Sequence[str]):
 
 def _join(title: str, text: str) -> str:
     return f"{title} {text}" if title else text
+
+
+def starts_of(chunks: Sequence[pa.Array]) -> IntArray:
+    """Return the first row of each chunk, and the number of all rows behind them."""
+    return np.cumsum([0, *(len(chunk) for chunk in chunks)])
+
+
+def values_at(chunks: Sequence[pa.Array], starts: IntArray, rows: IntArray) -> list[Any]:
+    """Return the values of some rows of a column, in their order; the cost does not depend on its length.
+
+    Arrow's own ``take`` would put the chunks together first, which fails above two gigabytes.
+
+    Args:
+        starts: of the chunks; see ``starts_of``.
+    """
+    of_chunk = np.searchsorted(starts, rows, side="right") - 1
+    inside = rows - starts[of_chunk]
+    touched = np.unique(of_chunk)
+    if len(rows) < SCATTERED * len(touched):
+        places = zip(of_chunk.tolist(), inside.tolist(), strict=True)
+        return [chunks[chunk][row].as_py() for chunk, row in places]
+    found: list[Any] = [None] * len(rows)
+    for chunk in touched:
+        at = np.flatnonzero(of_chunk == chunk)
+        values = chunks[chunk].take(pa.array(inside[at])).to_pylist()
+        for place, value in zip(at.tolist(), values, strict=True):
+            found[place] = value
+    return found
 
 
 def take_rows(
