@@ -11,11 +11,17 @@ import pyarrow as pa
 from panglot.errors import PanglotError
 from panglot.evaluation import Comparison
 from panglot.evaluation.bootstrap import RESAMPLES, SHARE, intervals
-from panglot.evaluation.comparison import ALPHA, check_comparable, check_measure, compare_results, run_names
+from panglot.evaluation.comparison import (
+    ALPHA,
+    FLIPS,
+    check_comparable,
+    check_measure,
+    compare_results,
+    run_names,
+)
 from panglot.evaluation.groups import group_figures
 from panglot.evaluation.measures import DISTANCE
 from panglot.evaluation.results import Evaluation, Failure
-from panglot.evaluation.significance import FLIPS
 from panglot.report.failures import failures_by_run
 from panglot.report.figures import KEYS, figures_of
 

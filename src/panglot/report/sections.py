@@ -10,7 +10,7 @@ import pandas as pd
 
 from panglot.evaluation.aggregate import ALL, values_of
 from panglot.evaluation.bias import READINGS
-from panglot.evaluation.bias.readings import TOP
+from panglot.evaluation.bias_readings import TOP
 from panglot.evaluation.comparison import ALPHA
 from panglot.evaluation.groups import language_kinds, training_languages
 from panglot.evaluation.measures import DISTANCE

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from sentence_transformers import SentenceTransformer
 
 from panglot.errors import PanglotError
-from panglot.evaluation.forms import Training
+from panglot.evaluation.results import Training
 from panglot.files import explained, flush, is_whole, readable_as_usual, write_json
 from panglot.parse import read_form, read_json, validated
 from panglot.training.config import TrainingPart
