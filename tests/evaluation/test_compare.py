@@ -26,15 +26,14 @@ from panglot.evaluation.aggregate import (
     values_of,
 )
 from panglot.evaluation.comparison import (
-    Contributions,
     contributions,
     correct,
+    effect_sizes,
     holm,
     is_exact,
     reverse,
     run_names,
     sign_flip_test,
-    standardised,
 )
 from panglot.evaluation.groups import language_kinds, named_languages, pair_groups, pair_kinds, query_groups
 from panglot.evaluation.measures import DISTANCE
@@ -360,7 +359,7 @@ def table_of(rows: Sequence[tuple[int, str, str, float | None]]) -> pa.Table:
     )
 
 
-def monolingual(table: pa.Table, grouping: Any = all_cells) -> Contributions:
+def monolingual(table: pa.Table, grouping: Any = all_cells) -> tuple[Any, Any]:
     """What items add to the values of a table, taken for differences, in each group."""
     cells = cells_of(table)
     return contributions(cells, values_of(table, "AP"), figures_of(cells, {"": grouping})[1])
@@ -481,14 +480,14 @@ def rows_of_two_languages() -> list[tuple[int, str, str, float | None]]:
 
 def test_contributions_add_up_to_the_difference_of_macro_means() -> None:
     table = table_of(rows_of_two_languages())
-    found = monolingual(table)
+    added, present = monolingual(table)
     # German (0.1 + 0.3 - 0.2 + 0.6) / 4 = 0.2, English 0.4 / 2 = 0.2; an item adds d/4/2 and d/2/2
-    assert found.difference == pytest.approx([0.2])
-    assert found.values[:, 0] == pytest.approx([0.0125 + 0.1, 0.0375, -0.025, 0.075])
-    assert found.present[:, 0].tolist() == [True, True, True, True]
-    each = monolingual(table, by_language)
-    assert each.difference == pytest.approx([0.2, 0.2])
-    assert each.present[:, 1].tolist() == [True, True, False, False]
+    assert added.sum(0) == pytest.approx([0.2])
+    assert added[:, 0] == pytest.approx([0.0125 + 0.1, 0.0375, -0.025, 0.075])
+    assert present[:, 0].tolist() == [True, True, True, True]
+    added, present = monolingual(table, by_language)
+    assert added.sum(0) == pytest.approx([0.2, 0.2])
+    assert present[:, 1].tolist() == [True, True, False, False]
 
 
 def test_translations_are_flipped_together() -> None:
@@ -496,13 +495,13 @@ def test_translations_are_flipped_together() -> None:
     one = table_of([(k, "de", "de", value) for k, value in enumerate((1.0, 2.0, 3.0))])
     three = table_of([(k, x, x, v) for k, v in enumerate((1.0, 2.0, 3.0)) for x in ("de", "en", "sw")])
     for table in (one, three):
-        assert sign_flip_test(monolingual(table).values).tolist() == [0.25]
+        assert sign_flip_test(monolingual(table)[0]).tolist() == [0.25]
 
 
 def test_the_effect_is_the_mean_over_the_deviation_of_items() -> None:
     differences = [0.1, 0.3, -0.2, 0.6, 0.2]
     table = table_of([(k, "de", "de", value) for k, value in enumerate(differences)])
-    found = standardised(monolingual(table))
+    found = effect_sizes(*monolingual(table))
     # d times the root of the number of items is the paired t
     theirs = stats.ttest_1samp(differences, 0).statistic
     assert found * np.sqrt(5) == pytest.approx([theirs])
@@ -512,4 +511,4 @@ def test_an_effect_without_spread_is_none() -> None:
     same = table_of([(k, "de", "de", 0.2) for k in range(4)])
     single = table_of([(0, "de", "de", 0.2)])
     for table in (same, single):
-        assert np.isnan(standardised(monolingual(table))).all()
+        assert np.isnan(effect_sizes(*monolingual(table))).all()

@@ -6,7 +6,10 @@ that is the query's, and its rank. ``queries`` and ``languages`` are how many th
 ``READINGS``, what the figures are called and how to read them.
 """
 
+import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -16,29 +19,43 @@ import torch
 
 from panglot.data import Benchmark, IntArray
 from panglot.evaluation.aggregate import ALL
-from panglot.evaluation.bias_readings import DEPTH, PATIENCE, READINGS, RECALL, TOP
 from panglot.evaluation.ranks import Ranks
 from panglot.evaluation.top import Top
 
-__all__ = [
-    "READINGS",
-    "bias_figures",
-    "exposure",
-    "kruskal_wallis",
-    "own_language_preference",
-    "parallel_preference",
-    "peer",
-    "relevant_shares",
-    "target_exposure",
-    "target_language_recall",
-    "top_shares",
-    "total_variation",
-    "with_columns",
-]
-
+TOP = 10  # passages whose languages are counted
+PATIENCE = 0.8  # of the reader whose attention is shared out
+RECALL = 20  # passages in which the translations of an answer are looked for
+DEPTH = 100  # passages of a list that are looked at: deeper ones get 2e-10 of the attention
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Columns = dict[str, Values]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a bias figure is called, where it comes from, and how to read it.
+
+    Attributes:
+        title: short, for a table.
+        formula: in words and signs.
+        source: who defined it.
+        sentence: how to read it.
+        fair: the value of a model without language bias; None where that depends on its quality too.
+    """
+
+    title: str
+    formula: str
+    source: str
+    sentence: str
+    fair: float | None = None
+
+
+READINGS: dict[str, Reading] = {
+    name: Reading(**reading)
+    for name, reading in tomllib.loads(
+        files("panglot.evaluation").joinpath("bias.toml").read_text(encoding="utf-8")
+    ).items()
+}
 
 
 # all figures

@@ -68,19 +68,14 @@ def resample(
 
 
 def _blocks(cells: Cells, resamples: int, seed: int) -> Iterator[Array]:
-    """Draw items again and again; give how often each is drawn, a block of resamples at a time."""
-    rng = np.random.default_rng(seed)
-    at_once = max(1, BLOCK // max(1, len(cells.items), len(cells)))
+    """Count how often each item is drawn, a block of resamples at a time; the first has each item once."""
+    rng, items = np.random.default_rng(seed), len(cells.items)
+    at_once = max(1, BLOCK // max(1, items, len(cells)))
     for start in range(0, resamples + 1, at_once):
-        yield _weights(len(cells.items), min(at_once, resamples + 1 - start), rng, first=not start)
-
-
-def _weights(items: int, rows: int, rng: np.random.Generator, *, first: bool) -> Array:
-    """Count how often each item is drawn, ``(rows, items)``; the first row of all has each item once."""
-    drawn = rng.integers(0, items, (rows - first, items))
-    flat = drawn + np.arange(rows - first)[:, None] * items
-    counts = np.bincount(flat.reshape(-1), minlength=flat.size).reshape(flat.shape).astype(np.float64)
-    return np.concatenate([np.ones((1, items)), counts]) if first else counts
+        rows = min(at_once, resamples + 1 - start) - (not start)
+        flat = rng.integers(0, items, (rows, items)) + np.arange(rows)[:, None] * items
+        counts = np.bincount(flat.reshape(-1), minlength=flat.size).reshape(flat.shape).astype(np.float64)
+        yield counts if start else np.concatenate([np.ones((1, items)), counts])
 
 
 def bounds(resampled: Array, share: float = SHARE) -> Array:

@@ -27,8 +27,8 @@ from panglot.encoders.reranker import Reranker
 from panglot.encoders.store import Store
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import per_query, suite_figures, suite_table, summarise
+from panglot.evaluation.bias import DEPTH as DEPTH_OF_BIAS
 from panglot.evaluation.bias import bias_figures, with_columns
-from panglot.evaluation.bias_readings import DEPTH as DEPTH_OF_BIAS
 from panglot.evaluation.bootstrap import intervals, perturbed_drops
 from panglot.evaluation.groups import group_figures
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from panglot.evaluation.aggregate import ALL, values_of
-from panglot.evaluation.bias import READINGS
-from panglot.evaluation.bias_readings import TOP
+from panglot.evaluation.bias import READINGS, TOP
 from panglot.evaluation.comparison import ALPHA
 from panglot.evaluation.groups import language_kinds, training_languages
 from panglot.evaluation.measures import DISTANCE
