@@ -50,7 +50,9 @@ def encode(
     of_text = np.array([position.setdefault(text, len(position)) for text in texts], np.int64)
     unique = list(position)
     uses = np.bincount(of_text, minlength=len(unique))
-    out = np.empty((len(unique), _dimension(model)), np.float32)
+    dimension = model.get_embedding_dimension()
+    assert dimension is not None
+    out = np.empty((len(unique), dimension), np.float32)
     was_training = model.training
     model.eval()
     with torch.inference_mode(), bfloat16(model.device, bf16):
@@ -94,12 +96,6 @@ def _counter(model: SentenceTransformer) -> Callable[[list[str]], list[int]]:
     if callable(tokenizer):
         return lambda texts: [len(ids) for ids in tokenizer(texts, truncation=True)["input_ids"]]
     return lambda texts: [len(text) for text in texts]
-
-
-def _dimension(model: SentenceTransformer) -> int:
-    dimension = model.get_embedding_dimension()
-    assert dimension is not None
-    return dimension
 
 
 # bfloat16

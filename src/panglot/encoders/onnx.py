@@ -38,6 +38,8 @@ class OnnxTransformer(InputModule):
         self, folder: Path, max_seq_length: int, source_sha256: str, precision: str, dimension: int
     ) -> None:
         needs("onnx", "onnx", "onnxruntime")
+        import onnxruntime  # type: ignore[import-untyped]
+
         super().__init__()  # type: ignore[no-untyped-call]
         self.folder = folder
         self.max_seq_length = max_seq_length
@@ -48,7 +50,12 @@ class OnnxTransformer(InputModule):
         # a model is known by its state: in the place of the graph's weights, which torch does not have
         digest = bytes.fromhex(sha256(folder / GRAPH))
         self.register_buffer("graph_sha256", torch.frombuffer(bytearray(digest), dtype=torch.uint8))
-        self.session = _session(folder / GRAPH)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        graph, cpu = str(folder / GRAPH), ["CPUExecutionProvider"]
+        self.session = onnxruntime.InferenceSession(graph, options, providers=cpu)
         self.inputs = [one.name for one in self.session.get_inputs()]
 
     def preprocess(self, inputs: Any, prompt: str | None = None, **_: Any) -> dict[str, Any]:
@@ -87,16 +94,6 @@ class OnnxTransformer(InputModule):
         return cls(folder, **config)
 
 
-def _session(path: Path) -> Any:
-    import onnxruntime  # type: ignore[import-untyped]
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
 def export_onnx(model: SentenceTransformer, output: Path, *, int8: bool = False) -> None:
     """Write a model for ONNX Runtime into a new folder, which ``load_encoder`` loads.
 
@@ -123,7 +120,11 @@ def export_onnx(model: SentenceTransformer, output: Path, *, int8: bool = False)
         work.mkdir()
         _write_graph(first, work / GRAPH, model.max_seq_length or 512)
         if int8:
-            _quantise(work / GRAPH)
+            from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore[import-untyped]
+
+            small = work / "int8"
+            quantize_dynamic(work / GRAPH, small, weight_type=QuantType.QInt8, per_channel=True)
+            small.replace(work / GRAPH)
         first.tokenizer.save_pretrained(work)
         module = OnnxTransformer(
             work,
@@ -185,12 +186,3 @@ def _write_graph(first: Any, path: Path, longest: int) -> None:
     finally:
         transformer.set_attn_implementation(attention)
         transformer.train(was_training).to(device)
-
-
-def _quantise(path: Path) -> None:
-    """Put a graph of int8 in the place of one of float32."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore[import-untyped]
-
-    part = path.with_suffix(".int8")
-    quantize_dynamic(path, part, weight_type=QuantType.QInt8, per_channel=True)
-    part.replace(path)

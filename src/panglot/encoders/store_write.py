@@ -140,24 +140,22 @@ def write_shards(
     Args:
         read: gives the texts of a slice of rows; few are asked for at a time, so memory stays flat.
     """
-    squares, rows = 0.0, 0
-    bf16 = facts.model["precision"] == "bfloat16"
-    for shard in shards:
-        span = facts.span(shard)
-
-        def vectors(part: slice) -> FloatArray:
-            return encode(model, read(part), facts.model["prompt"], bf16=bf16, progress=progress)
-
-        squares += _write_shard(folder, facts, shard, vectors)
-        rows += span.stop - span.start
+    squares = sum(_write_shard(model, read, folder, facts, shard, progress) for shard in shards)
+    spans = [facts.span(shard) for shard in shards]
+    rows = sum(span.stop - span.start for span in spans)
     return Written(list(shards), rows, float(np.sqrt(squares / rows)) if rows else 0.0)
 
 
 def _write_shard(
-    folder: Path, facts: StoreFacts, shard: int, vectors: Callable[[slice], FloatArray]
+    model: SentenceTransformer,
+    read: Read,
+    folder: Path,
+    facts: StoreFacts,
+    shard: int,
+    progress: Callable[[int], None] | None,
 ) -> float:
     """Write one shard; return the sum over its rows of the square of what rounding took away."""
-    span = facts.span(shard)
+    span, prompt, bf16 = facts.span(shard), facts.model["prompt"], facts.model["precision"] == "bfloat16"
     squares, scales = 0.0, []
     header = {
         "descr": np.lib.format.dtype_to_descr(np.dtype(facts.dtype)),
@@ -169,7 +167,8 @@ def _write_shard(
         with part.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for start in range(span.start, span.stop, SLICE):
-                found = vectors(slice(start, min(start + SLICE, span.stop)))
+                texts = read(slice(start, min(start + SLICE, span.stop)))
+                found = encode(model, texts, prompt, bf16=bf16, progress=progress)
                 values, scale = pack(found, facts.dtype)
                 kept = values.astype(np.float32) if scale is None else values * scale[:, None]
                 squares += float(np.square(found - kept, dtype=np.float64).sum())

@@ -49,10 +49,6 @@ SLICE = 1024  # rows read at a time
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
-def _silent(title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-    return nullcontext(lambda count: None)
-
-
 def trim_encoder(
     model: SentenceTransformer,
     output: str | Path,
@@ -64,7 +60,7 @@ def trim_encoder(
     name: str = "",
     beside: Mapping[str, Any] | None = None,
     trust_remote_code: bool = False,
-    bar: Bar = _silent,
+    bar: Bar = lambda title, total: nullcontext(lambda count: None),
 ) -> dict[str, Any]:
     """Write an encoder with only the pieces that some texts or languages need; the one in memory stays whole.
 
