@@ -28,7 +28,7 @@ LONGEST = (
     "cli/test_malformed.py",
     "test_readme.py",
     "encoders/test_embedded.py",
-    "encoders/trimming/test_trim.py",
+    "encoders/test_trimming.py",
     "training/test_resume.py",
     "training/test_train.py",
     "search/serve/test_run.py",

@@ -22,7 +22,7 @@ def test_two_workers_write_the_store_that_one_process_writes(
 ) -> None:
     ray = pytest.importorskip("ray")
     monkeypatch.setenv("RAY_worker_niceness", "0")  # Ray's own 15 starves workers on a busy machine
-    from panglot.encoders.distributed import write_shards_with_ray
+    from panglot.encoders.store_write import write_shards_with_ray
 
     load = partial(load_encoder, str(tiny_checkpoint), device="cpu")
     benchmark = sample_benchmark().restrict(LANGUAGES.split(","))
@@ -53,7 +53,7 @@ def test_two_workers_write_the_store_that_one_process_writes(
 
 
 def test_no_workers_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    from panglot.encoders.distributed import write_shards_with_ray
+    from panglot.encoders.store_write import write_shards_with_ray
 
     model = load_encoder(str(tiny_checkpoint), device="cpu")
     facts = store_facts(model, sample_benchmark())

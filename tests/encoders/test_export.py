@@ -11,7 +11,7 @@ from sentence_transformers import SentenceTransformer
 from panglot import load_encoder, sample_pairs, train
 from panglot.data.sample import sample_benchmark
 from panglot.encoders import encode, model_sha256, prompts_of
-from panglot.encoders.export import export_onnx, exported_from
+from panglot.encoders.onnx import export_onnx, exported_from
 from panglot.errors import PanglotError
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

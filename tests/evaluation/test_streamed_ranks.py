@@ -21,7 +21,6 @@ from panglot.evaluation.scores import (
     pair_scores,
     product_error,
     score,
-    together,
 )
 
 MakeBenchmark = Callable[..., Benchmark]
@@ -175,8 +174,10 @@ def test_blocks_have_one_language_each() -> None:
 
 
 def test_rows_that_follow_each_other_are_a_slice() -> None:
-    assert together(np.array([3, 4, 5])) == slice(3, 6)
-    assert np.array_equal(np.asarray(together(np.array([3, 5]))), [3, 5])
+    # languages out of order: rows 1 and 2 of language 0 follow each other, rows 0 and 3 of language 1 do not
+    (first, rows), (second, others) = language_blocks(np.array([1, 0, 0, 1]))
+    assert (first, rows) == (0, slice(1, 3)) and second == 1
+    assert np.asarray(others).tolist() == [0, 3]
 
 
 @settings(deadline=None, max_examples=30)

@@ -14,18 +14,18 @@ from panglot.evaluation import Evaluation
 from panglot.evaluation.bootstrap import intervals
 from panglot.evaluation.groups import group_figures
 from panglot.evaluation.inspect import as_json
-from panglot.report import contents as module
-from panglot.report.contents import gather
+from panglot.report import sections as module
 from panglot.report.failures import read_failures
+from panglot.report.sections import gather
 
 
 def test_figures_lie_within_their_intervals_and_failures_go_to_their_run(runs: SimpleNamespace) -> None:
     contents = gather(runs.evaluations, failures=runs.failures[::-1], resamples=100, flips=200)
-    assert [list(run.failures) for run in contents.runs] == runs.failures
+    assert list(contents.failures.values()) == runs.failures
     assert (contents.measure, contents.benchmark["languages"]) == ("AP", ["ar", "en", "sw"])
-    for run, evaluation in zip(contents.runs, runs.evaluations, strict=True):
+    for name, evaluation in contents.runs.items():
         rows = contents.rows("settings", "nDCG@10")
-        found = rows[rows["run"] == run.name].set_index("setting")
+        found = rows[rows["run"] == name].set_index("setting")
         for setting, figures in evaluation.results["settings"].items():
             assert found.loc[setting, "value"] == figures["nDCG@10"]
         assert (found["low"] <= found["value"]).all()

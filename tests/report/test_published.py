@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from panglot.errors import PanglotError
-from panglot.report.published import reference_for
+from panglot.report.figures import SOURCES, reference_for
 
 XQUAD = ["ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh"]
 
@@ -16,7 +16,7 @@ def described(name: str = "xquad-r", **changes: Any) -> dict[str, Any]:
 
 def test_xquad_r() -> None:
     found = reference_for(described())
-    values = found.figures.set_index(["model", "setting", "measure"])["value"]
+    values = found.set_index(["model", "setting", "measure"])["value"]
     hybrid = values["XLM-R, hybrid batches"]
     assert hybrid.to_dict() == {
         **{("monolingual", "AP"): 0.7977, ("crosslingual", "AP"): 0.7053, ("multilingual", "AP"): 0.5927},
@@ -24,13 +24,13 @@ def test_xquad_r() -> None:
     }
     assert values["LaBSE, monolingual batches", "multilingual", "rank_distance"] == 261.5
     assert values["mBERT, X-Y"].to_dict() == {("multilingual", "AP"): 0.66}
-    sources = found.figures.drop_duplicates("model").set_index("model")["source"].map(found.sources)
+    sources = found.drop_duplicates("model").set_index("model")["source"].map(SOURCES)
     assert "arXiv 2408.10536" in sources["XLM-R, hybrid batches"]
     assert "arXiv 2004.05484" in sources["mBERT, X-Y"]
 
 
 def test_mlqa_r_has_its_own_figures() -> None:
-    figures = reference_for(described("mlqa-r", languages=["zh", "ar", "de", "en", "es", "hi", "vi"])).figures
+    figures = reference_for(described("mlqa-r", languages=["zh", "ar", "de", "en", "es", "hi", "vi"]))
     distances = figures[figures["measure"] == "rank_distance"]["value"]
     assert distances.tolist() == [287.5, 226.7, 227.1, 225.3, 198.3, 195.0]
 

@@ -21,10 +21,8 @@ from panglot.data import sample_benchmark
 from panglot.errors import PanglotError
 from panglot.evaluation import Evaluation, evaluate_embeddings
 from panglot.evaluation.results import describe_benchmark
-from panglot.report.contents import gather
 from panglot.report.page import Picture, Section, markdown, page, write_assets
-from panglot.report.published import Reference
-from panglot.report.sections import write_report
+from panglot.report.sections import gather, write_report
 from panglot.report.tables import Table
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -178,8 +176,13 @@ def test_headline_numbers_have_bars_of_their_intervals_and_a_good_fall_is_said(
 
 def test_each_picture_and_table_has_its_files(runs: SimpleNamespace, tmp_path: Path) -> None:
     contents = gather(runs.evaluations, resamples=20, flips=50)
-    published = {"source": "A.", "setting": "multilingual", "measure": "rank_distance", "value": 286.6}
-    reference = Reference(pd.DataFrame([{"model": "<theirs>", **published}]), {"A.": "A et al"}, "Note.")
+    published = {
+        "source": "Roy et al.",
+        "setting": "multilingual",
+        "measure": "rank_distance",
+        "value": 286.6,
+    }
+    reference = pd.DataFrame([{"model": "<theirs>", **published}])
     written = write_report(contents, tmp_path / "r.html", assets=tmp_path / "figures", reference=reference)
     names = {path.name for path in written[1:]}
     assert {path.name for path in (tmp_path / "figures").iterdir()} == names

@@ -90,7 +90,7 @@ def encode(
     spans = [facts.span(shard) for shard in missing_shards(output, facts, chosen_part)]
     with show.bar("encoding", sum(span.stop - span.start for span in spans)) as advance:
         if workers:
-            from panglot.encoders.distributed import write_shards_with_ray
+            from panglot.encoders.store_write import write_shards_with_ray
 
             read = partial(load_reader, benchmark, data, candidate_text, languages)
             written = write_shards_with_ray(load, read, output, facts, chosen_part, workers, advance)

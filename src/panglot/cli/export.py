@@ -113,7 +113,7 @@ def onnx(
       panglot export onnx runs/hybrid --output runs/hybrid-onnx
     """
     from panglot import encoders
-    from panglot.encoders.export import export_onnx
+    from panglot.encoders.onnx import export_onnx
 
     encoder = encoders.load_encoder(model, device="cpu", trust_remote_code=trust_remote_code)
     export_onnx(encoder, output, int8=int8)

@@ -1,6 +1,9 @@
 from .averaging import average as average
 from .embedded import EMBEDDED as EMBEDDED
+from .encoding import bfloat16 as bfloat16
+from .encoding import computes_bfloat16 as computes_bfloat16
 from .encoding import encode as encode
+from .encoding import fast_attention as fast_attention
 from .encoding import token_batches as token_batches
 from .encoding import token_lengths as token_lengths
 from .language_means import LanguageMeans as LanguageMeans
@@ -26,9 +29,6 @@ from .load import passage_prompt as passage_prompt
 from .load import prompts_of as prompts_of
 from .load import query_prompt as query_prompt
 from .names import known_names as known_names
-from .precision import bfloat16 as bfloat16
-from .precision import computes_bfloat16 as computes_bfloat16
-from .precision import fast_attention as fast_attention
 from .reranker import Reranker as Reranker
 from .reranker import load_reranker as load_reranker
 from .store import Store as Store

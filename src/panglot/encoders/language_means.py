@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.data import Benchmark, FloatArray, IntArray, ParallelPairs
 from panglot.encoders.encoding import encode
-from panglot.encoders.load import model_sha256, prompts_of
+from panglot.encoders.load import model_sha256, passage_prompt, prompts_of
 from panglot.errors import PanglotError
 from panglot.files import written_whole
 from panglot.parse import parse_json
@@ -71,11 +71,9 @@ def save_language_means(path: str | Path, means: LanguageMeans) -> Path:
         "model_sha256": means.model_sha256,
         "prompts": means.prompts,
         "sources": means.sources,
-        **{
-            role: {"languages": of_role.languages, "texts": of_role.texts.tolist()}
-            for role, of_role in roles.items()
-        },
     }
+    for role, found in roles.items():
+        about[role] = {"languages": found.languages, "texts": found.texts.tolist()}
     with written_whole(path) as part:
         tensors = {role: np.ascontiguousarray(of_role.vectors) for role, of_role in roles.items()}
         save_file(tensors, part, metadata={"panglot": json.dumps(about, ensure_ascii=False)})
@@ -240,20 +238,11 @@ def means_of_pairs(
             language += [k] * len(rows)
             for column, chosen in found.items():
                 chosen += source.texts(column, rows)
-    prompts = prompts_of(model)
-    means = {
-        role: means_of_texts(
-            encode(model, chosen, prompts[role], progress=progress), np.array(language, np.int64), codes
-        )
-        for role, chosen in found.items()
-    }
-    return LanguageMeans(
-        query=means["query"],
-        passage=means["passage"],
-        model_sha256=model_sha256(model),
-        prompts=prompts,
-        sources=tuple({"name": source.name, "sha256": source.sha256} for source in sources),
-    )
+    means = {}
+    for role, prompt in prompts_of(model).items():
+        vectors = encode(model, found[role], prompt, progress=progress)
+        means[role] = means_of_texts(vectors, np.array(language, np.int64), codes)
+    return _described(model, means["query"], means["passage"], sources)
 
 
 def shift_of_pairs(
@@ -272,7 +261,6 @@ def shift_of_pairs(
     Raises:
         PanglotError: no source has passages in the pivot language.
     """
-    prompts = prompts_of(model)
     codes = sorted({code for source in sources for code in source.languages})
     if pivot not in codes:
         raise PanglotError(f"no source has a passage in '{pivot}'; use one of {', '.join(codes)}.")
@@ -289,15 +277,21 @@ def shift_of_pairs(
                 own += source.texts("passage", source.rows(items, np.full(len(items), here)))
                 other += source.texts("passage", source.rows(items, np.full(len(items), there)))
                 language += [k] * len(items)
-    vectors = encode(model, own + other, prompts["passage"], progress=progress)  # equal texts once
+    vectors = encode(model, own + other, passage_prompt(model), progress=progress)  # equal texts once
     shift = means_of_texts(vectors[: len(own)] - vectors[len(own) :], np.array(language, np.int64), codes)
-    return LanguageMeans(
-        query=replace(shift, vectors=np.zeros_like(shift.vectors)),
-        passage=shift,
-        model_sha256=model_sha256(model),
-        prompts=prompts,
-        sources=tuple({"name": source.name, "sha256": source.sha256} for source in sources),
-    )
+    none = replace(shift, vectors=np.zeros_like(shift.vectors))
+    return _described(model, none, shift, sources)
+
+
+def _described(
+    model: SentenceTransformer,
+    query: RoleMeans,
+    passage: RoleMeans,
+    sources: Sequence[ParallelPairs | Benchmark],
+) -> LanguageMeans:
+    """Say where the means of a model's embeddings come from."""
+    named = tuple({"name": source.name, "sha256": source.sha256} for source in sources)
+    return LanguageMeans(query, passage, model_sha256(model), prompts_of(model), named)
 
 
 def count_texts(sources: Sequence[ParallelPairs], texts: int = TEXTS) -> int:
@@ -374,12 +368,21 @@ def chosen_means(
 
     A sentence for each language whose mean rests on little goes to ``note``.
     """
-    kind = "corpus" if wanted == "corpus" else "pairs"
     means = corpus_means(model, benchmark, queries, passages) if wanted == "corpus" else wanted
-    for sentence in notes_on_centring(benchmark, means):
-        if note is not None:
-            note(sentence)
-    return means, describe_centring(means, kind, benchmark)
+    for role, texts, of_role in (
+        ("queries", benchmark.queries, means.query),
+        ("passages", benchmark.passages, means.passage),
+    ):
+        codes = [benchmark.languages[k] for k in np.unique(texts.languages)]
+        for sentence in centring_notes(of_role, codes, role):
+            if note is not None:
+                note(sentence)
+    texts_behind = {
+        "query": means.query.counts(benchmark.languages),
+        "passage": means.passage.counts(benchmark.languages),
+    }
+    kind = "corpus" if wanted == "corpus" else "pairs"
+    return means, {"means": kind, "sources": list(means.sources), "texts": texts_behind}
 
 
 def corpus_means(
@@ -391,13 +394,10 @@ def corpus_means(
         queries: ``(Q, d)`` unit vectors.
         passages: ``(P, d)`` unit vectors.
     """
-    return LanguageMeans(
-        query=means_of_texts(queries, benchmark.queries.languages, benchmark.languages),
-        passage=means_of_texts(passages, benchmark.passages.languages, benchmark.languages),
-        model_sha256=model_sha256(model),
-        prompts=prompts_of(model),
-        sources=({"name": benchmark.name, "sha256": benchmark.sha256},),
-    )
+    codes = benchmark.languages
+    query = means_of_texts(queries, benchmark.queries.languages, codes)
+    passage = means_of_texts(passages, benchmark.passages.languages, codes)
+    return _described(model, query, passage, [benchmark])
 
 
 def centre_benchmark(
@@ -408,27 +408,3 @@ def centre_benchmark(
         centre(queries, benchmark.queries.languages, benchmark.languages, means.query),
         centre(passages, benchmark.passages.languages, benchmark.languages, means.passage),
     )
-
-
-def notes_on_centring(benchmark: Benchmark, means: LanguageMeans) -> list[str]:
-    """Say in which languages a benchmark has texts, but means rest on too few texts or on none."""
-    notes = []
-    for role, texts, of_role in (
-        ("queries", benchmark.queries, means.query),
-        ("passages", benchmark.passages, means.passage),
-    ):
-        codes = [benchmark.languages[k] for k in np.unique(texts.languages)]
-        notes += centring_notes(of_role, codes, role)
-    return notes
-
-
-def describe_centring(means: LanguageMeans, kind: str, benchmark: Benchmark) -> dict[str, Any]:
-    """Return what the results file says of centring: kind, sources, and texts behind each mean."""
-    return {
-        "means": kind,
-        "sources": list(means.sources),
-        "texts": {
-            "query": means.query.counts(benchmark.languages),
-            "passage": means.passage.counts(benchmark.languages),
-        },
-    }

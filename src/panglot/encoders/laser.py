@@ -19,6 +19,7 @@ from sentence_transformers.base.modules import InputModule
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
+from panglot.encoders.onnx import HUB_OPTIONS
 from panglot.errors import PanglotError
 from panglot.files import write_json
 from panglot.parse import read_form
@@ -157,11 +158,7 @@ class Laser2(InputModule):
     @classmethod
     def load(cls, model_name_or_path: str, **kwargs: Any) -> Self:  # type: ignore[override]
         """Load what ``save`` wrote, from a folder or the hub."""
-        hub = {
-            key: kwargs[key]
-            for key in ("subfolder", "token", "cache_folder", "revision", "local_files_only")
-            if key in kwargs
-        }
+        hub = {key: kwargs[key] for key in ("subfolder", *HUB_OPTIONS) if key in kwargs}
         found = {}
         for name in (cls.config_file_name, PIECES_FILE, DICTIONARY_FILE):
             path = cls.load_file_path(model_name_or_path, name, **hub)

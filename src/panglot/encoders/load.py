@@ -82,14 +82,23 @@ def load_encoder(
     if name == EMBEDDED:
         model = _load_embedded(device, dtype)
     elif (release := release_file(Path(located(name)))) is not None:
-        model = _load_laser2(release, device)
+        modules: list[nn.Module] = [Laser2.from_release(release), Normalize()]
+        model = SentenceTransformer(modules=modules, device=device, prompts={"query": "", "document": ""})
+        model.model_card_data.base_model = "LASER2"
     else:
         model = _load(name, device, revision, trust_remote_code, dtype)
     if max_length is not None:
         _check_length(model, max_length)
         model.max_seq_length = max_length
     if truncate_dim is not None:
-        _truncate(model, truncate_dim)
+        model.truncate_dim = None
+        whole = model.get_embedding_dimension()
+        if truncate_dim < 1 or (whole is not None and truncate_dim > whole):
+            raise PanglotError(
+                f"embeddings cannot be cut to {truncate_dim} dimensions, for the model's have {whole}; "
+                f"choose a number from 1 to {whole}."
+            )
+        model.truncate_dim = truncate_dim
     return model.to(dtype)
 
 
@@ -161,13 +170,6 @@ def _load_embedded(device: str | None, dtype: torch.dtype) -> SentenceTransforme
             "Run pip install 'panglot[embedded]', or connect to the network."
         ) from error
     model.model_card_data.base_model = ORIGINAL
-    return model
-
-
-def _load_laser2(release: Path, device: str | None) -> SentenceTransformer:
-    modules: list[nn.Module] = [Laser2.from_release(release), Normalize()]
-    model = SentenceTransformer(modules=modules, device=device, prompts={"query": "", "document": ""})
-    model.model_card_data.base_model = "LASER2"
     return model
 
 
@@ -243,23 +245,17 @@ def _restore_character_map(tokenizer: Any, find: Callable[[str], str | None]) ->
     """
     if type(tokenizer).__name__ != DEBERTA or "Precompiled(" in repr(tokenizer.backend_tokenizer.normalizer):
         return
-    character_map = _character_map(find("tokenizer.json"), find("spm.model"))
-    if character_map:
-        steps = [normalizers.Precompiled(character_map), tokenizer.backend_tokenizer.normalizer]
-        tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(steps)
-
-
-def _character_map(saved: str | None, sentencepiece: str | None) -> bytes | None:
-    """Read the map from a saved tokenizer, else from a SentencePiece model."""
+    character_map, saved, sentencepiece = None, find("tokenizer.json"), find("spm.model")
     if saved is not None:
         normalizer = read_form(Path(saved), dict[str, Any]).get("normalizer") or {}
-        for step in normalizer.get("normalizers", [normalizer]):
-            if step.get("type") == "Precompiled":
-                return base64.b64decode(step["precompiled_charsmap"])
-        return None
-    if sentencepiece is None:
-        return None
-    return bytes(SentencePieceExtractor(sentencepiece).proto.normalizer_spec.precompiled_charsmap)
+        steps = normalizer.get("normalizers", [normalizer])
+        maps = [step["precompiled_charsmap"] for step in steps if step.get("type") == "Precompiled"]
+        character_map = base64.b64decode(maps[0]) if maps else None
+    elif sentencepiece is not None:
+        character_map = SentencePieceExtractor(sentencepiece).proto.normalizer_spec.precompiled_charsmap
+    if character_map:
+        steps = [normalizers.Precompiled(bytes(character_map)), tokenizer.backend_tokenizer.normalizer]
+        tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(steps)
 
 
 def _drop_unused_pooler(model: SentenceTransformer) -> None:
@@ -390,18 +386,6 @@ def _check_length(model: SentenceTransformer, max_length: int) -> None:
     limit = _length_limit(model)
     if limit is not None and max_length > limit:
         raise PanglotError(f"the model takes at most {limit} tokens; choose a maximum length up to that.")
-
-
-def _truncate(model: SentenceTransformer, dimension: int) -> None:
-    """Let a model keep so many numbers of each embedding."""
-    model.truncate_dim = None
-    whole = model.get_embedding_dimension()
-    if dimension < 1 or (whole is not None and dimension > whole):
-        raise PanglotError(
-            f"embeddings cannot be cut to {dimension} dimensions, for the model's have {whole}; "
-            f"choose a number from 1 to {whole}."
-        )
-    model.truncate_dim = dimension
 
 
 def _length_limit(model: SentenceTransformer) -> int | None:

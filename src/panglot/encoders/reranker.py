@@ -9,6 +9,7 @@ import torch
 from sentence_transformers import CrossEncoder
 
 from panglot.data import FloatArray
+from panglot.encoders.encoding import bfloat16
 from panglot.encoders.load import (
     check_files,
     check_weights,
@@ -18,7 +19,6 @@ from panglot.encoders.load import (
     quiet_transformers,
 )
 from panglot.encoders.names import check_name
-from panglot.encoders.precision import bfloat16
 from panglot.errors import PanglotError
 
 DEPTH = 100  # passages of each list that are reranked

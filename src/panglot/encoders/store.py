@@ -6,8 +6,8 @@ rows by slice or by an array of row numbers. On disk the numbers are float32, fl
 float32 scale a row.
 """
 
-from collections import OrderedDict
 from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -87,7 +87,8 @@ class Store:
 
     def __init__(self, folder: Path, facts: StoreFacts):
         self.folder, self.facts = folder, facts
-        self._open: OrderedDict[int, tuple[npt.NDArray[Any], FloatArray | None]] = OrderedDict()
+        # the shard not used for longest is closed
+        self._shard = lru_cache(OPEN)(partial(map_shard, folder, facts))
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -143,15 +144,6 @@ class Store:
         numbers.copy_(torch.from_numpy(values[rows]))
         if scales is not None:
             numbers.mul_(torch.from_numpy(np.ascontiguousarray(scales[rows]))[:, None])
-
-    def _shard(self, shard: int) -> tuple[npt.NDArray[Any], FloatArray | None]:
-        """Return a mapped shard and its scales; the one not used for longest is closed."""
-        if shard not in self._open:
-            if len(self._open) >= OPEN:
-                self._open.popitem(last=False)
-            self._open[shard] = map_shard(self.folder, self.facts, shard)
-        self._open.move_to_end(shard)
-        return self._open[shard]
 
 
 def open_store(folder: str | Path) -> Store:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from sentence_transformers import SentenceTransformer
 
 from panglot.data import FloatArray
@@ -21,7 +22,7 @@ from panglot.encoders.store import (
     scale_path,
     shard_path,
 )
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, needs
 from panglot.files import write_json, written_whole
 
 Read = Callable[[slice], Sequence[str]]  # texts of some rows
@@ -139,24 +140,22 @@ def write_shards(
     Args:
         read: gives the texts of a slice of rows; few are asked for at a time, so memory stays flat.
     """
-    squares, rows = 0.0, 0
-    bf16 = facts.model["precision"] == "bfloat16"
-    for shard in shards:
-        span = facts.span(shard)
-
-        def vectors(part: slice) -> FloatArray:
-            return encode(model, read(part), facts.model["prompt"], bf16=bf16, progress=progress)
-
-        squares += _write_shard(folder, facts, shard, vectors)
-        rows += span.stop - span.start
+    squares = sum(_write_shard(model, read, folder, facts, shard, progress) for shard in shards)
+    spans = [facts.span(shard) for shard in shards]
+    rows = sum(span.stop - span.start for span in spans)
     return Written(list(shards), rows, float(np.sqrt(squares / rows)) if rows else 0.0)
 
 
 def _write_shard(
-    folder: Path, facts: StoreFacts, shard: int, vectors: Callable[[slice], FloatArray]
+    model: SentenceTransformer,
+    read: Read,
+    folder: Path,
+    facts: StoreFacts,
+    shard: int,
+    progress: Callable[[int], None] | None,
 ) -> float:
     """Write one shard; return the sum over its rows of the square of what rounding took away."""
-    span = facts.span(shard)
+    span, prompt, bf16 = facts.span(shard), facts.model["prompt"], facts.model["precision"] == "bfloat16"
     squares, scales = 0.0, []
     header = {
         "descr": np.lib.format.dtype_to_descr(np.dtype(facts.dtype)),
@@ -168,7 +167,8 @@ def _write_shard(
         with part.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for start in range(span.start, span.stop, SLICE):
-                found = vectors(slice(start, min(start + SLICE, span.stop)))
+                texts = read(slice(start, min(start + SLICE, span.stop)))
+                found = encode(model, texts, prompt, bf16=bf16, progress=progress)
                 values, scale = pack(found, facts.dtype)
                 kept = values.astype(np.float32) if scale is None else values * scale[:, None]
                 squares += float(np.square(found - kept, dtype=np.float64).sum())
@@ -193,3 +193,80 @@ def pack(vectors: FloatArray, dtype: str) -> tuple[npt.NDArray[Any], FloatArray 
     scale = (np.abs(vectors).max(axis=1) / STEPS).astype(np.float32)
     scale[scale == 0] = 1
     return np.rint(vectors / scale[:, None]).clip(-STEPS, STEPS).astype(np.int8), scale
+
+
+# in several processes, or on the machines of a cluster, with Ray Data
+
+
+def write_shards_with_ray(
+    load: Callable[[], SentenceTransformer],
+    reader: Callable[[], Read],
+    folder: Path,
+    facts: StoreFacts,
+    part: tuple[int, int] = (1, 1),
+    workers: int = 2,
+    progress: Callable[[int], None] | None = None,
+) -> Written:
+    """Encode a store's missing shards in several processes; each loads the model, then takes shard by shard.
+
+    Ray hands the shards out, starts a lost one again on another worker, and uses the cluster that it is
+    connected to, or else this machine; each worker has one GPU where there are any. On a cluster, the
+    folder, the model and the texts must be found at the same place on all machines.
+
+    Args:
+        load: loads the encoder that ``facts`` describe, in a worker.
+        reader: gives, in a worker, what reads the texts of a slice of rows.
+        part: (k, n): only every n-th shard from the k-th on.
+
+    Raises:
+        PanglotError: Ray is not installed, or a worker loaded another model.
+    """
+    if workers < 1:
+        raise PanglotError(f"the number of workers is {workers}; use 1 or more.")
+    needs("ray", "ray", hint="use --part, or ")
+    import ray.data
+
+    begin_store(folder, facts)
+    shards = missing_shards(folder, facts, part)
+    if not shards:
+        return Written([], 0, 0.0)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    work = ray.data.from_items([{"shard": shard} for shard in shards], override_num_blocks=len(shards))
+    written = work.map_batches(
+        _ShardWriter,
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(size=min(workers, len(shards))),
+        num_gpus=1 if torch.cuda.is_available() else 0,
+        fn_constructor_kwargs={"load": load, "reader": reader, "folder": folder.absolute(), "facts": facts},
+    )
+    squares, rows = 0.0, 0
+    for row in written.iter_rows():
+        rows += int(row["rows"])
+        squares += float(row["squares"])
+        if progress is not None:
+            progress(int(row["rows"]))
+    return Written(shards, rows, float(np.sqrt(squares / rows)))
+
+
+class _ShardWriter:
+    """A worker: holds a model, and writes the shards whose numbers it is given."""
+
+    def __init__(
+        self,
+        load: Callable[[], SentenceTransformer],
+        reader: Callable[[], Read],
+        folder: Path,
+        facts: StoreFacts,
+    ):
+        self.model, self.read, self.folder, self.facts = load(), reader(), folder, facts
+        if model_sha256(self.model) != facts.model["sha256"]:
+            raise PanglotError(f"a worker loaded another model than '{facts.model['name']}'.")
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Write shards; return of each the rows, and the sum of the squares of what rounding took away."""
+        done = [
+            write_shards(self.model, self.read, self.folder, self.facts, [shard])
+            for shard in batch["shard"].tolist()
+        ]
+        squares = [written.rms_error**2 * written.rows for written in done]
+        return {"rows": np.array([written.rows for written in done]), "squares": np.array(squares)}

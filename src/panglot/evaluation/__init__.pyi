@@ -2,6 +2,7 @@ from .aggregate import ALL as ALL
 from .aggregate import per_query as per_query
 from .aggregate import summarise as summarise
 from .bootstrap import intervals as intervals
+from .bootstrap import perturbed_drops as perturbed_drops
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .comparison import compare_results as compare_results
@@ -14,7 +15,6 @@ from .results import describe_run as describe_run
 from .results import load_results as load_results
 from .results import tidy as tidy
 from .results import versions as versions
-from .robustness import perturbed_drops as perturbed_drops
 from .run import embed_benchmark as embed_benchmark
 from .run import evaluate as evaluate
 from .run import evaluate_embeddings as evaluate_embeddings

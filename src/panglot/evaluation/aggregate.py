@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from panglot.data import Benchmark, IntArray
-from panglot.data.suite import SETTINGS
+from panglot.data.suite import SETTINGS, Suite, merge
 from panglot.errors import PanglotError
 from panglot.evaluation.measures import DEFAULT_MEASURES, DISTANCE, make_ranking, measure, rank_distance
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ARROW = "→"  # between query and passage language; language codes hold hyphens
 ALL = "*"  # the pool of all languages, among language codes
+CELL = ("part", "query_language", "pool")  # what makes a cell; only suites have parts
 ROW_COLUMNS = ("query_id", "item", "query_language", "pool", "relevant", "best_rank", "worst_rank")
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -94,10 +95,12 @@ class Cells:
 
 def cells_of(table: pa.Table) -> Cells:
     """Sort the rows of a ``per_query`` table, of a benchmark or of a suite, into cells."""
-    columns = [name for name in ("part", "query_language", "pool") if name in table.column_names]
-    encoded = {name: table.column(name).combine_chunks().dictionary_encode() for name in columns}
-    rows = pa.table(encoded).to_pandas()
-    return cells_of_rows(rows, table.column("item").to_numpy())
+    encoded = {
+        name: table.column(name).combine_chunks().dictionary_encode()
+        for name in CELL
+        if name in table.column_names
+    }
+    return cells_of_rows(pa.table(encoded).to_pandas(), table.column("item").to_numpy())
 
 
 def cells_of_rows(rows: pd.DataFrame, item: IntArray) -> Cells:
@@ -107,36 +110,21 @@ def cells_of_rows(rows: pd.DataFrame, item: IntArray) -> Cells:
         rows: n rows of strings or categories: ``query_language``, ``pool`` and, of a suite, ``part``.
         item: ``(n,)`` number of each row's item.
     """
-    row_cell = np.zeros(len(rows), np.int64)
-    names: list[npt.NDArray[Any]] = []
-    sizes: list[int] = []
-    for column in ("part", "query_language", "pool"):
-        found = pd.Categorical(rows[column] if column in rows else [""] * len(rows))
-        code, kinds = _sorted_codes(found)
-        row_cell = row_cell * max(1, len(kinds)) + code
-        names.append(kinds)
-        sizes.append(max(1, len(kinds)))
-    cells, row_cell = np.unique(row_cell, return_inverse=True)
-    at = np.unravel_index(cells, sizes) if len(cells) else [cells] * 3
-    part, x, y = (kinds[places] for kinds, places in zip(names, at, strict=True))
+    keys = {}
+    for name in CELL:
+        found = pd.Categorical(rows[name] if name in rows else [""] * len(rows))
+        keys[name] = found.reorder_categories(sorted(found.categories))
+    grouped = pd.DataFrame(keys).groupby(list(CELL), observed=True)
+    part, x, y = (np.array(grouped.size().index.get_level_values(name), object) for name in CELL)
     frame = pd.DataFrame({"part": part, "query_language": x, "pool": y, "setting": settings_of(x, y)})
     items, row_item = np.unique(item, return_inverse=True)
-    return Cells(frame, items, row_cell.reshape(-1), row_item.reshape(-1))
+    return Cells(frame, items, grouped.ngroup().to_numpy(), row_item)
 
 
 def settings_of(query_language: npt.NDArray[Any], pool: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the setting of each query language and pool, ``(n,)`` both."""
     own = np.where(query_language == pool, "monolingual", "crosslingual")
     return np.where(pool == ALL, "multilingual", own)
-
-
-def _sorted_codes(found: pd.Categorical) -> tuple[IntArray, npt.NDArray[Any]]:
-    """Return the place of each value among the names of a category, sorted, and those names."""
-    names = np.array([str(name) for name in found.categories], dtype=object)
-    order = np.argsort(names, kind="stable")
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    return place[np.asarray(found.codes)], names[order]
 
 
 def values_of(table: pa.Table, column: str) -> Array:
@@ -299,10 +287,11 @@ def align(table: pd.DataFrame, measures: Sequence[str]) -> Aligned:
         PanglotError: a measure is missing, or runs were measured on different queries.
     """
     rows = table[table["measure"].isin(measures)]
-    row_code = _codes(rows, ("part", "query", "query_language", "pool"))
+    row_code = rows.groupby(["part", "query", "query_language", "pool"], observed=True).ngroup()
     rows_found, first, row = np.unique(row_code, return_index=True, return_inverse=True)
-    runs, run = _appearance(rows["run"])
-    seeds, seed = _appearance(rows["seed"])
+    # columns are in order of appearance of the runs, then of the seeds
+    run, runs = pd.factorize(rows["run"])
+    seed, seeds = pd.factorize(rows["seed"])
     columns, column = np.unique(run * len(seeds) + seed, return_inverse=True)
     named = [(str(runs[k // len(seeds)]), int(seeds[k % len(seeds)])) for k in columns]
     values = {}
@@ -326,21 +315,6 @@ def align(table: pd.DataFrame, measures: Sequence[str]) -> Aligned:
         values[held] = found
     kept = rows.iloc[first]
     return Aligned(cells_of_rows(kept, kept["item"].to_numpy()), named, values)
-
-
-def _codes(rows: pd.DataFrame, columns: Sequence[str]) -> IntArray:
-    """Number the combinations of some columns' values."""
-    code = np.zeros(len(rows), np.int64)
-    for name in columns:
-        found = pd.Categorical(rows[name])
-        code = code * max(1, len(found.categories)) + found.codes
-    return code
-
-
-def _appearance(column: pd.Series) -> tuple[npt.NDArray[Any], IntArray]:
-    """Number the values of a column in order of appearance."""
-    code, names = pd.factorize(column)
-    return np.asarray(names), np.asarray(code, np.int64)
 
 
 def summarise(
@@ -400,3 +374,63 @@ def nested(rows: Iterable[tuple[str, str, str, str, Any]], measures: Sequence[st
         elif setting == "multilingual":
             (parts["bias"] if family == "settings" else of_group)[name] = figure
     return parts
+
+
+# suites, whose parts are ranked each in a pool of its own
+
+
+def suite_table(suite: Suite, part: Benchmark, table: pa.Table) -> pa.Table:
+    """Return a part's per-query table with its name, and the rows of the settings that the suite reports."""
+    language, pool = (np.array(table.column(name).to_pylist()) for name in ("query_language", "pool"))
+    kept = table.filter(pa.array(np.isin(settings_of(language, pool), suite.settings)))
+    return kept.add_column(0, "part", pa.array([part.name] * kept.num_rows, pa.string()))
+
+
+def suite_figures(suite: Suite, tables: Sequence[pa.Table], measures: Sequence[str]) -> dict[str, Any]:
+    """Average the tables of a suite's parts, from ``suite_table``.
+
+    A figure of (query language, pool) is a mean over the queries of a part, then over the parts that have
+    it; settings, matrix and languages follow from those as they do for one benchmark.
+
+    Returns:
+        as ``summarise``; also ``parts`` and ``part_groups``.
+    """
+    merged = merge(suite)
+    means = {part.name: _cell_rows(table, measures) for part, table in zip(suite.parts, tables, strict=True)}
+
+    def settings(benchmark: Benchmark, parts: Sequence[str]) -> dict[str, Any]:
+        rows = pa.concat_tables([means[name] for name in parts])
+        return {"settings": summarise(benchmark, rows, measures)["settings"]}
+
+    results = summarise(merged, pa.concat_tables(means.values()), measures)
+    # the rank distance over the size of a part's pool: averaged over query languages, then over parts
+    distances = [
+        float(found.mean()) / len(part.passages)
+        for part in suite.parts
+        if len(found := means[part.name].column(DISTANCE).drop_null().to_numpy())
+    ]
+    results["bias"][f"{DISTANCE}_normalised"] = float(np.mean(distances)) if distances else None
+    results["parts"] = {
+        part.name: {
+            "languages": list(part.languages),
+            "queries": len(part.queries),
+            "passages": len(part.passages),
+            **settings(part, [part.name]),
+        }
+        for part in suite.parts
+    }
+    results["part_groups"] = {
+        group: {"parts": list(members), **settings(merged, members)}
+        for group, members in suite.groups.items()
+    }
+    return results
+
+
+def _cell_rows(table: pa.Table, measures: Sequence[str]) -> pa.Table:
+    """Average a part's per-query table into one row per query language and pool, in the same columns."""
+    columns = [*measures, DISTANCE]
+    wanted = [*((column, "mean") for column in columns), ("item", "min")]
+    found = table.group_by(["query_language", "pool"], use_threads=False).aggregate(wanted)
+    averaged = {column: found.column(f"{column}_mean").cast(pa.float64()) for column in columns}
+    keys = {name: found.column(name) for name in ("query_language", "pool")}
+    return pa.table({**keys, "item": found.column("item_min"), **averaged})

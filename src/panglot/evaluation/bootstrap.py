@@ -13,13 +13,18 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from panglot.data.suite import SETTINGS
+from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import (
     STANDARD,
     Aligned,
     Array,
     Cells,
     Grouping,
+    all_cells,
     averages,
+    by_language,
+    cell_means,
     cells_of,
     figures_of,
     item_sums,
@@ -63,19 +68,14 @@ def resample(
 
 
 def _blocks(cells: Cells, resamples: int, seed: int) -> Iterator[Array]:
-    """Draw items again and again; give how often each is drawn, a block of resamples at a time."""
-    rng = np.random.default_rng(seed)
-    at_once = max(1, BLOCK // max(1, len(cells.items), len(cells)))
+    """Count how often each item is drawn, a block of resamples at a time; the first has each item once."""
+    rng, items = np.random.default_rng(seed), len(cells.items)
+    at_once = max(1, BLOCK // max(1, items, len(cells)))
     for start in range(0, resamples + 1, at_once):
-        yield _weights(len(cells.items), min(at_once, resamples + 1 - start), rng, first=not start)
-
-
-def _weights(items: int, rows: int, rng: np.random.Generator, *, first: bool) -> Array:
-    """Count how often each item is drawn, ``(rows, items)``; the first row of all has each item once."""
-    drawn = rng.integers(0, items, (rows - first, items))
-    flat = drawn + np.arange(rows - first)[:, None] * items
-    counts = np.bincount(flat.reshape(-1), minlength=flat.size).reshape(flat.shape).astype(np.float64)
-    return np.concatenate([np.ones((1, items)), counts]) if first else counts
+        rows = min(at_once, resamples + 1 - start) - (not start)
+        flat = rng.integers(0, items, (rows, items)) + np.arange(rows)[:, None] * items
+        counts = np.bincount(flat.reshape(-1), minlength=flat.size).reshape(flat.shape).astype(np.float64)
+        yield counts if start else np.concatenate([np.ones((1, items)), counts])
 
 
 def bounds(resampled: Array, share: float = SHARE) -> Array:
@@ -198,3 +198,54 @@ def intervals(
     if passages and DISTANCE in parts["bias"]:
         parts["bias"][f"{DISTANCE}_normalised"] = [end / passages for end in parts["bias"][DISTANCE]]
     return {"share": SHARE, "resamples": resamples, "seed": seed, "unit": "item", **parts}
+
+
+def perturbed_drops(
+    before: pa.Table,
+    after: pa.Table,
+    measure: str,
+    changed: Mapping[str, float] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Compare one model's figures on a benchmark and on its perturbed self.
+
+    Both have the same queries in the same order, so that the bootstrap over items is paired: each resample
+    takes the differences of the same items. Queries that the change left alone differ by 0 and count.
+
+    Args:
+        changed: share of the queries of each language that read otherwise (``share_changed``).
+
+    Returns:
+        ``measure``; ``settings``: by setting ``before``, ``after``, ``change`` (after minus before; below 0
+        is a drop), and its 95 % interval ``low`` to ``high``; ``by_language``: by query language the same,
+        and ``changed``.
+
+    Raises:
+        PanglotError: tables of other queries, or without the measure.
+    """
+    if any(not before[key].equals(after[key]) for key in ("query_id", "query_language", "pool")):
+        raise PanglotError("the two evaluations are not of the same queries; perturb the same benchmark.")
+    for table in (before, after):
+        if measure not in table.column_names:
+            raise PanglotError(
+                f"the per-query figures have no '{measure}'; evaluate with --measures {measure}."
+            )
+    cells = cells_of(before)
+    keys, weights = figures_of(cells, {"settings": all_cells, "by_language": by_language})
+    a, b = values_of(before, measure), values_of(after, measure)
+    differences = resample(cells, b - a, weights, resamples, seed)
+    first, then = (averages(cell_means(cells, values), weights) for values in (a, b))
+    figures = np.stack([first, then, differences[0], *bounds(differences)], axis=1).tolist()
+    settings: dict[str, Any] = dict.fromkeys(SETTINGS)
+    languages: dict[str, dict[str, Any]] = {}
+    for key, values in zip(keys.itertuples(), figures, strict=True):
+        if not np.isnan(values[:3]).any():
+            figure = dict(zip(("before", "after", "change", "low", "high"), values, strict=True))
+            if key.family == "settings":
+                settings[key.setting] = figure
+            else:
+                languages.setdefault(key.group, dict.fromkeys(SETTINGS))[key.setting] = figure
+    for language, share in (changed or {}).items():
+        languages.setdefault(language, {})["changed"] = share
+    return {"measure": measure, "settings": settings, "by_language": languages}

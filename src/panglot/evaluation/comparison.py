@@ -10,24 +10,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from panglot.errors import PanglotError
-from panglot.evaluation.aggregate import ARROW, STANDARD, Aligned, Array, Grouping, align
+from panglot.evaluation.aggregate import (
+    ARROW,
+    STANDARD,
+    Aligned,
+    Array,
+    Cells,
+    Grouping,
+    Mask,
+    align,
+    item_sums,
+    weighted_sums,
+)
 from panglot.evaluation.bootstrap import RESAMPLES, SHARE, Draws, bounds, draw
 from panglot.evaluation.measures import DISTANCE, LESS_IS_BETTER
 from panglot.evaluation.results import Evaluation, tidy
-from panglot.evaluation.significance import (
-    FLIPS,
-    contributions,
-    holm,
-    is_exact,
-    sign_flip_test,
-    standardised,
-)
 
+FLIPS = 10_000
+BLOCK = 1 << 22  # signs held at once
+ROUNDING = 1e-12  # of the sum of what is flipped: two sums that differ by less are equal
 ALPHA = 0.05
 AGAINST = ("baseline", "difference", "difference_low", "difference_high", "effect", "p")
+VERSUS = (*AGAINST[1:], "p_holm", "verdict")
 FIGURE = ["measure", "family", "group", "setting"]
 Pairs = Sequence[tuple[str, str]]
 
@@ -53,11 +61,7 @@ def compare(
         baseline: the run that all others are compared with, or pairs of a run and its baseline; None: the
             first run.
         draws: of the same table and groups, where they are at hand.
-        resamples: of items, for the intervals.
-        flips: assignments of signs, for the tests.
-        share: of the resamples that lie within an interval.
-        alpha: a corrected p below it is called significant.
-        seed: of what is drawn.
+        resamples, flips, share, alpha, seed: as in ``compare_results``.
 
     Returns:
         a row for each run and figure: ``measure``, ``family``, ``group``, ``setting``, ``run``, ``value``
@@ -145,8 +149,8 @@ def _contributions(
             contributions(aligned.cells, values[a] - values[b], weights[name])
             for name, values in means.items()
         ]
-        parts.append(np.concatenate([one.values for one in of_pair], axis=1))
-        effects.append(np.concatenate([standardised(one) for one in of_pair]))
+        parts.append(np.concatenate([added for added, _ in of_pair], axis=1))
+        effects.append(np.concatenate([effect_sizes(*one) for one in of_pair]))
     return (np.concatenate(parts, axis=1) if parts else np.empty((0, 0))), effects
 
 
@@ -196,7 +200,11 @@ class Comparison:
             run: {"settings": {}, DISTANCE: None, "by_language": {}, "matrix": {}} for run in self.runs
         }
         for row in self.figures.to_dict("records"):
-            parts, figure = compared[row["run"]], _plain(row)
+            against = VERSUS if isinstance(row["baseline"], str) else ()
+            figure = {
+                name: None if pd.isna(row[name]) else row[name] for name in ("value", "low", "high", *against)
+            }
+            parts = compared[row["run"]]
             last = DISTANCE if row["measure"] == DISTANCE else row["setting"]
             if row["family"] == "matrix":
                 x, y = row["group"].split(ARROW)
@@ -207,23 +215,8 @@ class Comparison:
                 parts[DISTANCE] = figure
             else:
                 parts["settings"][last] = figure
-        return {
-            "benchmark": dict(self.benchmark),
-            "measure": self.measure,
-            "runs": list(self.runs),
-            "baseline": self.baseline,
-            "method": dict(self.method),
-            "notes": list(self.notes),
-            "compared": compared,
-        }
-
-
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one figure without what names it; a missing effect or verdict is None."""
-    names = ["value", "low", "high"]
-    if isinstance(row["baseline"], str):
-        names += ["difference", "difference_low", "difference_high", "effect", "p", "p_holm", "verdict"]
-    return {name: None if pd.isna(row[name]) else row[name] for name in names}
+        facts = {name: value for name, value in vars(self).items() if name != "figures"}
+        return {**facts, "runs": list(self.runs), "notes": list(self.notes), "compared": compared}
 
 
 def compare_results(
@@ -330,12 +323,16 @@ def check_comparable(evaluations: Sequence[Evaluation], baseline: int) -> None:
         raise PanglotError(
             f"there is no run {baseline + 1} to be the baseline; use a number from 1 to {len(evaluations)}."
         )
+
+    def described(benchmark: Mapping[str, Any]) -> str:
+        return f"{benchmark['name']} ({benchmark['candidate_text']}, sha256 {benchmark['sha256'][:8]})"
+
     first = evaluations[0].results["benchmark"]
     for evaluation in evaluations[1:]:
         other = evaluation.results["benchmark"]
         if other["sha256"] != first["sha256"] or other["candidate_text"] != first["candidate_text"]:
             raise PanglotError(
-                f"the runs are of different benchmarks, {_benchmark(first)} and {_benchmark(other)}; "
+                f"the runs are of different benchmarks, {described(first)} and {described(other)}; "
                 "compare runs of the same data."
             )
         if other.get("languages") != first.get("languages"):  # passages in others are other pools
@@ -343,10 +340,6 @@ def check_comparable(evaluations: Sequence[Evaluation], baseline: int) -> None:
                 f"the runs are in different languages, {', '.join(first['languages'])} and "
                 f"{', '.join(other['languages'])}; evaluate both with the same --languages."
             )
-
-
-def _benchmark(benchmark: Mapping[str, Any]) -> str:
-    return f"{benchmark['name']} ({benchmark['candidate_text']}, sha256 {benchmark['sha256'][:8]})"
 
 
 def check_measure(evaluations: Sequence[Evaluation], measure: str | None) -> str:
@@ -373,3 +366,104 @@ def run_names(evaluations: Sequence[Evaluation], paths: Sequence[Path] | None = 
         if len(set(names)) == len(names):
             return names
     return [f"{name} ({k})" for k, name in enumerate(short, 1)]
+
+
+# tests
+
+
+def contributions(cells: Cells, differences: Array, weights: Array) -> tuple[Array, Mask]:
+    """Split differences of figures by item.
+
+    A figure is a mean over cells of means over queries, so it is a sum over items, whose divisors stay the
+    same whichever run an item's figures are taken from.
+
+    Args:
+        differences: ``(n,)`` one run's value minus the other's, a row each; NaN does not count.
+        weights: ``(F, C)`` of the cells that each figure averages.
+
+    Returns:
+        ``(I, F)`` what each item adds, whose sum is the difference itself; and whether it has a query in the
+        figure at all.
+    """
+    sums, counts = item_sums(cells, differences)
+    total = counts.sum(axis=0)
+    known = weights * (total > 0)
+    whole = known.sum(axis=1, keepdims=True)
+    known = known / np.where(whole > 0, whole, 1)
+    added = weighted_sums(sums / np.maximum(total, 1), known)
+    return added, weighted_sums(counts, (known > 0).astype(np.float64)) > 0
+
+
+def sign_flip_test(values: Array, flips: int = FLIPS, seed: int = 0) -> Array:
+    """Test sums of paired differences against zero by flipping the signs of items (Fisher 1935).
+
+    If two runs were the same, each item's differences (in all its languages and pools at once, since
+    translations are not independent) could as well have had the other sign. The two-sided p is the share of
+    assignments of signs whose sum is at least as far from zero as the one that was found. All assignments
+    are gone through where there are no more than ``flips``; else so many are drawn and the one that was
+    found counts as one more, so that p is never 0 (Phipson and Smyth 2010).
+
+    Args:
+        values: ``(I, F)`` what each item adds to the difference of each of F figures.
+
+    Returns:
+        ``(F,)`` p; 1 where the two runs are the same.
+    """
+    values = values[(values != 0).any(axis=1)]
+    items = len(values)
+    exact = is_exact(items, flips)
+    whole = values.sum(axis=0)
+    found = np.abs(whole) - ROUNDING * np.abs(values).sum(axis=0)
+    total = 2**items if exact else flips
+    rng = np.random.default_rng(seed)
+    at_once = max(1, BLOCK // max(1, items))
+    as_far = np.zeros(values.shape[1], np.int64)
+    for start in range(0, total, at_once):
+        rows = min(at_once, total - start)
+        if exact:  # 1 is kept, 0 flipped
+            kept: npt.NDArray[Any] = np.arange(start, start + rows)[:, None] >> np.arange(items) & 1
+        else:  # a bit each
+            drawn = rng.integers(0, 256, (rows, -(-items // 8)), np.uint8)
+            kept = np.unpackbits(drawn, axis=1, count=items)
+        sums = 2.0 * (kept.astype(np.float64) @ values) - whole
+        as_far += (np.abs(sums) >= found).sum(axis=0)
+    return np.asarray(as_far / total if exact else (as_far + 1) / (total + 1), np.float64)
+
+
+def is_exact(items: int, flips: int) -> bool:
+    """Say whether all assignments of signs to so many items can be gone through."""
+    return items < 63 and 2**items <= flips
+
+
+def holm(p: Array) -> Array:
+    """Correct the p of one family so that the chance of any false alarm in it is kept (Holm 1979).
+
+    The smallest p is multiplied by the number m of tests, the next by m - 1, and so on; none comes out
+    smaller than one before it, or above 1. NaN, a test that could not be made, does not count.
+    """
+    corrected = np.full(len(p), np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    steps = p[order] * np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return corrected
+
+
+def effect_sizes(added: Array, present: Mask) -> Array:
+    """Return the mean difference of items over its standard deviation from item to item, ``(F,)``.
+
+    It is Cohen's d for pairs, as Sakai (2014, "Statistical reform in information retrieval?") asks for: the
+    pair is what is compared, and d times the root of the number of items is the paired t. An item's
+    difference is what it adds to the figure, times the number of items, so that their mean is the difference
+    of the figures. NaN where there are fewer than two items or none differs from the others.
+
+    Args:
+        added, present: ``(I, F)``, see ``contributions``.
+    """
+    count = present.sum(axis=0)
+    scaled = added * count
+    centred = np.where(present, scaled - scaled.sum(axis=0) / np.maximum(count, 1), 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = np.sqrt((centred**2).sum(axis=0) / np.where(count > 1, count - 1, np.nan))
+        flat = spread <= ROUNDING * np.abs(scaled).sum(axis=0)
+        return np.asarray(np.where(flat, np.nan, added.sum(axis=0) / spread), np.float64)

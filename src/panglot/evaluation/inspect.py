@@ -109,51 +109,42 @@ def inspect_failures(
         passages: ``(P, d)`` unit vectors, or a store of them.
         depth: how many of the passages above the answer to show at most.
     """
+    texts = benchmark.queries
     found: dict[int, Failure] = {}
     for pool in dict.fromkeys(w.pool for w in worst):
         places = [k for k, w in enumerate(worst) if w.pool == pool]
         asked = np.array([worst[k].row for k in places], np.int64)
         vectors = np.zeros((len(benchmark.queries), queries.shape[1]), np.float32)
         vectors[asked] = queries[places]
-        rows = _pool_rows(benchmark, pool)
+        rows = None
+        if pool != ALL:
+            rows = np.flatnonzero(benchmark.passages.languages == benchmark.languages.index(pool))
         top = top_passages(benchmark, vectors, passages, depth, asked, pool=rows)
         at = np.searchsorted(top.query, asked)
         for k, line, values in zip(places, top.passage[at], top.score[at], strict=True):
-            answer = _answer(benchmark, worst[k], rows, queries[k], passages)
+            one = worst[k]
+            answer = _answer(benchmark, one, rows, queries[k], passages)
             above = [
-                _listed(benchmark, worst[k].row, int(p), n, float(value))
+                _listed(benchmark, one.row, int(p), n, float(value))
                 for n, (p, value) in enumerate(zip(line, values, strict=True), 1)
                 if n < answer.rank
             ]
-            found[k] = _failure(benchmark, worst[k], measure, answer, above)
+            found[k] = Failure(
+                query_id=texts.ids[one.row],
+                query_language=benchmark.languages[texts.languages[one.row]],
+                query=texts.texts[one.row],
+                pool=pool,
+                measure=measure,
+                value=one.value,
+                answer=answer,
+                above=tuple(above),
+            )
     return [found[k] for k in range(len(worst))]
 
 
 def as_json(failures: Sequence[Failure]) -> list[dict[str, Any]]:
     """Return plain data, for a program."""
     return [asdict(failure) for failure in failures]
-
-
-def _failure(
-    benchmark: Benchmark, worst: Worst, measure: str, answer: Listed, above: Sequence[Listed]
-) -> Failure:
-    queries = benchmark.queries
-    return Failure(
-        query_id=queries.ids[worst.row],
-        query_language=benchmark.languages[queries.languages[worst.row]],
-        query=queries.texts[worst.row],
-        pool=worst.pool,
-        measure=measure,
-        value=worst.value,
-        answer=answer,
-        above=tuple(above),
-    )
-
-
-def _pool_rows(benchmark: Benchmark, pool: str) -> IntArray | None:
-    if pool == ALL:
-        return None
-    return np.flatnonzero(benchmark.passages.languages == benchmark.languages.index(pool))
 
 
 def _answer(

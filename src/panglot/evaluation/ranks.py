@@ -7,9 +7,9 @@ nearer than that are scored exactly. Before, a fixed vector (the mean of some pa
 away from the block, which shifts all scores of a query alike: vectors get shorter, hence errors smaller.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,7 @@ from panglot.evaluation.scores import (
 
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Outranks = Callable[[IntArray, IntArray], Flags]  # rows of passages, and others that they tie with
 
 SAMPLE = 4096  # passages whose mean is taken away
 ORDERED = 1 << 21  # passages: a pool up to this size is ordered by id at the first tie
@@ -144,12 +145,12 @@ def _exact_ranks(
     _check(bool(np.isfinite(threshold).all()), benchmark)
     centre = passages[:SAMPLE].mean(axis=0)
     work = list(_work(queries, query, passage, threshold, centre))
-    outranks = _Ties(benchmark)
+    outranks = _by_id(benchmark.passages.ids)
     languages = benchmark.passages.languages
     in_language, in_all = np.ones(len(query), np.int64), np.ones(len(query), np.int64)
-    buffers = _Buffers(columns, len(centre))
+    block = _Block(passages, columns, centre)
     for language, rows in language_blocks(languages, columns):
-        block = _Block(rows, buffers.read(passages, rows), centre, buffers.shifted)
+        block.read(rows)
         _check(np.isfinite(block.longest), benchmark)
         for part in work:
             above = _outranking(part, block, outranks)
@@ -194,39 +195,37 @@ def _work(
         yield _Part(vectors, lengths, of_row, pairs, passage[pairs], threshold[pairs], shift)
 
 
-class _Buffers:
-    """Memory that all blocks use in turn: fresh memory for each would cost more than the arithmetic."""
-
-    def __init__(self, columns: int, dimension: int) -> None:
-        self.shifted = torch.empty(-(-columns // CHUNK) * CHUNK, dimension)
-        self._stored = np.empty((columns, dimension), np.float32)
-
-    def read(self, passages: Vectors, rows: Rows) -> FloatArray:
-        """Return the vectors of a block, which are good until the next one is read."""
-        if isinstance(passages, Store) and isinstance(rows, slice):
-            return passages.block(rows, self._stored)
-        return np.asarray(passages[rows], np.float32)
-
-
 class _Block:
-    """Some passages: as they are, and shifted, padded to whole chunks, with the length of the longest."""
+    """Some passages: as they are, and shifted, padded to whole chunks, with the length of the longest.
 
-    def __init__(self, rows: Rows, vectors: FloatArray, centre: FloatArray, buffer: torch.Tensor) -> None:
+    One object reads all blocks in turn: fresh memory for each would cost more than the arithmetic.
+    """
+
+    def __init__(self, passages: Vectors, columns: int, centre: FloatArray) -> None:
+        self._passages, self._centre = passages, centre
+        self._shifted = torch.empty(-(-columns // CHUNK) * CHUNK, len(centre))
+        self._stored = np.empty((columns, len(centre)), np.float32)
+
+    def read(self, rows: Rows) -> None:
+        """Read some rows, at most as many as the memory has."""
         self.rows = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-        self.vectors = vectors
-        padded = -(-len(vectors) // CHUNK) * CHUNK
-        self.shifted = buffer[:padded]
-        self.shifted[len(vectors) :] = 0
-        shifted = self.shifted[: len(vectors)]
-        torch.sub(torch.from_numpy(vectors), torch.from_numpy(centre), out=shifted)
+        if isinstance(self._passages, Store) and isinstance(rows, slice):
+            self.vectors = self._passages.block(rows, self._stored)
+        else:
+            self.vectors = np.asarray(self._passages[rows], np.float32)
+        count, dimension = self.vectors.shape
+        self.shifted = self._shifted[: -(-count // CHUNK) * CHUNK]
+        self.shifted[count:] = 0
+        shifted = self.shifted[:count]
+        torch.sub(torch.from_numpy(self.vectors), torch.from_numpy(self._centre), out=shifted)
         self.longest = float(torch.linalg.vector_norm(shifted, dim=1).max())
         # how far a score from the shifted vectors may be off, for a query of length 1
-        whole = self.longest + float(np.linalg.norm(centre.astype(np.float64)))
-        self.error = 1.001 * (product_error(vectors.shape[1]) * self.longest + 1.01 * UNIT * whole)
-        self.underflow = 2 * vectors.shape[1] * SMALLEST
+        whole = self.longest + float(np.linalg.norm(self._centre.astype(np.float64)))
+        self.error = 1.001 * (product_error(dimension) * self.longest + 1.01 * UNIT * whole)
+        self.underflow = 2 * dimension * SMALLEST
 
 
-def _outranking(part: _Part, block: _Block, outranks: "_Ties") -> IntArray:
+def _outranking(part: _Part, block: _Block, outranks: Outranks) -> IntArray:
     """Count the passages of a block that outrank the passage of each pair, ``(n,)``."""
     tile = torch.from_numpy(part.vectors) @ block.shifted.t()
     tile[:, len(block.vectors) :] = -torch.inf
@@ -247,24 +246,18 @@ def _outranking(part: _Part, block: _Block, outranks: "_Ties") -> IntArray:
     return above
 
 
-class _Ties:
-    """Says which of two passages with one score is first: the one with the greater id."""
+def _by_id(ids: Sequence[str]) -> Outranks:
+    """Return what says which of two passages with one score is first: the one with the greater id."""
+    place = cache(lambda: tie_order(ids))  # at the first tie
 
-    def __init__(self, benchmark: Benchmark) -> None:
-        self.ids = benchmark.passages.ids
-        self.place: IntArray | None = None
-
-    def __call__(self, rows: IntArray, than: IntArray) -> Flags:
-        """Tell for each row whether it is before the other."""
-        if len(self.ids) > ORDERED:
-            names = [(self.ids[a], self.ids[b]) for a, b in zip(rows.tolist(), than.tolist(), strict=True)]
-            return np.array([a > b for a, b in names], bool)
-        if self.place is None and len(rows):
-            self.place = tie_order(self.ids)
-        if self.place is None:
+    def before(rows: IntArray, than: IntArray) -> Flags:
+        if not len(rows):
             return np.zeros(0, bool)
-        before: Flags = self.place[rows] < self.place[than]
-        return before
+        if len(ids) > ORDERED:
+            return np.array([ids[a] > ids[b] for a, b in zip(rows.tolist(), than.tolist(), strict=True)])
+        return np.asarray(place()[rows] < place()[than])
+
+    return before
 
 
 def _check(finite: bool, benchmark: Benchmark) -> None:

@@ -10,7 +10,8 @@ import pyarrow as pa
 from sentence_transformers import SentenceTransformer
 
 from panglot.data import Benchmark, FloatArray, load_data
-from panglot.data.perturb import Lexicon, check_kinds
+from panglot.data.perturb import CODE_SWITCH, Lexicon, check_kinds, share_changed
+from panglot.data.perturb import perturb as perturb_queries
 from panglot.data.suite import Suite, as_benchmark
 from panglot.encoders import encode, passage_prompt, query_prompt
 from panglot.encoders.language_means import (
@@ -25,20 +26,23 @@ from panglot.encoders.reranker import DEPTH as RERANKED
 from panglot.encoders.reranker import Reranker
 from panglot.encoders.store import Store
 from panglot.errors import PanglotError
-from panglot.evaluation.aggregate import per_query, summarise
+from panglot.evaluation.aggregate import per_query, suite_figures, suite_table, summarise
+from panglot.evaluation.bias import DEPTH as DEPTH_OF_BIAS
 from panglot.evaluation.bias import bias_figures, with_columns
-from panglot.evaluation.bias.readings import DEPTH as DEPTH_OF_BIAS
-from panglot.evaluation.bootstrap import intervals
+from panglot.evaluation.bootstrap import intervals, perturbed_drops
 from panglot.evaluation.groups import group_figures
 from panglot.evaluation.measures import DEFAULT_MEASURES, parse_measure
 from panglot.evaluation.ranks import Ranks, exact_ranks
-from panglot.evaluation.rerank import reranked
-from panglot.evaluation.results import Evaluation, describe_benchmark, describe_model, describe_run
-from panglot.evaluation.robustness import perturbed_figures
+from panglot.evaluation.results import (
+    PERTURBATION,
+    Evaluation,
+    describe_benchmark,
+    describe_model,
+    describe_run,
+)
 from panglot.evaluation.scores import Vectors
 from panglot.evaluation.stores import check_store
-from panglot.evaluation.suite import suite_figures, suite_table
-from panglot.evaluation.top import Top, top_passages
+from panglot.evaluation.top import Top, reranked, top_passages
 from panglot.evaluation.trec import DEPTH, check_ids, write_runs
 from panglot.progress import Shown, shown
 
@@ -122,7 +126,7 @@ def evaluate(
         texts += len(whole.queries) + len(whole.passages)
     with shown(progress, "encoding", texts) as advance:
         queries, passages = embeddings or embed_benchmark(model, whole, bf16=bf16, progress=advance)
-        _check_ranking(passages)
+        _check_passages(passages, centre)
         described = describe_model(model, name, training)
         described |= {"precision": "bfloat16" if bf16 else "float32", "centring": None}
         if isinstance(passages, Store):
@@ -130,7 +134,7 @@ def evaluate(
             described["store"] = passages.facts.dtype
         means = None
         if centre is not None:
-            given = _in_memory(passages)
+            given = np.asarray(passages)
             means, described["centring"] = chosen_means(centre, model, whole, queries, given, note)
             queries, passages = centre_benchmark(whole, queries, given, means)
         if runs is not None:
@@ -143,15 +147,32 @@ def evaluate(
         if not perturb:
             return evaluation
 
-        def table_of(changed: Benchmark) -> pa.Table:
-            vectors = embed_queries(model, changed, bf16=bf16, progress=advance, means=means)
-            ranks = [exact_ranks(part, q, p) for part, q, p in _by_part(chosen, vectors, passages)]
-            return evaluate_ranks(chosen, ranks, [measures[0]]).per_query
+        def embed(changed: Benchmark) -> FloatArray:
+            return embed_queries(model, changed, bf16=bf16, progress=advance, means=means)
 
-        drops, perturbed = perturbed_figures(
-            whole, table_of, evaluation.per_query, perturb, measures[0], lexicon=lexicon, seed=seed
-        )
-        return Evaluation({**evaluation.results, "perturbed": drops}, evaluation.per_query, perturbed)
+        return _perturbed(chosen, evaluation, embed, passages, perturb, lexicon, seed)
+
+
+def _perturbed(
+    chosen: Benchmark | Suite,
+    evaluation: Evaluation,
+    embed: Callable[[Benchmark], FloatArray],
+    passages: Vectors,
+    kinds: Sequence[str],
+    lexicon: Lexicon | None,
+    seed: int,
+) -> Evaluation:
+    """Add what the first measure is on changed queries; the passages are not encoded again."""
+    whole, measure = as_benchmark(chosen), evaluation.measures[0]
+    drops, rows = {}, []
+    for kind in kinds:
+        changed = perturb_queries(whole, kind, seed, lexicon if kind == CODE_SWITCH else None)
+        ranks = [exact_ranks(part, q, p) for part, q, p in _by_part(chosen, embed(changed), passages)]
+        after = evaluate_ranks(chosen, ranks, [measure]).per_query
+        drops[kind] = perturbed_drops(evaluation.per_query, after, measure, share_changed(whole, changed))
+        rows.append(after.add_column(0, PERTURBATION, pa.array([kind] * len(after), pa.string())))
+    results = {**evaluation.results, "perturbed": drops}
+    return Evaluation(results, evaluation.per_query, pa.concat_tables(rows))
 
 
 def assembled(
@@ -173,27 +194,28 @@ def assembled(
 
 
 def _check_reranking(reranker: Reranker | Rerank | None, depth: int, also: bool) -> None:
-    if reranker is None:
-        return
-    if depth < 1:
+    if reranker is not None and depth < 1:
         raise PanglotError(f"the rerank depth is {depth}; use 1 or more.")
-    if also:
+    if reranker is not None and also:
         raise PanglotError("Reranked lists are not perturbed and not written as runs. Leave one of them out.")
 
 
-def _in_memory(passages: Vectors) -> FloatArray:
-    if isinstance(passages, Store):
-        raise PanglotError("embeddings in a store cannot be centred; leave the store or the centring out.")
-    return np.asarray(passages)
-
-
-def _check_ranking(passages: Vectors) -> None:
+def _check_passages(passages: Vectors, centre: Centre) -> None:
     """Refuse embeddings that are all the same, as those of a model of zeros: ties are not a ranking."""
+    if centre is not None and isinstance(passages, Store):
+        raise PanglotError("embeddings in a store cannot be centred; leave the store or the centring out.")
     some = np.asarray(passages[:SOME])
     if len(some) > 1 and not np.ptp(some, axis=0).any():
         raise PanglotError(
             "The model gives all passages the same embedding, so nothing is ranked. Check its weights."
         )
+
+
+def _write_runs(
+    folder: Path, chosen: Benchmark | Suite, queries: FloatArray, passages: Vectors, depth: int | None
+) -> None:
+    for part, q, p in _by_part(chosen, queries, passages):
+        write_runs(folder / part.name if isinstance(chosen, Suite) else folder, part, q, p, depth)
 
 
 def embed_benchmark(
@@ -229,15 +251,6 @@ def parts_of(chosen: Benchmark | Suite) -> tuple[Benchmark, ...]:
     return chosen.parts if isinstance(chosen, Suite) else (chosen,)
 
 
-def _write_runs(
-    folder: Path, chosen: Benchmark | Suite, queries: FloatArray, passages: Vectors, depth: int | None
-) -> None:
-    """Write TREC runs; each part of a suite gets a folder."""
-    for part, its_queries, its_passages in _by_part(chosen, queries, passages):
-        place = folder / part.name if isinstance(chosen, Suite) else folder
-        write_runs(place, part, its_queries, its_passages, depth)
-
-
 def _by_part(
     chosen: Benchmark | Suite, queries: FloatArray, passages: Vectors
 ) -> Iterator[tuple[Benchmark, FloatArray, Vectors]]:
@@ -263,7 +276,7 @@ def evaluate_embeddings(
 
     Those of a suite are in the order of ``merge(suite)``. The results hold ``settings``, ``bias``,
     ``by_language`` and ``matrix``, and of a suite ``parts`` and ``part_groups``. ``rerank`` changes ranks and
-    lists before they are measured (see ``evaluation.rerank``).
+    lists before they are measured (see ``evaluation.top.reranked``).
     """
     ranks, tops = [], []
     for part, q, p in _by_part(chosen, queries, passages):

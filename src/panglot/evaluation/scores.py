@@ -52,14 +52,12 @@ def language_blocks(languages: IntArray, columns: int = COLUMNS) -> Iterator[tup
         code = int(sorted_[start])
         for block in column_blocks(end - start, columns):
             rows = slice(start + block.start, start + block.stop)
-            yield code, rows if order is None else together(order[rows])
-
-
-def together(rows: IntArray) -> Rows:
-    """Return ascending rows as a slice where they follow each other."""
-    if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
-        return slice(int(rows[0]), int(rows[-1]) + 1)
-    return rows
+            if order is None:
+                yield code, rows
+                continue
+            found = order[rows]
+            follow = found[-1] - found[0] == len(found) - 1
+            yield code, slice(int(found[0]), int(found[-1]) + 1) if follow else found
 
 
 def score(queries: FloatArray, passages: FloatArray) -> torch.Tensor:

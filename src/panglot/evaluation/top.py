@@ -1,12 +1,15 @@
-"""The best passages of each query in the pool of all languages: exact, in one pass over the pool."""
+"""The best passages of each query: exact, in one pass over the pool; and what a reranker makes of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from panglot.data import Benchmark, FloatArray, IntArray
+from panglot.encoders.reranker import Reranker
+from panglot.evaluation.ranks import Ranks
 from panglot.evaluation.scores import (
     COLUMNS,
     SMALLEST,
@@ -18,6 +21,7 @@ from panglot.evaluation.scores import (
     score,
     tie_order,
 )
+from panglot.progress import Shown, shown
 
 SPARE = 32  # passages looked at beyond the k-th, for those whose products are too near its own
 
@@ -58,21 +62,34 @@ def top_passages(
         pool: passage rows; None for the passages of all languages.
     """
     rows = np.unique(benchmark.judged_query[benchmark.gains > 0] if rows is None else rows)
-    out = benchmark.gains < 0  # not in that query's pool
     ids, some = benchmark.passages.ids, passages
     if pool is not None:
-        out &= np.isin(benchmark.judged_passage, pool)
         ids, some = [ids[row] for row in pool.tolist()], passages[pool]
-    most = int(np.bincount(benchmark.judged_query[out]).max(initial=0))
+    most = most_left_out(benchmark, pool)
     passage, value = top_of_pool(ids, queries[rows], some, k + most, columns)
     if pool is not None:
         passage = pool[passage]
     if not most:
         return Top(rows, passage, value)
-    pairs = benchmark.judged_query[out] * len(passages) + benchmark.judged_passage[out]
-    gone = np.isin(rows[:, None] * len(passages) + passage, pairs)
+    gone = left_out(benchmark, rows, passage)
     kept = np.argsort(gone, axis=1, kind="stable")[:, : min(k, len(ids) - most)]
     return Top(rows, np.take_along_axis(passage, kept, 1), np.take_along_axis(value, kept, 1))
+
+
+def most_left_out(benchmark: Benchmark, pool: IntArray | None = None) -> int:
+    """Return how many passages of a pool (None: of all languages) a single query leaves out at most."""
+    out = benchmark.gains < 0
+    if pool is not None:
+        out &= np.isin(benchmark.judged_passage, pool)
+    return int(np.bincount(benchmark.judged_query[out]).max(initial=0))
+
+
+def left_out(benchmark: Benchmark, rows: IntArray, passage: IntArray) -> npt.NDArray[np.bool_]:
+    """Say which passages ``(N, k)`` of some queries ``(N,)`` are not in those queries' pools, ``(N, k)``."""
+    out = benchmark.gains < 0
+    size = len(benchmark.passages)
+    pairs = benchmark.judged_query[out] * size + benchmark.judged_passage[out]
+    return np.isin(rows[:, None] * size + passage, pairs)
 
 
 def top_of_pool(
@@ -160,3 +177,67 @@ class _Part:
         first = np.searchsorted(row, np.arange(len(self.vectors)))
         chosen = order[first[:, None] + np.arange(self.k)]
         return column[chosen], value[chosen]
+
+
+def reranked(
+    benchmark: Benchmark,
+    queries: FloatArray,
+    passages: Vectors,
+    ranks: Ranks,
+    top: Top,
+    reranker: Reranker,
+    depth: int,
+    progress: Shown = None,
+) -> tuple[Ranks, Top]:
+    """Rerank the first passages of every list, in each language's pool and in that of all languages.
+
+    A list keeps its order behind its first ``depth`` passages, so that every relevant passage has a rank. Two
+    passages with one score are ordered by id, descending, as in trec_eval. A query and a passage that are
+    together in several lists are scored once. Where a query's own passages are left out of lists, all lists
+    of a pool are cut to the shortest.
+
+    Args:
+        queries: ``(Q, d)`` unit vectors.
+        passages: ``(P, d)`` unit vectors, or a store of these; those of one language are in memory at a time.
+        ranks: of the relevant passages, by these vectors.
+        top: the first passages in the pool of all languages, by these vectors.
+        depth: passages of each list that are reranked.
+    """
+    of_passage = benchmark.passages.languages
+    language = of_passage[ranks.passage]
+    lists = [top_passages(benchmark, queries, passages, depth, top.query)]
+    for code in np.unique(language):
+        asked = np.unique(ranks.query[language == code])
+        pool = np.flatnonzero(of_passage == code)
+        lists.append(top_passages(benchmark, queries, passages, depth, asked, pool=pool))
+    size = len(benchmark.passages)
+    listed = [found.query[:, None] * size + found.passage for found in lists]  # a number for each pair
+    pairs = np.unique(np.concatenate([keys.ravel() for keys in listed]))
+    texts, titled = benchmark.queries.texts, benchmark.passages.titled()
+    asked, read = (pairs // size).tolist(), (pairs % size).tolist()
+    with shown(progress, "reranking", len(pairs)) as advance:
+        scores = reranker.score([texts[k] for k in asked], [titled[k] for k in read], advance)
+    place = tie_order(benchmark.passages.ids)
+    heads = []
+    for found, keys in zip(lists, listed, strict=True):
+        of_list = scores[np.searchsorted(pairs, keys)]
+        order = np.lexsort((place[found.passage], -of_list), axis=1)  # highest first
+        heads.append(replace(found, passage=np.take_along_axis(found.passage, order, 1)))
+    wanted = ranks.query * size + ranks.passage
+    in_all = _ranks(heads[:1], wanted, ranks.in_all, size)
+    in_language = _ranks(heads[1:], wanted, ranks.in_language, size)
+    width = min(heads[0].passage.shape[1], top.passage.shape[1])
+    passage = top.passage.copy()
+    passage[:, :width] = heads[0].passage[:, :width]
+    return replace(ranks, in_language=in_language, in_all=in_all), replace(top, passage=passage)
+
+
+def _ranks(heads: list[Top], wanted: IntArray, rank: IntArray, size: int) -> IntArray:
+    """Return the ranks of some pairs in reranked lists; a pair that is in none keeps its rank."""
+    keys = np.concatenate([(head.query[:, None] * size + head.passage).ravel() for head in heads])
+    ranks = [np.broadcast_to(np.arange(1, head.passage.shape[1] + 1), head.passage.shape) for head in heads]
+    place = np.concatenate([of_list.ravel() for of_list in ranks])
+    order = np.argsort(keys)
+    at = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+    found = keys[order][at] == wanted
+    return np.where(found, place[order][at], rank)

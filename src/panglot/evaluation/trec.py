@@ -4,28 +4,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from panglot.data import Benchmark, FloatArray, IntArray
+from panglot.data import Benchmark, FloatArray
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import ALL
 from panglot.evaluation.scores import (
-    SMALLEST,
-    UNIT,
+    COLUMNS,
     Vectors,
-    column_blocks,
     gathered_scores,
     language_order,
-    product_error,
     row_blocks,
-    score,
-    tie_order,
     work_order,
 )
+from panglot.evaluation.top import left_out, most_left_out, top_of_pool
 from panglot.files import written_whole
 
 DEPTH = 100
-NOTHING = np.zeros(0, np.int64)
 
 
 def write_runs(
@@ -41,8 +35,8 @@ def write_runs(
 
     Lists are cut at ``depth`` (None: the whole pool). Scores are those that ranks go by (``pair_scores``),
     written so that they read back as the same float32; equal ones are in trec_eval's order, by passage id
-    descending. The pool's vectors, and its scores for a block of queries, must fit in memory. The qrels hold
-    the queries that have a relevant passage in the pool, which are those that the figures are means over.
+    descending. The pool's vectors must fit in memory. The qrels hold the queries that have a relevant passage
+    in the pool, which are those that the figures are means over.
 
     Returns:
         the run files.
@@ -52,39 +46,34 @@ def write_runs(
     """
     folder = Path(folder)
     check_ids(benchmark)
-    place = tie_order(benchmark.passages.ids)
     by_language, bounds = language_order(benchmark)
     vectors = passages[by_language]
-    margin = _margin(vectors)
-    pools = {
-        language: slice(int(bounds[k]), int(bounds[k + 1])) for k, language in enumerate(benchmark.languages)
-    }
+    pools = dict(zip(benchmark.languages, map(slice, bounds[:-1], bounds[1:]), strict=True))
     if len(pools) > 1:
         pools[ALL] = slice(0, len(by_language))
-    relevant = benchmark.gains > 0
-    order = work_order(benchmark.judged_query[relevant], len(benchmark.queries))
-    judged = np.bincount(benchmark.judged_query[relevant], minlength=len(benchmark.queries))
-    left_out = _left_out(benchmark)
+    ids = [benchmark.passages.ids[row] for row in by_language.tolist()]
+    judged = benchmark.judged_query[benchmark.gains > 0]
+    order = work_order(judged, len(benchmark.queries))
+    most = most_left_out(benchmark)
     lines: dict[tuple[str, str], list[str]] = {}
-    for rows in row_blocks(order[judged[order] > 0]):
+    for rows in row_blocks(order[np.isin(order, judged)]):
         block = np.ascontiguousarray(queries[rows])
-        parts = [score(block, vectors[columns]) for columns in column_blocks(len(vectors))]
-        scores = torch.cat(parts, dim=1).numpy()
-        lengths = np.linalg.norm(block, axis=1)
+        asked = [benchmark.languages[k] for k in benchmark.queries.languages[rows]]
         for pool, columns in pools.items():
-            ids = by_language[columns]
-            for k, row in enumerate(rows):
-                missing = left_out.get(int(row), NOTHING)
-                wanted = None if depth is None else depth + len(missing)
-                near = _reaching(scores[k, columns], wanted, margin * float(lengths[k]))
-                near = near[~np.isin(ids[near], missing)]
-                exact = gathered_scores(block, np.full(len(near), k), vectors, near + columns.start)
-                best = np.lexsort((place[ids[near]], -exact))[:depth]
-                language = benchmark.languages[benchmark.queries.languages[row]]
+            listed, own = ids[columns], vectors[columns]
+            # of the whole pool, a block is the pool: it is sorted once
+            whole = max(1, len(listed))
+            k, width = (whole, whole) if depth is None else (depth + most, COLUMNS)
+            found, _ = top_of_pool(listed, block, own, k, width)
+            query = np.repeat(np.arange(len(rows)), found.shape[1])
+            scores = gathered_scores(block, query, own, found.ravel()).reshape(found.shape)
+            kept = ~left_out(benchmark, rows, by_language[columns][found])
+            for row, language, places, of_row, of_pool in zip(rows, asked, found, scores, kept, strict=True):
+                best = zip(places[of_pool][:depth], of_row[of_pool], strict=False)
                 lines.setdefault((language, pool), []).extend(
-                    f"{benchmark.queries.ids[row]} Q0 {benchmark.passages.ids[ids[near[at]]]} {rank} "
-                    f"{_written(exact[at])} {tag}\n"
-                    for rank, at in enumerate(best, 1)
+                    f"{benchmark.queries.ids[row]} Q0 {listed[place]} {rank} "
+                    f"{np.format_float_scientific(value, unique=True)} {tag}\n"
+                    for rank, (place, value) in enumerate(best, 1)
                 )
         if progress is not None:
             progress(len(rows))
@@ -108,33 +97,6 @@ def check_ids(benchmark: Benchmark) -> None:
                     f"{benchmark.name}: {kind} id '{name}' is empty or holds white space, which a TREC run "
                     "cannot; rename it, or write no runs."
                 )
-
-
-def _left_out(benchmark: Benchmark) -> dict[int, IntArray]:
-    """Return the passages that are not in a query's pool, by query row."""
-    out = np.flatnonzero(benchmark.gains < 0)
-    out = out[np.argsort(benchmark.judged_query[out], kind="stable")]
-    rows, starts = np.unique(benchmark.judged_query[out], return_index=True)
-    passages = np.split(benchmark.judged_passage[out], starts[1:])
-    return dict(zip(rows.tolist(), passages, strict=False))
-
-
-def _margin(vectors: FloatArray) -> float:
-    """Return how far apart two products of a query of length 1 may be whose scores are in another order."""
-    longest = float(np.linalg.norm(vectors, axis=1).max())
-    underflow = 4 * vectors.shape[1] * SMALLEST
-    return float(2.01 * (product_error(vectors.shape[1]) + UNIT) * longest + underflow)
-
-
-def _reaching(scores: FloatArray, depth: int | None, margin: float) -> IntArray:
-    """Return the columns that may be among the best, ties at the edge included."""
-    if depth is None or depth >= len(scores):
-        return np.arange(len(scores))
-    return np.flatnonzero(scores >= np.partition(scores, -depth)[-depth] - margin)
-
-
-def _written(value: np.float32) -> str:
-    return np.format_float_scientific(value, unique=True)
 
 
 def _qrels(benchmark: Benchmark, language: str, pool: str) -> list[str]:

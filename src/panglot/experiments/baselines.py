@@ -18,9 +18,8 @@ from panglot.encoders.names import LASER2
 from panglot.errors import PanglotError, hub_refusal
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import all_cells
-from panglot.evaluation.comparison import ALPHA, reverse
+from panglot.evaluation.comparison import ALPHA, FLIPS, reverse
 from panglot.evaluation.measures import DISTANCE
-from panglot.evaluation.significance import FLIPS
 from panglot.experiments.display import picture, seed_tables
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.runs import HELD_OUT, ZERO_SHOT, Data, Run, Target

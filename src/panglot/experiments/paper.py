@@ -28,8 +28,8 @@ from panglot.experiments.experiment import Answer, Experiment, Findings, run_exp
 from panglot.experiments.runs import ZERO_SHOT, Data, benchmark_of
 from panglot.experiments.sweep import IN_MEMORY, Tell
 from panglot.progress import bar
+from panglot.report.figures import beside_published, reference_for
 from panglot.report.page import Section
-from panglot.report.published import beside_published, reference_for
 from panglot.training import read_recipe
 from panglot.training.config import chosen_precision
 from panglot.translate import Translator, load_translator, translate_pairs

@@ -1,8 +1,7 @@
 """Report: tables of results, and a page that holds all that runs show."""
 
-from panglot.report.contents import Contents, gather
 from panglot.report.failures import read_failures
-from panglot.report.published import reference_for
-from panglot.report.sections import write_report
+from panglot.report.figures import reference_for
+from panglot.report.sections import Contents, gather, write_report
 
 __all__ = ["Contents", "gather", "read_failures", "reference_for", "write_report"]

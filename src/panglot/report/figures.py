@@ -1,12 +1,15 @@
 """The figures of results as a data frame, and the tables that show them: of one run, or compared."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.resources import files
 from typing import Any
 
 import langcodes
 import pandas as pd
 
+from panglot.data.catalogue import entry_named
 from panglot.data.suite import SETTINGS
+from panglot.errors import PanglotError
 from panglot.evaluation import Comparison
 from panglot.evaluation.aggregate import ARROW
 from panglot.evaluation.measures import DISTANCE
@@ -29,6 +32,13 @@ ACROSS = "Rows: language of the query; columns: language of the passages."
 LANGUAGE = {"name": "query language"}
 RANKS = (DISTANCE, "max@r")  # figures that are shown as whole numbers
 KEYS = ["family", "group", "setting", "measure"]
+SOURCES = {
+    "Elmahdy et al.": "Elmahdy, Lin, Ahmad (2024), Synergistic Approach for Simultaneous Optimization of "
+    "Monolingual, Cross-lingual, and Multilingual Information Retrieval, arXiv 2408.10536",
+    "Roy et al.": "Roy et al. (2020), LAReQA, arXiv 2004.05484; fine-tuned mBERT, mAP in the pool of all "
+    "languages",
+}
+OTHERWISE = "Trained on other data, with other batches and budgets: no comparison like for like."
 
 
 def figures_of(
@@ -170,10 +180,19 @@ def figure_table(
 # one run
 
 
+def rows_of(figures: pd.DataFrame, family: str, *measures: str) -> pd.DataFrame:
+    """Return the figures of a family, of some measures or all."""
+    found = figures[figures["family"] == family]
+    return found[found["measure"].isin(measures)] if measures else found
+
+
+def _figures_alone(results: Mapping[str, Any], family: str, *measures: str) -> pd.DataFrame:
+    return rows_of(figures_of(results), family, *measures).drop(columns=["low", "high"])
+
+
 def settings_table(results: Mapping[str, Any]) -> Table:
     """Show all measures of one results file, a row for each of the three settings."""
-    benchmark, found = results["benchmark"], figures_of(results).drop(columns=["low", "high"])
-    rows = found[found["family"] == "settings"]
+    benchmark, rows = results["benchmark"], _figures_alone(results, "settings")
     rows = rows.assign(row=rows["setting"].map(SETTING_NAMES), title=rows["measure"].map(measure_title))
     title = (
         f"{results['model']['name']} on {benchmark['name']}: {benchmark['queries']:,} queries, "
@@ -184,16 +203,14 @@ def settings_table(results: Mapping[str, Any]) -> Table:
 
 def languages_table(results: Mapping[str, Any], measure: str) -> Table:
     """Show one measure in each setting, and rank distance, by query language."""
-    found = figures_of(results).drop(columns=["low", "high"])
-    rows = found[(found["family"] == "by_language") & found["measure"].isin([measure, DISTANCE])]
+    rows = _figures_alone(results, "by_language", measure, DISTANCE)
     title, rows = f"{measure_title(measure)} by query language", with_languages(rows)
     return figure_table("languages", title, rows, LANGUAGE, distance=",.1f")
 
 
 def matrix_table(results: Mapping[str, Any], measure: str) -> Table:
     """Show one measure, times 100, for every query language (rows) and pool language (columns)."""
-    found = figures_of(results).drop(columns=["low", "high"])
-    rows = found[(found["family"] == "matrix") & (found["measure"] == measure)]
+    rows = _figures_alone(results, "matrix", measure)
     title = f"{measure_title(measure)} × 100: query language (down), passage language (across)"
     return heat_table("matrix", title, rows, (0, 1))
 
@@ -327,7 +344,10 @@ def comparison_table(compared: Comparison) -> Table:
                 f"{number(low, sign + form)} to {number(high, sign + form)}"
                 for (low, high, sign), form in zip(ends, forms, strict=True)
             ],
-            "p": ["" if pd.isna(p) else _p(p) for p in rows["p_holm"]],
+            "p": [
+                "" if pd.isna(p) else "<.001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
+                for p in rows["p_holm"]
+            ],
             "d": ["" if pd.isna(d) else number(d, "+.2f") for d in rows["effect"]],
         }
     )
@@ -370,5 +390,52 @@ def _marks(compared: Comparison, over: str) -> str:
     return marks(compared.baseline, compared.method["alpha"], over)
 
 
-def _p(p: float) -> str:
-    return "<.001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
+# published figures
+
+
+def reference_for(benchmark: Mapping[str, Any]) -> pd.DataFrame:
+    """Return what Elmahdy et al. (2024) and Roy et al. (2020) have on a benchmark: means over its languages.
+
+    Returns:
+        a row a figure: ``model``, ``source``, ``setting``, ``measure`` (AP or rank distance), ``value``.
+
+    Raises:
+        PanglotError: nothing is published on it, or on other languages or candidates.
+    """
+    with files("panglot.report").joinpath("published.csv").open(encoding="utf-8") as file:
+        figures = pd.read_csv(file)
+    name = str(benchmark["name"])
+    found = figures[figures["benchmark"] == name].drop(columns="benchmark").reset_index(drop=True)
+    if not len(found):
+        raise PanglotError(
+            f"the paper has no figures on '{name}'; leave --reference out (it has xquad-r and mlqa-r)."
+        )
+    languages = sorted(entry_named(name).languages)
+    if sorted(benchmark["languages"]) != languages:
+        names = ", ".join(map(language_name, languages))
+        raise PanglotError(
+            f"the paper's figures on {name} cover all its languages ({names}), so the pools differ; "
+            "evaluate without --languages, or leave --reference out."
+        )
+    if benchmark["candidate_text"] != "sentence":
+        raise PanglotError(
+            f"the paper ranks sentences, but these results rank '{benchmark['candidate_text']}'; leave "
+            "--reference out."
+        )
+    return found
+
+
+def beside_published(own: pd.DataFrame, published: pd.DataFrame, name: str = "reference") -> Table:
+    """Show runs above published figures on the same benchmark.
+
+    Args:
+        own: rows with ``run``, ``setting``, ``measure`` (AP or rank distance) and ``value``.
+        published: see ``reference_for``.
+    """
+    own = own[["run", "setting", "measure", "value"]].rename(columns={"run": "model"})
+    rows = with_panels(pd.concat([own.assign(source="this report"), published]))
+    shown = wide(with_texts(rows, form=".3f", distance=",.1f"), ["model", "source"], "panel")
+    sources = [f"{short}: {SOURCES[short]}." for short in dict.fromkeys(published["source"])]
+    note = " ".join([*sources, OTHERWISE])
+    title = "Beside published figures (mAP)"
+    return Table(name, title, shown.rename(columns={"source": "from"}), rows, 2, note)

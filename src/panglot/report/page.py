@@ -42,21 +42,14 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Card:
-    """A headline number of each run: a ``title``, what it means, ``lines`` of runs, and a ``note``."""
-
-    title: str
-    meaning: str
-    lines: Sequence[Mapping[str, Any]]
-    note: str
-
-
-@dataclass(frozen=True)
 class Cards:
-    """Headline numbers with bars of their intervals, on one scale with these ``ends``."""
+    """Headline numbers with bars of their intervals, on one scale with these ``ends``.
+
+    A card has a ``title``, a ``meaning``, ``lines`` of runs, and a ``note``.
+    """
 
     kind: ClassVar[str] = "cards"
-    cards: Sequence[Card]
+    cards: Sequence[Mapping[str, Any]]
     ends: tuple[str, str]
     note: str
 

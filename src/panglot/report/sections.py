@@ -1,43 +1,57 @@
-"""The sections of a report, in the order of reading."""
+"""A report: runs on one benchmark, their figures with intervals, tests and failures, and its sections."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from panglot.errors import PanglotError
+from panglot.evaluation import Comparison
 from panglot.evaluation.aggregate import ALL, values_of
-from panglot.evaluation.bias import READINGS
-from panglot.evaluation.bias.readings import TOP
-from panglot.evaluation.comparison import ALPHA
-from panglot.evaluation.groups import language_kinds, training_languages
+from panglot.evaluation.bias import READINGS, TOP
+from panglot.evaluation.bootstrap import RESAMPLES, SHARE, intervals
+from panglot.evaluation.comparison import (
+    ALPHA,
+    FLIPS,
+    check_comparable,
+    check_measure,
+    compare_results,
+    run_names,
+)
+from panglot.evaluation.groups import group_figures, language_kinds, training_languages
 from panglot.evaluation.measures import DISTANCE
+from panglot.evaluation.results import Evaluation, Failure
 from panglot.report.charts import check_installed, curves, dots
-from panglot.report.contents import AGAINST, Contents
+from panglot.report.failures import failures_by_run
 from panglot.report.figures import (
     ACROSS,
     INTERVALS,
+    KEYS,
     LANGUAGE,
     MEANINGS,
     SETTING_NAMES,
+    beside_published,
     change_matrix_tables,
     comparison_table,
     excess_rows,
     figure_table,
+    figures_of,
     heat_tables,
     language_title,
     legend,
     marks,
     measure_title,
+    rows_of,
     with_languages,
     with_panels,
     with_texts,
 )
 from panglot.report.page import (
     Block,
-    Card,
     Cards,
     Facts,
     Failures,
@@ -47,9 +61,9 @@ from panglot.report.page import (
     write_assets,
     write_page,
 )
-from panglot.report.published import Reference, beside_published
 from panglot.report.tables import Table, cell_of, numbers, wide
 
+AGAINST = ["baseline", "difference", "difference_low", "difference_high", "effect", "p_holm", "verdict"]
 KINDS = {
     "training": "Seen or unseen in training",
     "script": "Script",
@@ -66,18 +80,127 @@ WIDTH = 380  # pixels of a chart that has half of a page
 POINTS = 101  # of a curve
 
 
-def sections(contents: Contents, reference: Reference | None = None) -> list[Section]:
+@dataclass(frozen=True)
+class Contents:
+    """All that a report shows.
+
+    Attributes:
+        runs: one or more on one benchmark, by what the report calls them.
+        failures: worst queries, by run.
+        measure: the one that tests and matrices are of.
+        figures: rows of ``figures_of`` for each ``run``, of all measures that every run has, and
+            those of groups of languages; with columns of the comparison where there is one.
+        compared: the runs against a baseline; None for a single run.
+        settings: resamples, seed and so on, to repeat the report.
+    """
+
+    runs: Mapping[str, Evaluation]
+    failures: Mapping[str, Sequence[Failure]]
+    measure: str
+    figures: pd.DataFrame
+    compared: Comparison | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def benchmark(self) -> Mapping[str, Any]:
+        """What the results files say of the benchmark."""
+        found: Mapping[str, Any] = self.first.results["benchmark"]
+        return found
+
+    @property
+    def first(self) -> Evaluation:
+        """The first of the runs."""
+        return next(iter(self.runs.values()))
+
+    def rows(self, family: str, *measures: str) -> pd.DataFrame:
+        """Return the figures of a family, of some measures or all."""
+        return rows_of(self.figures, family, *measures)
+
+
+def gather(
+    evaluations: Sequence[Evaluation],
+    *,
+    paths: Sequence[Path] | None = None,
+    failures: Sequence[Sequence[Failure]] = (),
+    measure: str | None = None,
+    baseline: int = 0,
+    resamples: int = RESAMPLES,
+    flips: int = FLIPS,
+    alpha: float = ALPHA,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Contents:
+    """Work out all that a report needs. Intervals that the results hold are not computed again.
+
+    Args:
+        paths: their files, to name two runs of one model by.
+        failures: lists of worst queries; each goes to the run whose figures it has.
+        measure: that tests and matrices are of; None: the first that all runs have.
+        baseline: position of the run that the others are compared with.
+        progress: called with 1 after each run, and after the comparison.
+
+    Raises:
+        PanglotError: no runs, other benchmarks, an unknown measure or baseline, or failures of another run.
+    """
+    if not evaluations:
+        raise PanglotError("there is nothing to report; name one results file or more.")
+    if len(evaluations) > 1:
+        check_comparable(evaluations, baseline)
+    elif baseline:
+        raise PanglotError(f"there is no run {baseline + 1} to be the baseline; there is one run only.")
+    chosen = check_measure(evaluations, measure)
+    names = run_names(evaluations, paths)
+    given = failures_by_run(evaluations, failures)
+    settings = {"resamples": resamples, "flips": flips, "alpha": alpha, "seed": seed}
+    shared = [name for name in evaluations[0].measures if all(name in e.measures for e in evaluations)]
+    frames = []
+    for evaluation, name in zip(evaluations, names, strict=True):
+        frames.append(_figures(evaluation, shared, resamples, seed).assign(run=name))
+        if progress is not None:
+            progress(1)
+    figures, compared = pd.concat(frames, ignore_index=True), None
+    if len(evaluations) > 1:
+        drawn: Any = settings
+        compared = compare_results(*evaluations, names=names, measure=chosen, baseline=baseline, **drawn)
+        figures = figures.merge(compared.figures[["run", *KEYS, *AGAINST]], how="left", on=["run", *KEYS])
+    if progress is not None:
+        progress(1)
+    runs, worst = dict(zip(names, evaluations, strict=True)), dict(zip(names, given, strict=True))
+    return Contents(runs, worst, chosen, figures, compared, settings)
+
+
+def _figures(evaluation: Evaluation, measures: Sequence[str], resamples: int, seed: int) -> pd.DataFrame:
+    """Return the figures of one run with those of groups; stored intervals are used if drawn the same way."""
+    results, table = evaluation.results, evaluation.per_query
+    stored, groups = results.get("intervals") or {}, results.get("groups")
+    wanted = {"share": SHARE, "resamples": resamples, "seed": seed}
+    if any(stored.get(name) != value for name, value in wanted.items()) or groups is None:
+        size = None if "parts" in results else results["benchmark"]["passages"]  # a suite has several pools
+        stored = intervals(table, evaluation.measures, passages=size, resamples=resamples, seed=seed)
+        groups = group_figures(results, table, resamples=resamples, seed=seed)
+    figures = figures_of(results, stored, groups)
+    kept = figures["measure"].isin([*measures, DISTANCE]) | (figures["family"] == "bias")
+    return figures[kept]
+
+
+# sections
+
+
+def sections(contents: Contents, reference: pd.DataFrame | None = None) -> list[Section]:
     """Return all sections that the runs have something for."""
     settings, matrices = list(_settings(contents, reference)), list(_matrices(contents))
     if len(contents.runs) == 1:  # a single heat map has room beside the tables
         settings, matrices = [*settings[:1], *matrices, *settings[1:]], []
+    failures = [
+        Failures(f"Worst queries of {name}", worst) for name, worst in contents.failures.items() if worst
+    ]
     found = [
         Section("summary", "Summary", list(_summary(contents))),
         Section("settings", "Settings and languages", settings),
         Section("matrix", "Query language by passage language", matrices),
         Section("bias", "Language bias", list(_bias(contents))),
         Section("groups", "Groups of languages", list(_groups(contents))),
-        Section("failures", "Worst queries", list(_failures(contents))),
+        Section("failures", "Worst queries", failures),
         Section("repeat", "To repeat it", list(_facts(contents))),
     ]
     return [section for section in found if section.blocks]
@@ -91,7 +214,7 @@ def _summary(contents: Contents) -> Iterator[Block]:
     yield from heat_tables(
         "excess",
         f"Languages over-represented in the top {TOP}",
-        {run.name: excess_rows(run.results) for run in contents.runs},
+        {name: excess_rows(run.results) for name, run in contents.runs.items()},
         signed=True,
         less_is_blue=True,
         form="+.0f",
@@ -114,7 +237,7 @@ def _cards(contents: Contents) -> Cards:
     shown, distances = (rows[(rows["measure"] == DISTANCE) == d] for d in (False, True))
     low = np.floor(10 * shown[["value", "low"]].min().min()) / 10
     high = max(np.ceil(10 * shown[["value", "high"]].max().max()) / 10, low + 0.1)
-    order = [run.name for run in contents.runs]
+    order = list(contents.runs)
     cards = []
     for setting, of_setting in shown.groupby("setting", sort=False):
         lines = [
@@ -136,8 +259,10 @@ def _cards(contents: Contents) -> Cards:
                 else f"{cell.text} ({cell.ends.replace(', ', ' to ')})"
                 for run, cell in parts
             )
-        cards.append(Card(SETTING_NAMES[setting], MEANINGS[setting], lines, note))
-    items = len(contents.runs[0].table.column("item").unique())
+        cards.append(
+            {"title": SETTING_NAMES[setting], "meaning": MEANINGS[setting], "lines": lines, "note": note}
+        )
+    items = len(contents.first.per_query.column("item").unique())
     note = f"{measure_title(contents.measure)} with 95 % intervals of a bootstrap over {items:,} items."
     if contents.compared is not None:
         marked = marks(contents.compared.baseline, contents.compared.method["alpha"], "settings")
@@ -146,7 +271,7 @@ def _cards(contents: Contents) -> Cards:
     return Cards(cards, (f"{low:.1f}", f"{high:.1f}"), f"{note}{few}")
 
 
-def _settings(contents: Contents, reference: Reference | None) -> Iterator[Block]:
+def _settings(contents: Contents, reference: pd.DataFrame | None) -> Iterator[Block]:
     measure, alpha = contents.measure, contents.settings.get("alpha", ALPHA)
     options: Any = {"form": ".3f", "note": INTERVALS}
     rows = contents.rows("settings")
@@ -187,7 +312,7 @@ def _matrices(contents: Contents) -> Iterator[Block]:
         return
     rows = contents.rows("matrix", contents.measure)
     rows = rows.drop(columns=[name for name in AGAINST if name in rows])
-    frames = {run.name: rows[rows["run"] == run.name] for run in contents.runs}
+    frames = {name: rows[rows["run"] == name] for name in contents.runs}
     title = f"{measure_title(contents.measure)} × 100"
     yield from heat_tables("matrix", title, frames, signed=False, note=ACROSS)
     if contents.compared is not None:
@@ -219,9 +344,9 @@ def _bias(contents: Contents) -> Iterator[Block]:
 def _distance_blocks(contents: Contents) -> Iterator[Block]:
     """Draw the rank distances of each run's queries: a cumulative curve, and quantiles by query language."""
     frames = []
-    for run in contents.runs:
-        frame = run.table.select(["query_language", "pool"]).to_pandas()
-        frame = frame.assign(distance=values_of(run.table, DISTANCE), series=run.name)
+    for name, run in contents.runs.items():
+        frame = run.per_query.select(["query_language", "pool"]).to_pandas()
+        frame = frame.assign(distance=values_of(run.per_query, DISTANCE), series=name)
         frames.append(frame[frame["pool"] == ALL].dropna())
     spread = pd.concat(frames)
     if not len(spread):
@@ -252,7 +377,7 @@ def _distance_blocks(contents: Contents) -> Iterator[Block]:
 
 def _share_blocks(contents: Contents) -> Iterator[Block]:
     """Draw the share of each language among the first passages against its share of the relevant ones."""
-    found = pd.concat([excess_rows(run.results).assign(series=run.name) for run in contents.runs])
+    found = pd.concat([excess_rows(run.results).assign(series=n) for n, run in contents.runs.items()])
     found = found.assign(series=_named(found["series"]))
     if not len(found):
         return
@@ -271,7 +396,7 @@ def _share_blocks(contents: Contents) -> Iterator[Block]:
 
 
 def _groups(contents: Contents) -> Iterator[Block]:
-    kinds = language_kinds(training_languages(contents.runs[0].results))
+    kinds = language_kinds(training_languages(contents.first.results))
     heads = _heads(contents, group="group")
     for part in ("languages", "pairs"):
         for kind, title in KINDS.items():
@@ -290,17 +415,11 @@ def _groups(contents: Contents) -> Iterator[Block]:
             yield figure_table(name, title, rows, heads, form=".3f", note=note, folded=True)
 
 
-def _failures(contents: Contents) -> Iterator[Block]:
-    for run in contents.runs:
-        if run.failures:
-            yield Failures(f"Worst queries of {run.name}", run.failures)
-
-
 def _facts(contents: Contents) -> Iterator[Block]:
     yield Facts("Benchmark and method", _plain({**contents.benchmark, **contents.settings}))
-    for run in contents.runs:
-        made = {name: run.results.get(name) for name in ("command", "created", "panglot", "seed", "versions")}
-        yield Facts(run.name, _plain({**made, **run.results["model"]}))
+    for name, run in contents.runs.items():
+        made = {key: run.results.get(key) for key in ("command", "created", "panglot", "seed", "versions")}
+        yield Facts(name, _plain({**made, **run.results["model"]}))
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, str]:
@@ -319,7 +438,7 @@ def write_report(
     output: str | Path,
     *,
     assets: str | Path | None = None,
-    reference: Reference | None = None,
+    reference: pd.DataFrame | None = None,
     title: str | None = None,
 ) -> list[Path]:
     """Write a report as one HTML page, and what is in it as files of their own.
@@ -337,7 +456,7 @@ def write_report(
     """
     check_installed()
     found, benchmark = sections(contents, reference), contents.benchmark
-    names = [run.name for run in contents.runs]
+    names = list(contents.runs)
     languages = len(benchmark["languages"])
     subtitle = (
         f"{benchmark['queries']:,} queries, {benchmark['passages']:,} passages, "

@@ -409,7 +409,7 @@ class Index:
 
         A model exported from the one that made the index gives nearly the same vectors, and may ask.
         """
-        from panglot.encoders.export import exported_from
+        from panglot.encoders.onnx import exported_from
 
         facts = facts_of(model, "the given one", self.facts.length, self.means)
         source = exported_from(model)

@@ -14,7 +14,7 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.encoders.load import quiet_transformers
 from panglot.errors import PanglotError
-from panglot.evaluation.forms import Training
+from panglot.evaluation.results import Training
 from panglot.files import explained, flush, is_whole, readable_as_usual, write_json
 from panglot.parse import read_form, read_json, validated
 from panglot.training.config import TrainingPart

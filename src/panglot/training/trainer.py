@@ -13,7 +13,7 @@ from transformers import Trainer
 from transformers.trainer_callback import PrinterCallback
 
 from panglot.encoders import all_finite
-from panglot.encoders.precision import warn_of_slow_bfloat16
+from panglot.encoders.encoding import warn_of_slow_bfloat16
 from panglot.errors import PanglotError
 from panglot.training.config import LESS_IS_BETTER, TrainingPart, chosen_precision
 from panglot.training.dataset import Steps

@@ -8,8 +8,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from panglot.encoders import encode, load, load_reranker, passage_prompt
-from panglot.encoders.export import export_onnx
-from panglot.encoders.onnx import OnnxTransformer
+from panglot.encoders.onnx import OnnxTransformer, export_onnx
 from panglot.errors import PanglotError
 from panglot.search.documents.document import Document, Section
 from panglot.search.index import Index

@@ -3,10 +3,8 @@
 TREC runs and qrels are written by the evaluation itself, which has the rankings: see ``evaluation.trec``.
 """
 
-from panglot.report.export.hub import names_licence, push_model
-from panglot.report.export.model_index import eval_results, write_model_index
-from panglot.report.export.mteb import task_results, write_mteb
-from panglot.report.export.tasks import mteb_tasks
+from panglot.report.export.hub import eval_results, names_licence, push_model, write_model_index
+from panglot.report.export.mteb import mteb_tasks, task_results, write_mteb
 
 __all__ = [
     "eval_results",

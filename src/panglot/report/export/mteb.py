@@ -1,21 +1,31 @@
-"""Results as mteb keeps them: one ``TaskResult`` a task, in folders by model and revision.
+"""Results as mteb keeps them (``TaskResult``, in folders by model and revision), and benchmarks as its tasks.
 
 mteb averages over the subsets of a task. So each setting is a task of its own, and its subsets are the query
 languages (monolingual, multilingual) or the pairs of languages (cross-lingual): mteb's mean is panglot's.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import langcodes
+import numpy as np
 
-from panglot.errors import PanglotError
+from panglot.data import Benchmark, IntArray, load_benchmark
+from panglot.data.suite import SETTINGS
+from panglot.errors import PanglotError, needs
+from panglot.evaluation.mteb_models import SPLIT, task_metadata
 from panglot.files import write_json
 from panglot.languages import script
 
+if TYPE_CHECKING:
+    from mteb.abstasks import AbsTaskRetrieval
+
+Subset = tuple[str, int | None, int | None]  # its name; language of the queries and of the pool, None for all
 NAMES = {"nDCG": "ndcg", "R": "recall", "RR": "mrr", "Success": "hit_rate"}  # AP is map: it has no cut-off
 MAIN = "nDCG@10"  # the main score of mteb's retrieval tasks; the first measure where results lack it
 DIGITS = 6  # as mteb rounds
@@ -75,7 +85,7 @@ def task_results(
             "dataset_revision": str(benchmark["sha256"]),
             "task_name": f"{name}-{setting}",
             "mteb_version": None,
-            "scores": {split: [_scores(*subset, main) for subset in _subsets(results, setting, measures)]},
+            "scores": {split: [_scores(*subset, main) for subset in _figures(results, setting, measures)]},
             "evaluation_time": None,
             "kg_co2_emissions": None,
             "date": datetime.fromisoformat(created).timestamp() if created else None,
@@ -86,7 +96,7 @@ def task_results(
     ]
 
 
-def _subsets(
+def _figures(
     results: Mapping[str, Any], setting: str, measures: Sequence[str]
 ) -> Iterator[tuple[str, list[str], dict[str, float]]]:
     """Give name, languages and figures of each subset of a setting."""
@@ -151,3 +161,99 @@ def _model_meta(model: Mapping[str, Any], revision: str) -> dict[str, Any]:
 def _check_name(name: str, kind: str) -> None:
     if not re.fullmatch(r"[^/\\\x00]+", name) or name in (".", ".."):
         raise PanglotError(f"'{name}' cannot be the name of a {kind} in mteb's folders; give another one.")
+
+
+# tasks
+
+
+def mteb_tasks(benchmark: Benchmark | str, settings: Sequence[str] = SETTINGS) -> list[AbsTaskRetrieval]:
+    """Return a benchmark as tasks of mteb 2, one a setting, for ``mteb.evaluate(model, tasks)``.
+
+    The subsets of a task are query languages (monolingual, multilingual) or language pairs (cross-lingual),
+    and its score is mteb's mean over them, which is panglot's figure. The pool of the multilingual task holds
+    the passages in all languages. mteb's ``map_at_1000`` looks at 1,000 passages, and panglot's AP at all.
+
+    Args:
+        benchmark: with Q queries, or the name of one whose data is at hand.
+        settings: which tasks; those that the benchmark lacks are left out.
+
+    Raises:
+        PanglotError: mteb is not installed, an unknown setting, or a benchmark whose queries leave passages
+            out of the pool, which mteb cannot.
+    """
+    needs("mteb", "mteb")
+    if unknown := set(settings) - set(SETTINGS):
+        raise PanglotError(f"'{min(unknown)}' is not a setting; use {', '.join(SETTINGS)}.")
+    if isinstance(benchmark, str):
+        benchmark = load_benchmark(benchmark)
+    if (benchmark.gains < 0).any():
+        raise PanglotError(
+            f"{benchmark.name}: some queries leave passages out of the pool, which mteb cannot; "
+            "use panglot evaluate."
+        )
+    found = ((setting, list(_subsets(benchmark, setting))) for setting in settings)
+    return [_task(benchmark, setting, subsets) for setting, subsets in found if subsets]
+
+
+def _subsets(benchmark: Benchmark, setting: str) -> Iterator[Subset]:
+    """Yield the subsets of a setting that hold a relevant passage for some query."""
+    codes = benchmark.languages
+    relevant = benchmark.gains > 0
+    asked = benchmark.queries.languages[benchmark.judged_query[relevant]]
+    pools = benchmark.passages.languages[benchmark.judged_passage[relevant]]
+    cells = set(zip(asked.tolist(), pools.tolist(), strict=True))
+    if setting == "multilingual":
+        if len(codes) > 1:
+            yield from ((codes[x], x, None) for x in sorted({x for x, _ in cells}))
+    elif setting == "monolingual":
+        yield from ((codes[x], x, x) for x, y in sorted(cells) if x == y)
+    else:
+        yield from ((f"{codes[x]}-{codes[y]}", x, y) for x, y in sorted(cells) if x != y)
+
+
+def _task(benchmark: Benchmark, setting: str, subsets: Sequence[Subset]) -> AbsTaskRetrieval:
+    """Make a class of mteb's for a setting, as mteb keeps metadata with classes, and an object of it."""
+    from mteb.abstasks import AbsTaskRetrieval
+
+    codes = benchmark.languages
+    languages = {
+        name: [with_script(codes[k]) for k in dict.fromkeys((x, x if y is None else y)) if k is not None]
+        for name, x, y in subsets
+    }
+    what = f"{benchmark.name}, as panglot measures it in the {setting} setting."
+    metadata = task_metadata(benchmark, f"{benchmark.name}-{setting}", what, languages)
+
+    def load_data(self: Any, *_: Any, **__: Any) -> None:
+        if not self.data_loaded:
+            wanted = [subset for subset in subsets if subset[0] in self.hf_subsets]
+            self.dataset = {name: {SPLIT: _data(benchmark, x, y)} for name, x, y in wanted}
+            self.data_loaded = True
+
+    made = type(
+        f"Panglot{setting.title()}", (AbsTaskRetrieval,), {"metadata": metadata, "load_data": load_data}
+    )
+    return made()
+
+
+def _data(benchmark: Benchmark, x: int | None, y: int | None) -> dict[str, Any]:
+    """Return queries in a language, the pool in another (None: all), and judgements, as mteb has them."""
+    from datasets import Dataset
+
+    queries, passages = benchmark.queries, benchmark.passages
+    of_query = np.flatnonzero(queries.languages == x)
+    of_pool = np.arange(len(passages)) if y is None else np.flatnonzero(passages.languages == y)
+    asked = np.isin(benchmark.judged_query, of_query) & np.isin(benchmark.judged_passage, of_pool)
+    judged: dict[str, dict[str, int]] = {}
+    rows = (benchmark.judged_query, benchmark.judged_passage, benchmark.gains)
+    for q, p, gain in zip(*(column[asked & (benchmark.gains > 0)].tolist() for column in rows), strict=True):
+        judged.setdefault(queries.ids[q], {})[passages.ids[p]] = gain
+
+    def table(ids: Sequence[str], texts: Sequence[str], kept: IntArray) -> Dataset:
+        return Dataset.from_dict({"id": [ids[k] for k in kept], "text": [texts[k] for k in kept]})
+
+    return {
+        "queries": table(queries.ids, queries.texts, of_query),
+        "corpus": table(passages.ids, passages.titled(), of_pool),
+        "relevant_docs": judged,
+        "top_ranked": None,
+    }

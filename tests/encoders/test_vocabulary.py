@@ -9,7 +9,7 @@ from tokenizers.models import BPE, Unigram, WordPiece
 from tokenizers.pre_tokenizers import ByteLevel, Whitespace
 from tokenizers.processors import BertProcessing, Sequence, TemplateProcessing
 
-from panglot.encoders.trimming.tokenizer import (
+from panglot.encoders.vocabulary import (
     basic_ids,
     cut_tokenizer,
     number_anew,

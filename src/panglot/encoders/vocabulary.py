@@ -1,4 +1,4 @@
-"""A tokenizer cut down to some of its pieces, such that texts made of these are read as before.
+"""The vocabulary of an encoder, cut down such that texts made of the pieces kept are read as before.
 
 Works on the JSON form of the library ``tokenizers``. A text is *covered* when every piece that the whole
 tokenizer reads it as is kept. The cut tokenizer reads a covered text as the same pieces:
@@ -12,17 +12,78 @@ tokenizer reads it as is kept. The cut tokenizer reads a covered text as the sam
 - WordLevel looks each word up.
 """
 
+import copy
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import torch
+from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
+from torch import nn
+
+from panglot.errors import PanglotError
 
 State = dict[str, Any]
 KINDS = ("Unigram", "WordPiece", "BPE", "WordLevel")
 BYTE = re.compile(r"<0x[0-9A-F]{2}>")
+TOKENIZER_FILE = "tokenizer.json"
+NUMBERS = ("_token_id", "_token_ids", "_token_index")  # endings of settings that name a token by its id
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """How an encoder reads texts.
+
+    Attributes:
+        state: the tokenizer in the JSON form of ``tokenizers``.
+        pieces: text of each id.
+        unknown: the id that stands for what has no piece.
+        tokenizer: reads texts of any length.
+    """
+
+    state: State
+    pieces: list[str]
+    unknown: int | None
+    tokenizer: Tokenizer
+
+    def read(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of texts with those put around them, however long."""
+        return [one.ids for one in self.tokenizer.encode_batch_fast(list(texts))]
+
+
+def vocabulary_of(model: SentenceTransformer) -> Vocabulary:
+    """Return how an encoder reads texts.
+
+    Raises:
+        PanglotError: it is not a transformer with a fast tokenizer of a known kind.
+    """
+    module: Any = model[0]
+    tokenizer: Any = getattr(module, "tokenizer", None)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if not isinstance(backend, Tokenizer) or not hasattr(module, "model"):
+        raise PanglotError(
+            f"A model that reads text with {type(tokenizer or module).__name__} cannot be trimmed. "
+            "Use a transformer with a fast tokenizer (a tokenizer.json)."
+        )
+    state: State = json.loads(backend.to_str())
+    if state["model"]["type"] not in KINDS:
+        raise PanglotError(
+            f"a tokenizer of the kind {state['model']['type']} cannot be trimmed; only {KINDS}."
+        )
+    whole = Tokenizer.from_str(json.dumps(state))
+    whole.no_truncation()
+    whole.no_padding()
+    numbers = pieces_of(state)
+    pieces = [""] * (max(numbers.values()) + 1)
+    for piece, number in numbers.items():
+        pieces[number] = piece
+    return Vocabulary(state, pieces, unknown_id(state), whole)
 
 
 def pieces_of(state: State) -> dict[str, int]:
@@ -219,3 +280,82 @@ def _stuck(word: str, pieces: dict[str, int], prefix: str) -> list[int]:
         taken.append(pieces[lead + word[start:end]])
         start = end
     return []
+
+
+# the encoder around it
+
+
+def config_ids(model: SentenceTransformer) -> set[int]:
+    """Return the token ids that are in a transformer's config, such as ``pad_token_id``."""
+    transformer = getattr(model[0], "model", None)
+    if transformer is None:
+        return set()
+    padding = transformer.get_input_embeddings().padding_idx
+    ids = {padding} if padding is not None else set()
+    for part in _config_parts(transformer.config):
+        for _, value in _token_settings(part):
+            ids.update([value] if isinstance(value, int) else value)
+    return {number for number in ids if number >= 0}
+
+
+def save_cut(model: SentenceTransformer, state: State, order: Sequence[int], folder: Path) -> None:
+    """Write an encoder with only some pieces of its vocabulary into a folder.
+
+    Args:
+        state: its tokenizer; see ``vocabulary_of``.
+        order: old id of each new id.
+    """
+    module: Any = model[0]
+    with ExitStack() as undo:
+        _cut_config(undo, module.model, order)
+        _cut_table(undo, module.model, module.model.get_input_embeddings(), order)
+        model.save_pretrained(str(folder), create_model_card=False)
+    (tokenizer_file,) = folder.rglob(TOKENIZER_FILE)
+    tokenizer_file.write_text(json.dumps(cut_tokenizer(state, order), ensure_ascii=False), encoding="utf-8")
+
+
+def _replace(undo: ExitStack, owner: Any, name: str, value: Any) -> None:
+    undo.callback(setattr, owner, name, getattr(owner, name))
+    setattr(owner, name, value)
+
+
+def _cut_table(undo: ExitStack, module: nn.Module, table: Any, order: Sequence[int]) -> None:
+    """Keep some rows of a table, in every layer that shares its weights."""
+    whole = table.weight
+    rows = whole.detach()[torch.tensor(order, device=whole.device)]
+    weight = nn.Parameter(rows, requires_grad=whole.requires_grad)
+    for layer in module.modules():
+        if getattr(layer, "weight", None) is whole:
+            _replace(undo, layer, "weight", weight)
+
+
+def _cut_config(undo: ExitStack, transformer: Any, order: Sequence[int]) -> None:
+    """Set the size of the vocabulary and the token ids in a copy of the config."""
+    new = {old: number for number, old in enumerate(order)}
+    size = transformer.get_input_embeddings().num_embeddings
+    config = copy.deepcopy(transformer.config)
+    for part in _config_parts(config):
+        if getattr(part, "vocab_size", None) == size:
+            part.vocab_size = len(order)
+        for name, value in list(_token_settings(part)):
+            many = [
+                new.get(old, old if old < 0 else None)
+                for old in ([value] if isinstance(value, int) else value)
+            ]
+            setattr(part, name, many[0] if isinstance(value, int) else many)
+    _replace(undo, transformer, "config", config)
+
+
+def _config_parts(config: Any) -> Iterator[Any]:
+    """Yield a config and those inside it."""
+    yield config
+    for name in getattr(config, "sub_configs", {}):
+        if (part := getattr(config, name, None)) is not None:
+            yield from _config_parts(part)
+
+
+def _token_settings(config: Any) -> Iterator[tuple[str, int | list[int]]]:
+    for name, value in vars(config).items():
+        whole = isinstance(value, int) or (isinstance(value, list) and all(isinstance(v, int) for v in value))
+        if name.endswith(NUMBERS) and whole:
+            yield name, value
