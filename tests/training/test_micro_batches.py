@@ -343,7 +343,7 @@ def test_columns_of_a_model_that_treats_prompts_otherwise_are_cut_apart(
     model.preprocess = preprocess  # type: ignore[method-assign,assignment]
     columns = {"query": ("b", ["a", "aa"]), "passage": ("a", ["a", "ba"]), "negative": ("a", ["a"])}
     pieces = cut(model, columns, budget=10_000)
-    assert given == [("b", ["aa", "a"]), ("a", ["ba", "a"])]
+    assert given == [("b", ["a", "aa"]), ("a", ["a", "ba"])]  # each text once
     assert {name: rows.tolist() for name, rows in pieces.rows.items()} == {
         "query": [1, 0],
         "passage": [3, 2],

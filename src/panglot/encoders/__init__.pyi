@@ -4,8 +4,6 @@ from .encoding import bfloat16 as bfloat16
 from .encoding import computes_bfloat16 as computes_bfloat16
 from .encoding import encode as encode
 from .encoding import fast_attention as fast_attention
-from .encoding import token_batches as token_batches
-from .encoding import token_lengths as token_lengths
 from .language_means import LanguageMeans as LanguageMeans
 from .language_means import RoleMeans as RoleMeans
 from .language_means import centre as centre
@@ -33,3 +31,6 @@ from .reranker import Reranker as Reranker
 from .reranker import load_reranker as load_reranker
 from .store import Store as Store
 from .store import open_store as open_store
+from .tokenised import Tokenised as Tokenised
+from .tokenised import token_batches as token_batches
+from .tokenised import token_lengths as token_lengths

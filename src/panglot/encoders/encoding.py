@@ -17,11 +17,10 @@ from sentence_transformers.util import batch_to_device
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from panglot.data import FloatArray, IntArray
-from panglot.encoders.load import max_length_of
+from panglot.data import FloatArray
+from panglot.encoders.tokenised import Tokenised, token_batches
 
 TOKEN_BUDGET = 4096
-SLICE = 4096  # texts tokenised at a time to learn their lengths
 
 
 def encode(
@@ -56,46 +55,16 @@ def encode(
     was_training = model.training
     model.eval()
     with torch.inference_mode(), bfloat16(model.device, bf16):
-        for rows in token_batches(token_lengths(model, unique, prompt), token_budget):
-            features = model.preprocess([unique[k] for k in rows], prompt=prompt or None)
-            embeddings = model(batch_to_device(features, model.device))["sentence_embedding"].float()
+        tokenised = Tokenised(model, unique, prompt)
+        for rows in token_batches(tokenised.lengths, token_budget):
+            features = batch_to_device(tokenised.features(rows), model.device)
+            embeddings = model(features)["sentence_embedding"].float()
             embeddings = embeddings[:, : model.truncate_dim]
             out[rows] = torch.nn.functional.normalize(embeddings, dim=-1).cpu().numpy()
             if progress is not None:
                 progress(int(uses[rows].sum()))
     model.train(was_training)
     return out if len(unique) == len(texts) else out[of_text]
-
-
-def token_lengths(model: SentenceTransformer, texts: Sequence[str], prompt: str = "") -> IntArray:
-    """Return the number of tokens of each text as the model cuts it; characters where it has no tokenizer."""
-    count = _counter(model)
-    lengths = np.empty(len(texts), np.int64)
-    for start in range(0, len(texts), SLICE):
-        lengths[start : start + SLICE] = count([prompt + text for text in texts[start : start + SLICE]])
-    limit = max_length_of(model)
-    return np.minimum(lengths, limit) if limit else lengths
-
-
-def token_batches(lengths: IntArray, budget: int) -> Iterator[IntArray]:
-    """Cut texts into batches, longest first; a batch's size times its longest text stays in the budget."""
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, budget // max(1, int(lengths[order[start]])))
-        yield order[start : start + size]
-        start += size
-
-
-def _counter(model: SentenceTransformer) -> Callable[[list[str]], list[int]]:
-    """Return a function from texts to their numbers of tokens."""
-    own = getattr(model[0], "token_ids", None)
-    if own is not None:
-        return lambda texts: [len(ids) for ids in own(texts)]
-    tokenizer: Any = getattr(model, "tokenizer", None)
-    if callable(tokenizer):
-        return lambda texts: [len(ids) for ids in tokenizer(texts, truncation=True)["input_ids"]]
-    return lambda texts: [len(text) for text in texts]
 
 
 # bfloat16

@@ -12,7 +12,7 @@ from sentence_transformers.base.modules import Router
 from torch import Tensor, distributed, nn
 from torch.utils.checkpoint import checkpoint
 
-from panglot.encoders import fast_attention, token_batches, token_lengths
+from panglot.encoders import Tokenised, fast_attention, token_batches
 from panglot.training.distributed import several
 
 Features = dict[str, Any]
@@ -56,10 +56,11 @@ def cut(model: SentenceTransformer, columns: Mapping[str, Prompted], budget: int
     positions: dict[str, Tensor] = {}
     for prompt, place in places.items():
         texts = list(place)
-        lengths = token_lengths(model, texts, prompt)
+        tokenised = Tokenised(model, texts, prompt)
+        lengths = tokenised.lengths
         positions[prompt] = torch.empty(len(texts), dtype=torch.long)
         for rows in token_batches(lengths, budget):
-            batches.append(model.preprocess([texts[k] for k in rows], prompt=prompt or None))
+            batches.append(tokenised.features(rows))
             positions[prompt][torch.from_numpy(rows)] = torch.arange(done, done + len(rows))
             done += len(rows)
             padded += _size(batches[-1], int(lengths[rows].sum()))

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from panglot.encoders.encoding import token_batches
+from panglot.encoders import token_batches
 from panglot.languages import script
 from panglot.translate.models import SPARE, Direction, Translator
 from panglot.translate.part_file import Done, PartFile, key_of
