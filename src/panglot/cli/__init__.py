@@ -96,7 +96,6 @@ def _renamed(word: str) -> str:
 
 def main() -> None:
     """Run the command line: bad input gives exit code 2, an error of panglot's own 1, Ctrl-C 130."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     sys.argv[1:] = [_renamed(word) for word in sys.argv[1:]]

@@ -1,5 +1,6 @@
 """The one trainer: sentence-transformers' own, fed with drawn steps and measured on held-out documents."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -61,12 +62,15 @@ class PairsTrainer(SentenceTransformerTrainer):
 
     def get_train_dataloader(self) -> DataLoader[Features]:
         """Load one entry at a time; accelerate deals entry i to process i mod the number of processes."""
+        workers = self.args.dataloader_num_workers
+        if workers:  # forked from a process whose tokenizer may have threads, which a fork does not have
+            os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         loader: DataLoader[Features] = DataLoader(
             self._steps,  # type: ignore[arg-type]
             batch_size=1,
             shuffle=False,
             collate_fn=_only,
-            num_workers=self.args.dataloader_num_workers,
+            num_workers=workers,
         )
         return self.accelerator.prepare(loader)  # type: ignore[no-any-return]
 
