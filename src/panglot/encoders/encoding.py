@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from panglot.data import FloatArray
 from panglot.encoders.tokenised import Tokenised, token_batches
 
-TOKEN_BUDGET = 4096
+TOKEN_BUDGET, GPU_TOKEN_BUDGET = 4096, 32_768  # padded tokens of a batch
 
 
 def encode(
@@ -28,7 +28,7 @@ def encode(
     texts: Sequence[str],
     prompt: str = "",
     *,
-    token_budget: int = TOKEN_BUDGET,
+    token_budget: int | None = None,
     bf16: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> FloatArray:
@@ -38,7 +38,7 @@ def encode(
         model: any sentence-transformers encoder; its ``truncate_dim`` says how many numbers are kept.
         texts: n texts.
         prompt: put before each text.
-        token_budget: padded tokens per batch.
+        token_budget: padded tokens per batch; None: what suits a CPU or a GPU.
         bf16: compute in bfloat16: faster, and equal to about two digits of a cosine.
         progress: called with the number of texts just finished, n in all.
 
@@ -52,6 +52,8 @@ def encode(
     dimension = model.get_embedding_dimension()
     assert dimension is not None
     out = np.empty((len(unique), dimension), np.float32)
+    if token_budget is None:
+        token_budget = TOKEN_BUDGET if model.device.type == "cpu" else GPU_TOKEN_BUDGET
     was_training = model.training
     model.eval()
     with torch.inference_mode(), bfloat16(model.device, bf16):
