@@ -9,22 +9,16 @@ from typing import Annotated
 import typer
 
 from panglot.cli import data, experiment, export, guard
-from panglot.cli.average import average
-from panglot.cli.centre import centre
-from panglot.cli.compare import compare
 from panglot.cli.encode import encode
 from panglot.cli.evaluate import evaluate
+from panglot.cli.experiment import reproduce
 from panglot.cli.index import index
-from panglot.cli.inspect import inspect
 from panglot.cli.mine import mine
-from panglot.cli.push import push
+from panglot.cli.models import average, centre, push, trim
 from panglot.cli.quickstart import quickstart
-from panglot.cli.report import report
-from panglot.cli.reproduce import reproduce
-from panglot.cli.search import search
-from panglot.cli.serve import serve
+from panglot.cli.results import compare, inspect, report
+from panglot.cli.search import search, serve
 from panglot.cli.train import train
-from panglot.cli.trim import trim
 from panglot.errors import STRICT
 
 OLD_OPTIONS = {  # old names of options, accepted in this version only

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from panglot.cli import show
-from panglot.cli.centre import means_for
+from panglot.cli.models import means_for
 from panglot.cli.options import (
     CandidateText,
     Column,

@@ -1,0 +1,334 @@
+"""``panglot centre``, ``trim``, ``average`` and ``push``: what is done with a model that is there."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from panglot.cli import show
+from panglot.cli.options import Encoder, Json, MaxLength, TrustRemoteCode
+from panglot.errors import PanglotError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from panglot.data import ParallelPairs
+    from panglot.encoders import LanguageMeans
+
+TEXTS = 1000  # of each language
+
+
+def centre(
+    model: Annotated[str, typer.Argument(help="Model folder, multilingual-e5-small, or hub id.")],
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Parallel pairs, as for panglot train. Repeat the option for each source. (required)"
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the means to this folder or .safetensors file. (default: the model's folder)"
+        ),
+    ] = None,
+    texts: Annotated[
+        int, typer.Option(help="Maximum number of queries, and of passages, per language.")
+    ] = TEXTS,
+    shift: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of means, store what moves passages to where their translations in this language "
+            "are, e.g. en."
+        ),
+    ] = None,
+    max_length: MaxLength = None,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
+) -> None:
+    """Compute the mean embedding of each language and store it with a model.
+
+    Language centring subtracts these means from the embeddings, which lowers language bias without training.
+    Use them with panglot evaluate --centre model or panglot index --centre.
+
+    Example:
+
+      panglot centre runs/hybrid --pairs pairs.jsonl.gz
+
+      panglot centre runs/hybrid --pairs pairs.jsonl.gz --shift en
+    """
+    from panglot import encoders
+    from panglot.training.recipes import load_source
+
+    if not pairs:
+        raise PanglotError("--pairs is missing. Name files of parallel pairs with it.")
+    if output is None and not Path(model).is_dir():
+        raise PanglotError(
+            f"'{model}' is not a folder, so the means cannot be written into it. Name a folder with --output."
+        )
+    sources = [load_source(path) for path in pairs]
+    encoder = encoders.load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
+    means = _means(encoder, sources, texts) if shift is None else _shift(encoder, sources, shift, texts)
+    place = encoders.save_language_means(output or model, means)
+    for sentence in encoders.centring_notes(
+        means.passage, means.passage.languages, "queries and of passages"
+    ):
+        show.note(sentence)
+    counts = {
+        "query": means.query.counts(means.query.languages),
+        "passage": means.passage.counts(means.passage.languages),
+    }
+    if json:
+        show.print_json({"means": str(place), "texts": counts})
+        return
+    show.tell(f"wrote the means of {len(counts['query'])} languages to {place}")
+
+
+def _shift(
+    encoder: "SentenceTransformer", sources: Sequence["ParallelPairs"], pivot: str, texts: int
+) -> "LanguageMeans":
+    from panglot import encoders
+
+    with show.bar("computing shifts", 0) as advance:
+        return encoders.shift_of_pairs(encoder, sources, pivot, texts, progress=advance)
+
+
+def means_for(
+    choice: str, name: str, encoder: "SentenceTransformer", languages: Sequence[str]
+) -> "LanguageMeans | Literal['corpus']":
+    """Return the means that ``--centre`` names: ``corpus``, the model's own means, or those of a file.
+
+    Args:
+        choice: ``corpus``, ``model``, or a file (or folder) of means or of parallel pairs.
+        languages: those of the benchmark; only pairs in these languages are encoded.
+    """
+    from panglot import encoders
+    from panglot.training.recipes import load_source
+
+    if choice == "corpus":
+        return "corpus"
+    if choice == "model":
+        return encoders.load_language_means(name)
+    if encoders.holds_language_means(choice):
+        return encoders.load_language_means(choice)
+    if not Path(choice).exists():
+        raise PanglotError(
+            f"--centre {choice}: there is no such file. Use corpus, model, or a file of pairs or means."
+        )
+    source = load_source(Path(choice))
+    shared = [code for code in source.languages if code in languages]
+    if not shared:
+        raise PanglotError(f"{choice}: the file has no pairs in the benchmark's languages. Name other pairs.")
+    return _means(encoder, [source.select(languages=shared)], TEXTS)
+
+
+def _means(encoder: "SentenceTransformer", sources: Sequence["ParallelPairs"], texts: int) -> "LanguageMeans":
+    from panglot import encoders
+
+    with show.bar("computing language means", encoders.count_texts(sources, texts)) as advance:
+        return encoders.means_of_pairs(encoder, sources, texts, progress=advance)
+
+
+MUCH = 0.01  # share of changed tokens above which a note is printed
+SIZES = (
+    ("pieces", "pieces", 1, 0),
+    ("parameters", "parameters, M", 1e6, 1),
+    ("bytes", "weights, MB", 1e6, 1),
+)
+
+
+def trim(
+    model: Encoder,
+    output: Annotated[
+        Path, typer.Option(help="Write the smaller model into this folder, which must be new or empty.")
+    ],
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Keep the tokens of these texts: parallel pairs, or a folder of LAReQA; repeatable."
+        ),
+    ] = None,
+    languages: Annotated[
+        str | None,
+        typer.Option(
+            help="Use only these languages of the pairs. Without --pairs: keep all tokens in their scripts."
+        ),
+    ] = None,
+    extra: Annotated[
+        list[Path] | None,
+        typer.Option(help="Keep all tokens of this plain text file, too, one text a line; repeatable."),
+    ] = None,
+    min_count: Annotated[
+        int,
+        typer.Option(help="Drop tokens that occur less often in the pairs; 1 changes none of their texts."),
+    ] = 1,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
+) -> None:
+    """Make a model smaller by removing tokens that some languages do not need.
+
+    Most weights of a multilingual encoder belong to its vocabulary. A text whose tokens are all kept has the
+    same embedding as before. The command prints the sizes, and how much other texts change.
+
+    Examples:
+
+      panglot trim runs/hybrid --pairs pairs.jsonl.gz --languages en,de,ar --output runs/small
+
+      panglot trim intfloat/multilingual-e5-small --languages en,th --output e5-en-th
+    """
+    from panglot import encoders
+    from panglot.encoders.trimming import lines_of, trim_encoder
+    from panglot.training import training_of
+    from panglot.training.recipes import load_source
+
+    training = training_of(model)
+    facts = trim_encoder(
+        encoders.load_encoder(model, trust_remote_code=trust_remote_code),
+        output,
+        pairs=[load_source(path) for path in pairs or ()],
+        languages=languages.split(",") if languages else None,
+        extra=[line for path in extra or () for line in lines_of(path)],
+        min_count=min_count,
+        name=model,
+        beside={"run.json": training} if training else None,
+        trust_remote_code=trust_remote_code,
+        bar=show.bar,
+    )
+    if json:
+        show.print_json(facts)
+        return
+    _tell_sizes(facts, output)
+
+
+def _tell_sizes(facts: dict[str, Any], output: Path) -> None:
+    """Print the sizes before and after, and the changes of texts."""
+    for name, title, unit, digits in SIZES:
+        before, after = (facts[name][when] / unit for when in ("before", "after"))
+        change = 100 * (after / before - 1)
+        show.tell(f"{title:14}{before:>10,.{digits}f} -> {after:>8,.{digits}f}   {change:+.0f}%")
+    for name, title in (("given", "given texts"), ("sample", "other texts (the bundled sample)")):
+        if cost := facts["cost"][name]:
+            show.tell(
+                f"{cost['texts']} {title}: {100 * cost['tokens_changed']:.2f}% of tokens changed, "
+                f"{100 * cost['unknown_before']:.2f}% -> {100 * cost['unknown_after']:.2f}% unknown; "
+                f"cosine to the whole model {cost['cosine_mean']:.4f}, lowest {cost['cosine_lowest']:.4f}"
+            )
+    other = facts["cost"]["sample"]
+    if other and other["tokens_changed"] > MUCH:
+        show.note(
+            f"{100 * other['tokens_changed']:.1f}% of the tokens of other texts in these languages changed; "
+            "give more texts like those that you will search (--pairs, --extra), or leave --pairs out."
+        )
+    show.tell(f"wrote the model to {output}, and the figures to {output / 'trim.json'}")
+
+
+CARD = """
+# The average of {count} models
+
+panglot averaged the weights of models that were fine-tuned from the same model.
+`average.json` lists them.
+"""
+
+
+def average(
+    models: Annotated[
+        list[str],
+        typer.Argument(help="Model folders or hub ids. All models must have the same architecture."),
+    ],
+    output: Annotated[
+        Path, typer.Option(help="Write the averaged model into this folder, which must be new or empty.")
+    ],
+    weights: Annotated[
+        str | None, typer.Option(help="Weight of each model, separated by commas. (default: equal weights)")
+    ] = None,
+    trust_remote_code: TrustRemoteCode = False,
+    json: Json = False,
+) -> None:
+    """Average the weights of models that were fine-tuned from the same model.
+
+    The average of several seeds varies less than one run. The average of a fine-tuned model and its original
+    keeps more of the original's abilities.
+
+    Example:
+
+      panglot average runs/hybrid intfloat/multilingual-e5-small --weights 0.7,0.3 --output runs/kept
+    """
+    from panglot.encoders import average as average_weights
+    from panglot.encoders import load_encoder, model_sha256
+    from panglot.encoders.load import quiet_transformers
+    from panglot.encoders.names import card_head
+    from panglot.files import check_new_folder, folder_written_whole, write_json
+    from panglot.training import training_of
+
+    check_new_folder(output)
+    shares = None if weights is None else [_number(text) for text in weights.split(",")]
+    encoders = [load_encoder(name, trust_remote_code=trust_remote_code) for name in models]
+    facts = {
+        "schema": 1,
+        "models": [
+            {"name": name, "sha256": model_sha256(encoder)}
+            for name, encoder in zip(models, encoders, strict=True)
+        ],
+        "weights": shares or [1.0] * len(models),
+    }
+    averaged = average_weights(encoders, shares)
+    facts["sha256"] = model_sha256(averaged)
+    training = next((found for found in map(training_of, models) if found), None)
+    with folder_written_whole(output) as part:
+        with quiet_transformers():
+            averaged.save_pretrained(str(part), create_model_card=False)
+        card = card_head([], ["panglot"]) + CARD.format(count=len(models))
+        (part / "README.md").write_text(card, encoding="utf-8")
+        write_json(part / "average.json", facts)
+        if training:
+            write_json(part / "run.json", training)
+    if json:
+        show.print_json(facts)
+        return
+    show.tell(f"wrote the average of {len(models)} models to {output}")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise PanglotError(f"--weights: '{text}' is not a number. Write numbers such as 0.7,0.3.") from error
+
+
+def push(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished model.")],
+    repo: Annotated[str, typer.Argument(help="Repository on the hub: OWNER/NAME.")],
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(help="Results file of this model for the card (model-index); repeatable."),
+    ] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option(
+            "--license", help="License of the model for the card, e.g. mit. (default: what the card says)"
+        ),
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    revision: Annotated[str | None, typer.Option(help="Branch to write to. (default: main)")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON: the address of the commit.")] = False,
+) -> None:
+    """Upload a model with its card to the Hugging Face hub.
+
+    The card in the folder stays as it is. Log in first: hf auth login.
+
+    Example:
+
+      panglot push runs/hybrid me/hybrid --results results.json --license mit --private
+    """
+    from panglot.evaluation.results import load_results
+    from panglot.report.export import names_licence, push_model
+
+    loaded = [load_results(path).results for path in results or ()]
+    address = push_model(folder, repo, results=loaded, licence=licence, private=private, revision=revision)
+    if json:
+        show.print_json({"repo": repo, "commit": address})
+        return
+    if licence is None and not names_licence(folder):
+        show.note("the card names no license. Name that of the model it began with: --license.")
+    show.tell(f"pushed to {address}")
