@@ -1,7 +1,7 @@
 """Stores of a benchmark's passages: made, and made sure to be of the right model and passages."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,9 @@ def corpus_facts(benchmark: Benchmark) -> dict[str, Any]:
         rows = slice(start, start + SLICE)
         digest.update(number[languages[rows]].tobytes())
         if not benchmark.sha256:
-            _add_texts(digest, read(rows))
+            for text in read(rows):
+                encoded = text.encode("utf-8", "surrogatepass")
+                digest.update(len(encoded).to_bytes(8, "little") + encoded)
     return {
         "name": benchmark.name,
         "sha256": benchmark.sha256,
@@ -136,9 +138,3 @@ def _bounds(languages: IntArray, codes: Sequence[str]) -> dict[str, list[int]] |
         return None
     bounds = {codes[languages[start]]: [start, stop] for start, stop in pairwise(starts)}
     return bounds if len(bounds) == len(starts) - 1 else None
-
-
-def _add_texts(digest: Any, texts: Iterable[str]) -> None:
-    for text in texts:
-        encoded = text.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(8, "little") + encoded)

@@ -38,17 +38,8 @@ PANEL = 230  # pixels of width
 # the line of no difference is darker than the grid
 ZERO = {"condition": {"test": "datum.value === 0", "value": AXIS}, "value": GRID}
 DRAWN = (
-    "x",
-    "name",
-    "value",
-    "low",
-    "high",
-    "inner_low",
-    "inner_high",
-    "series",
-    "panel",
-    "label",
-    "frontier",
+    *("x", "name", "value", "low", "high", "inner_low", "inner_high"),
+    *("series", "panel", "label", "frontier"),
 )
 SVG = "http://www.w3.org/2000/svg"
 

@@ -360,12 +360,8 @@ def change_by_language_table(compared: Comparison, run: str) -> Table:
     """Show what a run gains and loses against the baseline, by query language."""
     rows = with_languages(_of(compared, run, "by_language").drop(columns=ENDS))
     title = f"{run} minus {compared.baseline}: {measure_title(compared.measure)} by query language"
-    form: Any = {
-        "value": "difference",
-        "form": ".3f",
-        "note": f"{_marks(compared, 'all runs, languages and settings')}.",
-    }
-    return figure_table("languages", title, rows, LANGUAGE, **form)
+    note = f"{_marks(compared, 'all runs, languages and settings')}."
+    return figure_table("languages", title, rows, LANGUAGE, value="difference", form=".3f", note=note)
 
 
 def change_matrix_tables(compared: Comparison, runs: Iterable[str] | None = None) -> Iterator[Table]:
