@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panglot.evaluation import counting
-from panglot.evaluation.counting import CHUNK, Pairs, count_above
+from panglot.evaluation import ranks
+from panglot.evaluation.ranks import CHUNK, Pairs, count_above
 
 
 def slow(
@@ -54,10 +54,10 @@ def test_counts_and_near_columns_equal_those_of_comparing_everything(
     low = (rng.integers(-levels, levels + 1, len(row)) / levels).astype(np.float32)
     high = low + rng.choice(np.array([0, 0.25, 1], np.float32), len(row))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(counting, "MANY", many)
-        patch.setattr(counting, "CACHED", cached)
-        patch.setattr(counting, "EXPANDED", expanded)
-        patch.setattr(counting, "FOUND", expanded)
+        patch.setattr(ranks, "MANY", many)
+        patch.setattr(ranks, "CACHED", cached)
+        patch.setattr(ranks, "EXPANDED", expanded)
+        patch.setattr(ranks, "FOUND", expanded)
         above, near = count_above(torch.from_numpy(tile), Pairs(row, np.array(counts)), low, high)
         found = [(int(k), int(c)) for ks, cs in near for k, c in zip(ks, cs, strict=True)]
     assert (above.tolist(), sorted(found)) == slow(tile, row, low, high)
@@ -65,12 +65,12 @@ def test_counts_and_near_columns_equal_those_of_comparing_everything(
 
 def test_sorting_keeps_the_widest_tiles_apart() -> None:
     # the greatest row, score and column of a tile must fit one integer beside each other
-    rows, width = 2, 1 << counting.COLUMN_BITS
+    rows, width = 2, 1 << ranks.COLUMN_BITS
     tile = torch.zeros(rows, width)
     tile[1, -1] = torch.finfo(torch.float32).max
-    above, near = counting._by_sorting(
+    above, near = ranks._by_sorting(
         tile, np.array([0, 1]), np.array([0.5, 0.5], np.float32), np.array([0.6, 0.6], np.float32)
     )
     assert above.tolist() == [0, 1]
     assert [len(k) for k, _ in near] == [0]
-    assert 13 + counting.COLUMN_BITS + counting.SCORE_BITS <= 63
+    assert 13 + ranks.COLUMN_BITS + ranks.SCORE_BITS <= 63
