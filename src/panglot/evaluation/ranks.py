@@ -294,9 +294,9 @@ def _check(finite: bool, benchmark: Benchmark) -> None:
 
 
 # Counting, in a tile of scores, what lies above each of many limits, and finding what is too near to one.
-# Each pair (a row of the tile, a relevant passage) has two limits: what is above ``high`` counts, what is below
-# ``low`` does not, and the columns between are returned, to be settled by other means. Few limits a row are
-# compared with one after the other, in the processor's cache; many are looked up in the sorted row.
+# Each pair (a row of the tile, a relevant passage) has two limits: what is above ``high`` counts, what is
+# below ``low`` does not, and the columns between are returned, to be settled by other means. Few limits a row
+# are compared with one after the other, in the processor's cache; many are looked up in the sorted row.
 
 
 def count_above(
