@@ -143,10 +143,11 @@ def _counted(
 
         def texts() -> Iterator[list[str]]:
             for source in sources:
-                for start in range(0, len(source.index.rows), SLICE):
-                    rows = source.index.rows[start : start + SLICE]
-                    yield _texts_of(model, source, rows)
-                    advance(len(rows))
+                rows = source.index.rows
+                for start in range(0, len(rows), SLICE):
+                    some = rows[start : start + SLICE]
+                    yield _texts_of(model, source, some)
+                    advance(len(some))
 
         return count_pieces(vocabulary, texts())
 
