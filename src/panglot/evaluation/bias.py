@@ -10,17 +10,18 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import torch
 
 from panglot.data import Benchmark, IntArray
 from panglot.evaluation.aggregate import ALL
-from panglot.evaluation.ranks import Ranks
-from panglot.evaluation.top import Top
+
+if TYPE_CHECKING:
+    from panglot.evaluation.ranks import Ranks
+    from panglot.evaluation.top import Top
 
 TOP = 10  # passages whose languages are counted
 PATIENCE = 0.8  # of the reader whose attention is shared out
@@ -61,7 +62,7 @@ READINGS: dict[str, Reading] = {
 # all figures
 
 
-def bias_figures(benchmark: Benchmark, ranks: Ranks, top: Top) -> tuple[dict[str, Any], Columns]:
+def bias_figures(benchmark: Benchmark, ranks: "Ranks", top: "Top") -> tuple[dict[str, Any], Columns]:
     """Measure language bias in the pool of all languages.
 
     Args:
@@ -120,7 +121,7 @@ def with_columns(table: pa.Table, columns: Mapping[str, Values]) -> pa.Table:
 
 
 def _measured(
-    benchmark: Benchmark, ranks: Ranks, top: Top
+    benchmark: Benchmark, ranks: "Ranks", top: "Top"
 ) -> tuple[Columns, Flags, dict[str, tuple[str, Values, Values]]]:
     """Measure everything query by query.
 
@@ -305,6 +306,8 @@ def kruskal_wallis(
         p of each sample, ``(samples,)``: 1 for fewer than two groups, or if all values are equal; and whether
         p could have been another: with one value a group it follows from their number alone.
     """
+    import torch  # takes seconds, and reports read ``READINGS`` without it
+
     order, place = _places(sample, value, samples)
     sample, group, value = sample[order], group[order], value[order]
     size = np.bincount(sample, minlength=samples)
