@@ -12,12 +12,11 @@ from hypothesis.extra import numpy as hnp
 from sentence_transformers import SentenceTransformer
 
 from panglot.data import FloatArray
-from panglot.encoders import encode
+from panglot.encoders import encode, model_sha256
 from panglot.encoders import store as store_module
 from panglot.encoders.store import OPEN, Store, StoreFacts, open_store, scale_path, shard_path
 from panglot.encoders.store_write import (
     begin_store,
-    facts_for,
     missing_shards,
     pack,
     parse_part,
@@ -34,7 +33,11 @@ def read(rows: slice) -> Sequence[str]:
 
 
 def facts_of(model: SentenceTransformer, dtype: str = "float32", shard_size: int = 3) -> StoreFacts:
-    return facts_for(model, "tiny", CORPUS, len(TEXTS), dtype=dtype, shard_size=shard_size)
+    described = {
+        **{"name": "tiny", "sha256": model_sha256(model), "prompt": "Passage: "},
+        **{"max_length": 48, "precision": "float32"},
+    }
+    return StoreFacts(described, CORPUS, len(TEXTS), model.get_embedding_dimension() or 0, dtype, shard_size)
 
 
 @pytest.fixture
@@ -234,13 +237,6 @@ def test_broken_stores_are_named(stored: Callable[..., Store], tmp_path: Path) -
     (folder / store_module.FACTS).write_text('{"schema": 1}')
     with pytest.raises(PanglotError, match=r"store\.json"):
         open_store(folder)
-
-
-def test_bad_settings_are_refused(tiny_encoder: SentenceTransformer) -> None:
-    with pytest.raises(PanglotError, match="'int4' is not a type"):
-        facts_of(tiny_encoder, "int4")
-    with pytest.raises(PanglotError, match="the shard size is 0"):
-        facts_of(tiny_encoder, shard_size=0)
 
 
 def test_an_embedding_that_is_not_finite_is_not_stored() -> None:

@@ -13,7 +13,7 @@ from panglot.data import Benchmark, FloatArray
 from panglot.encoders.store import Store, StoreFacts, open_store, scale_path, shard_path
 from panglot.encoders.store_write import begin_store, pack
 from panglot.errors import PanglotError
-from panglot.evaluation import Ranks, counting, exact_ranks, ranks
+from panglot.evaluation import Ranks, exact_ranks, ranks
 from panglot.evaluation.scores import (
     COLUMNS,
     gathered_scores,
@@ -105,7 +105,7 @@ def test_ranks_equal_those_of_brute_force(
         pool = kept(tmp_path_factory.mktemp("store"), passages, dtype, shard_size)
         passages = pool[:]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(counting, "MANY", many)
+        patch.setattr(ranks, "MANY", many)
         patch.setattr(ranks, "ORDERED", int(seed) % 2 * 1000)  # ties by order of ids, or id by id
         found = exact_ranks(benchmark, queries, pool, columns=columns)
     assert pairs(found) == brute_force(benchmark, queries, passages)
@@ -123,7 +123,7 @@ def test_near_ties_by_hand(make_benchmark: MakeBenchmark) -> None:
 
 def test_many_relevant_passages_are_looked_up_in_sorted_rows(make_benchmark: MakeBenchmark) -> None:
     benchmark, queries, passages = crowded(make_benchmark, 4, 0.5, 16, judged=0.97)
-    assert np.bincount(benchmark.judged_query).max() > counting.MANY
+    assert np.bincount(benchmark.judged_query).max() > ranks.MANY
     assert pairs(exact_ranks(benchmark, queries, passages)) == brute_force(benchmark, queries, passages)
 
 

@@ -198,7 +198,7 @@ def test_each_picture_and_table_has_its_files(runs: SimpleNamespace, tmp_path: P
     page_text = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "&lt;theirs&gt;" in page_text
     assert "286.6" in page_text
-    assert "A.: A et al. Note." in page_text
+    assert "Roy et al.: Roy et al. (2020), LAReQA" in page_text
 
 
 def test_a_run_may_be_called_like_a_column(runs: SimpleNamespace, tmp_path: Path) -> None:

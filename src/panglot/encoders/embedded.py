@@ -8,8 +8,9 @@ the embeddings have a cosine of 0.98 to 0.99 to those of the original, ``intfloa
 
 import shutil
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -91,36 +92,33 @@ def read_package_file(data: bytes) -> tuple[dict[str, Any], Arrays, Tokenizer]:
     Layout, little-endian: magic, version, seven sizes, epsilon, block size, number of pieces, four special
     ids, bytes of all pieces; offsets, scores and text of the pieces; character rules; a directory of arrays.
     """
-    magic, _, *sizes, epsilon, block, pieces, _, _, _, _ = struct.unpack_from("<4sI7ifi5i", data)
+    file = BytesIO(data)
+
+    def values(form: str) -> tuple[Any, ...]:
+        return struct.unpack(form, file.read(struct.calcsize(form)))
+
+    magic, _, *sizes, epsilon, block, pieces, _, _, _, _ = values("<4sI7ifi5i")
     if magic != b"E5S1" or block != BLOCK:
         raise PanglotError(f"The file of {PACKAGE} has another layout. Install {PACKAGE} 0.3.0.")
-    at = struct.calcsize("<4sI7ifi5i")
-    (length,) = struct.unpack_from("<Q", data, at)
-    at += 8
-    offsets = np.frombuffer(data, "<u4", pieces + 1, at)
-    at += offsets.nbytes
-    scores = np.frombuffer(data, "<f4", pieces, at)
-    at += scores.nbytes
-    text = data[at : at + length]
-    at += length
+    (length,) = values("<Q")
+    offsets = np.frombuffer(file.read(4 * pieces + 4), "<u4")
+    scores = np.frombuffer(file.read(4 * pieces), "<f4")
+    text = file.read(length)
     vocabulary = [
         (text[start:end].decode(), float(score))
         for start, end, score in zip(offsets[:-1], offsets[1:], scores, strict=True)
     ]
-    _, length = struct.unpack_from("<iI", data, at)
-    at += 8
-    tokenizer = _tokenizer(vocabulary, _character_rules(data[at : at + length]))
-    return _config(sizes, epsilon), _arrays(data, at + length, sizes), tokenizer
-
-
-def _character_rules(data: bytes) -> dict[str, str]:
-    """Read what each character is written as before it is cut into pieces."""
-    rules, at = {}, 0
-    while at < len(data):
-        character, count = struct.unpack_from("<IB", data, at)
-        rules[chr(character)] = "".join(map(chr, struct.unpack_from(f"<{count}I", data, at + 5)))
-        at += 5 + 4 * count
-    return rules
+    _, length = values("<iI")
+    rules, end_of_rules = {}, file.tell() + length
+    while file.tell() < end_of_rules:
+        character, count = values("<IB")
+        rules[chr(character)] = "".join(map(chr, values(f"<{count}I")))
+    starts = {}
+    (arrays,) = values("<i")
+    for _ in range(arrays):
+        name = file.read(*values("<H")).decode()
+        _, _, starts[name], _ = values("<BIQQ")
+    return _config(sizes, epsilon), _arrays(data, starts, sizes), _tokenizer(vocabulary, rules)
 
 
 def _tokenizer(vocabulary: Sequence[tuple[str, float]], rules: dict[str, str]) -> Tokenizer:
@@ -160,18 +158,9 @@ def _character_map(rules: dict[str, str]) -> bytes:
     return bytes(model.normalizer_spec.precompiled_charsmap)
 
 
-def _arrays(data: bytes, at: int, sizes: Sequence[int]) -> Arrays:
+def _arrays(data: bytes, start: Mapping[str, int], sizes: Sequence[int]) -> Arrays:
     """Return the weights in float16 by their names in ``BertModel``."""
     hidden, layers, _, inner, vocabulary, positions, types = sizes
-    start: dict[str, int] = {}
-    (count,) = struct.unpack_from("<i", data, at)
-    at += 4
-    for _ in range(count):
-        (length,) = struct.unpack_from("<H", data, at)
-        name = data[at + 2 : at + 2 + length].decode()
-        at += 2 + length
-        _, _, start[name], _ = struct.unpack_from("<BIQQ", data, at)
-        at += struct.calcsize("<BIQQ")
 
     def floats(name: str, *shape: int) -> npt.NDArray[Any]:
         values = np.frombuffer(data, "<f4", int(np.prod(shape)), start[name])

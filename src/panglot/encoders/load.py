@@ -176,32 +176,23 @@ def _load_embedded(device: str | None, dtype: torch.dtype) -> SentenceTransforme
 def _load(
     name: str, device: str | None, revision: str | None, trust: bool, dtype: torch.dtype
 ) -> SentenceTransformer:
-    path = Path(name)
-    check_name(name)
-    check_files(path)
-    try:
-        local = path.exists() or not hub_answers(name, revision)
+    with loading(name, revision, trust) as local:
         find = partial(load_file_path, name, revision=revision, local_files_only=local)
         modules = find("modules.json")
-        with quiet_transformers():
-            # code of panglot's own modules is installed here and needs no trust; all other code does
-            model = SentenceTransformer._load_with_module_classes(
-                name,
-                OWN_MODULES,
-                device=device,
-                revision=revision,
-                trust_remote_code=trust,
-                local_files_only=local,
-                model_kwargs={"dtype": dtype},
-            )
+        # code of panglot's own modules is installed here and needs no trust; all other code does
+        model = SentenceTransformer._load_with_module_classes(
+            name,
+            OWN_MODULES,
+            device=device,
+            revision=revision,
+            trust_remote_code=trust,
+            local_files_only=local,
+            model_kwargs={"dtype": dtype},
+        )
         _restore_character_map(getattr(model, "tokenizer", None), find)
         _drop_unused_pooler(model)
         check_weights(model, name)
         _try(model, name)
-    except PanglotError:
-        raise
-    except Exception as error:  # the hub, the tokenizer and the weights each raise their own
-        raise PanglotError(explain_loading(name, error, trust)) from error
     if modules is None:
         model.prompts = dict(RAW_PROMPTS)
         limit = _length_limit(model)  # RoBERTa's tokenizers may allow two tokens more than it has positions
@@ -212,11 +203,25 @@ def _load(
         model.prompts.values()
     ):  # sentence-transformers saves missing ones as empty
         model.prompts |= _known_prompts(model, [last_part(name), *map(last_part, bases)])
-    if path.exists():  # of a model of the hub, sentence-transformers knows the name
+    if Path(name).exists():  # of a model of the hub, sentence-transformers knows the name
         last = last_part(name)
         known = [f"intfloat/{last}"] if any(re.fullmatch(e5, last) for e5 in KNOWN_PROMPTS) else []
         model.model_card_data.base_model = next(iter([*bases, *known]), None)
     return model
+
+
+@contextmanager
+def loading(name: str, revision: str | None, trust: bool, kind: str = "an encoder") -> Iterator[bool]:
+    """Check a name and the files; give whether the hub is left out; say why loading fails."""
+    check_name(name)
+    check_files(Path(name))
+    try:
+        with quiet_transformers():
+            yield Path(name).exists() or not hub_answers(name, revision)
+    except PanglotError:
+        raise
+    except Exception as error:  # the hub, the tokenizer and the weights each raise their own
+        raise PanglotError(explain_loading(name, error, trust, kind)) from error
 
 
 @contextmanager

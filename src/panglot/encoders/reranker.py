@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,15 +9,7 @@ from sentence_transformers import CrossEncoder
 
 from panglot.data import FloatArray
 from panglot.encoders.encoding import bfloat16
-from panglot.encoders.load import (
-    check_files,
-    check_weights,
-    explain_loading,
-    hub_answers,
-    model_sha256,
-    quiet_transformers,
-)
-from panglot.encoders.names import check_name
+from panglot.encoders.load import check_weights, loading, model_sha256
 from panglot.errors import PanglotError
 
 DEPTH = 100  # passages of each list that are reranked
@@ -100,21 +91,12 @@ def load_reranker(
     Raises:
         PanglotError: there is no such model, it is not a reranker, or it cannot be loaded.
     """
-    check_name(name)
-    path = Path(name)
-    check_files(path)
-    try:
-        local = path.exists() or not hub_answers(name, None)
-        with quiet_transformers():
-            model = CrossEncoder(
-                name, max_length=max_length, trust_remote_code=trust_remote_code, local_files_only=local
-            )
+    with loading(name, None, trust_remote_code, "a reranker") as local:
+        model = CrossEncoder(
+            name, max_length=max_length, trust_remote_code=trust_remote_code, local_files_only=local
+        )
         labels = model.num_labels
         check_weights(model, name, "A reranker is a cross-encoder, such as BAAI/bge-reranker-v2-m3.")
-    except PanglotError:
-        raise
-    except Exception as error:  # the hub, the tokenizer and the weights each raise their own
-        raise PanglotError(explain_loading(name, error, trust_remote_code, "a reranker")) from error
     if labels != 1:
         raise PanglotError(
             f"'{name}' has {labels} outputs; a reranker has one. Name one such as BAAI/bge-reranker-v2-m3."

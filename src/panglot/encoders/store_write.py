@@ -12,9 +12,8 @@ from sentence_transformers import SentenceTransformer
 
 from panglot.data import FloatArray
 from panglot.encoders.encoding import encode
-from panglot.encoders.load import max_length_of, model_sha256, passage_prompt
+from panglot.encoders.load import model_sha256
 from panglot.encoders.store import (
-    DTYPES,
     FACTS,
     STEPS,
     StoreFacts,
@@ -44,38 +43,6 @@ class Written:
     shards: list[int]
     rows: int
     rms_error: float
-
-
-def facts_for(
-    model: SentenceTransformer,
-    name: str,
-    corpus: dict[str, Any],
-    rows: int,
-    *,
-    dtype: str = "float16",
-    shard_size: int = SHARD,
-    bf16: bool = False,
-) -> StoreFacts:
-    """Describe the store of a model's embeddings of some passages.
-
-    Args:
-        dtype: ``float32``, ``float16`` (half the space) or ``int8`` (a quarter).
-        shard_size: rows in a shard: what is lost, at most, when a process is stopped.
-    """
-    if dtype not in DTYPES:
-        raise PanglotError(f"'{dtype}' is not a type that a store can keep; use one of {', '.join(DTYPES)}.")
-    if shard_size < 1:
-        raise PanglotError(f"the shard size is {shard_size} rows; use 1 or more.")
-    dimension = model.get_embedding_dimension()
-    assert dimension is not None
-    described = {
-        "name": name,
-        "sha256": model_sha256(model),
-        "prompt": passage_prompt(model),
-        "max_length": max_length_of(model),
-        "precision": "bfloat16" if bf16 else "float32",
-    }
-    return StoreFacts(described, corpus, rows, dimension, dtype, shard_size)
 
 
 def begin_store(folder: Path, facts: StoreFacts) -> None:

@@ -98,7 +98,7 @@ def trim_encoder(
     codes = sorted({*(languages or ()), *(code for source in sources for code in source.languages)})
     counts = _counted(model, vocabulary, sources, bar)
     needed = _chosen(vocabulary, counts if sources else None, codes, min_count)
-    order = _order(model, vocabulary, needed | _in_use(model, vocabulary, extra))
+    order = _order(model, vocabulary, needed, extra)
     facts: dict[str, Any] = {
         "schema": 1,
         "panglot": version("panglot"),
@@ -143,10 +143,11 @@ def _counted(
 
         def texts() -> Iterator[list[str]]:
             for source in sources:
-                for start in range(0, len(source.index.rows), SLICE):
-                    rows = source.index.rows[start : start + SLICE]
-                    yield _texts_of(model, source, rows)
-                    advance(len(rows))
+                rows = source.index.rows
+                for start in range(0, len(rows), SLICE):
+                    some = rows[start : start + SLICE]
+                    yield _texts_of(model, source, some)
+                    advance(len(some))
 
         return count_pieces(vocabulary, texts())
 
@@ -169,20 +170,21 @@ def _chosen(
     return ids_in_scripts(vocabulary, scripts_of(languages), single=False)
 
 
-def _in_use(model: SentenceTransformer, vocabulary: Vocabulary, extra: Sequence[str]) -> set[int]:
-    """Return the ids that the model's prompts need, and texts that must be read as before."""
-    prompts = sorted({prompt for prompt in model.prompts.values() if prompt})
-    before = {query_prompt(model), passage_prompt(model)}
-    texts = [*prompts, *(prompt + text for text in extra for prompt in sorted(before))]
-    return set(np.flatnonzero(count_pieces(vocabulary, [texts])).tolist())
+def _order(
+    model: SentenceTransformer, vocabulary: Vocabulary, needed: set[int], extra: Sequence[str]
+) -> list[int]:
+    """Return the old ids in the order of the new ones: those needed, and what makes them readable.
 
-
-def _order(model: SentenceTransformer, vocabulary: Vocabulary, needed: set[int]) -> list[int]:
-    """Return the old ids in the order of the new ones: those needed, and what makes them readable."""
+    What the model's prompts need stays too, and what is needed to read ``extra`` texts as before.
+    """
+    before = sorted({query_prompt(model), passage_prompt(model)})
+    prompts = {prompt for prompt in model.prompts.values() if prompt}
+    texts = [*sorted(prompts), *(prompt + text for text in extra for prompt in before)]
+    used = set(np.flatnonzero(count_pieces(vocabulary, [texts])).tolist())
     state = vocabulary.state
     real = {number for number, piece in enumerate(vocabulary.pieces) if piece}
     fixed = special_ids(state) | (config_ids(model) & real)
-    return number_anew(state, with_parts(state, needed | fixed | basic_ids(state)), fixed)
+    return number_anew(state, with_parts(state, needed | used | fixed | basic_ids(state)), fixed)
 
 
 # which pieces

@@ -10,17 +10,18 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import torch
 
 from panglot.data import Benchmark, IntArray
 from panglot.evaluation.aggregate import ALL
-from panglot.evaluation.ranks import Ranks
-from panglot.evaluation.top import Top
+
+if TYPE_CHECKING:
+    from panglot.evaluation.ranks import Ranks
+    from panglot.evaluation.top import Top
 
 TOP = 10  # passages whose languages are counted
 PATIENCE = 0.8  # of the reader whose attention is shared out
@@ -61,7 +62,7 @@ READINGS: dict[str, Reading] = {
 # all figures
 
 
-def bias_figures(benchmark: Benchmark, ranks: Ranks, top: Top) -> tuple[dict[str, Any], Columns]:
+def bias_figures(benchmark: Benchmark, ranks: "Ranks", top: "Top") -> tuple[dict[str, Any], Columns]:
     """Measure language bias in the pool of all languages.
 
     Args:
@@ -78,8 +79,7 @@ def bias_figures(benchmark: Benchmark, ranks: Ranks, top: Top) -> tuple[dict[str
     codes = benchmark.languages
     if len(codes) < 2:
         return {"rank_distance": None, "rank_distance_normalised": None}, {}
-    shares = _language_shares(benchmark, ranks, top)
-    columns, tested = _columns(benchmark, ranks, top, shares)
+    columns, tested, shares = _measured(benchmark, ranks, top)
     asked = benchmark.queries.languages[top.query]
     of_language = {code: asked == k for k, code in enumerate(codes) if (asked == k).any()}
     means: dict[str, dict[str, float]] = {}
@@ -120,44 +120,42 @@ def with_columns(table: pa.Table, columns: Mapping[str, Values]) -> pa.Table:
     return table
 
 
-def _language_shares(benchmark: Benchmark, ranks: Ranks, top: Top) -> dict[str, tuple[str, Values, Values]]:
-    """Return found and fair shares of languages, ``(N, L)`` each, behind their name in the results file."""
-    count, of_passage = len(benchmark.languages), benchmark.passages.languages
-    rows, query = np.unique(ranks.query, return_inverse=True)
-    language, listed = of_passage[ranks.passage], of_passage[top.passage]
-    pool = np.bincount(of_passage, minlength=count)
-    return {
-        f"share_distance@{TOP}": (
-            f"top_shares@{TOP}",
-            top_shares(listed, TOP, count),
-            relevant_shares(query, language, len(rows), count),
-        ),
-        "exposure_distance": (
-            "exposure",
-            exposure(listed, PATIENCE, count),
-            target_exposure(query, ranks.gain, language, pool, PATIENCE, len(rows)),
-        ),
-    }
+def _measured(
+    benchmark: Benchmark, ranks: "Ranks", top: "Top"
+) -> tuple[Columns, Flags, dict[str, tuple[str, Values, Values]]]:
+    """Measure everything query by query.
 
-
-def _columns(
-    benchmark: Benchmark, ranks: Ranks, top: Top, shares: Mapping[str, tuple[str, Values, Values]]
-) -> tuple[Columns, Flags]:
-    """Return all columns, and for which queries PEER tests something."""
+    Returns:
+        columns; for which queries PEER tests something; and for the two figures that are distances of shares
+        of languages what the results file calls these, and found and fair ones, ``(N, L)`` each.
+    """
     rows, query = np.unique(ranks.query, return_inverse=True)
     queries, gain, rank = len(rows), ranks.gain, ranks.in_all
     of_passage, asked = benchmark.passages.languages, benchmark.queries.languages[rows]
     language, listed = of_passage[ranks.passage], of_passage[top.passage]
-    own = language == asked[query]
+    own, count = language == asked[query], len(benchmark.languages)
+    pool = np.bincount(of_passage, minlength=count)
+    shares = {
+        f"share_distance@{TOP}": (
+            f"top_shares@{TOP}",
+            top_shares(listed, TOP, count),
+            relevant_shares(query, language, queries, count),
+        ),
+        "exposure_distance": (
+            "exposure",
+            exposure(listed, PATIENCE, count),
+            target_exposure(query, gain, language, pool, PATIENCE, queries),
+        ),
+    }
+    excess = {
+        name: np.take_along_axis(found - fair, asked[:, None], 1)[:, 0]
+        for name, (_, found, fair) in shares.items()
+    }
     start = np.searchsorted(query, np.arange(queries))
     worst = np.maximum.reduceat(rank, start).astype(float)
     worst[np.bincount(query) < 2] = np.nan
     distance = worst - np.minimum.reduceat(rank, start)
-    fair, tested = peer(query, gain, language, rank, DEPTH, queries)
-    excess = {
-        name: np.take_along_axis(found - target, asked[:, None], 1)[:, 0]
-        for name, (_, found, target) in shares.items()
-    }
+    of_levels, tested = peer(query, gain, language, rank, DEPTH, queries)
     # PEER of level 0: the listed passages that are not relevant
     size = int(max(top.passage.max(), ranks.passage.max())) + 1
     pairs = rows[:, None] * size + top.passage
@@ -169,13 +167,13 @@ def _columns(
         "max@r": worst,
         **own_language_preference(query, gain, own, rank, queries),
         f"tlr@{RECALL}": target_language_recall(query, own, rank, RECALL, queries),
-        f"peer@{DEPTH}": fair,
+        f"peer@{DEPTH}": of_levels,
         **parallel_preference(query, own, rank, listed[:, 0] == asked, queries),
         f"own_language_excess@{TOP}": excess[f"share_distance@{TOP}"],
         "own_language_exposure": excess["exposure_distance"],
         f"peer_nonrelevant@{DEPTH}": np.where(known, p, np.nan),
     }
-    return columns, tested
+    return columns, tested, shares
 
 
 # the query's language against others
@@ -308,6 +306,8 @@ def kruskal_wallis(
         p of each sample, ``(samples,)``: 1 for fewer than two groups, or if all values are equal; and whether
         p could have been another: with one value a group it follows from their number alone.
     """
+    import torch  # takes seconds, and reports read ``READINGS`` without it
+
     order, place = _places(sample, value, samples)
     sample, group, value = sample[order], group[order], value[order]
     size = np.bincount(sample, minlength=samples)

@@ -1,7 +1,7 @@
 """Stores of a benchmark's passages: made, and made sure to be of the right model and passages."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,12 @@ from sentence_transformers import SentenceTransformer
 from panglot.data import Benchmark, IntArray, load_data
 from panglot.data.suite import as_benchmark
 from panglot.encoders.load import max_length_of, model_sha256, passage_prompt
-from panglot.encoders.store import Store, StoreFacts
+from panglot.encoders.store import DTYPES, Store, StoreFacts
 from panglot.encoders.store_write import (
     SHARD,
     Read,
     Written,
     begin_store,
-    facts_for,
     missing_shards,
     write_shards,
 )
@@ -36,9 +35,27 @@ def store_facts(
     shard_size: int = SHARD,
     bf16: bool = False,
 ) -> StoreFacts:
-    """Describe the store of a model's embeddings of a benchmark's passages; see ``facts_for``."""
-    corpus, rows = corpus_facts(benchmark), len(benchmark.passages)
-    return facts_for(model, name, corpus, rows, dtype=dtype, shard_size=shard_size, bf16=bf16)
+    """Describe the store of a model's embeddings of a benchmark's passages.
+
+    Args:
+        dtype: ``float32``, ``float16`` (half the space) or ``int8`` (a quarter).
+        shard_size: rows in a shard: what is lost, at most, when a process is stopped.
+    """
+    if dtype not in DTYPES:
+        raise PanglotError(f"'{dtype}' is not a type that a store can keep; use one of {', '.join(DTYPES)}.")
+    if shard_size < 1:
+        raise PanglotError(f"the shard size is {shard_size} rows; use 1 or more.")
+    dimension = model.get_embedding_dimension()
+    assert dimension is not None
+    described = {
+        "name": name,
+        "sha256": model_sha256(model),
+        "prompt": passage_prompt(model),
+        "max_length": max_length_of(model),
+        "precision": "bfloat16" if bf16 else "float32",
+    }
+    rows = len(benchmark.passages)
+    return StoreFacts(described, corpus_facts(benchmark), rows, dimension, dtype, shard_size)
 
 
 def encode_passages(
@@ -93,7 +110,9 @@ def corpus_facts(benchmark: Benchmark) -> dict[str, Any]:
         rows = slice(start, start + SLICE)
         digest.update(number[languages[rows]].tobytes())
         if not benchmark.sha256:
-            _add_texts(digest, read(rows))
+            for text in read(rows):
+                encoded = text.encode("utf-8", "surrogatepass")
+                digest.update(len(encoded).to_bytes(8, "little") + encoded)
     return {
         "name": benchmark.name,
         "sha256": benchmark.sha256,
@@ -106,7 +125,7 @@ def corpus_facts(benchmark: Benchmark) -> dict[str, Any]:
 
 def check_store(store: Store, model: SentenceTransformer, benchmark: Benchmark) -> None:
     """Raise a ``PanglotError`` where a store is not of this model's embeddings of these passages."""
-    facts: StoreFacts = store.facts
+    facts = store.facts
     if facts.model["sha256"] != model_sha256(model) or facts.model["prompt"] != passage_prompt(model):
         raise PanglotError(
             f"{store.folder}: holds embeddings of another model ('{facts.model['name']}'), or with another "
@@ -136,9 +155,3 @@ def _bounds(languages: IntArray, codes: Sequence[str]) -> dict[str, list[int]] |
         return None
     bounds = {codes[languages[start]]: [start, stop] for start, stop in pairwise(starts)}
     return bounds if len(bounds) == len(starts) - 1 else None
-
-
-def _add_texts(digest: Any, texts: Iterable[str]) -> None:
-    for text in texts:
-        encoded = text.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(8, "little") + encoded)

@@ -38,17 +38,8 @@ PANEL = 230  # pixels of width
 # the line of no difference is darker than the grid
 ZERO = {"condition": {"test": "datum.value === 0", "value": AXIS}, "value": GRID}
 DRAWN = (
-    "x",
-    "name",
-    "value",
-    "low",
-    "high",
-    "inner_low",
-    "inner_high",
-    "series",
-    "panel",
-    "label",
-    "frontier",
+    *("x", "name", "value", "low", "high", "inner_low", "inner_high"),
+    *("series", "panel", "label", "frontier"),
 )
 SVG = "http://www.w3.org/2000/svg"
 
@@ -71,20 +62,20 @@ def curves(
     Series and panels go in order of appearance; each panel has a scale of its own.
     """
     series, panels = (list(dict.fromkeys(rows[column])) for column in ("series", "panel"))
-    horizontal, colour = _across("x", x, scale, rows["x"]), _colour(series)
+    horizontal, colour = _across("x", x, scale, rows["x"]), _by_series(alt.Color, series, RUNS)
     vertical = [
         alt.Y(f"{end}:Q", title=y, scale=alt.Scale(zero=False), axis=alt.Axis(gridColor=ZERO, tickCount=6))
         for end in ("value", "low")
     ]
     base = alt.Chart(_data(rows)).encode(x=horizontal, color=colour)
-    dash = alt.StrokeDash("series:N", scale=_scale(series, [list(d) for d in DASHES]), legend=_legend(series))
+    dash = _by_series(alt.StrokeDash, series, [list(dash) for dash in DASHES])
     layers = [base.mark_line(strokeWidth=2).encode(y=vertical[0], strokeDash=dash)]
     if "low" in rows:
         band = base.mark_area(opacity=0.18 if len(series) < 3 else 0.1)
         layers.insert(0, band.encode(y=vertical[1], y2="high:Q"))
     if scale != "distance":
         points = base.mark_point(filled=True, size=40, opacity=1)
-        layers.append(points.encode(y=vertical[0], shape=_shape(series)))
+        layers.append(points.encode(y=vertical[0], shape=_by_series(alt.Shape, series, SHAPES)))
     return _finished(_panels(alt.layer(*layers).properties(width=width, height=210), panels), title)
 
 
@@ -119,7 +110,7 @@ def dots(
 
     base = alt.Chart().encode(
         y=alt.Y("name:N", sort=list(names), title=None, scale=alt.Scale(paddingInner=0.3)),
-        color=_colour(series),
+        color=_by_series(alt.Color, series, RUNS),
     )
     height = alt.Step(24)
     if ends:  # intervals of several series lie one below the other
@@ -135,7 +126,7 @@ def dots(
         thick = base.mark_rule(strokeWidth=6, opacity=0.55)
         layers.append(thick.encode(x=at("inner_low"), x2="inner_high:Q"))
     points = base.mark_point(filled=True, size=55, opacity=1)
-    layers.append(points.encode(x=at("value"), shape=_shape(series)))
+    layers.append(points.encode(x=at("value"), shape=_by_series(alt.Shape, series, SHAPES)))
     chart = alt.layer(*layers, data=_data(rows)).properties(width=width, height=height)
     return _finished(_panels(chart, panels, y="shared"), title)
 
@@ -155,15 +146,14 @@ def pareto(rows: pd.DataFrame, title: str) -> Spec:
     axis = alt.Axis(tickCount=5, labelFlush=False)
     across = alt.X("x:Q", title=None, scale=alt.Scale(zero=False, padding=24), axis=axis)
     up, low = (alt.Y(f"{end}:Q", title="", scale=alt.Scale(zero=False)) for end in ("value", "low"))
+    colour, shape = _by_series(alt.Color, chosen, RUNS), _by_series(alt.Shape, chosen, SHAPES)
     base = alt.Chart(_data(named)).encode(x=across)
     layers = [
         base.transform_filter("datum.frontier")
         .mark_line(strokeWidth=2, interpolate="step-after", color=RUNS[0])
         .encode(y=up),
-        base.mark_rule(strokeWidth=1, opacity=0.6).encode(y=low, y2="high:Q", color=_colour(chosen)),
-        base.mark_point(filled=True, size=70, opacity=1).encode(
-            y=up, color=_colour(chosen), shape=_shape(chosen)
-        ),
+        base.mark_rule(strokeWidth=1, opacity=0.6).encode(y=low, y2="high:Q", color=colour),
+        base.mark_point(filled=True, size=70, opacity=1).encode(y=up, color=colour, shape=shape),
         base.mark_text(align="left", dx=7, dy=-7, fontSize=12, color=DARK).encode(y=up, text="label:N"),
     ]
     return _finished(_panels(alt.layer(*layers).properties(width=320, height=260), panels), title)
@@ -241,20 +231,13 @@ def _panels(chart: Chart, panels: Sequence[str], y: str = "independent") -> Char
     return faceted.resolve_scale(x="independent", y=y)
 
 
-def _scale(series: Sequence[str], values: Sequence[Any]) -> Any:
-    return alt.Scale(domain=list(series), range=[values[k % len(values)] for k in range(len(series))])
-
-
-def _colour(series: Sequence[str]) -> Any:
-    return alt.Color("series:N", scale=_scale(series, RUNS), legend=_legend(series))
-
-
-def _shape(series: Sequence[str]) -> Any:
-    return alt.Shape("series:N", scale=_scale(series, SHAPES), legend=_legend(series))
-
-
-def _legend(series: Sequence[str]) -> Any:
-    return None if len(series) < 2 else alt.Legend(title=None, orient="top", columns=4, symbolOpacity=1)
+def _by_series(channel: Any, series: Sequence[str], values: Sequence[Any]) -> Any:
+    """Return a channel (colour, shape, dash) that tells series apart, with a legend for several."""
+    scale = alt.Scale(domain=list(series), range=[values[k % len(values)] for k in range(len(series))])
+    legend = None
+    if len(series) > 1:
+        legend = alt.Legend(title=None, orient="top", columns=4, symbolOpacity=1)
+    return channel("series:N", scale=scale, legend=legend)
 
 
 def _finished(chart: Chart, title: str) -> Spec:

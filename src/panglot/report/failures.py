@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from panglot.errors import PanglotError
+from panglot.evaluation.aggregate import ALL
 from panglot.evaluation.results import Evaluation, Failure, Listed
 from panglot.languages import language_name
 from panglot.parse import read_form
@@ -64,19 +66,16 @@ def _fits(failures: Sequence[Failure], table: pa.Table) -> bool:
 
 def failures_view(failures: Sequence[Failure]) -> Group:
     """Show failures one below the other, grouped by query language and pool."""
-    return Group(*_parts(failures))
-
-
-def _parts(failures: Sequence[Failure]) -> Iterator[RenderableType]:
-    before = None
-    for failure in failures:
-        pair = (failure.query_language, failure.pool)
-        if pair != before:
-            yield Text(f"\n{_pair(*pair)}", style="bold")
-            before = pair
-        yield Text(f"\n{failure.query_id}: {failure.measure} {failure.value:.4f}", style="dim")
-        yield _Shown(failure.query, "bold cyan")
-        yield _ranking(failure)
+    parts: list[RenderableType] = []
+    for (code, pool), of_pair in groupby(failures, lambda one: (one.query_language, one.pool)):
+        where = "passages in all languages"
+        if pool != ALL:
+            where = f"passages in {language_name(pool)} ({pool})"
+        parts.append(Text(f"\nQueries in {language_name(code)} ({code}), {where}", style="bold"))
+        for failure in of_pair:
+            parts.append(Text(f"\n{failure.query_id}: {failure.measure} {failure.value:.4f}", style="dim"))
+            parts += [_Shown(failure.query, "bold cyan"), _ranking(failure)]
+    return Group(*parts)
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
@@ -102,19 +101,14 @@ def _ranking(failure: Failure) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("passage", overflow="fold", ratio=1)
+
+    def cells(passage: Listed) -> tuple[str, str, str, _Shown]:
+        return f"{passage.rank:,}", f"{passage.score:.3f}", passage.language, _Shown(passage.text)
+
     for passage in failure.above:
-        table.add_row(*_cells(passage))
+        table.add_row(*cells(passage))
     if failure.answer.rank > len(failure.above) + 1:
         left = failure.answer.rank - len(failure.above) - 1
         table.add_row("…", "", "", Text(f"{left:,} more above the answer", style="dim"))
-    table.add_row(*_cells(failure.answer), style="green")
+    table.add_row(*cells(failure.answer), style="green")
     return table
-
-
-def _cells(passage: Listed) -> tuple[str, str, str, _Shown]:
-    return f"{passage.rank:,}", f"{passage.score:.3f}", passage.language, _Shown(passage.text)
-
-
-def _pair(language: str, pool: str) -> str:
-    where = "passages in all languages" if pool == "*" else f"passages in {language_name(pool)} ({pool})"
-    return f"Queries in {language_name(language)} ({language}), {where}"

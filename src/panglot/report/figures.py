@@ -30,7 +30,6 @@ INTERVALS = "Brackets hold 95 % intervals of a bootstrap over items."
 ENDS = ["difference_low", "difference_high"]
 ACROSS = "Rows: language of the query; columns: language of the passages."
 LANGUAGE = {"name": "query language"}
-RANKS = (DISTANCE, "max@r")  # figures that are shown as whole numbers
 KEYS = ["family", "group", "setting", "measure"]
 SOURCES = {
     "Elmahdy et al.": "Elmahdy, Lin, Ahmad (2024), Synergistic Approach for Simultaneous Optimization of "
@@ -112,6 +111,12 @@ def _group_rows(groups: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
             yield from rows(f"pairs {kind}", title, "crosslingual", found["crosslingual"])
 
 
+def rows_of(figures: pd.DataFrame, family: str, *measures: str) -> pd.DataFrame:
+    """Return the figures of a family, of some measures or all."""
+    found = figures[figures["family"] == family]
+    return found[found["measure"].isin(measures)] if measures else found
+
+
 def measure_title(measure: str) -> str:
     """Return what people call a measure: the mean of AP is mAP."""
     return {"AP": "mAP", DISTANCE: "rank distance"}.get(measure, measure)
@@ -140,12 +145,7 @@ def with_texts(
 ) -> pd.DataFrame:
     """Add ``text``: a figure with its interval and mark, ranks in the form ``distance``."""
     sign = "+" if value == "difference" else ""
-    is_distance = found["measure"].isin(RANKS)
-    parts = [
-        texts(found[~is_distance], value, sign + form),
-        texts(found[is_distance], value, sign + distance),
-    ]
-    return found.assign(text=pd.concat(parts).reindex(found.index))
+    return found.assign(text=texts(found, value, sign + form, ranks=sign + distance))
 
 
 def legend(baseline: str, over: str, alpha: float = 0.05) -> str:
@@ -178,12 +178,6 @@ def figure_table(
 
 
 # one run
-
-
-def rows_of(figures: pd.DataFrame, family: str, *measures: str) -> pd.DataFrame:
-    """Return the figures of a family, of some measures or all."""
-    found = figures[figures["family"] == family]
-    return found[found["measure"].isin(measures)] if measures else found
 
 
 def _figures_alone(results: Mapping[str, Any], family: str, *measures: str) -> pd.DataFrame:
@@ -325,7 +319,7 @@ def heat_tables(
 
 def comparison_table(compared: Comparison) -> Table:
     """Show every run in each setting: figure, difference to the baseline with its interval, p and effect."""
-    rows = compared.figures[compared.figures["family"] == "settings"]
+    rows = rows_of(compared.figures, "settings")
     rows = with_panels(rows.sort_values("run", key=lambda runs: runs != compared.baseline, kind="stable"))
     measure, benchmark = measure_title(compared.measure), compared.benchmark["name"]
     plain = rows.drop(columns=["low", "high", *ENDS])
@@ -360,12 +354,8 @@ def change_by_language_table(compared: Comparison, run: str) -> Table:
     """Show what a run gains and loses against the baseline, by query language."""
     rows = with_languages(_of(compared, run, "by_language").drop(columns=ENDS))
     title = f"{run} minus {compared.baseline}: {measure_title(compared.measure)} by query language"
-    form: Any = {
-        "value": "difference",
-        "form": ".3f",
-        "note": f"{_marks(compared, 'all runs, languages and settings')}.",
-    }
-    return figure_table("languages", title, rows, LANGUAGE, **form)
+    note = f"{_marks(compared, 'all runs, languages and settings')}."
+    return figure_table("languages", title, rows, LANGUAGE, value="difference", form=".3f", note=note)
 
 
 def change_matrix_tables(compared: Comparison, runs: Iterable[str] | None = None) -> Iterator[Table]:
@@ -382,8 +372,7 @@ def change_matrix_tables(compared: Comparison, runs: Iterable[str] | None = None
 
 
 def _of(compared: Comparison, run: str, family: str) -> pd.DataFrame:
-    figures = compared.figures
-    return figures[(figures["run"] == run) & (figures["family"] == family)]
+    return rows_of(compared.figures[compared.figures["run"] == run], family)
 
 
 def _marks(compared: Comparison, over: str) -> str:

@@ -162,7 +162,13 @@ def write_assets(sections: Sequence[Section], folder: Path) -> list[Path]:
     """Write every picture and table of a report into a folder; files of the same name are replaced."""
     written = []
     for block in (block for section in sections for block in section.blocks):
-        for ending, content in _assets(block).items():
+        contents: dict[str, bytes] = {}
+        if isinstance(block, Table):
+            contents = {ending: form(block).encode() for ending, form in FORMS.items()}
+        if isinstance(block, Picture) or (isinstance(block, Table) and block.fills is not None):
+            spec = block.spec if isinstance(block, Picture) else heatmap(block)
+            contents |= {".svg": svg(spec).encode(), ".png": png(spec)}
+        for ending, content in contents.items():
             path = folder / f"{_file_name(block.name)}{ending}"  # type: ignore[union-attr]
             with written_whole(path) as part:
                 part.write_bytes(content)
@@ -173,14 +179,3 @@ def write_assets(sections: Sequence[Section], folder: Path) -> list[Path]:
 def _file_name(name: str) -> str:
     """Return a block's name as Windows takes it; that of a benchmark in it may have a colon."""
     return name.replace(":", "-")
-
-
-def _assets(block: Block) -> dict[str, bytes]:
-    """Return the content of a block's files, by ending: of a heat map, as table and as picture."""
-    found: dict[str, bytes] = {}
-    if isinstance(block, Table):
-        found = {ending: form(block).encode() for ending, form in FORMS.items()}
-    if isinstance(block, Picture) or (isinstance(block, Table) and block.fills is not None):
-        spec = block.spec if isinstance(block, Picture) else heatmap(block)
-        found |= {".svg": svg(spec).encode(), ".png": png(spec)}
-    return found

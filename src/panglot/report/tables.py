@@ -11,8 +11,9 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from panglot.evaluation.measures import LESS_IS_BETTER
+from panglot.evaluation.measures import DISTANCE, LESS_IS_BETTER
 
+RANKS = (DISTANCE, "max@r")  # figures that may have a form of their own, as whole numbers
 FEW = 4  # columns of figures whose intervals fit a terminal
 STYLES = {"better": "green", "worse": "red"}
 # an arrow says where a figure goes, a word whether that is good wherever less is better
@@ -107,6 +108,7 @@ def texts(
     form: str = ".3f",
     times: float = 1,
     *,
+    ranks: str | None = None,
     less_is_better: bool | None = None,
 ) -> pd.Series:
     """Write figures with their intervals, and a mark where ``verdict`` says better or worse.
@@ -114,6 +116,7 @@ def texts(
     Args:
         frame: with ``value`` (or another column), its bounds in ``low`` and ``high`` (of another column, in
             ``NAME_low`` and ``NAME_high``, where there are any), and perhaps ``verdict`` and ``measure``.
+        ranks: the form of ranks and their distances. (default: that of all others)
         less_is_better: what a verdict means. (default: true of ``LESS_IS_BETTER``)
     """
     low, high = (end if value == "value" else f"{value}_{end}" for end in ("low", "high"))
@@ -122,9 +125,10 @@ def texts(
         if pd.isna(row[value]):
             found.append("")
             continue
-        text = number(times * row[value], form)
+        own = form if ranks is None or row.get("measure") not in RANKS else ranks
+        text = number(times * row[value], own)
         if not pd.isna(row.get(low, float("nan"))):
-            text += f" [{number(times * row[low], form)}, {number(times * row[high], form)}]"
+            text += f" [{number(times * row[low], own)}, {number(times * row[high], own)}]"
         if isinstance(verdict := row.get("verdict"), str):
             falls = row.get("measure") in LESS_IS_BETTER if less_is_better is None else less_is_better
             text += f" {MARKS[verdict, falls]}"

@@ -217,7 +217,13 @@ def push_model(
             f"{folder}: holds no finished model ({MODULES} is missing); name a model's folder."
         )
     check_repo(repo)
-    card = card_for(folder, repo, results, licence)
+    own = folder / CARD
+    text = _read(own)
+    if results:
+        text = with_results(text, own, results, name=repo.partition("/")[2])
+    if licence is not None:
+        text = with_field(text, own, "license", licence)
+    card = text.replace(PLACE, repo)
     files = [
         CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in model_files(folder)
     ] + [CommitOperationAdd(CARD, card.encode())]
@@ -262,17 +268,6 @@ def model_files(folder: Path) -> list[Path]:
         if path.is_file() and not hidden and parts[0] not in LEFT_OUT and parts != (CARD,):
             found.append(path)
     return found
-
-
-def card_for(folder: Path, repo: str, results: Sequence[Mapping[str, Any]], licence: str | None) -> str:
-    """Return the card that goes to the hub; see ``push_model``."""
-    own = folder / CARD
-    text = _read(own)
-    if results:
-        text = with_results(text, own, results, name=repo.partition("/")[2])
-    if licence is not None:
-        text = with_field(text, own, "license", licence)
-    return text.replace(PLACE, repo)
 
 
 def names_licence(folder: str | Path) -> bool:

@@ -135,16 +135,8 @@ def with_script(code: str) -> str:
 def _model_meta(model: Mapping[str, Any], revision: str) -> dict[str, Any]:
     """Return what mteb keeps of a model, as far as results know it."""
     unknown = (
-        "release_date",
-        "languages",
-        "n_parameters",
-        "memory_usage_mb",
-        "embed_dim",
-        "license",
-        "open_weights",
-        "public_training_code",
-        "public_training_data",
-        "training_datasets",
+        *("release_date", "languages", "n_parameters", "memory_usage_mb", "embed_dim", "license"),
+        *("open_weights", "public_training_code", "public_training_data", "training_datasets"),
     )
     return {
         "loader": None,
