@@ -25,17 +25,7 @@ REPORT = (
     "This is an error in panglot. Please report it to the place where you got panglot, with the output of "
     "'panglot --debug ...'."
 )
-OF_TEXTS = (
-    "column",
-    "model",
-    "engine",
-    "language",
-    "among",
-    "length",
-    "centre",
-    "max_length",
-    "truncate_dim",
-)
+OF_TEXTS = "column model engine language among length centre max_length truncate_dim bf16".split()
 BELONGS = {  # options that have no effect without another one, in the commands that have both
     "rerank_depth": "rerank",
     "run_depth": "runs",
