@@ -25,14 +25,15 @@ REPORT = (
     "This is an error in panglot. Please report it to the place where you got panglot, with the output of "
     "'panglot --debug ...'."
 )
-OF_TEXTS = "column model engine language among length centre max_length truncate_dim bf16".split()
+OF_READING = ("column", "language", "among", "length")
+OF_ENCODING = ("model", "engine", "centre", "max_length", "truncate_dim", "bf16")
 BELONGS = {  # options that have no effect without another one, in the commands that have both
     "rerank_depth": "rerank",
     "run_depth": "runs",
     "seed": "perturb",
     "lexicon": "perturb",
     "run": "benchmark",
-    **dict.fromkeys(OF_TEXTS, "inputs"),
+    **dict.fromkeys((*OF_READING, *OF_ENCODING), "inputs"),
 }
 NO_MEMORY = "not enough memory; use smaller batches, a smaller model or fewer texts."
 
