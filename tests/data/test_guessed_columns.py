@@ -7,7 +7,7 @@ import pytest
 
 from panglot.data import load_pairs
 from panglot.data.pairs_files.columns import find_layout
-from panglot.data.pairs_files.guess import as_options, guessed_columns
+from panglot.data.pairs_files.read import as_options, guessed_columns
 from panglot.errors import PanglotError
 
 GUESSES: dict[str, tuple[list[str], dict[str, str], dict[str, str]]] = {

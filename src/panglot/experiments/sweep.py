@@ -40,7 +40,7 @@ from panglot.evaluation.run import Rerank, embed_queries
 from panglot.evaluation.stores import encode_passages, store_facts
 from panglot.files import sha256, sha256_of, write_json
 from panglot.parse import read_form
-from panglot.search.balanced_lists import balanced_lists
+from panglot.search.balanced import balanced_lists
 from panglot.search.baseline import bm25_evaluation
 from panglot.search.bm25 import BM25
 from panglot.training import StepReport, TrainingConfig

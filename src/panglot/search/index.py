@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from panglot.encoders import LanguageMeans, Reranker
+    from panglot.encoders.language_means import RoleMeans
 
 PART = 1024  # documents looked at a time: what is lost, at most, when the process is stopped
 MOST = 4096  # passages encoded and written at a time
@@ -345,17 +346,10 @@ class Index:
             return vectors
         if self.means is None:
             raise PanglotError(f"{self.place}: is centred; give the language means that it was made with.")
-        of_question = list(languages) if languages else detect_languages(questions)
-        codes = sorted(set(of_question))
-        rows = np.array([codes.index(code) for code in of_question], np.int64)
-        return encoders.centre(vectors, rows, codes, self.means.query)
+        return _centred(vectors, languages or detect_languages(questions), self.means.query)
 
     def look_up(
-        self,
-        questions: Sequence[str],
-        vectors: FloatArray,
-        k: int = 10,
-        **options: Unpack[Options],
+        self, questions: Sequence[str], vectors: FloatArray, k: int = 10, **options: Unpack[Options]
     ) -> list[list[Result]]:
         """Find passages for questions with vectors ``(n, d)`` from ``embed``; see ``search``."""
         return look_up(self.engine, self.facts.languages, self.place, questions, vectors, k, **options)
@@ -431,22 +425,22 @@ class Index:
             progress=lambda _: self.engine.give_way(),  # encoding is what takes long
         )
         if self.means is not None and fresh:
-            codes = sorted({passages[k].language for k in fresh})
-            languages = np.array([codes.index(passages[k].language) for k in fresh], np.int64)
-            encoded = encoders.centre(encoded, languages, codes, self.means.passage)
+            encoded = _centred(encoded, [passages[k].language for k in fresh], self.means.passage)
         if not np.isfinite(encoded).all():
-            raise PanglotError(
-                "the model gives vectors that are not finite; check that its training went well."
-            )
+            raise PanglotError("the model's vectors are not finite; check that its training went well.")
         vectors[fresh] = encoded
-        for row, passage in enumerate(passages):
-            if passage.id in known:
-                vectors[row] = known[passage.id]
+        for row in set(range(len(passages))) - set(fresh):
+            vectors[row] = known[passages[row].id]
         changes.encoded += len(fresh)
         changes.moved += len(known)
         changes.changed += sum(passages[k].id in kept for k in fresh)
         changes.added += sum(passages[k].id not in kept for k in fresh)
         return vectors
+
+
+def _centred(vectors: FloatArray, languages: Sequence[str], means: RoleMeans) -> FloatArray:
+    codes = sorted(set(languages))
+    return encoders.centre(vectors, np.array([codes.index(one) for one in languages], np.int64), codes, means)
 
 
 def existing_facts(place: str | Path) -> IndexFacts | None:
@@ -501,7 +495,5 @@ def _checked(documents: Iterable[Document]) -> Iterator[Document]:
         try:
             json.dumps(document.metadata, ensure_ascii=False, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
-            raise PanglotError(
-                f"{where}: its metadata are not JSON ({error}); write them as texts."
-            ) from error
+            raise PanglotError(f"{where}: its metadata are not JSON ({error}); write texts.") from error
         yield document

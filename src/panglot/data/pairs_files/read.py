@@ -1,21 +1,41 @@
 """Sources of parallel pairs, turned once into a memory-mapped Arrow table beside a note of their checksum.
 
 A source is a file (JSONL, CSV, TSV, Parquet) or a Hugging Face data set (``hf:owner/name#split``).
+Columns that nobody mapped are guessed from their names where only one reading is possible. Files are
+written here, too.
 """
 
+import contextlib
 import json
-from collections.abc import Callable, Iterator
+import logging
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from panglot.data.index import IntArray
-from panglot.data.pairs_files.columns import Columns
-from panglot.data.pairs_files.delimited import delimited_names, read_delimited
-from panglot.data.pairs_files.guess import guessed_columns
+from panglot.data.pairs_files.columns import (
+    LANGUAGE,
+    ROW,
+    SCHEMA,
+    TEXT,
+    BadLines,
+    Batches,
+    Columns,
+    blank,
+    did_you_mean,
+    find_layout,
+    listed,
+    matches,
+    names_missing_column,
+    with_language_codes,
+)
 from panglot.data.pairs_files.hub import (
     is_hub_source,
     names_in,
@@ -25,29 +45,35 @@ from panglot.data.pairs_files.hub import (
     read_hub,
     read_parquet,
 )
-from panglot.data.pairs_files.jsonl import REQUIRED, jsonl_names, read_jsonl
-from panglot.data.pairs_files.mapped import SCHEMA, BadLines, blank, with_language_codes
+from panglot.data.pairs_files.lines import REQUIRED, delimited_names, jsonl_names, read_delimited, read_jsonl
 from panglot.data.pairs_files.squad import is_squad, read_squad_pairs
-from panglot.data.text_table import cached_arrow
+from panglot.data.text_column import cached_arrow
 from panglot.errors import PanglotError
 from panglot.files import cache_folder, check_file, identity, sha256, sha256_of
-from panglot.languages import is_language, no_language
+from panglot.languages import family, is_language, language_code, no_language
 
 BATCH = 16_384
 SAMPLE = "sample"  # the name of the pairs that are bundled
 SAMPLE_FOLDER = Path(__file__).parents[1] / SAMPLE
 CACHE_VERSION = 3
-Reader = Callable[[Path, Columns | None, int, BadLines | None], Iterator[tuple[pa.RecordBatch, IntArray]]]
+JSON_LINES = (".jsonl", ".json", ".ndjson")
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+LOG = logging.getLogger("panglot")
+QUERIES = ("query", "question", "anchor", "sentence1", "source")
+PASSAGES = ("passage", "answer", "positive", "sentence2", "target", "context", "document", "text")
+TITLES = ("title",)  # queries where there is no other
+OTHERS = {
+    "language": ("language", "lang", "language_code", "lang_code", "locale"),
+    "item_id": ("item_id", "id", "_id", "query_id", "question_id", "qid"),
+    "negatives": ("negatives", "negative", "hard_negatives", "hard_negative"),
+}
+Reader = Callable[[Path, Columns | None, int, BadLines | None], Batches]
 READERS: dict[str, Reader] = {
     **dict.fromkeys((".jsonl", ".json", ".ndjson"), read_jsonl),
     **dict.fromkeys((".csv", ".tsv", ".tab"), read_delimited),
     ".parquet": read_parquet,
 }
-NAMES: dict[Reader, Callable[[Path], list[str]]] = {
-    read_jsonl: jsonl_names,
-    read_delimited: delimited_names,
-    read_parquet: parquet_names,
-}
+NAMES = {read_jsonl: jsonl_names, read_delimited: delimited_names, read_parquet: parquet_names}
 
 
 def cached_table(source: str | Path, columns: Columns | None = None) -> tuple[pa.Table, str]:
@@ -77,9 +103,7 @@ def cached_table(source: str | Path, columns: Columns | None = None) -> tuple[pa
     return table, str(note["sha256"])
 
 
-def read_rows(
-    source: str | Path, columns: Columns | None = None, bad: BadLines | None = None
-) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+def read_rows(source: str | Path, columns: Columns | None = None, bad: BadLines | None = None) -> Batches:
     """Read a source in batches of ``SCHEMA`` with the line (or number) of each row; texts may be empty.
 
     Languages are BCP-47 codes where what the source says means one (``eng``, ``thai``), else as it says.
@@ -95,9 +119,7 @@ def read_rows(
     yield from _rows(source, _complete(source, columns, dataset), dataset, bad)
 
 
-def _rows(
-    source: str | Path, columns: Columns | None, dataset: Any, bad: BadLines | None = None
-) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+def _rows(source: str | Path, columns: Columns | None, dataset: Any, bad: BadLines | None = None) -> Batches:
     if dataset is not None:
         batches = read_hub(dataset, columns, BATCH, str(source))
     else:
@@ -107,7 +129,6 @@ def _rows(
 
 
 def _dataset(source: str | Path) -> Any:
-    """Return the data set that a source names, opened once; None for a file."""
     return open_hub_source(source) if is_hub_source(source) else None
 
 
@@ -149,7 +170,6 @@ def source_name(source: str | Path) -> str:
 
 
 def _place(source: str | Path, columns: Columns | None, dataset: Any) -> Path:
-    """Return where the table of a source is kept, without an ending."""
     key: list[Any] = [CACHE_VERSION, sorted((columns or {}).items())]
     if dataset is not None:
         name = source_name(source)
@@ -160,9 +180,7 @@ def _place(source: str | Path, columns: Columns | None, dataset: Any) -> Path:
     return cache_folder() / "pairs" / f"{name}-{sha256_of(json.dumps(key))[:16]}"
 
 
-def _checked(
-    source: str | Path, batches: Iterator[tuple[pa.RecordBatch, IntArray]]
-) -> Iterator[pa.RecordBatch]:
+def _checked(source: str | Path, batches: Batches) -> Iterator[pa.RecordBatch]:
     """Give batches of ``SCHEMA`` in which no text is empty and every language is known."""
     rows = 0
     for batch, lines in batches:
@@ -189,4 +207,140 @@ def _check_rows(where: str, batch: pa.RecordBatch, lines: IntArray) -> None:
         raise PanglotError(f"{where}, line {lines[row]}: {no_language(wrong)}")
 
 
-__all__ = ["REQUIRED", "SCHEMA", "cached_table", "read_rows", "source_name"]
+def guessed_columns(names: Sequence[str], columns: Columns | None, where: str) -> Columns | None:
+    """Return a complete mapping: the given one where it is enough, else with fields guessed from the names.
+
+    A guess is logged with the options that say the same. Where nothing can be guessed, or a given column is
+    missing, the mapping is returned as it is, and the reader says what is wrong.
+
+    Raises:
+        PanglotError: two columns may be one field, or none has the language; it says the options to give.
+    """
+    if _is_enough(names, columns, where) or names_missing_column(names, columns or {}):
+        return columns
+    guess = _guess(names, dict(columns or {}), where)
+    if guess is None or not _is_enough(names, guess, where):
+        return columns
+    _log_guess(where, as_options(guess))
+    return guess
+
+
+def _is_enough(names: Sequence[str], columns: Columns | None, where: str) -> bool:
+    try:
+        find_layout(names, columns, where)
+    except PanglotError:
+        return False
+    return True
+
+
+@cache  # once, however often a file is opened
+def _log_guess(where: str, options: str) -> None:
+    LOG.warning("%s: the columns are read as %s (give other options if that is wrong).", where, options)
+
+
+def as_options(columns: Columns) -> str:
+    """Return a mapping as options of the command line."""
+    return " ".join(f"--column {shlex.quote(f'{name}={column}')}" for name, column in columns.items())
+
+
+def _guess(names: Sequence[str], given: dict[str, str], where: str) -> dict[str, str] | None:
+    """Return the only mapping that the names allow; None where they give no query or passage."""
+    texts = _texts(names, given, where)
+    if texts is None:
+        return _languages_alone(names, given)
+    guess = {**given, **texts}
+    if any(LANGUAGE in column for column in guess.values()):
+        return guess
+    for name, words in OTHERS.items():
+        if name not in given and (found := _called(words, names)):
+            guess[name] = found[0]
+    if "language" not in guess:
+        raise PanglotError(
+            f"{where}: has no column 'language'; it has {listed(names)}. Give "
+            f"{as_options({**_renamed(guess), 'language': '=en'})}, with the language of all rows."
+            f"{did_you_mean('language', names)}"
+        )
+    return _renamed({"item_id": ROW, **guess})
+
+
+def _renamed(columns: Columns) -> dict[str, str]:
+    """Return a mapping without the fields whose column has their own name."""
+    return {name: column for name, column in columns.items() if name != column}
+
+
+def _texts(names: Sequence[str], given: dict[str, str], where: str) -> dict[str, str] | None:
+    """Return the columns of query and passage that are not given; None where no name fits."""
+    wanted = {"query": QUERIES, "passage": PASSAGES}
+    wanted = {name: words for name, words in wanted.items() if name not in given and TEXT not in given}
+    wide = {name: [p for word in words if (p := _pattern(word, names))] for name, words in wanted.items()}
+    found = wide if any(wide.values()) else {}
+    for name, words in wanted.items() if not found else ():
+        found[name] = _called(words, names) or (_called(TITLES, names) if name == "query" else [])
+    for name, candidates in found.items():
+        if not candidates:
+            return None
+        if len(candidates) > 1:
+            raise PanglotError(
+                f"{where}: {listed(candidates)} may each be the {name}; say which it is, with "
+                f"--column {name}={candidates[0]} or another."
+            )
+    return {name: candidates[0] for name, candidates in found.items()}
+
+
+def _languages_alone(names: Sequence[str], given: dict[str, str]) -> dict[str, str] | None:
+    """Return the mapping of a bitext whose columns are called as their languages, beside an id at most."""
+    rest = [name for name in names if name.lower() not in OTHERS["item_id"]]
+    known = [name for name in rest if (code := language_code(name)) and family(code)]
+    if given.keys() & {"query", "passage", TEXT} or len(known) < 2 or len(known) < len(rest):
+        return None
+    return {**given, TEXT: LANGUAGE}
+
+
+def _pattern(word: str, names: Sequence[str]) -> str | None:
+    for pattern in (f"{word}_{LANGUAGE}", f"{word}.{LANGUAGE}"):
+        if len([given for given in matches(pattern, names) if language_code(given)]) > 1:
+            return pattern
+    return None
+
+
+def _called(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the columns with some names, in capitals or not; the first of each name."""
+    found = (next((name for name in names if name.lower() == word), None) for word in words)
+    return [column for column in found if column is not None]
+
+
+def check_pairs_path(path: Path) -> None:
+    """Raise ``PanglotError`` unless a file of pairs can be written under that name."""
+    endings = [f"{plain}{compressed}" for plain in JSON_LINES for compressed in ("", *COMPRESSIONS)]
+    if not path.name.endswith((".parquet", *endings)):
+        raise PanglotError(
+            f"{path}: names no kind of pairs file; use .jsonl, .jsonl.gz, .jsonl.zst or .parquet."
+        )
+    if path.is_dir():
+        raise PanglotError(f"{path}: is a folder; name a file in it.")
+
+
+@contextlib.contextmanager
+def pairs_writer(place: Path, name: str) -> Iterator[Callable[[pa.Table], None]]:
+    """Give a function that appends rows of ``SCHEMA`` to a file.
+
+    Args:
+        place: where the bytes go (often a temporary name).
+        name: the file's own name; its ending says which kind it is.
+    """
+    if name.endswith(".parquet"):
+        with pq.ParquetWriter(place, SCHEMA) as parquet:
+            yield parquet.write_table
+        return
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(place.open("wb"))
+        compression = COMPRESSIONS.get(Path(name).suffix)
+        if compression:
+            file = stack.enter_context(pa.CompressedOutputStream(file, compression))
+
+        def append(table: pa.Table) -> None:
+            for row in table.to_pylist():
+                fields = {name: value for name, value in row.items() if value is not None}
+                file.write((json.dumps(fields, ensure_ascii=False) + "\n").encode())
+
+        yield append
