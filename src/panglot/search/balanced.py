@@ -25,6 +25,7 @@ KINDS: tuple[str, ...] = get_args(Balance)
 SAMPLE = 200  # passages of a language that say what chance is in it
 FEWEST = 10  # a language with fewer borrows from the others
 FLAT = 1e-6  # a spread that is rounding error
+SCORES = 1 << 28  # pairs of a query and a passage, at most: about a minute
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,6 @@ def in_turns(lists: Mapping[str, Ranked[Id]]) -> list[tuple[Id, float]]:
     for turn in turns:
         merged += sorted((place for place in turn if place is not None), key=lambda pair: -pair[1])
     return merged
-
-
-SCORES = 1 << 28  # pairs of a query and a passage, at most: about a minute
 
 
 def balanced_lists(

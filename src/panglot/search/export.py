@@ -15,6 +15,8 @@ from panglot.search.engines.engine import passage_table
 from panglot.search.index import Index
 
 KINDS = (".parquet", ".npy")
+QUESTIONS = 50
+TIED = 1e-5  # scores as near as that are equal: engines sum in different orders
 
 
 def export_index(index: Index, path: str | Path) -> int:
@@ -62,10 +64,6 @@ def _numpy(index: Index, path: Path, total: int) -> int:
         with written_whole(names) as list_part:
             list_part.write_text("".join(f"{' '.join(name.split())}\n" for name in ids), encoding="utf-8")
     return len(ids)
-
-
-QUESTIONS = 50
-TIED = 1e-5  # scores as near as that are equal: engines sum in different orders
 
 
 @dataclass(frozen=True)

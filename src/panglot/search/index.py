@@ -24,8 +24,7 @@ from panglot.search.documents.split import length_limit, token_counter
 from panglot.search.engines import Engine, Filter, Kept, open_engine
 from panglot.search.engines.engine import NONE_THERE
 from panglot.search.facts import IndexFacts, check_same, facts_from_json, facts_of, own_means
-from panglot.search.look_up import MOST as MOST_RESULTS
-from panglot.search.look_up import Options, Result, check_count, look_up
+from panglot.search.look_up import RERANKED, Options, Result, check_count, depth_before, look_up, reranked
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 PART = 1024  # documents looked at a time: what is lost, at most, when the process is stopped
 MOST = 4096  # passages encoded and written at a time
-RERANKED = 50  # passages that a reranker reads for a question
 
 
 @dataclass
@@ -457,26 +455,6 @@ def _opened(place: str | Path) -> tuple[Engine, IndexFacts] | None:
     found = engine.facts()
     engine.release()
     return None if found is None else (engine, facts_from_json(found, str(place)))
-
-
-def depth_before(reranker: Reranker | None, k: int, rerank_depth: int) -> int:
-    """Return how many results are looked up, so that a reranker (None: nobody) may choose k of them."""
-    if rerank_depth < 1:
-        raise PanglotError(f"the rerank depth is {rerank_depth}; use 1 or more.")
-    return k if reranker is None else min(max(k, rerank_depth), MOST_RESULTS)
-
-
-def reranked(
-    reranker: Reranker | None, questions: Sequence[str], lists: list[list[Result]], k: int
-) -> list[list[Result]]:
-    """Order each question's results by a reranker's scores, which take the place of their own; keep k."""
-    if reranker is None:
-        return lists
-    asked = [question for question, found in zip(questions, lists, strict=True) for _ in found]
-    read = [f"{r.title} {r.text}" if r.title else r.text for found in lists for r in found]
-    scores = iter(reranker.score(asked, read).tolist())
-    scored = [[replace(result, score=next(scores)) for result in found] for found in lists]
-    return [sorted(found, key=lambda result: -result.score)[:k] for found in scored]
 
 
 def _checked(documents: Iterable[Document]) -> Iterator[Document]:

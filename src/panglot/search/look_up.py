@@ -1,11 +1,11 @@
-"""Questions to an index: dense, hybrid, filtered, balanced."""
+"""Questions to an index: dense, hybrid, filtered, balanced, reranked."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,9 +18,13 @@ from panglot.search.balanced import SAMPLE, Chance, calibrated, chance_scores, c
 from panglot.search.documents.document import is_text
 from panglot.search.engines import Engine, Filter, Found
 
+if TYPE_CHECKING:
+    from panglot.encoders import Reranker
+
 Id = TypeVar("Id", bound=Hashable)
 DEPTH = 100  # passages of each list that is fused
 MOST = 1000  # results
+RERANKED = 50  # passages that a reranker reads for a question
 SMOOTHING = 60  # of reciprocal ranks, as in the paper
 SNIPPET = 200  # characters
 ENOUGH = 50  # passages, of which some can be said to be near by chance
@@ -240,6 +244,26 @@ def fused(*lists: Sequence[Found]) -> list[Found]:
     passages = {found.passage.id: found.passage for ranked in reversed(lists) for found in ranked}
     ids = [[found.passage.id for found in ranked] for ranked in lists]
     return [Found(passages[name], score) for name, score in reciprocal_ranks(ids)]
+
+
+def depth_before(reranker: Reranker | None, k: int, rerank_depth: int) -> int:
+    """Return how many results are looked up, so that a reranker (None: nobody) may choose k of them."""
+    if rerank_depth < 1:
+        raise PanglotError(f"the rerank depth is {rerank_depth}; use 1 or more.")
+    return k if reranker is None else min(max(k, rerank_depth), MOST)
+
+
+def reranked(
+    reranker: Reranker | None, questions: Sequence[str], lists: list[list[Result]], k: int
+) -> list[list[Result]]:
+    """Order each question's results by a reranker's scores, which take the place of their own; keep k."""
+    if reranker is None:
+        return lists
+    asked = [question for question, found in zip(questions, lists, strict=True) for _ in found]
+    read = [f"{r.title} {r.text}" if r.title else r.text for found in lists for r in found]
+    scores = iter(reranker.score(asked, read).tolist())
+    scored = [[replace(result, score=next(scores)) for result in found] for found in lists]
+    return [sorted(found, key=lambda result: -result.score)[:k] for found in scored]
 
 
 def snippet(text: str, width: int = SNIPPET) -> str:

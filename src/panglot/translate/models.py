@@ -35,6 +35,16 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
 }
 SPARE = 4  # positions left for special tokens
 GROWTH, LEAST = 2, 20  # new tokens at most: twice the source's, and these
+# Members of a macrolanguage that its own code means when nothing else is said. Other members (arz, prs) are
+# languages of their own: a text in standard Arabic is not taken for one in Egyptian Arabic.
+USUAL_MEMBER = {
+    **STANDARD,
+    **{"pbt": "ps", "quy": "qu", "kmr": "ku", "fuv": "ff", "dik": "din", "knc": "kr"},
+    **{"nb": "no", "fil": "tl"},
+}
+OWN_CODES = {"ns": "nso"}  # M2M-100's code for Northern Sotho is not a language code
+SAME_SCRIPT = {"Hang": "Kore", "Hani": "Hans"}
+NO_REGION = "XX"  # mBART-50: en_XX
 
 
 @dataclass(frozen=True)
@@ -199,18 +209,6 @@ def _check_side(translator: Translator, side: str, own: str | None, wanted: str)
             ) from error
 
 
-# Members of a macrolanguage that its own code means when nothing else is said. Other members (arz, prs) are
-# languages of their own: a text in standard Arabic is not taken for one in Egyptian Arabic.
-USUAL_MEMBER = {
-    **STANDARD,
-    **{"pbt": "ps", "quy": "qu", "kmr": "ku", "fuv": "ff", "dik": "din", "knc": "kr"},
-    **{"nb": "no", "fil": "tl"},
-}
-OWN_CODES = {"ns": "nso"}  # M2M-100's code for Northern Sotho is not a language code
-SAME_SCRIPT = {"Hang": "Kore", "Hani": "Hans"}
-NO_REGION = "XX"  # mBART-50: en_XX
-
-
 @dataclass(frozen=True)
 class Reading:
     """What a language code says: language, script, whether the code names the script, and the region."""
@@ -276,9 +274,7 @@ def _unknown(language: str, same: list[str], readings: dict[str, Reading], model
     close = same + [
         code for name in near for code, known in names.items() if known == name and code not in same
     ]
-    what = (
-        f"near it are {', '.join(close[:6])}"
-        if close
-        else f"it knows {', '.join(sorted(readings)[:12])}, ..."
-    )
+    what = f"near it are {', '.join(close[:6])}"
+    if not close:
+        what = f"it knows {', '.join(sorted(readings)[:12])}, ..."
     return f"{model} does not translate '{language}' ({language_name(language)}); {what}."

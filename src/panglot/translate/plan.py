@@ -4,7 +4,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,16 @@ from panglot.files import explained
 from panglot.languages import check_languages
 
 BLOCK = 1024  # rows planned together: sorted by length among themselves
+TABLES = """
+pragma locking_mode = exclusive;
+pragma synchronous = normal;
+begin exclusive;  -- and kept: a second process must not come in between
+create table if not exists settings (value text not null);
+create table if not exists segments (
+    key blob primary key, block text not null, text text not null, finished integer not null
+) without rowid;
+commit;
+"""
 
 
 @dataclass(frozen=True)
@@ -56,8 +66,8 @@ def plan(pairs: ParallelPairs, targets: Sequence[str], source: str | None = None
     if own in pairs.languages:
         rows = index.rows_of(items, np.full(len(pairs), pairs.languages.index(own)))
         chosen = np.where(rows >= 0, rows, chosen)
-    names = pairs.table.column("language").take(pa.array(np.maximum(chosen, 0))).to_pylist()
-    language = np.array(names, object)
+    of_chosen = pairs.table.column("language").take(pa.array(np.maximum(chosen, 0)))
+    language = np.array(of_chosen.to_pylist(), object)
     jobs = []
     for target in targets:
         lacking = chosen >= 0
@@ -73,18 +83,6 @@ def plan(pairs: ParallelPairs, targets: Sequence[str], source: str | None = None
     return jobs
 
 
-TABLES = """
-pragma locking_mode = exclusive;
-pragma synchronous = normal;
-begin exclusive;  -- and kept: a second process must not come in between
-create table if not exists settings (value text not null);
-create table if not exists segments (
-    key blob primary key, block text not null, text text not null, finished integer not null
-) without rowid;
-commit;
-"""
-
-
 class Done(NamedTuple):
     """A translated segment: its text, and whether the model came to an end by itself."""
 
@@ -92,7 +90,7 @@ class Done(NamedTuple):
     finished: bool
 
 
-class PartFile:
+class PartFile(AbstractContextManager["PartFile"]):
     """Translated segments on disk, with the block of work that each was translated in.
 
     Raises:
@@ -118,9 +116,6 @@ class PartFile:
             except BaseException:
                 self._file.close()
                 raise
-
-    def __enter__(self) -> "PartFile":
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()

@@ -16,6 +16,13 @@ from panglot.translate.segments import Segment, cut, has_words, join
 
 TOKEN_BUDGET = 4096
 MAX_TOKENS = 200
+REPEATED = regex.compile(r"(?=\S)(.{1,60}?)\1{3,}", regex.DOTALL)
+LONG_RUN = 12  # characters that a repetition must fill to be one: "ha ha ha ha" is none
+NAME = 3  # words: a text of so few in one script may be a name, which stays the same
+SLACK = 10  # characters added to both lengths, so that short texts may differ more
+# Characters of these scripts say about as much as so many letters of an alphabet.
+DENSE = ((regex.compile(r"\p{Han}"), 3), (regex.compile(r"[\p{Hiragana}\p{Katakana}\p{Hangul}]"), 2))
+WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 
 
 def translate_texts(
@@ -116,15 +123,6 @@ class Work:
 
         for text in texts:
             yield cut(text, fits)
-
-
-REPEATED = regex.compile(r"(?=\S)(.{1,60}?)\1{3,}", regex.DOTALL)
-LONG_RUN = 12  # characters that a repetition must fill to be one: "ha ha ha ha" is none
-NAME = 3  # words: a text of so few in one script may be a name, which stays the same
-SLACK = 10  # characters added to both lengths, so that short texts may differ more
-# Characters of these scripts say about as much as so many letters of an alphabet.
-DENSE = ((regex.compile(r"\p{Han}"), 3), (regex.compile(r"[\p{Hiragana}\p{Katakana}\p{Hangul}]"), 2))
-WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 
 
 @dataclass(frozen=True)

@@ -183,12 +183,8 @@ def _whole_rows(progress: Callable[[int], None], rows: int) -> Callable[[float],
 def _texts(pairs: ParallelPairs, rows: IntArray, fields: Sequence[str]) -> tuple[list[str], list[int]]:
     """Return the texts of some rows, query, passage and negatives of each in turn, and how many each has."""
     negatives = pairs.negatives(rows) if "negatives" in fields else [[] for _ in rows]
-    found = [
-        [query, passage, *more]
-        for query, passage, more in zip(
-            pairs.texts("query", rows), pairs.texts("passage", rows), negatives, strict=True
-        )
-    ]
+    sides = pairs.texts("query", rows), pairs.texts("passage", rows), negatives
+    found = [[query, passage, *more] for query, passage, more in zip(*sides, strict=True)]
     return [text for texts in found for text in texts], [len(texts) for texts in found]
 
 

@@ -20,6 +20,12 @@ from panglot.data.text_column import take_rows
 from panglot.errors import PanglotError
 from panglot.languages import is_language, no_language
 
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+MANY = 0.01  # share of the rows from which a finding of single rows is a warning
+EXAMPLES, MANY_EXAMPLES = 3, 10  # that are shown; of rows that cannot be trained on, more
+SHOWN = 100  # characters of an example
+
 
 @dataclass(frozen=True)
 class CheckedRows:
@@ -106,13 +112,6 @@ def _codes(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
     # large: two gigabytes of texts would overflow
     codes, texts = codes_of(pc.fill_null(column.cast(pa.large_string()), ""))
     return codes.astype(np.int64), texts
-
-
-Severity = Literal["error", "warning", "note"]
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-MANY = 0.01  # share of the rows from which a finding of single rows is a warning
-EXAMPLES, MANY_EXAMPLES = 3, 10  # that are shown; of rows that cannot be trained on, more
-SHOWN = 100  # characters of an example
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,17 @@
 A mapping goes from fields to columns: ``{"query": "question", "passage": "answer"}``. Instead of a
 column's name, a mapping may give a pattern (``question_{language}``: one column a language), ``{row}``
 (``item_id`` only: the row's number), or a fixed value (``=en``). The field ``text`` is query and passage at
-once. Batches of a file's columns are turned into rows of ``SCHEMA``, one per item and language.
+once. What nobody mapped is guessed from the columns' names where only one reading is possible. Batches of a
+file's columns are turned into rows of ``SCHEMA``, one per item and language.
 """
 
 import difflib
+import logging
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,7 +22,7 @@ import pyarrow.compute as pc
 
 from panglot.data.index import IntArray
 from panglot.errors import PanglotError
-from panglot.languages import check_language, is_language, language_code
+from panglot.languages import check_language, family, is_language, language_code
 from panglot.parse import parse_json
 
 Columns = Mapping[str, str]
@@ -33,6 +37,15 @@ LANGUAGE = "{language}"
 WIDE = ("query", "passage", "negatives")  # fields that may have a column a language
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
 LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_null)
+LOG = logging.getLogger("panglot")
+QUERIES = ("query", "question", "anchor", "sentence1", "source")
+PASSAGES = ("passage", "answer", "positive", "sentence2", "target", "context", "document", "text")
+TITLES = ("title",)  # queries where there is no other
+OTHERS = {
+    "language": ("language", "lang", "language_code", "lang_code", "locale"),
+    "item_id": ("item_id", "id", "_id", "query_id", "question_id", "qid"),
+    "negatives": ("negatives", "negative", "hard_negatives", "hard_negative"),
+}
 BITEXT = ("text_{language}", "text.{language}", "translation.{language}")
 
 
@@ -105,9 +118,9 @@ def find_layout(names: Sequence[str], columns: Columns | None, where: str) -> La
             singles[name] = found
         for language, column in found.items() if isinstance(found, dict) else ():
             wide.setdefault(language, {})[name] = column
-    numbered = [name for name, column in mapping.items() if column == ROW]
-    _check_form(names, singles, fixed, wide, numbered, where)
-    return Layout(singles, fixed, dict(sorted(wide.items())), numbered="item_id" not in singles)
+    layout = Layout(singles, fixed, dict(sorted(wide.items())), numbered="item_id" not in singles)
+    _check_form(layout, mapping, names, where)
+    return layout
 
 
 def _spread_text(mapping: dict[str, str], names: Sequence[str]) -> dict[str, str]:
@@ -133,19 +146,14 @@ def _find_field(name: str, names: Sequence[str], mapping: Columns, where: str) -
     return _default_languages(name, names, mapping, where) if name in WIDE else None
 
 
-def _check_form(
-    names: Sequence[str],
-    singles: dict[str, str],
-    fixed: dict[str, str],
-    wide: dict[str, dict[str, str]],
-    numbered: Sequence[str],
-    where: str,
-) -> None:
-    given = {*singles, *fixed, *numbered, *(name for columns in wide.values() for name in columns)}
-    needed = ("query", "passage") if wide else ("item_id", "language", "query", "passage")
-    for name in needed:
-        # without a language column every row is an item of its own, so its number will do
-        if name not in given and not (name == "item_id" and "language" in fixed):
+def _check_form(layout: Layout, mapping: Columns, names: Sequence[str], where: str) -> None:
+    wide, singles = layout.wide, {*layout.columns, *layout.fixed}
+    given = {*singles, *(name for columns in wide.values() for name in columns)}
+    # without a language column every row is an item of its own, so its number will do
+    if mapping.get("item_id") == ROW or "language" in layout.fixed:
+        given.add("item_id")
+    for name in ("query", "passage") if wide else ("item_id", "language", "query", "passage"):
+        if name not in given:
             raise PanglotError(
                 f"{where}: has no column '{name}'; it has {listed(names)}: say which it is with "
                 f"--column {name}=NAME (see docs/guides/your-data.md).{did_you_mean(name, names)}"
@@ -156,7 +164,7 @@ def _check_form(
             f"{where}: '{other}' has one column per language, but '{odd}' has one column; "
             "give both in one form."
         )
-    if wide and "language" in {*singles, *fixed}:
+    if wide and "language" in singles:
         raise PanglotError(
             f"{where}: has one column per language and also a column 'language'; keep one of the two forms."
         )
@@ -243,6 +251,108 @@ def _refuse_doubtful_ids(names: Sequence[str], mapping: Columns, where: str) -> 
             "for ids give --column item_id=query_id --column passage_id=passage_id, for Indonesian "
             "--column query=query_{language} --column passage=passage_{language}."
         )
+
+
+def guessed_columns(names: Sequence[str], columns: Columns | None, where: str) -> Columns | None:
+    """Return a complete mapping: the given one where it is enough, else with fields guessed from the names.
+
+    A guess is logged with the options that say the same. Where nothing can be guessed, or a given column is
+    missing, the mapping is returned as it is, and the reader says what is wrong.
+
+    Raises:
+        PanglotError: two columns may be one field, or none has the language; it says the options to give.
+    """
+    if _is_enough(names, columns, where) or names_missing_column(names, columns or {}):
+        return columns
+    guess = _guess(names, dict(columns or {}), where)
+    if guess is None or not _is_enough(names, guess, where):
+        return columns
+    _log_guess(where, as_options(guess))
+    return guess
+
+
+def _is_enough(names: Sequence[str], columns: Columns | None, where: str) -> bool:
+    try:
+        find_layout(names, columns, where)
+    except PanglotError:
+        return False
+    return True
+
+
+@cache  # once, however often a file is opened
+def _log_guess(where: str, options: str) -> None:
+    LOG.warning("%s: the columns are read as %s (give other options if that is wrong).", where, options)
+
+
+def as_options(columns: Columns) -> str:
+    """Return a mapping as options of the command line."""
+    return " ".join(f"--column {shlex.quote(f'{name}={column}')}" for name, column in columns.items())
+
+
+def _guess(names: Sequence[str], given: dict[str, str], where: str) -> dict[str, str] | None:
+    """Return the only mapping that the names allow; None where they give no query or passage."""
+    texts = _texts(names, given, where)
+    if texts is None:
+        return _languages_alone(names, given)
+    guess = {**given, **texts}
+    if any(LANGUAGE in column for column in guess.values()):
+        return guess
+    for name, words in OTHERS.items():
+        if name not in given and (found := _called(words, names)):
+            guess[name] = found[0]
+    if "language" not in guess:
+        raise PanglotError(
+            f"{where}: has no column 'language'; it has {listed(names)}. Give "
+            f"{as_options({**_renamed(guess), 'language': '=en'})}, with the language of all rows."
+            f"{did_you_mean('language', names)}"
+        )
+    return _renamed({"item_id": ROW, **guess})
+
+
+def _renamed(columns: Columns) -> dict[str, str]:
+    """Return a mapping without the fields whose column has their own name."""
+    return {name: column for name, column in columns.items() if name != column}
+
+
+def _texts(names: Sequence[str], given: dict[str, str], where: str) -> dict[str, str] | None:
+    """Return the columns of query and passage that are not given; None where no name fits."""
+    wanted = {"query": QUERIES, "passage": PASSAGES}
+    wanted = {name: words for name, words in wanted.items() if name not in given and TEXT not in given}
+    wide = {name: [p for word in words if (p := _pattern(word, names))] for name, words in wanted.items()}
+    found = wide if any(wide.values()) else {}
+    for name, words in wanted.items() if not found else ():
+        found[name] = _called(words, names) or (_called(TITLES, names) if name == "query" else [])
+    for name, candidates in found.items():
+        if not candidates:
+            return None
+        if len(candidates) > 1:
+            raise PanglotError(
+                f"{where}: {listed(candidates)} may each be the {name}; say which it is, with "
+                f"--column {name}={candidates[0]} or another."
+            )
+    return {name: candidates[0] for name, candidates in found.items()}
+
+
+def _languages_alone(names: Sequence[str], given: dict[str, str]) -> dict[str, str] | None:
+    """Return the mapping of a bitext whose columns are called as their languages, beside an id at most."""
+    rest = [name for name in names if name.lower() not in OTHERS["item_id"]]
+    known = [name for name in rest if (code := language_code(name)) and family(code)]
+    if given.keys() & {"query", "passage", TEXT} or len(known) < 2 or len(known) < len(rest):
+        return None
+    return {**given, TEXT: LANGUAGE}
+
+
+def _pattern(word: str, names: Sequence[str]) -> str | None:
+    for pattern in (f"{word}_{LANGUAGE}", f"{word}.{LANGUAGE}"):
+        if len([given for given in matches(pattern, names) if language_code(given)]) > 1:
+            return pattern
+    return None
+
+
+def _called(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the columns with some names, in capitals or not; the first of each name."""
+    found = (next((name for name in names if name.lower() == word), None) for word in words)
+    return [column for column in found if column is not None]
 
 
 def flat_columns(table: pa.Table) -> pa.Table:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import zlib
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -20,6 +20,7 @@ from panglot.data.pairs_files.columns import (
     BadLines,
     Batches,
     Columns,
+    Layout,
     did_you_mean,
     find_layout,
     rows_of_columns,
@@ -160,12 +161,6 @@ def _table(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.table(arrays, names=names)
 
 
-def delimited_names(path: Path) -> list[str]:
-    """Return the columns that the first line names."""
-    head = next(records(path), None)
-    return [] if head is None else header_of(path, head[1])
-
-
 def read_delimited(path: Path, columns: Columns | None, size: int, bad: BadLines | None = None) -> Batches:
     """Read batches of ``SCHEMA`` with the line on which each row starts.
 
@@ -174,48 +169,51 @@ def read_delimited(path: Path, columns: Columns | None, size: int, bad: BadLines
     part of the text unless they quote whole cells throughout. Text is UTF-8, or UTF-16 with its byte-order
     mark.
     """
-    rows = records(path)
-    head = next(rows, None)
-    if head is None:
-        return
-    names = header_of(path, head[1])
-    layout = find_layout(names, columns, str(path))
+    names, rows = table_of(path, bad)
+    layout = find_layout(names, columns, str(path)) if names else Layout({})
     wanted = [names.index(name) for name in layout.used if name in names]
     done = 0
     while part := list(islice(rows, size)):
-        for line, cells in part:
-            if len(cells) != len(names):
-                sentence = other_size(path, line, cells, names)
-                if bad is None:
-                    raise PanglotError(sentence)
-                bad.append((line, sentence))
-        read = len(part)
-        part = [(line, cells) for line, cells in part if len(cells) == len(names)]
         columns_of = [pa.array([cells[k] for _, cells in part], pa.string()) for k in wanted]
         table = pa.table(columns_of, names=[names[k] for k in wanted])
         lines = np.array([line for line, _ in part], np.int64)
         yield rows_of_columns(table, layout, lines, done + 1, str(path))
-        done += read
+        done += len(part)
 
 
-def other_size(path: Path, line: int, cells: Sized, names: Sized) -> str:
-    """Say that a row has more or fewer cells than the header, and what helps."""
-    return (
-        f"{path}, line {line}: has {len(cells)} cells where the header has {len(names)}; put "
-        "cells that hold a delimiter or a line's end into quotation marks."
-    )
+def delimited_names(path: Path) -> list[str]:
+    """Return the columns that the first line names."""
+    return table_of(path)[0]
 
 
-def header_of(path: Path, cells: list[str]) -> list[str]:
-    """Return the names of the columns; one that occurs twice is a ``PanglotError``."""
-    names = [cell.strip() for cell in cells]
+def table_of(path: Path, bad: BadLines | None = None) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Return the columns that the first line names, and the records below it with their first lines.
+
+    A column that occurs twice is a ``PanglotError``; so is a record of more or fewer cells, without ``bad``.
+    """
+    records = _records(path)
+    names = [cell.strip() for cell in next(records, (1, []))[1]]
     named = [name for name in names if name]
     if twice := next((name for name in named if named.count(name) > 1), None):
         raise PanglotError(f"{path}, line 1: column '{twice}' occurs twice; give each a name of its own.")
-    return names
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        for line, cells in records:
+            if len(cells) == len(names):
+                yield line, cells
+                continue
+            sentence = (
+                f"{path}, line {line}: has {len(cells)} cells where the header has {len(names)}; put "
+                "cells that hold a delimiter or a line's end into quotation marks."
+            )
+            if bad is None:
+                raise PanglotError(sentence)
+            bad.append((line, sentence))
+
+    return names, rows()
 
 
-def records(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Give each record and the line on which it starts; blank lines are passed over."""
     delimiter, quoted = _dialect(path)
     largest = largest_row()

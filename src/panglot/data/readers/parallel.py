@@ -40,6 +40,9 @@ from panglot.errors import PanglotError
 from panglot.languages import is_language
 from panglot.parse import NotBlank, read_form, validated
 
+SPLITS = {"test": "test", "dev": "eval", "train": "train"}  # what MTOP's official files call them
+COLUMNS = 8
+
 
 class ParallelText(NamedTuple):
     """A text that looks for its counterparts."""
@@ -227,10 +230,6 @@ def _sentences(path: Path, padded_ids: bool) -> dict[str, str]:
             raise PanglotError(f"{path}, line {number}: is empty; each line needs a sentence.")
         found[f"{number:0{width}d}" if padded_ids else str(number - 1)] = line
     return found
-
-
-SPLITS = {"test": "test", "dev": "eval", "train": "train"}  # what MTOP's official files call them
-COLUMNS = 8
 
 
 def read_table(

@@ -283,18 +283,14 @@ def _pieces(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
         elif kind == "code_inline":
             yield "code", token.content
         elif kind == "html_inline":
-            yield from _pieces_of_tag(token.content)
+            tag = TAG.match(token.content)
+            name = "" if tag is None else tag[1].lower()
+            if name == "br":
+                yield "break", ""
+            elif name and name not in KNOWN:
+                yield "code", token.content  # Vec<Ticket>
         elif token.content:
             yield "text", token.content
-
-
-def _pieces_of_tag(text: str) -> Iterator[tuple[str, str]]:
-    tag = TAG.match(text)
-    name = "" if tag is None else tag[1].lower()
-    if name == "br":
-        yield "break", ""
-    elif name and name not in KNOWN:
-        yield "code", text  # Vec<Ticket>
 
 
 def _signs_in_words(pieces: Sequence[tuple[str, str]]) -> set[int]:
@@ -324,20 +320,18 @@ def _add_html(body: _Body, root: Any) -> None:
         if node.name == "#text":
             body.text(node.data or "")
         elif leaving:
-            _add_tag(body, node.name, _Body.end_heading, _Body.end_verbatim)
+            _add_tag(body, node.name, begins=False)
         elif not _unread(node):
-            _add_tag(body, node.name, _Body.begin_heading, _Body.begin_verbatim)
+            _add_tag(body, node.name, begins=True)
             waiting.append((node, True))
             waiting += ((child, False) for child in reversed(node.children or ()))
 
 
-def _add_tag(
-    body: _Body, name: str, heading: Callable[[_Body], None], verbatim: Callable[[_Body], None]
-) -> None:
+def _add_tag(body: _Body, name: str, *, begins: bool) -> None:
     if name in HEADINGS:
-        heading(body)
+        body.begin_heading() if begins else body.end_heading()
     elif name in VERBATIM:
-        verbatim(body)
+        body.begin_verbatim() if begins else body.end_verbatim()
     elif name in CELLS:
         body.cell()
     elif name == "br" or name in BLOCKS:
@@ -390,7 +384,6 @@ def _front_matter(text: str) -> tuple[dict[str, Any], str]:
 
 
 def _without(title: str, sections: Sequence[Section]) -> tuple[Section, ...]:
-    """Take the title away as a heading."""
     return tuple(Section("" if s.heading == title else s.heading, s.text) for s in sections)
 
 

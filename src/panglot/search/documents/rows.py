@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from panglot.data.pairs_files.lines import header_of, other_size, parse_object, records
+from panglot.data.pairs_files.lines import parse_object, table_of
 from panglot.data.pairs_files.read import read_rows
 from panglot.errors import PanglotError
 from panglot.files import as_shown, lines_of, parquet, parquet_batches
@@ -144,14 +144,8 @@ def _jsonl(path: Path) -> Iterator[Row]:
 
 
 def _delimited(path: Path) -> Iterator[Row]:
-    rows = records(path)
-    head = next(rows, None)
-    if head is None:
-        return
-    names = header_of(path, head[1])
+    names, rows = table_of(path)
     for line, cells in rows:
-        if len(cells) != len(names):
-            raise PanglotError(other_size(path, line, cells, names))
         row: dict[str, Any] = dict(zip(names, cells, strict=True))
         if isinstance(row.get(METADATA), str) and row[METADATA].startswith("{"):
             with suppress(PanglotError):  # else it is a text

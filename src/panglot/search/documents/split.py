@@ -23,6 +23,14 @@ FEW = 12  # tokens: a section with fewer is not a passage of its own
 MEASURE = 1 << 14  # a text with more characters than that is not measured whole
 NUMBERED = regex.compile(r"#[0-9]+\Z")
 Count = Callable[[Sequence[str]], list[int]]
+UNKNOWN = "und"  # BCP-47's code for a language that is not known
+ENOUGH = 2000  # characters of a text that are looked at
+LETTERS = 2  # a text with fewer letters has no language
+# What the detector often takes a language's own texts for, and codes that BCP-47 spells otherwise
+FOLDED = {
+    **{"arz": "ar", "ary": "ar", "wuu": "zh", "yue": "zh", "uzs": "uz", "hbo": "he", "grc": "el"},
+    **{"gug": "gn", "kik": "ki", "fuv": "ff", "zxx": UNKNOWN},
+}
 
 
 def token_counter(model: SentenceTransformer) -> Count:
@@ -176,16 +184,6 @@ def _uncut(model: SentenceTransformer, text: str) -> int:
         return whole
     middle = len(text) // 2
     return _uncut(model, text[:middle]) + _uncut(model, text[middle:])
-
-
-UNKNOWN = "und"  # BCP-47's code for a language that is not known
-ENOUGH = 2000  # characters of a text that are looked at
-LETTERS = 2  # a text with fewer letters has no language
-# What the detector often takes a language's own texts for, and codes that BCP-47 spells otherwise
-FOLDED = {
-    **{"arz": "ar", "ary": "ar", "wuu": "zh", "yue": "zh", "uzs": "uz", "hbo": "he", "grc": "el"},
-    **{"gug": "gn", "kik": "ki", "fuv": "ff", "zxx": UNKNOWN},
-}
 
 
 def detect_languages(texts: Sequence[str], among: Sequence[str] | None = None) -> list[str]:

@@ -15,8 +15,8 @@ from panglot.encoders import EMBEDDED, Reranker, load_encoder
 from panglot.errors import PanglotError
 from panglot.search.documents.document import Document, Section
 from panglot.search.engines import Filter
-from panglot.search.index import RERANKED, Index, depth_before, reranked
-from panglot.search.look_up import Options, Result
+from panglot.search.index import Index
+from panglot.search.look_up import RERANKED, Options, Result, depth_before, reranked
 
 SAMPLE = "sample"
 HOLD = 5.0  # seconds that an embedded Milvus, which lets one process in at a time, is held in one go
