@@ -13,9 +13,9 @@ import numpy as np
 from panglot.data import FloatArray
 from panglot.search.documents import Passage
 from panglot.search.engines import ENGINES, open_engine
+from panglot.search.export import check_recall
 from panglot.search.facts import IndexFacts
 from panglot.search.index import Index
-from panglot.search.recall import check_recall
 
 PART = 4096
 

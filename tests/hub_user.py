@@ -16,7 +16,6 @@ from panglot import PanglotError, load_benchmark, load_encoder, load_pairs, trai
 from panglot.data.catalogue import entry_named
 from panglot.data.catalogue.training import training_pairs
 from panglot.data.fetch import get_data
-from panglot.data.fetch.web import Checks
 from panglot.data.suite import as_benchmark
 from panglot.encoders import load_reranker, model_sha256
 from panglot.report.export import push_model
@@ -40,7 +39,7 @@ def fetched(name_and_languages: str) -> Any:
     """Fetch a data set of the catalogue and read it; the files are small ones, so their checksums differ."""
     name, _, languages = name_and_languages.partition(" ")
     entry = entry_named(name)
-    with mock.patch("panglot.data.fetch.get._checks", return_value=Checks()):
+    with mock.patch("panglot.data.fetch.get.verify"), mock.patch("panglot.data.fetch.web.verify"):
         get_data(entry, languages=languages.split() or None)
     if entry.kind == "pairs":
         pairs = training_pairs(name)

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from panglot.data import load_pairs
-from panglot.data.pairs_files.columns import find_layout
-from panglot.data.pairs_files.guess import as_options, guessed_columns
+from panglot.data.pairs_files.columns import as_options, find_layout, guessed_columns
 from panglot.errors import PanglotError
 
 GUESSES: dict[str, tuple[list[str], dict[str, str], dict[str, str]]] = {

@@ -15,6 +15,7 @@ import zstandard
 
 from panglot.data import ParallelPairs, load_pairs
 from panglot.data.pairs_files import read
+from panglot.data.pairs_files.columns import SCHEMA
 from panglot.errors import PanglotError
 
 Row = dict[str, object]
@@ -41,7 +42,7 @@ def as_jsonl(rows: list[Row]) -> bytes:
 
 def write(path: Path, rows: list[Row]) -> Path:
     if path.suffix == ".parquet":
-        pq.write_table(pa.Table.from_pylist(rows, schema=read.SCHEMA), path)
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path)
         return path
     path.write_bytes(COMPRESS.get(path.suffix, bytes)(as_jsonl(rows)))
     return path
@@ -179,7 +180,7 @@ def test_a_full_disk_is_said_and_the_next_read_succeeds(
     path = write(tmp_path / "mine.jsonl", ROWS)
 
     def full(path: Path, columns: object) -> Iterator[pa.RecordBatch]:
-        yield pa.RecordBatch.from_pylist(ROWS, schema=read.SCHEMA)
+        yield pa.RecordBatch.from_pylist(ROWS, schema=SCHEMA)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:

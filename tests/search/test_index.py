@@ -15,10 +15,10 @@ from panglot.encoders import encode, model_sha256, prompts_of
 from panglot.encoders.language_means import LanguageMeans, means_of_texts
 from panglot.search.documents import Document
 from panglot.search.documents.document import Section
+from panglot.search.export import check_recall
 from panglot.search.facts import check_same
 from panglot.search.index import Index
 from panglot.search.look_up import Options, snippet
-from panglot.search.recall import check_recall
 
 Make = Callable[[Mapping[str, Sequence[float]]], SentenceTransformer]
 TEXTS = {

@@ -7,7 +7,7 @@ from transformers.models.mbart50.tokenization_mbart50 import FAIRSEQ_LANGUAGE_CO
 from transformers.models.nllb.tokenization_nllb import FAIRSEQ_LANGUAGE_CODES as OF_NLLB
 
 from panglot.errors import PanglotError
-from panglot.translate.codes import find_code
+from panglot.translate.models import find_code
 
 CODES = {"nllb": OF_NLLB, "m2m100": OF_M2M100["m2m100"], "mbart50": OF_MBART50}
 OPUS = ["cmn", "cmn_Hans", "cmn_Hant", "deu", "nob", "por", "pt_BR", "srp_Cyrl", "srp_Latn", "swh"]

@@ -11,8 +11,8 @@ from panglot.cli.options import Bf16, Json, MaxLength, TrustRemoteCode
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
+    from panglot.search.export import Recall
     from panglot.search.index import Changes, Index
-    from panglot.search.recall import Recall
 
 LISTED = 10  # names in a sentence
 RARE = 0.01  # share of the passages: a language with fewer may be a mistake of the detector
@@ -225,7 +225,7 @@ def _listed(names: Sequence[str], between: str = ", ") -> str:
 
 
 def _check(opened: "Index", wanted: int | None, passages: int, indexed: bool) -> "Recall | None":
-    from panglot.search.recall import QUESTIONS, check_recall
+    from panglot.search.export import QUESTIONS, check_recall
 
     if wanted == 0 or not passages or (wanted is None and not indexed):
         return None

@@ -126,7 +126,7 @@ def mine(
 
 def _places(pairs: list[Path], output: Path) -> list[Path]:
     """Return the output file of each source."""
-    from panglot.data.pairs_files.write import check_pairs_path
+    from panglot.data.pairs_files.read import check_pairs_path
 
     places = [output]
     if len(pairs) > 1:

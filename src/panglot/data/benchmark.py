@@ -9,7 +9,7 @@ import pyarrow as pa
 from panglot.data.equality import connected, fingerprints
 from panglot.data.index import IntArray
 from panglot.data.pairs import ParallelPairs, pairs_from_table
-from panglot.data.pairs_files.read import SCHEMA
+from panglot.data.pairs_files.columns import SCHEMA
 from panglot.data.text_column import TitledTexts, first_twice, pick
 from panglot.errors import PanglotError
 from panglot.languages import check_among
@@ -21,18 +21,12 @@ class Texts:
 
     Small sets are lists; large pools are columns on disk (``text_column.TextColumn``): look at them by index
     or slice, or iterate, but never make a list of all of them.
-
-    Attributes:
-        ids: unique.
-        languages: ``(n,)`` position of each text's language in the benchmark's ``languages``.
-        texts: n texts.
-        titles: n titles, or None.
     """
 
-    ids: Sequence[str]
-    languages: IntArray
-    texts: Sequence[str]
-    titles: Sequence[str] | None = None
+    ids: Sequence[str]  # unique
+    languages: IntArray  # ``(n,)`` position of each text's language in the benchmark's ``languages``
+    texts: Sequence[str]  # n texts
+    titles: Sequence[str] | None = None  # n titles, or None
 
     def __repr__(self) -> str:
         return f"Texts({len(self):,})"
@@ -139,16 +133,12 @@ def benchmark_from_pairs(
     rows = index.rows
     ids = chosen.texts("item_id", rows)
     labels = [f"{i}:{index.languages[k]}" for i, k in zip(ids, index.entry_language, strict=True)]
-    passage_of: dict[tuple[int, int], int] = {}
-    kept: list[int] = []
-    entry_passage = np.empty(index.entries, np.int64)
     texts = chosen.texts("passage", rows)
     prints = fingerprints(texts)
-    for entry, key in enumerate(zip(index.entry_language.tolist(), prints.tolist(), strict=True)):
-        if key not in passage_of:
-            passage_of[key] = len(kept)
-            kept.append(entry)
-        entry_passage[entry] = passage_of[key]
+    number: dict[tuple[int, int], int] = {}  # of passages, as they first occur
+    keys = zip(index.entry_language.tolist(), prints.tolist(), strict=True)
+    entry_passage = np.array([number.setdefault(key, len(number)) for key in keys], np.int64)
+    kept = np.unique(entry_passage, return_index=True)[1]
     asked = connected(index.items, (item, fingerprints(queries := chosen.texts("query", rows))))
     answered = connected(index.items, (item, prints))
     judged_query, judged_passage = _judgements(item, asked, answered, entry_passage)
@@ -157,9 +147,7 @@ def benchmark_from_pairs(
         languages=index.languages,
         queries=Texts(labels, index.entry_language.astype(np.int64), queries),
         passages=Texts(
-            [labels[k] for k in kept],
-            index.entry_language[kept].astype(np.int64),
-            [texts[k] for k in kept],
+            [labels[k] for k in kept], index.entry_language[kept].astype(np.int64), [texts[k] for k in kept]
         ),
         query_items=item,
         judged_query=judged_query,

@@ -109,14 +109,10 @@ class NegativeItems:
 
     A negative that is a passage of the same source is a false one for every translation of that item, and
     for every item that shares its passage group, which its text alone does not show.
-
-    Attributes:
-        offsets: ``(R + 1,)`` the negatives of table row r are ``items[offsets[r]:offsets[r + 1]]``.
-        items: the item of each negative; ``NOBODY`` for a text that is not an item's passage.
     """
 
-    offsets: IntArray
-    items: IntArray
+    offsets: IntArray  # ``(R + 1,)`` the negatives of table row r are ``items[offsets[r]:offsets[r + 1]]``
+    items: IntArray  # the item of each negative; ``NOBODY`` for a text that is not an item's passage
 
     def of_rows(self, rows: IntArray) -> IntArray:
         """Return the items of the negatives of some table rows, in order."""

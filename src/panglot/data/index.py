@@ -17,25 +17,18 @@ class PairIndex:
 
     An *entry* is one item in one language; entries are sorted by item, then language. With N items,
     R entries and L languages:
-
-    Attributes:
-        languages: L codes, sorted.
-        item_offsets: ``(N + 1,)`` entries of item i are ``item_offsets[i]:item_offsets[i + 1]``.
-        entry_language: ``(R,)`` language (as a position in ``languages``) of each entry.
-        entry_row: ``(R,)`` row of the text table that holds each entry; None where it is the entry itself.
-        language_offsets: ``(L + 1,)`` bounds of each language in ``language_items``.
-        language_items: ``(R,)`` the items that exist in each language, ascending.
-        item_group: ``(N,)`` equal for items that share a passage; None where no two items do.
-        item_document: ``(N,)`` the source document of each item; None where each is its own.
     """
 
-    languages: tuple[str, ...]
-    item_offsets: IntArray
-    entry_language: IntArray
+    languages: tuple[str, ...]  # L codes, sorted
+    item_offsets: IntArray  # ``(N + 1,)`` entries of item i are ``item_offsets[i]:item_offsets[i + 1]``
+    entry_language: IntArray  # ``(R,)`` language (as a position in ``languages``) of each entry
+    # ``(R,)`` row of the text table that holds each entry; None where it is the entry itself
     entry_row: IntArray | None
-    language_offsets: IntArray
-    language_items: IntArray
+    language_offsets: IntArray  # ``(L + 1,)`` bounds of each language in ``language_items``
+    language_items: IntArray  # ``(R,)`` the items that exist in each language, ascending
+    # ``(N,)`` equal for items that share a passage; None where no two items do
     item_group: IntArray | None = None
+    # ``(N,)`` the source document of each item; None where each is its own
     item_document: IntArray | None = None
 
     def __repr__(self) -> str:

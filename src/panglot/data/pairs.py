@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from panglot.data.index import IntArray, PairIndex, build_index, join_indexes
-from panglot.data.pairs_files.mapped import with_language_codes
-from panglot.data.pairs_files.read import SCHEMA, cached_table, source_name
+from panglot.data.pairs_files.columns import SCHEMA, with_language_codes
+from panglot.data.pairs_files.read import cached_table, source_name
 from panglot.data.text_column import starts_of, take_rows, values_at
 from panglot.errors import PanglotError
 from panglot.files import sha256_of
@@ -155,7 +155,7 @@ def pairs_from_rows(rows: Sequence[dict[str, object]], name: str) -> ParallelPai
 
 
 def pairs_from_table(table: pa.Table, name: str, where: str, checksum: str = "") -> ParallelPairs:
-    """Index a table of ``pairs_files.mapped.SCHEMA``; ``where`` is what messages call it."""
+    """Index a table of ``pairs_files.columns.SCHEMA``; ``where`` is what messages call it."""
     table = with_language_codes(table)
     language_code, spellings = codes_of(table.column("language"))
     for code, spelling in enumerate(spellings):

@@ -16,18 +16,13 @@ SETTINGS = ("monolingual", "crosslingual", "multilingual")
 
 @dataclass(frozen=True)
 class Suite:
-    """Benchmarks whose queries never search each other's passages: Tatoeba's pairs, CQADupStack's forums.
+    """Benchmarks whose queries never search each other's passages: Tatoeba's pairs, CQADupStack's forums."""
 
-    Attributes:
-        name: of the suite.
-        parts: benchmarks with names of their own. Items with one number are the same in all parts.
-        settings: those that mean something here; the others are not reported.
-        groups: parts, by name, that are reported together, such as ``xtreme-36``.
-    """
-
-    name: str
+    name: str  # of the suite
+    # benchmarks with names of their own. Items with one number are the same in all parts
     parts: tuple[Benchmark, ...]
-    settings: tuple[str, ...] = SETTINGS
+    settings: tuple[str, ...] = SETTINGS  # those that mean something here; the others are not reported
+    # parts, by name, that are reported together, such as ``xtreme-36``
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from panglot.data.catalogue.entry import entry_named
-from panglot.data.catalogue.find import whole_copy
+from panglot.data.catalogue.entry import entry_named, whole_copy
 from panglot.encoders.embedded import EMBEDDED
 from panglot.errors import PanglotError
 from panglot.files import read_whole

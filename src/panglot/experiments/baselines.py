@@ -12,7 +12,7 @@ from huggingface_hub import HfApi, try_to_load_from_cache
 from pydantic import BeforeValidator, Field
 
 from panglot.data.catalogue import entry_named
-from panglot.data.catalogue.find import whole_copy
+from panglot.data.catalogue.entry import whole_copy
 from panglot.encoders import EMBEDDED
 from panglot.encoders.names import LASER2
 from panglot.errors import PanglotError, hub_refusal

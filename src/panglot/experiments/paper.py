@@ -15,7 +15,7 @@ import numpy as np
 
 from panglot.data import ParallelPairs
 from panglot.data.catalogue import entry_named
-from panglot.data.catalogue.find import whole_copy
+from panglot.data.catalogue.entry import whole_copy
 from panglot.data.catalogue.training import training_pairs
 from panglot.data.fetch.get import get_data, wanted_files
 from panglot.data.suite import as_benchmark

@@ -49,7 +49,7 @@ from panglot.experiments.runs import (
 )
 from panglot.files import write_json
 from panglot.parse import read_form
-from panglot.search.balanced_lists import balanced_lists
+from panglot.search.balanced import balanced_lists
 from panglot.search.baseline import bm25_evaluation
 from panglot.search.bm25 import BM25
 from panglot.training import StepReport

@@ -4,7 +4,7 @@ Each pool is an index of its own, as it would be in use: how rare a word is and 
 counted in the pool that is searched.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 from itertools import pairwise
@@ -60,7 +60,7 @@ def bm25_ranks(
         chosen = np.flatnonzero(column[passage] >= 0)
         if len(chosen):
             pool = Bm25Pool([texts[row] for row in rows], k1, b)
-            for judged in _by_query(query, chosen):
+            for judged in np.split(chosen, np.flatnonzero(np.diff(query[chosen])) + 1):  # of one query each
                 scores = pool.scores(wanted[int(query[judged[0]])])
                 ranks[judged] = _ranks(scores, place[rows], column[passage[judged]])
                 advance(1)
@@ -93,25 +93,19 @@ def bm25_evaluation(
 
 def bm25_work(chosen: Benchmark | Suite) -> int:
     """Return what the progress of ``bm25_evaluation`` adds up to."""
-    return sum(map(_work, parts_of(chosen)))
-
-
-def _work(benchmark: Benchmark) -> int:
-    relevant = benchmark.gains != 0
-    query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
-    cells = len(np.unique(query * len(benchmark.languages) + benchmark.passages.languages[passage]))
-    every = len(np.unique(query)) if len(benchmark.languages) > 1 else 0
-    return len(benchmark.passages) + len(benchmark.queries) + cells + every
+    work = 0
+    for part in parts_of(chosen):
+        relevant = part.gains != 0
+        query, passage = part.judged_query[relevant], part.judged_passage[relevant]
+        cells = np.unique(query * len(part.languages) + part.passages.languages[passage])
+        every = np.unique(query) if len(part.languages) > 1 else ()
+        work += len(part.passages) + len(part.queries) + len(cells) + len(every)
+    return work
 
 
 def _tokens(texts: Sequence[str], languages: IntArray, benchmark: Benchmark) -> list[list[str]]:
     codes = benchmark.languages
     return [bm25_tokens(text, codes[at]) for text, at in zip(texts, languages.tolist(), strict=True)]
-
-
-def _by_query(query: IntArray, chosen: IntArray) -> Iterator[IntArray]:
-    """Cut judgements, sorted by query, into those of one query each."""
-    yield from np.split(chosen, np.flatnonzero(np.diff(query[chosen])) + 1)
 
 
 def _ranks(scores: FloatArray, place: IntArray, columns: IntArray) -> IntArray:

@@ -1,5 +1,7 @@
-"""The passages and vectors of an index, as files that every other program reads."""
+"""A whole index: its passages and vectors as files that other programs read, and how exact its engine is."""
 
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +10,13 @@ import pyarrow.parquet as pq
 
 from panglot.errors import PanglotError
 from panglot.files import written_whole
-from panglot.search.engines.columns import passage_table
+from panglot.search.engines import Filter
+from panglot.search.engines.engine import passage_table
 from panglot.search.index import Index
 
 KINDS = (".parquet", ".npy")
+QUESTIONS = 50
+TIED = 1e-5  # scores as near as that are equal: engines sum in different orders
 
 
 def export_index(index: Index, path: str | Path) -> int:
@@ -59,3 +64,49 @@ def _numpy(index: Index, path: Path, total: int) -> int:
         with written_whole(names) as list_part:
             list_part.write_text("".join(f"{' '.join(name.split())}\n" for name in ids), encoding="utf-8")
     return len(ids)
+
+
+@dataclass(frozen=True)
+class Recall:
+    """What was measured."""
+
+    k: int  # passages in a list
+    questions: int  # how many were asked: passages of the index, drawn at random, each for its neighbours
+    recall: float  # share of the k best passages that the engine found, mean over questions
+    milliseconds: float  # median of the engine's time for one question
+    exact_milliseconds: float  # median of the time for scoring every passage in NumPy
+
+
+def check_recall(index: Index, questions: int = QUESTIONS, k: int = 10) -> Recall | None:
+    """Compare an engine's lists with exact ones; None for an empty index.
+
+    All vectors are read into memory once.
+    """
+    asked = index.engine.sample(Filter(), questions)
+    parts = [vectors for _, vectors in index.engine.scan()]
+    if not len(asked) or not parts:
+        index.engine.release()
+        return None
+    pool = np.concatenate(parts)
+    found, times = [], []
+    for vector in asked:
+        start = time.perf_counter()
+        (ranked,) = index.engine.dense(vector[None], k, Filter())
+        times.append(time.perf_counter() - start)
+        found.append([hit.score for hit in ranked])
+    index.engine.release()
+    shares, exact_times = [], []
+    for vector, scores in zip(asked, found, strict=True):
+        start = time.perf_counter()
+        exact = pool @ vector
+        last = len(pool) - min(k, len(pool))
+        lowest = float(np.partition(exact, last)[last])  # of the k best
+        exact_times.append(time.perf_counter() - start)
+        shares.append(float((np.array(scores) >= lowest - TIED).sum()) / min(k, len(pool)))
+    return Recall(
+        k=k,
+        questions=len(asked),
+        recall=float(np.mean(shares)),
+        milliseconds=1000 * float(np.median(times)),
+        exact_milliseconds=1000 * float(np.median(exact_times)),
+    )

@@ -22,29 +22,17 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class IndexFacts:
-    """Whose vectors an index holds.
+    """Whose vectors an index holds."""
 
-    Attributes:
-        name: of the model.
-        sha256: of its weights.
-        prompts: before queries and passages, ``query`` and ``passage``.
-        max_length: tokens at which it cuts; None for no limit.
-        dimension: of a vector.
-        centring: checksum of the language means taken away; None for none.
-        length: tokens in a passage, at most.
-        languages: codes of all passages that it has or had.
-        truncate_dim: to which vectors are cut; None for whole ones.
-    """
-
-    name: str
-    sha256: str
-    prompts: dict[str, str]
-    max_length: int | None
-    dimension: int
-    centring: str | None
-    length: int
-    languages: tuple[str, ...] = ()
-    truncate_dim: int | None = None
+    name: str  # of the model
+    sha256: str  # of its weights
+    prompts: dict[str, str]  # before queries and passages, ``query`` and ``passage``
+    max_length: int | None  # tokens at which it cuts; None for no limit
+    dimension: int  # of a vector
+    centring: str | None  # checksum of the language means taken away; None for none
+    length: int  # tokens in a passage, at most
+    languages: tuple[str, ...] = ()  # codes of all passages that it has or had
+    truncate_dim: int | None = None  # to which vectors are cut; None for whole ones
 
     def as_json(self) -> dict[str, Any]:
         """Return what an engine keeps."""

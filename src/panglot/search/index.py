@@ -24,17 +24,16 @@ from panglot.search.documents.split import length_limit, token_counter
 from panglot.search.engines import Engine, Filter, Kept, open_engine
 from panglot.search.engines.engine import NONE_THERE
 from panglot.search.facts import IndexFacts, check_same, facts_from_json, facts_of, own_means
-from panglot.search.look_up import MOST as MOST_RESULTS
-from panglot.search.look_up import Options, Result, check_count, look_up
+from panglot.search.look_up import RERANKED, Options, Result, check_count, depth_before, look_up, reranked
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from panglot.encoders import LanguageMeans, Reranker
+    from panglot.encoders.language_means import RoleMeans
 
 PART = 1024  # documents looked at a time: what is lost, at most, when the process is stopped
 MOST = 4096  # passages encoded and written at a time
-RERANKED = 50  # passages that a reranker reads for a question
 
 
 @dataclass
@@ -345,17 +344,10 @@ class Index:
             return vectors
         if self.means is None:
             raise PanglotError(f"{self.place}: is centred; give the language means that it was made with.")
-        of_question = list(languages) if languages else detect_languages(questions)
-        codes = sorted(set(of_question))
-        rows = np.array([codes.index(code) for code in of_question], np.int64)
-        return encoders.centre(vectors, rows, codes, self.means.query)
+        return _centred(vectors, languages or detect_languages(questions), self.means.query)
 
     def look_up(
-        self,
-        questions: Sequence[str],
-        vectors: FloatArray,
-        k: int = 10,
-        **options: Unpack[Options],
+        self, questions: Sequence[str], vectors: FloatArray, k: int = 10, **options: Unpack[Options]
     ) -> list[list[Result]]:
         """Find passages for questions with vectors ``(n, d)`` from ``embed``; see ``search``."""
         return look_up(self.engine, self.facts.languages, self.place, questions, vectors, k, **options)
@@ -431,22 +423,22 @@ class Index:
             progress=lambda _: self.engine.give_way(),  # encoding is what takes long
         )
         if self.means is not None and fresh:
-            codes = sorted({passages[k].language for k in fresh})
-            languages = np.array([codes.index(passages[k].language) for k in fresh], np.int64)
-            encoded = encoders.centre(encoded, languages, codes, self.means.passage)
+            encoded = _centred(encoded, [passages[k].language for k in fresh], self.means.passage)
         if not np.isfinite(encoded).all():
-            raise PanglotError(
-                "the model gives vectors that are not finite; check that its training went well."
-            )
+            raise PanglotError("the model's vectors are not finite; check that its training went well.")
         vectors[fresh] = encoded
-        for row, passage in enumerate(passages):
-            if passage.id in known:
-                vectors[row] = known[passage.id]
+        for row in set(range(len(passages))) - set(fresh):
+            vectors[row] = known[passages[row].id]
         changes.encoded += len(fresh)
         changes.moved += len(known)
         changes.changed += sum(passages[k].id in kept for k in fresh)
         changes.added += sum(passages[k].id not in kept for k in fresh)
         return vectors
+
+
+def _centred(vectors: FloatArray, languages: Sequence[str], means: RoleMeans) -> FloatArray:
+    codes = sorted(set(languages))
+    return encoders.centre(vectors, np.array([codes.index(one) for one in languages], np.int64), codes, means)
 
 
 def existing_facts(place: str | Path) -> IndexFacts | None:
@@ -465,26 +457,6 @@ def _opened(place: str | Path) -> tuple[Engine, IndexFacts] | None:
     return None if found is None else (engine, facts_from_json(found, str(place)))
 
 
-def depth_before(reranker: Reranker | None, k: int, rerank_depth: int) -> int:
-    """Return how many results are looked up, so that a reranker (None: nobody) may choose k of them."""
-    if rerank_depth < 1:
-        raise PanglotError(f"the rerank depth is {rerank_depth}; use 1 or more.")
-    return k if reranker is None else min(max(k, rerank_depth), MOST_RESULTS)
-
-
-def reranked(
-    reranker: Reranker | None, questions: Sequence[str], lists: list[list[Result]], k: int
-) -> list[list[Result]]:
-    """Order each question's results by a reranker's scores, which take the place of their own; keep k."""
-    if reranker is None:
-        return lists
-    asked = [question for question, found in zip(questions, lists, strict=True) for _ in found]
-    read = [f"{r.title} {r.text}" if r.title else r.text for found in lists for r in found]
-    scores = iter(reranker.score(asked, read).tolist())
-    scored = [[replace(result, score=next(scores)) for result in found] for found in lists]
-    return [sorted(found, key=lambda result: -result.score)[:k] for found in scored]
-
-
 def _checked(documents: Iterable[Document]) -> Iterator[Document]:
     """Refuse what an engine cannot keep: an id that came before, halves of characters, what JSON lacks."""
     seen: set[str] = set()
@@ -501,7 +473,5 @@ def _checked(documents: Iterable[Document]) -> Iterator[Document]:
         try:
             json.dumps(document.metadata, ensure_ascii=False, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
-            raise PanglotError(
-                f"{where}: its metadata are not JSON ({error}); write them as texts."
-            ) from error
+            raise PanglotError(f"{where}: its metadata are not JSON ({error}); write texts.") from error
         yield document

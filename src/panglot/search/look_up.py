@@ -1,11 +1,11 @@
-"""Questions to an index: dense, hybrid, filtered, balanced."""
+"""Questions to an index: dense, hybrid, filtered, balanced, reranked."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -14,21 +14,17 @@ from typing_extensions import TypedDict, Unpack
 from panglot.data import FloatArray
 from panglot.errors import PanglotError
 from panglot.languages import chosen_languages, primary_language
-from panglot.search.balanced import (
-    SAMPLE,
-    Chance,
-    Id,
-    calibrated,
-    chance_scores,
-    check_balance,
-    in_turns,
-)
-from panglot.search.documents import Passage
+from panglot.search.balanced import SAMPLE, Chance, calibrated, chance_scores, check_balance, in_turns
 from panglot.search.documents.document import is_text
 from panglot.search.engines import Engine, Filter, Found
 
+if TYPE_CHECKING:
+    from panglot.encoders import Reranker
+
+Id = TypeVar("Id", bound=Hashable)
 DEPTH = 100  # passages of each list that is fused
 MOST = 1000  # results
+RERANKED = 50  # passages that a reranker reads for a question
 SMOOTHING = 60  # of reciprocal ranks, as in the paper
 SNIPPET = 200  # characters
 ENOUGH = 50  # passages, of which some can be said to be near by chance
@@ -121,24 +117,57 @@ def look_up(
     searched = total if chosen == Filter() else engine.count(chosen)
     marking = searched >= ENOUGH
     chances = _chances(engine, state, members, vectors) if marking or balanced == "scores" else []
-    if balanced is not None:
-        lists = _balanced(engine, members, questions, vectors, k, chosen, balanced, hybrid, chances)
+    asked = _Asked(engine, questions, vectors, max(k, DEPTH) if hybrid else k)
+    parts = {code: Filter(tuple(own), where) for code, own in members.items()}
+    if balanced == "turns":
+        lists = asked.in_turns(parts, hybrid)
     else:
-        depth = max(k, DEPTH) if hybrid else k
-        lists = engine.dense(vectors, depth, chosen)
-        if hybrid:
-            words = engine.lexical(questions, depth, chosen)
-            lists = [fused(*pair) for pair in zip(lists, words, strict=True)]
+        lists = asked.calibrated(parts, chances) if balanced == "scores" else asked.dense(chosen)
+        lists = asked.with_words(lists, chosen) if hybrid else lists
     lists = [ranked[:k] for ranked in lists]
-    if not marking:
-        return [[_result(one, False) for one in ranked] for ranked in lists]
-    of_id = None  # scores are cosines
-    if hybrid or balanced == "scores":
-        of_id = engine.vectors(sorted({one.passage.id for ranked in lists for one in ranked}))
-    weak = weak_matches(vectors, lists, chances, searched, of_id)
+    weak: list[set[str]] = [set() for _ in lists]
+    if marking:
+        of_id = None  # scores are cosines
+        if hybrid or balanced == "scores":
+            of_id = engine.vectors(sorted({one.passage.id for ranked in lists for one in ranked}))
+        weak = weak_matches(vectors, lists, chances, searched, of_id)
     return [
-        [_result(one, one.passage.id in of) for one in ranked] for ranked, of in zip(lists, weak, strict=True)
+        [Result(**vars(passage), score=float(score), weak=passage.id in of) for passage, score in ranked]
+        for ranked, of in zip(lists, weak, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Questions to an engine: n texts, their vectors ``(n, d)``, and how many passages a list has at most."""
+
+    engine: Engine
+    questions: Sequence[str]
+    vectors: FloatArray
+    depth: int
+
+    def dense(self, part: Filter) -> list[list[Found]]:
+        return self.engine.dense(self.vectors, self.depth, part)
+
+    def with_words(self, lists: Sequence[Sequence[Found]], part: Filter) -> list[list[Found]]:
+        """Fuse lists with those of the search by words."""
+        words = self.engine.lexical(self.questions, self.depth, part)
+        return [fused(ranked[: self.depth], found) for ranked, found in zip(lists, words, strict=True)]
+
+    def in_turns(self, parts: Mapping[str, Filter], hybrid: bool) -> list[list[Found]]:
+        of_code = {code: self.dense(part) for code, part in parts.items()}
+        if hybrid:
+            of_code = {code: self.with_words(lists, parts[code]) for code, lists in of_code.items()}
+        merged = [in_turns({code: of_code[code][n] for code in parts}) for n in range(len(self.questions))]
+        return [[Found(*pair) for pair in ranked] for ranked in merged]
+
+    def calibrated(self, parts: Mapping[str, Filter], chances: Sequence[Chance]) -> list[list[Found]]:
+        of_code = {code: self.dense(part) for code, part in parts.items()}
+        merged = [
+            calibrated({code: of_code[code][n] for code in chance.mean}, chance)
+            for n, chance in enumerate(chances)
+        ]
+        return [[Found(*pair) for pair in ranked] for ranked in merged]
 
 
 def weak_matches(
@@ -212,12 +241,29 @@ def reciprocal_ranks(lists: Sequence[Sequence[Id]]) -> list[tuple[Id, float]]:
 
 def fused(*lists: Sequence[Found]) -> list[Found]:
     """Fuse lists of one question by reciprocal rank."""
-    passages: dict[str, Passage] = {}
-    for ranked in lists:
-        for found in ranked:
-            passages.setdefault(found.passage.id, found.passage)
+    passages = {found.passage.id: found.passage for ranked in reversed(lists) for found in ranked}
     ids = [[found.passage.id for found in ranked] for ranked in lists]
     return [Found(passages[name], score) for name, score in reciprocal_ranks(ids)]
+
+
+def depth_before(reranker: Reranker | None, k: int, rerank_depth: int) -> int:
+    """Return how many results are looked up, so that a reranker (None: nobody) may choose k of them."""
+    if rerank_depth < 1:
+        raise PanglotError(f"the rerank depth is {rerank_depth}; use 1 or more.")
+    return k if reranker is None else min(max(k, rerank_depth), MOST)
+
+
+def reranked(
+    reranker: Reranker | None, questions: Sequence[str], lists: list[list[Result]], k: int
+) -> list[list[Result]]:
+    """Order each question's results by a reranker's scores, which take the place of their own; keep k."""
+    if reranker is None:
+        return lists
+    asked = [question for question, found in zip(questions, lists, strict=True) for _ in found]
+    read = [f"{r.title} {r.text}" if r.title else r.text for found in lists for r in found]
+    scores = iter(reranker.score(asked, read).tolist())
+    scored = [[replace(result, score=next(scores)) for result in found] for found in lists]
+    return [sorted(found, key=lambda result: -result.score)[:k] for found in scored]
 
 
 def snippet(text: str, width: int = SNIPPET) -> str:
@@ -228,60 +274,3 @@ def snippet(text: str, width: int = SNIPPET) -> str:
     head = line[: width - 1]
     space = head.rfind(" ")
     return (head[:space] if space > width // 2 else head).rstrip() + "…"
-
-
-def _balanced(
-    engine: Engine,
-    members: Mapping[str, Sequence[str]],
-    questions: Sequence[str],
-    vectors: FloatArray,
-    k: int,
-    chosen: Filter,
-    kind: str,
-    hybrid: bool,
-    chances: Sequence[Chance],
-) -> list[list[Found]]:
-    depth = max(k, DEPTH) if hybrid else k
-    own = {name: Filter(tuple(codes), chosen.where) for name, codes in members.items()}
-    dense = {code: engine.dense(vectors, depth, only) for code, only in own.items()}
-    if kind == "turns":
-        if hybrid:
-            for code, only in own.items():
-                words = engine.lexical(questions, depth, only)
-                dense[code] = [fused(*pair) for pair in zip(dense[code], words, strict=True)]
-        return [
-            _merged({code: lists[n] for code, lists in dense.items()}, None) for n in range(len(questions))
-        ]
-    merged = [
-        _merged({code: dense[code][n] for code in chance.mean}, chance) for n, chance in enumerate(chances)
-    ]
-    if not hybrid:
-        return merged
-    words = engine.lexical(questions, depth, chosen)
-    return [fused(ranked[:depth], of_words) for ranked, of_words in zip(merged, words, strict=True)]
-
-
-def _merged(lists: Mapping[str, Sequence[Found]], chance: Chance | None) -> list[Found]:
-    passages = {found.passage.id: found.passage for ranked in lists.values() for found in ranked}
-    plain = {
-        code: [(found.passage.id, found.score) for found in ranked]
-        for code, ranked in lists.items()
-        if ranked
-    }
-    ranked = in_turns(plain) if chance is None else calibrated(plain, chance)
-    return [Found(passages[name], score) for name, score in ranked]
-
-
-def _result(found: Found, weak: bool) -> Result:
-    passage = found.passage
-    return Result(
-        passage.id,
-        passage.document,
-        float(found.score),
-        passage.language,
-        passage.title,
-        passage.text,
-        passage.source,
-        passage.metadata,
-        weak,
-    )

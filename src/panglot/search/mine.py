@@ -16,8 +16,8 @@ from torch.nn.functional import normalize
 
 from panglot.data import FloatArray, IntArray, ParallelPairs
 from panglot.data.equality import SLICE, canonical, connected, fingerprints_of
-from panglot.data.pairs_files.read import SCHEMA
-from panglot.data.pairs_files.write import check_pairs_path, pairs_writer
+from panglot.data.pairs_files.columns import SCHEMA
+from panglot.data.pairs_files.read import check_pairs_path, pairs_writer
 from panglot.encoders import encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
 from panglot.files import written_whole
@@ -91,7 +91,6 @@ class Mined:
         return table.set_column(table.schema.get_field_index(field.name), field, column)
 
     def _texts(self, numbers: IntArray) -> list[str]:
-        """Return the passages of rows, and texts of the corpus."""
         own = numbers < self.pairs.table.num_rows
         passages = iter(self.pairs.texts("passage", numbers[own]))
         return [
@@ -223,7 +222,6 @@ def _check(count: int, margin: float, absolute_margin: float, duplicate: float, 
 
 
 def _rows_to_keep(pairs: ParallelPairs, overwrite: bool) -> np.ndarray:
-    """Return which rows of the table keep their negatives."""
     if overwrite or not pairs.has_negatives:
         return np.zeros(pairs.table.num_rows, bool)
     lengths = pc.fill_null(pc.list_value_length(pairs.table.column("negatives")), 0)
@@ -234,7 +232,6 @@ def _rows_to_keep(pairs: ParallelPairs, overwrite: bool) -> np.ndarray:
 
 
 def _language(pairs: ParallelPairs, language: int) -> tuple[IntArray, IntArray]:
-    """Return the items that a language has, and their rows."""
     items = pairs.index.items_in(language).astype(np.int64)
     return items, pairs.index.rows_of(items, np.full(len(items), language))
 

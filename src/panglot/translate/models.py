@@ -1,19 +1,21 @@
 """Any translation model that transformers loads: its family, its languages, and one batch translated."""
 
+import difflib
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import langcodes
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from panglot.encoders.load import explain_loading, hub_answers, model_sha256
 from panglot.errors import PanglotError
-from panglot.translate.codes import find_code, read_code
+from panglot.languages import STANDARD, is_language, language_name, no_language
 
 Family = Literal["nllb", "m2m100", "mbart50", "madlad", "marian"]
 # How each family writes a language in its vocabulary.
@@ -33,42 +35,38 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
 }
 SPARE = 4  # positions left for special tokens
 GROWTH, LEAST = 2, 20  # new tokens at most: twice the source's, and these
+# Members of a macrolanguage that its own code means when nothing else is said. Other members (arz, prs) are
+# languages of their own: a text in standard Arabic is not taken for one in Egyptian Arabic.
+USUAL_MEMBER = {
+    **STANDARD,
+    **{"pbt": "ps", "quy": "qu", "kmr": "ku", "fuv": "ff", "dik": "din", "knc": "kr"},
+    **{"nb": "no", "fil": "tl"},
+}
+OWN_CODES = {"ns": "nso"}  # M2M-100's code for Northern Sotho is not a language code
+SAME_SCRIPT = {"Hang": "Kore", "Hani": "Hans"}
+NO_REGION = "XX"  # mBART-50: en_XX
 
 
 @dataclass(frozen=True)
 class Direction:
-    """How a model is told to translate from one language into another.
+    """How a model is told to translate from one language into another."""
 
-    Attributes:
-        source: code that the tokenizer puts into the input; None where the model needs none.
-        prefix: text before each input.
-        first: number of the token that a translation must begin with; None where there is none.
-    """
-
-    source: str | None
-    prefix: str
-    first: int | None
+    source: str | None  # code that the tokenizer puts into the input; None where the model needs none
+    prefix: str  # text before each input
+    first: int | None  # number of the token that a translation must begin with; None where there is none
 
 
 @dataclass(frozen=True)
 class Translator:
-    """A translation model.
+    """A translation model."""
 
-    Attributes:
-        name: folder or hub id.
-        family: how it is told the languages.
-        model: of transformers, ready for generation.
-        tokenizer: its own.
-        tokens: by language code, the vocabulary's token for it; empty for a model of one pair of languages.
-        revision: of the hub; None for a folder.
-    """
-
-    name: str
-    family: Family
-    model: Any
-    tokenizer: Any
+    name: str  # folder or hub id
+    family: Family  # how it is told the languages
+    model: Any  # of transformers, ready for generation
+    tokenizer: Any  # its own
+    # by language code, the vocabulary's token for it; empty for a model of one pair of languages
     tokens: dict[str, str]
-    revision: str | None = None
+    revision: str | None = None  # of the hub; None for a folder
 
     @cached_property
     def sha256(self) -> str:
@@ -84,7 +82,8 @@ class Translator:
     def direction(self, source: str, target: str) -> Direction:
         """Return how to translate between two BCP-47 codes, or say that the model cannot."""
         if not self.tokens:
-            _check_pair(self, source, target)
+            _check_side(self, "from", self.tokenizer.source_lang, source)
+            _check_side(self, "into", self.tokenizer.target_lang, target)
             return Direction(None, "", None)
         code = find_code(target, self.tokens, self.name)
         if self.family in ("marian", "madlad"):
@@ -197,12 +196,6 @@ def _family(name: str, model: Any, tokenizer: Any) -> tuple[Family, dict[str, st
     )
 
 
-def _check_pair(translator: Translator, source: str, target: str) -> None:
-    """Raise a ``PanglotError`` unless a model of one pair of languages has this one."""
-    _check_side(translator, "from", translator.tokenizer.source_lang, source)
-    _check_side(translator, "into", translator.tokenizer.target_lang, target)
-
-
 def _check_side(translator: Translator, side: str, own: str | None, wanted: str) -> None:
     """Compare a language with the one that a model says it has; groups (gmw, mul) cannot be checked."""
     reading = read_code(own) if own else None
@@ -214,3 +207,74 @@ def _check_side(translator: Translator, side: str, own: str | None, wanted: str)
                 f"{translator.name} translates {side} '{own}' only, not {side} '{wanted}'; "
                 "choose another model."
             ) from error
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a language code says: language, script, whether the code names the script, and the region."""
+
+    language: str
+    script: str
+    explicit: bool
+    region: str | None
+
+
+def read_code(code: str) -> Reading | None:
+    """Read a model's code or a BCP-47 code; None where it names no language."""
+    tag = code.replace("_", "-").removesuffix(f"-{NO_REGION}")
+    tag = OWN_CODES.get(tag, tag)
+    if not langcodes.tag_is_valid(tag):
+        return None
+    given = langcodes.Language.get(tag, normalize=False)
+    usual = langcodes.Language.get(langcodes.standardize_tag(tag))
+    language = str(usual.language)
+    if (language, usual.territory) == ("fa", "AF"):  # so CLDR writes Dari
+        language = "prs"
+    language = USUAL_MEMBER.get(language, language)
+    full = langcodes.Language.make(language=language, script=usual.script, territory=given.territory)
+    script = full.maximize().script or "Zyyy"
+    told = given.script is not None or given.territory is not None
+    return Reading(language, SAME_SCRIPT.get(script, script), told, given.territory)
+
+
+def find_code(language: str, codes: Iterable[str], model: str) -> str:
+    """Return the one of a model's codes that means a language.
+
+    ``sw`` is ``swh_Latn``, ``zh`` is ``zho_Hans`` and ``zh-Hant`` is ``zho_Hant``. The script must be the
+    same; only a plain code (``crh``) may be a model's one code of that language, whatever its script. Of
+    several (``pt`` and ``pt_BR``), the one of the same region comes first, then one of no region.
+
+    Raises:
+        PanglotError: ``language`` is not a language, or the model does not know it.
+    """
+    if not is_language(language):
+        raise PanglotError(no_language(language))
+    wanted = read_code(language)
+    readings = {code: reading for code in codes if (reading := read_code(code)) is not None}
+    same = [code for code, reading in readings.items() if wanted and reading.language == wanted.language]
+    found = [code for code in same if wanted and readings[code].script == wanted.script]
+    if not found and wanted and not wanted.explicit and len({readings[code].script for code in same}) == 1:
+        found = same
+    if not found or wanted is None:
+        raise PanglotError(_unknown(language, same, readings, model))
+
+    def preference(code: str) -> tuple[bool, bool, int, str]:
+        region = readings[code].region
+        return (region != wanted.region, region is not None, len(code), code)
+
+    return min(found, key=preference)
+
+
+def _unknown(language: str, same: list[str], readings: dict[str, Reading], model: str) -> str:
+    names = {
+        code: f"{language_name(reading.language)} {reading.language}" for code, reading in readings.items()
+    }
+    key = f"{language_name(language)} {language}"
+    near = difflib.get_close_matches(key, sorted(set(names.values())), n=5, cutoff=0.5)
+    close = same + [
+        code for name in near for code, known in names.items() if known == name and code not in same
+    ]
+    what = f"near it are {', '.join(close[:6])}"
+    if not close:
+        what = f"it knows {', '.join(sorted(readings)[:12])}, ..."
+    return f"{model} does not translate '{language}' ({language_name(language)}); {what}."

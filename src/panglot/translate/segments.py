@@ -98,13 +98,11 @@ def _boundaries(text: str) -> Iterator[tuple[int, int]]:
             wide = end
             if end < len(text) and not text[end].isspace() and text[end] not in WIDE_ENDS:
                 yield end, end
-        elif mark != "." or end > start + 1 or not _is_abbreviation(text, start):
+        elif mark == "." and end == start + 1:
+            if not ABBREVIATION.search(text, max(0, start - LONGEST_ABBREVIATION), start):
+                ended = end
+        else:
             ended = end
-
-
-def _is_abbreviation(text: str, stop: int) -> bool:
-    """Say whether the full stop at a place ends a word that is cut short."""
-    return ABBREVIATION.search(text, max(0, stop - LONGEST_ABBREVIATION), stop) is not None
 
 
 def _halves(segment: Segment) -> list[Segment]:
@@ -113,11 +111,9 @@ def _halves(segment: Segment) -> list[Segment]:
     for place in (CLAUSE_MARK, SPACE):
         ends = [m.end() for m in place.finditer(text) if middle / 2 <= m.end() <= middle * 3 / 2]
         if ends:
-            at = min(ends, key=lambda end: (abs(end - middle), end))
             break
-    else:
-        # not inside a letter with its marks
+    else:  # not inside a letter with its marks
         ends = [m.end() for m in regex.finditer(r"\X", text)][:-1] or [max(1, len(text) // 2)]
-        at = min(ends, key=lambda end: (abs(end - middle), end))
+    at = min(ends, key=lambda end: (abs(end - middle), end))
     left, right = text[:at].rstrip(), text[at:].lstrip()
     return [Segment(left, text[len(left) : len(text) - len(right)]), Segment(right, segment.gap)]

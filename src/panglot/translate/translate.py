@@ -1,6 +1,5 @@
 """Pairs made parallel: every item in every language asked for, by machine where nobody wrote it."""
 
-import contextlib
 import json
 import re
 import shlex
@@ -8,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,32 +17,29 @@ import numpy as np
 import pyarrow as pa
 
 from panglot.data import IntArray, ParallelPairs
-from panglot.data.pairs_files.read import SCHEMA
-from panglot.data.pairs_files.write import check_pairs_path, pairs_writer
+from panglot.data.pairs_files.columns import SCHEMA
+from panglot.data.pairs_files.read import check_pairs_path, pairs_writer
 from panglot.errors import PanglotError
 from panglot.files import write_json, written_whole
 from panglot.languages import script
 from panglot.parse import read_form
-from panglot.translate.checks import Bounds, problem_of
 from panglot.translate.models import Translator
-from panglot.translate.part_file import PartFile
-from panglot.translate.plan import Job, plan
-from panglot.translate.texts import MAX_TOKENS, TOKEN_BUDGET, Work
+from panglot.translate.plan import Job, PartFile, plan
+from panglot.translate.texts import MAX_TOKENS, TOKEN_BUDGET, Bounds, Work, problem_of
 
 FIELDS = ("query", "passage", "negatives")
 NEEDED = ("query", "passage")  # a row has both in its own language
 ROWS = 1 << 14  # written at a time
+Row = dict[str, Any]
 ENDINGS = re.compile(r"\.(parquet|(jsonl|json|ndjson|csv|tsv)(\.gz|\.zst)?)$")  # of files of pairs
 
 
-@dataclass
+@dataclass(frozen=True)
 class Translation:
-    """The outcome of a translation; ``summary`` has all figures, ready for JSON."""
+    """The outcome of a translation: all figures, ready for JSON, and the file that describes the output."""
 
     summary: dict[str, Any]
-    left_out: Counter[str] = field(default_factory=Counter)
-    written: int = 0
-    note: Path = Path()
+    note: Path
 
 
 def translate_pairs(
@@ -107,9 +103,7 @@ def translate_pairs(
             for name, rows in job.blocks():
                 advance = None if progress is None else _whole_rows(progress, len(rows))
                 segments += work.do(name, _texts(pairs, rows, fields)[0], job.languages, advance)
-        found = Translation({}, note=beside(output, "translation.json"))
-        made = (rows for job in jobs for rows in _rows(work, pairs, job, fields, bounds, found))
-        found.summary = {
+        summary = {
             "source": pairs.name,
             "sha256": pairs.sha256,
             "items": len(pairs),
@@ -122,9 +116,25 @@ def translate_pairs(
             "directions": [{"from": job.source, "to": job.target, "rows": len(job.rows)} for job in jobs],
             "settings": {**settings, "fields": list(fields), "token_budget": token_budget},
         }
-        _write(output, pairs, made, found, before, begun)
+        made = (rows for job in jobs for rows in _rows(work, pairs, job, fields, bounds))
+        left_out, note = beside(output, "left-out.jsonl"), beside(output, "translation.json")
+        with written_whole(output) as place, written_whole(left_out) as rejected:
+            counts = _write_rows(place, output.name, rejected, pairs, made)
+            summary |= {**counts, "seconds": round(time.monotonic() - begun, 3)}
+            about = {
+                "schema": 1,
+                "file": output.name,
+                "machine_translated": "the rows after the first 'rows_kept'",
+                "panglot": version("panglot"),
+                "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            # before the rows themselves: no machine-made row may ever be there unmarked
+            write_json(note, {**about, **summary, "before": before})
+        if not summary["left_out"]:
+            left_out.unlink()
         part.remove()
-    return found
+    return Translation(summary, note)
 
 
 def beside(output: Path, ending: str) -> Path:
@@ -159,14 +169,12 @@ def _check(fields: Sequence[str], beams: int, max_tokens: int, token_budget: int
 
 def _whole_rows(progress: Callable[[int], None], rows: int) -> Callable[[float], None]:
     """Turn shares of a block into whole rows."""
-    told = 0.0
-    share = 0.0
+    told = 0
 
-    def advance(more: float) -> None:
-        nonlocal told, share
-        share += more
+    def advance(share: float) -> None:
+        nonlocal told
         now = round(share * rows)
-        progress(int(now - told))
+        progress(now - told)
         told = now
 
     return advance
@@ -175,23 +183,14 @@ def _whole_rows(progress: Callable[[int], None], rows: int) -> Callable[[float],
 def _texts(pairs: ParallelPairs, rows: IntArray, fields: Sequence[str]) -> tuple[list[str], list[int]]:
     """Return the texts of some rows, query, passage and negatives of each in turn, and how many each has."""
     negatives = pairs.negatives(rows) if "negatives" in fields else [[] for _ in rows]
-    found = [
-        [query, passage, *more]
-        for query, passage, more in zip(
-            pairs.texts("query", rows), pairs.texts("passage", rows), negatives, strict=True
-        )
-    ]
+    sides = pairs.texts("query", rows), pairs.texts("passage", rows), negatives
+    found = [[query, passage, *more] for query, passage, more in zip(*sides, strict=True)]
     return [text for texts in found for text in texts], [len(texts) for texts in found]
 
 
 def _rows(
-    work: Work,
-    pairs: ParallelPairs,
-    job: Job,
-    fields: Sequence[str],
-    bounds: Bounds | None,
-    found: Translation,
-) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+    work: Work, pairs: ParallelPairs, job: Job, fields: Sequence[str], bounds: Bounds | None
+) -> Iterator[tuple[list[Row], list[Row]]]:
     """Give the new rows of each block of a job, and what was left out of them."""
     same_script = script(job.source) == script(job.target)
     for _, rows in job.blocks():
@@ -208,56 +207,28 @@ def _rows(
                     translated.append(result)
                     continue
                 broken |= place < len(NEEDED)
-                name = FIELDS[min(place, 2)]
-                found.left_out[f"{name}: {problem}"] += 1
-                about = {"item_id": row["item_id"], "from": job.source, "to": job.target, "field": name}
-                out.append({**about, "problem": problem, "text": text, "translation": result})
+                about = {"item_id": row["item_id"], "from": job.source, "to": job.target}
+                about |= {"field": FIELDS[min(place, 2)], "problem": problem}
+                out.append({**about, "text": text, "translation": result})
             if not broken:
                 query, passage, *negatives = translated
                 new = {"language": job.target, "query": query, "passage": passage}
                 kept.append({**row, **new, "negatives": negatives or None})
-        found.written += len(kept)
         yield kept, out
 
 
-def _write(
-    output: Path,
-    pairs: ParallelPairs,
-    made: Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]],
-    found: Translation,
-    before: dict[str, Any] | None,
-    begun: float,
-) -> None:
-    """Write the rows there were and the new ones, and the two files beside them; or nothing."""
+def _write_rows(
+    place: Path, name: str, rejected: Path, pairs: ParallelPairs, made: Iterator[tuple[list[Row], list[Row]]]
+) -> dict[str, Any]:
+    """Write the rows there were and the new ones, and what was left out; count the latter two."""
+    written, left_out = 0, Counter[str]()
     rows = np.sort(pairs.index.rows)
-    left_out = beside(output, "left-out.jsonl")
-    with contextlib.ExitStack() as stack:
-        place = stack.enter_context(written_whole(output))
-        rejected = stack.enter_context(written_whole(left_out))
-        with pairs_writer(place, output.name) as write, rejected.open("w", encoding="utf-8") as problems:
-            for start in range(0, len(rows), ROWS):
-                write(pairs.take(rows[start : start + ROWS]))
-            for kept, out in made:
-                write(pa.Table.from_pylist(kept, schema=SCHEMA))
-                problems.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in out)
-        found.summary["rows_translated"] = found.written
-        found.summary["left_out"] = dict(sorted(found.left_out.items()))
-        found.summary["seconds"] = round(time.monotonic() - begun, 3)
-        # before the rows themselves: no machine-made row may ever be there unmarked
-        write_json(found.note, _note(output, found.summary, before))
-    if not found.left_out:
-        left_out.unlink()
-
-
-def _note(output: Path, summary: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
-    """Return what must be known of an output that a machine made in part."""
-    return {
-        "schema": 1,
-        "file": output.name,
-        "machine_translated": "the rows after the first 'rows_kept'",
-        "panglot": version("panglot"),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        **summary,
-        "before": before,
-    }
+    with pairs_writer(place, name) as write, rejected.open("w", encoding="utf-8") as problems:
+        for start in range(0, len(rows), ROWS):
+            write(pairs.take(rows[start : start + ROWS]))
+        for kept, out in made:
+            write(pa.Table.from_pylist(kept, schema=SCHEMA))
+            problems.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in out)
+            written += len(kept)
+            left_out.update(f"{line['field']}: {line['problem']}" for line in out)
+    return {"rows_translated": written, "left_out": dict(sorted(left_out.items()))}

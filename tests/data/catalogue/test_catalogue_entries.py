@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from panglot.data.catalogue import READERS, catalogue
+from panglot.data.catalogue import catalogue
 from panglot.data.catalogue.entry import Entry, entry_named, read_entries
-from panglot.data.catalogue.load import TRAINING
+from panglot.data.catalogue.load import READERS, TRAINING
 from panglot.errors import PanglotError
 from panglot.evaluation import parse_measure
 from panglot.languages import is_language

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from panglot.data.catalogue import Entry, find_data, in_cache, missing, where_is
+from panglot.data.catalogue.entry import Entry, find_data, in_cache, missing, where_is
 from panglot.errors import PanglotError
 
 TOY = Entry(

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from panglot.data.checks import CheckedRows
-from panglot.data.pairs_files.mapped import SCHEMA
+from panglot.data.checks.rows import CheckedRows
+from panglot.data.pairs_files.columns import SCHEMA
 
 MakeRows = Callable[..., CheckedRows]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from panglot.data import benchmark_from_pairs, load_benchmark, load_pairs, sample_pairs
-from panglot.data.checks import CheckedRows, Unseen, find_overlap, normalised, read_for_checks, texts_of
+from panglot.data.checks.overlap import Unseen, find_overlap, normalised, texts_of
+from panglot.data.checks.rows import CheckedRows, read_for_checks
 
 MakeRows = Callable[..., CheckedRows]
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from panglot.data.checks import overlap, shared_runs
+from panglot.data.checks import overlap
+from panglot.data.checks.overlap import shared_runs
 
 FEW_LETTERS = st.text("ab", max_size=60)  # that repeat themselves: hard for hashes, rich in short runs
 TEXTS = st.lists(st.one_of(FEW_LETTERS, st.text(max_size=40)), max_size=6)

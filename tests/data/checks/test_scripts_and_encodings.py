@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from panglot.data.checks import CheckedRows, Finding, read_for_checks
+from panglot.data.checks.rows import CheckedRows, Finding, read_for_checks
 from panglot.data.checks.scripts import find_broken_characters, find_font_encodings, find_foreign_scripts
 
 MakeRows = Callable[..., CheckedRows]

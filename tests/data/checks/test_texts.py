@@ -6,8 +6,14 @@ from pathlib import Path
 import pytest
 
 from panglot import PanglotError
-from panglot.data.checks import CheckedRows, check_source
-from panglot.data.checks.texts import check_structure, find_copies, find_repeats, find_self_answers
+from panglot.data.checks import check_source
+from panglot.data.checks.rows import (
+    CheckedRows,
+    check_structure,
+    find_copies,
+    find_repeats,
+    find_self_answers,
+)
 
 MakeRows = Callable[..., CheckedRows]
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from panglot.data.fetch import unpack
+from panglot.data.fetch.archives import unpack
 from panglot.errors import PanglotError
 
 Kind = Literal["zip", "tar"]

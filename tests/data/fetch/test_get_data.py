@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from panglot.data.catalogue import Entry, File
+from panglot.data.catalogue.entry import Entry, File
 from panglot.data.fetch import get_data
 from panglot.errors import PanglotError
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from panglot.data.fetch import Checks, download, verify
+from panglot.data.catalogue.entry import File
+from panglot.data.fetch import web
 from panglot.errors import PanglotError
 
 Site = Any  # of conftest
@@ -15,6 +16,13 @@ BODY = bytes(range(256)) * 40
 HALF = len(BODY) // 2
 SHA256 = hashlib.sha256(BODY).hexdigest()
 MD5 = hashlib.md5(BODY).hexdigest()
+
+
+Checks = dict[str, Any]  # what is known of a file
+
+
+def download(url: str, path: Path, checks: Checks | None = None, **options: Any) -> None:
+    web.download(File(url=url, **(checks or {})), path, **options)
 
 
 def left(folder: Path) -> list[str]:
@@ -31,7 +39,7 @@ def said(url: str, path: Path, checks: Checks | None = None) -> str:
 def test_a_file_arrives_whole_and_alone(site: Site, tmp_path: Path) -> None:
     site.files["a"] = BODY
     arrived: list[int] = []
-    checks = Checks(sha256=SHA256, md5=MD5, size=len(BODY))
+    checks = {"sha256": SHA256, "md5": MD5, "size": len(BODY)}
     download(site.url("a"), tmp_path / "deep" / "a", checks, progress=arrived.append)
     assert (tmp_path / "deep" / "a").read_bytes() == BODY
     assert left(tmp_path / "deep") == ["a"]
@@ -77,7 +85,7 @@ def test_a_server_without_ranges_sends_all_again(site: Site, tmp_path: Path) -> 
     assert (tmp_path / "a").read_bytes() == BODY
 
 
-@pytest.mark.parametrize(("checks", "second"), [(Checks(md5=MD5), f"bytes={HALF}-"), (Checks(), None)])
+@pytest.mark.parametrize(("checks", "second"), [({"md5": MD5}, f"bytes={HALF}-"), ({}, None)])
 def test_without_a_version_only_a_checksum_allows_to_go_on(
     site: Site, tmp_path: Path, checks: Checks, second: str | None
 ) -> None:
@@ -91,7 +99,7 @@ def test_without_a_version_only_a_checksum_allows_to_go_on(
 def test_a_part_that_is_the_whole_file_is_taken(site: Site, tmp_path: Path) -> None:
     site.files["a"] = BODY
     (tmp_path / "a.part").write_bytes(BODY)
-    download(site.url("a"), tmp_path / "a", Checks(sha256=SHA256))
+    download(site.url("a"), tmp_path / "a", {"sha256": SHA256})
     assert site.asked == [("/a", f"bytes={len(BODY)}-")]
     assert (tmp_path / "a").read_bytes() == BODY
 
@@ -99,16 +107,16 @@ def test_a_part_that_is_the_whole_file_is_taken(site: Site, tmp_path: Path) -> N
 def test_a_part_longer_than_the_file_starts_again(site: Site, tmp_path: Path) -> None:
     site.files["a"] = BODY
     (tmp_path / "a.part").write_bytes(BODY + b"more")
-    download(site.url("a"), tmp_path / "a", Checks(sha256=SHA256), pause=0)
+    download(site.url("a"), tmp_path / "a", {"sha256": SHA256}, pause=0)
     assert (tmp_path / "a").read_bytes() == BODY
 
 
 @pytest.mark.parametrize(
     ("checks", "sentence"),
     [
-        (Checks(sha256="0" * 64), f"its SHA256 is {SHA256}, but the catalogue says {'0' * 64}"),
-        (Checks(md5="0" * 32), f"its MD5 is {MD5}, but the catalogue says {'0' * 32}"),
-        (Checks(size=7), "has 10,240 bytes, but the catalogue says 7"),
+        ({"sha256": "0" * 64}, f"its SHA256 is {SHA256}, but the catalogue says {'0' * 64}"),
+        ({"md5": "0" * 32}, f"its MD5 is {MD5}, but the catalogue says {'0' * 32}"),
+        ({"size": 7}, "has 10,240 bytes, but the catalogue says 7"),
     ],
 )
 def test_a_wrong_file_is_thrown_away_and_a_good_one_kept(
@@ -126,7 +134,7 @@ def test_a_wrong_file_is_thrown_away_and_a_good_one_kept(
 def test_a_wrong_file_of_a_person_is_not_removed(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(BODY)
     with pytest.raises(PanglotError, match="its MD5 is"):
-        verify(tmp_path / "a", Checks(md5="0" * 32), "a", remove=False)
+        web.verify(tmp_path / "a", File(url="a", md5="0" * 32), "a", remove=False)
     assert (tmp_path / "a").read_bytes() == BODY
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from panglot.data import Benchmark
-from panglot.data.readers.tables import read_mtop
+from panglot.data.readers.parallel import read_mtop
 from panglot.errors import PanglotError
 
 Judged = Callable[[Benchmark], dict[str, dict[str, int]]]

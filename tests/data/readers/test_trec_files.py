@@ -64,7 +64,7 @@ def test_no_text_does_anything_but_be_read_or_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1\ta\n2 b\n", "line 2: has no tab; a line is a query's id, a tab, the query"),
+        ("1\ta\n2 b\n", "line 2: has no tab; a line is an id, a tab, the query"),
         ("1\ta\n\tb\n", "line 2: has an empty id"),
         ("1\t \n", "line 1: has an empty query"),
         ("1\ta\n2\tb\n1\tc\n", "line 3: query '1' occurs twice"),

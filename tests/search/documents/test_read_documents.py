@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from panglot import PanglotError
-from panglot.search.documents import Document, detect, read_documents
+from panglot.search.documents import Document, read_documents, split
 
 
 def one(path: Path, **settings: Any) -> Document:
@@ -67,9 +67,9 @@ def test_dialects_count_as_the_language_that_they_are_taken_for(
         def classify(self, text: str) -> tuple[str, float]:
             return detected, 0.0
 
-    monkeypatch.setattr(detect, "_detector", lambda _: Detector())
-    assert detect.detect_languages([f"some text {detected}"]) == [code]
-    assert detect.detect_languages([f"some text {detected}"], [detected, "fr"]) == [detected]
+    monkeypatch.setattr(split, "_detector", lambda _: Detector())
+    assert split.detect_languages([f"some text {detected}"]) == [code]
+    assert split.detect_languages([f"some text {detected}"], [detected, "fr"]) == [detected]
 
 
 def test_a_row_without_an_id_gets_one_of_its_text(tmp_path: Path) -> None:

@@ -23,10 +23,9 @@ from hypothesis import strategies as st
 from panglot import PanglotError
 from panglot.search.documents import Passage
 from panglot.search.engines import Engine, Filter, open_engine
-from panglot.search.engines.columns import TEXTS
-from panglot.search.engines.engine import meanings
+from panglot.search.engines.engine import TEXTS, meanings
 from panglot.search.engines.exact import ExactEngine
-from panglot.search.engines.milvus_calls import filter_expression
+from panglot.search.engines.milvus import filter_expression
 
 ALL = Filter()
 WORDS = {"a": "red fish", "b": "red red bird", "c": "samaki mwekundu", "d": "青い鳥"}

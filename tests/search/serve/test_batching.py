@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from panglot.data import FloatArray
-from panglot.search.serve.batching import EncodingQueue, QueueFullError
+from panglot.search.serve.batching import EncodingQueue
+from panglot.search.serve.limits import ProblemError
 
 
 class Recorder:
@@ -152,7 +153,7 @@ def test_a_full_queue_says_so_and_takes_more_when_somebody_goes() -> None:
             first = await blocked(queue, recorder)
             waiting = [asyncio.create_task(queue.embed([text], "query")) for text in ("a", "b")]
             await asyncio.sleep(0.01)
-            with pytest.raises(QueueFullError):
+            with pytest.raises(ProblemError):
                 await queue.embed(["c"], "query")
             waiting[0].cancel()
             await asyncio.gather(waiting[0], return_exceptions=True)

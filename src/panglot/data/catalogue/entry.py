@@ -1,15 +1,18 @@
-"""Entries of the catalogue: facts about one data set, read from one TOML file each."""
+"""Entries of the catalogue: facts about one data set, read from one TOML file each; and where its data is."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from importlib.resources import files as package_files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import ConfigDict
 
 from panglot.errors import PanglotError
+from panglot.files import cache_folder
 from panglot.parse import parse_toml, validated
 
 OF_FILES = ("sha256", "md5", "size", "revision")
@@ -18,33 +21,20 @@ PARALLEL = "beir-parallel"  # followed by a colon and the name of a set
 
 @dataclass(frozen=True)
 class File:
-    """One official file (or, on the hub, the files of one pattern). Absent facts are None.
+    """One official file (or, on the hub, the files of one pattern). Absent facts are None."""
 
-    Attributes:
-        url: where it is; or None for a file on the hub.
-        hub: the hub's data set, ``owner/name``; or None for a file with an address of its own.
-        revision: commit on the hub.
-        path: pattern of paths in the hub's data set.
-        sha256: checksum of the fetched file.
-        md5: checksum, where only that is published.
-        size: bytes as fetched.
-        unpack: ``zip`` or ``tar`` (with any compression), or None.
-        inside: folder in the archive that holds the data; the rest is left out.
-        to: folder below the data set's own in which it is put.
-        language: the one language that it is for; None: for all.
-    """
-
-    url: str | None = None
+    url: str | None = None  # where it is; or None for a file on the hub
+    # the hub's data set, ``owner/name``; or None for a file with an address of its own
     hub: str | None = None
-    revision: str | None = None
-    path: str | None = None
-    sha256: str | None = None
-    md5: str | None = None
-    size: int | None = None
-    unpack: Literal["zip", "tar"] | None = None
-    inside: str | None = None
-    to: str = "."
-    language: str | None = None
+    revision: str | None = None  # commit on the hub
+    path: str | None = None  # pattern of paths in the hub's data set
+    sha256: str | None = None  # checksum of the fetched file
+    md5: str | None = None  # checksum, where only that is published
+    size: int | None = None  # bytes as fetched
+    unpack: Literal["zip", "tar"] | None = None  # ``zip`` or ``tar`` (with any compression), or None
+    inside: str | None = None  # folder in the archive that holds the data; the rest is left out
+    to: str = "."  # folder below the data set's own in which it is put
+    language: str | None = None  # the one language that it is for; None: for all
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -62,55 +52,33 @@ class File:
 
 @dataclass(frozen=True)
 class Entry:
-    """What the catalogue knows of one data set. A fact that could not be verified is None (see ``note``).
+    """What the catalogue knows of one data set. A fact that could not be verified is None (see ``note``)."""
 
-    Attributes:
-        name: that commands take.
-        family: name that several entries of one form share, or None.
-        kind: ``benchmark``, ``pairs`` (to train on) or ``encoder``.
-        what: a sentence or two.
-        homepage: page of its makers; ``source``: where the official files are.
-        licence: SPDX code or the makers' words.
-        access: ``open``, ``terms`` (accept terms first) or ``request`` (ask its owners).
-        arxiv, citation: id and title of the paper.
-        languages: BCP-47 codes.
-        sizes: published numbers: queries, passages, judgements, ...
-        settings: of monolingual, crosslingual, multilingual, those that it supports.
-        measures: the usual ones.
-        reader: name in ``READERS``; ``layout`` and ``options`` are its keyword arguments: where the official
-            files are and what they hold, and what people may choose otherwise.
-        files: to fetch.
-        folder: name of its folder in the cache; entries with the same data share it.
-        local: places below a data folder where a copy in the official layout may be.
-        holds: patterns of files; a folder with any of them is such a copy.
-        needs: patterns of files that a whole copy has, each of them.
-        note: what is unknown, or what to mind.
-    """
-
-    name: str
+    name: str  # that commands take
     title: str
-    kind: Literal["benchmark", "pairs", "encoder"]
-    what: str
-    languages: tuple[str, ...]
-    reader: str
-    family: str | None = None
-    homepage: str | None = None
-    source: str | None = None
-    licence: str | None = None
-    access: Literal["open", "terms", "request"] = "open"
-    arxiv: str | None = None
-    citation: str | None = None
-    sizes: Mapping[str, Any] = field(default_factory=dict)
-    settings: tuple[Literal["monolingual", "crosslingual", "multilingual"], ...] = ()
-    measures: tuple[str, ...] = ()
+    kind: Literal["benchmark", "pairs", "encoder"]  # ``pairs`` are to train on
+    what: str  # a sentence or two
+    languages: tuple[str, ...]  # BCP-47 codes
+    reader: str  # name in ``READERS``
+    family: str | None = None  # name that several entries of one form share
+    homepage: str | None = None  # page of its makers
+    source: str | None = None  # where the official files are
+    licence: str | None = None  # SPDX code or the makers' words
+    access: Literal["open", "terms", "request"] = "open"  # ``request``: ask its owners
+    arxiv: str | None = None  # id of the paper
+    citation: str | None = None  # its title
+    sizes: Mapping[str, Any] = field(default_factory=dict)  # published numbers: queries, passages, ...
+    settings: tuple[Literal["monolingual", "crosslingual", "multilingual"], ...] = ()  # that it supports
+    measures: tuple[str, ...] = ()  # the usual ones
+    # the reader's keyword arguments: what people may choose otherwise; where the files are and what they hold
     options: Mapping[str, Any] = field(default_factory=dict)
     layout: Mapping[str, Any] = field(default_factory=dict)
-    files: tuple[File, ...] = ()
-    folder: str = ""
-    local: tuple[str, ...] = ()
-    holds: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
-    note: str | None = None
+    files: tuple[File, ...] = ()  # to fetch
+    folder: str = ""  # name of its folder in the cache; entries with the same data share it
+    local: tuple[str, ...] = ()  # places below a data folder where a copy in the official layout may be
+    holds: tuple[str, ...] = ()  # patterns of files; a folder with any of them is such a copy
+    needs: tuple[str, ...] = ()  # patterns of files that a whole copy has, each of them
+    note: str | None = None  # what is unknown, or what to mind
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -213,3 +181,72 @@ def _fill(value: Any, mark: str, text: str) -> Any:
     if isinstance(value, list | tuple):
         return [_fill(inner, mark, text) for inner in value]
     return value
+
+
+def find_data(entry: Entry, data: str | Path | None = None) -> Path:
+    """Return the folder (or file) with an entry's data.
+
+    ``data`` goes first: itself, or one of the entry's usual places below it. Then come the folders of
+    ``PANGLOT_DATA`` (separated like those of ``PATH``) and the cache: the first that has all that the entry
+    needs, else the first that has some of it.
+
+    Raises:
+        PanglotError: nothing is there; it says the three ways to give the data.
+    """
+    if data is not None:
+        data = Path(data)
+        if not data.exists():
+            raise PanglotError(f"{data}: no such file or folder; check --data.")
+        inside = below(entry, data) if data.is_dir() and not is_there(entry, data) else None
+        return inside or data
+    if found := where_is(entry):
+        return found
+    sentence = f"benchmark '{entry.name}' needs its data; name the folder or file with --data"
+    if not entry.local:
+        raise PanglotError(f"{sentence}.")
+    raise PanglotError(
+        f"{sentence}, fetch it with 'panglot data get {entry.name}', or let PANGLOT_DATA name "
+        f"a folder that holds {' or '.join(entry.local[:2])}."
+    )
+
+
+def where_is(entry: Entry) -> Path | None:
+    """Return where an entry's data is (``PANGLOT_DATA`` or the cache), or None."""
+    usual = [root / place for root in data_folders() for place in entry.local]
+    places = [place for place in (*usual, in_cache(entry)) if is_there(entry, place)]
+    return next((place for place in places if not missing(entry, place)), places[0] if places else None)
+
+
+def whole_copy(entry: Entry) -> Path | None:
+    """Return where an entry's data is, if nothing that it needs is missing, or None."""
+    found = where_is(entry)
+    return None if found is None or missing(entry, found) else found
+
+
+def below(entry: Entry, root: Path) -> Path | None:
+    """Return the first of the entry's usual places below ``root`` that holds its files, or None."""
+    return next((root / place for place in entry.local if is_there(entry, root / place)), None)
+
+
+def in_cache(entry: Entry) -> Path:
+    """Return the folder in the cache for what is fetched of an entry."""
+    return cache_folder() / "data" / entry.folder
+
+
+def data_folders() -> list[Path]:
+    """Return the folders that ``PANGLOT_DATA`` names, in its order."""
+    return [Path(name).expanduser() for name in os.environ.get("PANGLOT_DATA", "").split(os.pathsep) if name]
+
+
+def is_there(entry: Entry, place: Path) -> bool:
+    """Say whether a folder holds some of an entry's files."""
+    return place.is_dir() and any(_matches(place, pattern) for pattern in entry.holds)
+
+
+def missing(entry: Entry, place: Path) -> list[str]:
+    """Return the patterns of the files that an entry needs and a folder lacks."""
+    return [pattern for pattern in entry.needs if not _matches(place, pattern)]
+
+
+def _matches(place: Path, pattern: str) -> bool:
+    return next(place.glob(pattern), None) is not None

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from panglot.data.benchmark import Benchmark, benchmark_from_pairs
-from panglot.data.catalogue.entry import Entry, catalogue, entry_named
-from panglot.data.catalogue.find import below, find_data, where_is
+from panglot.data.catalogue.entry import PARALLEL, Entry, below, catalogue, entry_named, find_data, where_is
 from panglot.data.pairs import load_pairs
 from panglot.errors import PanglotError
 
@@ -26,11 +25,11 @@ READERS = {
     "belebele": "panglot.data.readers.questions:read_belebele",
     "bitext": "panglot.data.readers.parallel:read_bitext",
     "lareqa": "panglot.data.readers.questions:read_lareqa",
-    "mtop": "panglot.data.readers.tables:read_mtop",
+    "mtop": "panglot.data.readers.parallel:read_mtop",
     "pairs": "panglot.data.catalogue.load:read_pairs_file",
     "sample": "panglot.data.sample:sample_benchmark",
     "squad": "panglot.data.readers.questions:read_squad",
-    "table": "panglot.data.readers.tables:read_table",
+    "table": "panglot.data.readers.parallel:read_table",
     "trec": "panglot.data.readers.trec:read_trec",
 }
 TRAINING = {
@@ -40,10 +39,11 @@ TRAINING = {
     "mr_tydi_train": "panglot.data.catalogue.training:mr_tydi_rows",
     "pairs_table": "panglot.data.catalogue.training:table_rows",
 }
-OPTION_WORDS = {"split": "split", "candidate_text": "kind of candidate"}
-PAIRS_FLAGS = {
-    "columns": "--column is for --benchmark pairs and squad",
-    "every_item": "--every-item is for --benchmark pairs",
+WRONG_OPTIONS = {
+    "split": "benchmark '{name}' has one split; leave --split out.",
+    "candidate_text": "benchmark '{name}' has one kind of candidate; leave --candidate-text out.",
+    "columns": "--column is for --benchmark pairs and squad alone; leave it out.",
+    "every_item": "--every-item is for --benchmark pairs alone; leave it out.",
 }
 
 
@@ -133,10 +133,10 @@ def _parallel(
             f"'{name}' needs {member} in two languages or more, and {len(found)} is here; fetch others with "
             f"'panglot data get {missing}'."
         )
-    from panglot.data.readers.beir import read_parallel_beir
-
+    reader = reader_of(catalogue()[PARALLEL])
     own = any(e.options.get("exclude_own_id") for e in sets)
-    return read_parallel_beir(found, name=name, split=split, **{"exclude_own_id": own, **options})
+    made: Benchmark = reader(found, name=name, split=split, **{"exclude_own_id": own, **options})
+    return made
 
 
 def reader_of(entry: Entry) -> Callable[..., Any]:
@@ -149,12 +149,8 @@ def reader_of(entry: Entry) -> Callable[..., Any]:
 def _check_options(name: str, options: dict[str, Any], taken: set[str]) -> None:
     for option in options:
         if option not in taken:
-            if option in OPTION_WORDS:
-                flag = "--" + option.replace("_", "-")
-                raise PanglotError(f"benchmark '{name}' has one {OPTION_WORDS[option]}; leave {flag} out.")
-            if option in PAIRS_FLAGS:
-                raise PanglotError(f"{PAIRS_FLAGS[option]} alone; leave it out.")
-            raise PanglotError(f"benchmark '{name}' has no option '{option}'.")
+            sentence = WRONG_OPTIONS.get(option, "benchmark '{name}' has no option '{option}'.")
+            raise PanglotError(sentence.format(name=name, option=option))
 
 
 def read_pairs_file(

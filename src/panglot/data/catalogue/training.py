@@ -15,16 +15,24 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from panglot.data.catalogue.entry import catalogue, entry_named
-from panglot.data.catalogue.find import find_data
+from panglot.data.catalogue.entry import catalogue, entry_named, find_data
 from panglot.data.catalogue.load import TRAINING, reader_of
 from panglot.data.pairs import ParallelPairs, load_pairs
+from panglot.data.pairs_files.columns import SCHEMA
 from panglot.data.pairs_files.hub import is_hub_source
-from panglot.data.pairs_files.read import BATCH, SAMPLE, SCHEMA
+from panglot.data.pairs_files.read import BATCH, SAMPLE
 from panglot.data.readers.collection import passage_rows
-from panglot.data.readers.files import field, files_by_language, files_of, json_lines, named, numbered_lines
+from panglot.data.readers.files import (
+    field,
+    files_by_language,
+    files_of,
+    json_lines,
+    named,
+    numbered_lines,
+    parquet_rows,
+)
 from panglot.errors import PanglotError, leave_out
-from panglot.files import cache_folder, identity, parquet, parquet_batches, sha256_of, written_whole
+from panglot.files import cache_folder, identity, sha256_of, written_whole
 from panglot.languages import check_among, check_language
 
 Row = dict[str, Any]
@@ -91,43 +99,41 @@ def training_pairs(
 def mr_tydi_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
     """Yield a row for each question of Mr. TyDi's training part: its first passage, and its negatives."""
     files = files_by_language(folder, ["mrtydi-v1.1-{code}/train.jsonl*"])
-    for language in languages:
-        for path in files.get(language, ()):
-            for number, line in json_lines(path):
-                positive = _list(path, number, line, "positive_passages")
-                passages = [_titled(path, number, one) for one in positive]
-                if not passages:
-                    continue
-                label = f"{language}:{named(path, number, line, 'query_id')}"
-                yield {
-                    "item_id": label,
-                    "passage_id": f"{language}:{positive[0].get('docid') or label}",
-                    "language": language,
-                    "query": field(path, number, line, "query"),
-                    "passage": passages[0],
-                    "negatives": [_titled(path, number, one) for one in line.get("negative_passages") or ()],
-                }
+    for language, path in ((code, path) for code in languages for path in files.get(code, ())):
+        for number, line in json_lines(path):
+            positive = _list(path, number, line, "positive_passages")
+            passages = [_titled(path, number, one) for one in positive]
+            if not passages:
+                continue
+            label = f"{language}:{named(path, number, line, 'query_id')}"
+            yield {
+                "item_id": label,
+                "passage_id": f"{language}:{positive[0].get('docid') or label}",
+                "language": language,
+                "query": field(path, number, line, "query"),
+                "passage": passages[0],
+                "negatives": [_titled(path, number, one) for one in line.get("negative_passages") or ()],
+            }
 
 
 def mfaq_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
     """Yield a row for each question of MFAQ's pages; the page is the document."""
     files = files_by_language(folder, ["data/{code}/train.jsonl*"])
-    for language in languages:
-        for path in files.get(language, ()):
-            for number, page in json_lines(path):
-                document = f"{language}:{page.get('id', number)}"
-                for position, pair in enumerate(_list(path, number, page, "qa_pairs")):
-                    question, answer = pair.get("question"), pair.get("answer")
-                    if not isinstance(question, str) or not isinstance(answer, str):
-                        raise PanglotError(f"{path}, line {number}: a pair has no question or no answer.")
-                    if question.strip() and answer.strip():
-                        yield {
-                            "item_id": f"{document}:{position}",
-                            "document_id": document,
-                            "language": language,
-                            "query": question,
-                            "passage": answer,
-                        }
+    for language, path in ((code, path) for code in languages for path in files.get(code, ())):
+        for number, page in json_lines(path):
+            document = f"{language}:{page.get('id', number)}"
+            for position, pair in enumerate(_list(path, number, page, "qa_pairs")):
+                question, answer = pair.get("question"), pair.get("answer")
+                if not isinstance(question, str) or not isinstance(answer, str):
+                    raise PanglotError(f"{path}, line {number}: a pair has no question or no answer.")
+                if question.strip() and answer.strip():
+                    yield {
+                        "item_id": f"{document}:{position}",
+                        "document_id": document,
+                        "language": language,
+                        "query": question,
+                        "passage": answer,
+                    }
 
 
 def coco_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
@@ -200,9 +206,7 @@ def mmarco_rows(folder: Path, languages: Sequence[str]) -> Iterator[Row]:
         for number, line in numbered_lines(path):
             parts = line.split("\t")
             if len(parts) != 3:
-                raise PanglotError(
-                    f"{path}, line {number}: needs three ids between tabs; fetch the file again."
-                )
+                raise PanglotError(f"{path}, line {number}: needs three ids between tabs; fetch it again.")
             triples.setdefault(parts[0], {}).setdefault(parts[1], parts[2])
     wanted = {passage for found in triples.values() for pair in found.items() for passage in pair}
     queries = files_by_language(folder, ["**/google/queries/train/{code}_queries.train.tsv"])
@@ -249,36 +253,28 @@ def table_rows(
     """
     columns, seen = [query, passage, *(keep or {})], set()
     for path in sorted(found for pattern in files for found in folder.glob(pattern)):
-        with parquet(path) as file:
-            if missing := sorted(set(columns) - set(file.schema_arrow.names)):
-                raise PanglotError(f"{path}: has no column '{missing[0]}'; fetch the official file.")
-            for batch in parquet_batches(file, BATCH, columns):
-                for row in batch.to_pylist():
-                    question, text = (row[query] or "").strip(), (row[passage] or "").strip()
-                    kept = all(row[name] == value for name, value in (keep or {}).items())
-                    of_text = sha256_of(text)[:16]
-                    label = f"{sha256_of(question)[:16]}:{of_text}"
-                    if question and text and kept and label not in seen:
-                        seen.add(label)
-                        yield {
-                            "item_id": label,
-                            "passage_id": of_text,
-                            "language": languages[0],
-                            "query": question,
-                            "passage": text,
-                        }
+        for _, row in parquet_rows(path, columns):
+            question, text = (row[query] or "").strip(), (row[passage] or "").strip()
+            kept = all(row[name] == value for name, value in (keep or {}).items())
+            of_text = sha256_of(text)[:16]
+            label = f"{sha256_of(question)[:16]}:{of_text}"
+            if question and text and kept and label not in seen:
+                seen.add(label)
+                yield {
+                    "item_id": label,
+                    "passage_id": of_text,
+                    "language": languages[0],
+                    "query": question,
+                    "passage": text,
+                }
 
 
 def _list(path: Path, number: int, row: Row, key: str) -> list[Row]:
-    """Return the objects under a key of a line."""
     found = row.get(key)
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise PanglotError(
-            f"{path}, line {number}: has no '{key}', a list of objects; fetch the official file."
-        )
+        raise PanglotError(f"{path}, line {number}: has no '{key}', a list of objects; fetch it again.")
     return found
 
 
 def _titled(path: Path, number: int, passage: Row) -> str:
-    """Return a passage as title and text."""
     return " ".join(part for part in (passage.get("title"), field(path, number, passage, "text")) if part)

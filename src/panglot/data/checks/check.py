@@ -1,6 +1,6 @@
 """All checks of a source, as plain data; its counts; and whether batches can be drawn from it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,18 +9,21 @@ import numpy as np
 import pyarrow.compute as pc
 
 from panglot.data.checks.overlap import RUN, Unseen, find_overlap
-from panglot.data.checks.rows import SEVERITIES, CheckedRows, Finding, Severity, read_for_checks
-from panglot.data.checks.scripts import find_broken_characters, find_font_encodings, find_foreign_scripts
-from panglot.data.checks.texts import (
+from panglot.data.checks.rows import (
+    SEVERITIES,
+    CheckedRows,
+    Finding,
+    Severity,
     check_structure,
     find_bad_lines,
     find_copies,
     find_repeats,
     find_self_answers,
+    read_for_checks,
 )
+from panglot.data.checks.scripts import find_broken_characters, find_font_encodings, find_foreign_scripts
 from panglot.data.index import IntArray, PairIndex
-from panglot.data.pairs_files.columns import Columns
-from panglot.data.pairs_files.mapped import BadLines
+from panglot.data.pairs_files.columns import BadLines, Columns
 
 SLICE = 1 << 18  # items whose presence in each language is held at once
 Lengths = Callable[[Sequence[str]], IntArray]
@@ -70,94 +73,72 @@ def lengths(rows: CheckedRows, tokens: Lengths | None = None) -> dict[str, dict[
             kinds[f"{column}_tokens"] = tokens(rows.table.column(column).to_pylist())
         for name, values in kinds.items():
             for code, language in enumerate(rows.languages):
-                found[language][name] = _spread(values[rows.language_codes == code])
+                own = values[rows.language_codes == code]
+                median, high = np.quantile(own, [0.5, 0.95], method="inverted_cdf")
+                found[language][name] = {"median": int(median), "p95": int(high), "max": int(own.max())}
     return found
-
-
-def _spread(values: IntArray) -> dict[str, int]:
-    median, high = np.quantile(values, [0.5, 0.95], method="inverted_cdf")
-    return {"median": int(median), "p95": int(high), "max": int(values.max())}
 
 
 JOIN = "join other files to this one, with batches.join_sources"
 FEW_BATCHES = 10  # in one pass over a source; with fewer, a model soon knows each by heart
 
 
-def check_batches(index: PairIndex, batch_size: int) -> list[Finding]:
+def check_batches(index: PairIndex, batch_size: int) -> Iterator[Finding]:
     """Find languages and strategies that cannot fill a batch: it holds each passage group once."""
-    return [
-        *_monolingual(index, batch_size),
-        *_crosslingual(index, batch_size),
-        *_small(index, batch_size),
-        *_groups(index),
-    ]
+    yield from _monolingual(index, batch_size)
+    yield from _crosslingual(index, batch_size)
+    if index.items < FEW_BATCHES * batch_size:
+        sentence = (
+            f"{index.items:,} items are {index.items / batch_size:.1f} batches of {batch_size}; after a few "
+            "passes over them a model knows them by heart: take few steps, or train beside other files."
+        )
+        yield Finding("note", "small", sentence, index.items)
+    if index.item_group is not None:
+        _, sizes = np.unique(index.item_group, return_counts=True)
+        if shared := int(sizes[sizes > 1].sum()):
+            sentence = (
+                f"{shared:,} items share a passage_id with others ({int((sizes > 1).sum()):,} groups, the "
+                f"largest of {int(sizes.max()):,}); a batch holds one of each group."
+            )
+            yield Finding("note", "groups", sentence, shared)
+    documents = np.unique(index.documents_of(np.arange(index.items)))
+    if len(documents) == 1 and index.items > 1:
+        sentence = "all items are in one document, so none can be held out; give 'document_id'."
+        yield Finding("warning", "held-out", sentence, index.items)
 
 
-def _monolingual(index: PairIndex, size: int) -> list[Finding]:
+def _monolingual(index: PairIndex, size: int) -> Iterator[Finding]:
     able = {code: _distinct(index, index.items_in(k)) for k, code in enumerate(index.languages)}
     small = {code: count for code, count in able.items() if count < size}
-    if not small:
-        return []
+    named = ", ".join(f"{code} ({count})" for code, count in sorted(small.items(), key=lambda pair: pair[1]))
+    sentence = f"these languages cannot fill a monolingual batch of {size}, so that none is drawn: {named}."
     if len(small) == len(able):
         most = max(able.values())
         sentence = (
             f"no language has {size} items with different passages, so no monolingual batch of {size} can "
             f"be drawn; the most is {most}: use --batch-size {most} or less, or {JOIN}."
         )
-        return [Finding("warning", "batches", sentence, len(small))]
-    named = ", ".join(f"{code} ({count})" for code, count in sorted(small.items(), key=lambda pair: pair[1]))
-    sentence = (
-        f"these languages cannot fill a monolingual batch of {size}, and none is drawn in them: {named}."
-    )
-    return [Finding("warning", "batches", sentence, len(small))]
+    if small:
+        yield Finding("warning", "batches", sentence, len(small))
 
 
-def _crosslingual(index: PairIndex, size: int) -> list[Finding]:
+def _crosslingual(index: PairIndex, size: int) -> Iterator[Finding]:
     several = np.diff(index.item_offsets) >= 2
     if not several.any():
         sentence = "no item exists in two languages, so no cross-lingual batch can be drawn from this file."
-        return [Finding("warning", "parallel", sentence, index.items)]
-    findings = []
+        yield Finding("warning", "parallel", sentence, index.items)
+        return
     able = _distinct(index, np.flatnonzero(several))
     if able < size:
         sentence = (
             f"{able:,} items with different passages exist in two languages or more: too few for a "
             f"cross-lingual batch of {size}; use --batch-size {able} or less, or {JOIN}."
         )
-        findings.append(Finding("warning", "batches", sentence, able))
+        yield Finding("warning", "batches", sentence, able)
     if lonely := int((~several).sum()):
         sentence = f"{lonely:,} items exist in one language only; no cross-lingual batch draws them."
         severity: Severity = "warning" if 2 * lonely > index.items else "note"
-        findings.append(Finding(severity, "parallel", sentence, lonely))
-    return findings
-
-
-def _small(index: PairIndex, size: int) -> list[Finding]:
-    if index.items >= FEW_BATCHES * size:
-        return []
-    sentence = (
-        f"{index.items:,} items are {index.items / size:.1f} batches of {size}; after a few passes over them "
-        "a model knows them by heart: take few steps, or train beside other files."
-    )
-    return [Finding("note", "small", sentence, index.items)]
-
-
-def _groups(index: PairIndex) -> list[Finding]:
-    findings = []
-    if index.item_group is not None:
-        _, sizes = np.unique(index.item_group, return_counts=True)
-        shared = int(sizes[sizes > 1].sum())
-        if shared:
-            sentence = (
-                f"{shared:,} items share a passage_id with others ({int((sizes > 1).sum()):,} groups, the "
-                f"largest of {int(sizes.max()):,}); a batch holds one of each group."
-            )
-            findings.append(Finding("note", "groups", sentence, shared))
-    documents = np.unique(index.documents_of(np.arange(index.items)))
-    if len(documents) == 1 and index.items > 1:
-        sentence = "all items are in one document, so none can be held out; give 'document_id'."
-        findings.append(Finding("warning", "held-out", sentence, index.items))
-    return findings
+        yield Finding(severity, "parallel", sentence, lonely)
 
 
 def _distinct(index: PairIndex, items: IntArray) -> int:

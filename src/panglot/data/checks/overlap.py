@@ -67,9 +67,8 @@ def _candidates(small: Sequence[str], large: Sequence[str], run: int) -> tuple[I
     blocks, of_block = np.concatenate(kept), np.concatenate(owners)
     at = np.flatnonzero(_sieve(blocks)[_slots(windows)])  # and back: few windows are left to be sorted
     common = np.intersect1d(windows[at], blocks)
-    return np.unique(of_window[at[np.isin(windows[at], common)]]), np.unique(
-        of_block[np.isin(blocks, common)]
-    )
+    near_windows, near_blocks = at[np.isin(windows[at], common)], np.isin(blocks, common)
+    return np.unique(of_window[near_windows]), np.unique(of_block[near_blocks])
 
 
 def _slots(hashes: Hashes) -> Hashes:
@@ -125,7 +124,6 @@ def _all_windows(texts: Sequence[str], rows: Sequence[int], size: int) -> tuple[
 
 
 def _inside(points: npt.NDArray[np.uint32], of_point: IntArray, size: int) -> npt.NDArray[np.bool_]:
-    """Say of each window whether it lies in one text."""
     ends = slice(size - 1, None)
     starts = slice(0, max(0, len(points) - size + 1))
     return np.asarray((of_point[starts] == of_point[ends]) & (points[ends] != BREAK))
@@ -280,31 +278,20 @@ def _with_one(
     name = benchmark.name
     kinds: list[tuple[Mask, Severity, str]] = [
         (equal, "error", f"have a text that is in {name}"),
-        (
-            short,
-            "note",
-            f"have a short text (below {SHORT} characters) that is in {name}, perhaps by chance",
-        ),
+        (short, "note", f"have a short text (below {SHORT} characters) that is in {name}, perhaps by chance"),
         (sharing, "error", f"share a run of {run} characters or more with a text of {name}"),
     ]
-    findings = [
-        _overlap(rows, mask, of, theirs, severity, what)
-        for (mask, severity, what), of in zip(kinds, pair, strict=True)
-        if mask.any()
-    ]
+    findings: list[Finding] = []
+    for (mask, severity, what), of in zip(kinds, pair, strict=True):
+        if not mask.any():
+            continue
+        at = np.flatnonzero(mask.any(0))
+        role = int(mask[1, at[0]])  # of the first example: its passage where that is what is shared
+        counterpart = shortened(theirs[of[role, at[0]]])
+        claim = ""
+        if severity == "error":
+            claim = "; a figure on it is not zero-shot: remove these items, with their translations"
+        items = len(np.unique(rows.items[at]))
+        sentence = f"{len(at):,} rows ({items:,} items) {what}{claim} (the first meets '{counterpart}')."
+        findings += finding_on(rows, at, ("query", "passage")[role], "overlap", sentence, severity)
     return counts, findings
-
-
-def _overlap(
-    rows: CheckedRows, mask: Mask, partner: IntArray, theirs: list[str], severity: Severity, what: str
-) -> Finding:
-    """Put one kind of overlap into a sentence; ``mask`` and ``partner`` are ``(2, R)``: query, passage."""
-    at = np.flatnonzero(mask.any(0))
-    role = int(mask[1, at[0]])  # of the first example: its passage where that is what is shared
-    counterpart = shortened(theirs[partner[role, at[0]]])
-    claim = ""
-    if severity == "error":
-        claim = "; a figure on it is not zero-shot: remove these items, with their translations"
-    items = len(np.unique(rows.items[at]))
-    sentence = f"{len(at):,} rows ({items:,} items) {what}{claim} (the first meets '{counterpart}')."
-    return finding_on(rows, at, ("query", "passage")[role], "overlap", sentence, severity)

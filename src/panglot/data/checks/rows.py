@@ -1,5 +1,6 @@
-"""All rows of a source, the bad ones too, and what a check finds in them."""
+"""All rows of a source, the bad ones too; and rows and texts that a source should not have."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,28 +10,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from panglot.data.equality import fingerprints
 from panglot.data.index import IntArray
 from panglot.data.pairs import ParallelPairs, codes_of, pairs_from_table
-from panglot.data.pairs_files.columns import Columns
-from panglot.data.pairs_files.mapped import SCHEMA, BadLines
+from panglot.data.pairs_files.columns import SCHEMA, BadLines, Columns, blank
+from panglot.data.pairs_files.lines import REQUIRED
 from panglot.data.pairs_files.read import read_rows, source_name
 from panglot.data.text_column import take_rows
 from panglot.errors import PanglotError
+from panglot.languages import is_language, no_language
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+MANY = 0.01  # share of the rows from which a finding of single rows is a warning
+EXAMPLES, MANY_EXAMPLES = 3, 10  # that are shown; of rows that cannot be trained on, more
+SHOWN = 100  # characters of an example
 
 
 @dataclass(frozen=True)
 class CheckedRows:
-    """Rows of parallel pairs, each with its line in the file.
+    """Rows of parallel pairs, each with its line in the file."""
 
-    Attributes:
-        name: of the source.
-        table: R rows of ``pairs_files.mapped.SCHEMA``.
-        lines: ``(R,)`` line (or number) of each row in its file.
-    """
-
-    name: str
-    table: pa.Table
-    lines: IntArray
+    name: str  # of the source
+    table: pa.Table  # R rows of ``pairs_files.columns.SCHEMA``
+    lines: IntArray  # ``(R,)`` line (or number) of each row in its file
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -99,9 +102,8 @@ def read_for_checks(
         lines.append(numbers)
     table = pa.Table.from_batches(batches, SCHEMA)
     if not table.num_rows:
-        raise PanglotError(
-            bad[0][1] if bad else f"{source}: is empty; it needs one line per item and language."
-        )
+        empty = f"{source}: is empty; it needs one line per item and language."
+        raise PanglotError(bad[0][1] if bad else empty)
     return CheckedRows(source_name(source), table, np.concatenate(lines))
 
 
@@ -110,13 +112,6 @@ def _codes(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
     # large: two gigabytes of texts would overflow
     codes, texts = codes_of(pc.fill_null(column.cast(pa.large_string()), ""))
     return codes.astype(np.int64), texts
-
-
-Severity = Literal["error", "warning", "note"]
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-MANY = 0.01  # share of the rows from which a finding of single rows is a warning
-EXAMPLES, MANY_EXAMPLES = 3, 10  # that are shown; of rows that cannot be trained on, more
-SHOWN = 100  # characters of an example
 
 
 @dataclass(frozen=True)
@@ -131,21 +126,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found.
+    """What a check found."""
 
-    Attributes:
-        severity: ``error`` (training or a claim goes wrong), ``warning`` (worth fixing) or ``note``.
-        check: which check found it.
-        sentence: what is wrong and what to do about it.
-        count: how many rows, items or languages it concerns.
-        examples: a few of them.
-    """
-
-    severity: Severity
-    check: str
-    sentence: str
-    count: int
-    examples: tuple[Example, ...] = ()
+    severity: Severity  # ``error`` (training or a claim goes wrong), ``warning`` (worth fixing) or ``note``
+    check: str  # which check found it
+    sentence: str  # what is wrong and what to do about it
+    count: int  # how many rows, items or languages it concerns
+    examples: tuple[Example, ...] = ()  # a few of them
 
 
 def finding_on(
@@ -156,8 +143,8 @@ def finding_on(
     sentence: str,
     severity: Severity | None = None,
     examples: int = EXAMPLES,
-) -> Finding:
-    """Make a finding on some table rows.
+) -> list[Finding]:
+    """Make a finding on some table rows; none where there are no such rows.
 
     Args:
         at: ``(n,)`` the rows that it concerns.
@@ -165,6 +152,8 @@ def finding_on(
         severity: None: a warning from one row in a hundred on, else a note.
         examples: how many of the rows are shown.
     """
+    if not len(at):
+        return []
     if severity is None:
         severity = "warning" if len(at) >= MANY * len(rows) else "note"
     first = zip(at[:examples], take_rows(rows.table.to_batches(), at[:examples]).to_pylist(), strict=True)
@@ -177,10 +166,184 @@ def finding_on(
         )
         for row, texts in first
     )
-    return Finding(severity, check, sentence, len(at), shown)
+    return [Finding(severity, check, sentence, len(at), shown)]
 
 
 def shortened(text: str) -> str:
     """Return a text on one line, cut at ``SHOWN`` characters."""
     text = " ".join(text[: 4 * SHOWN].split())
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def check_structure(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
+    """Return the rows that can be trained on, and a finding for each kind of the others."""
+    findings: list[Finding] = []
+    for check in (find_empty, find_unknown_languages, find_repeated_rows):
+        rows, found = check(rows)
+        findings += found
+    if not len(rows):
+        reasons = " ".join(finding.sentence for finding in findings)
+        raise PanglotError(f"{rows.name}: no row is left: {reasons}")
+    return rows, findings + find_contradictions(rows)
+
+
+def find_bad_lines(bad: BadLines) -> list[Finding]:
+    """Return a finding for each kind of lines that cannot be read, with the first ten of them."""
+    kinds: dict[str, list[Example]] = {}
+    for line, sentence in bad:
+        what = sentence.partition(f", line {line}: ")[2] or sentence
+        kind = re.sub(r"\d+", "N", re.split("[(;.]", what)[0])
+        kinds.setdefault(kind, []).append(Example(line, "", "", what))
+    return [
+        Finding(
+            "error",
+            "unreadable",
+            f"{len(lines):,} {'lines' if len(lines) > 1 else 'line'} cannot be read and "
+            f"{'are' if len(lines) > 1 else 'is'} left out here: {lines[0].text}",
+            len(lines),
+            tuple(lines[:MANY_EXAMPLES]),
+        )
+        for lines in kinds.values()
+    ]
+
+
+def find_empty(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
+    """Find rows whose query, passage, item or language is empty; return the others."""
+    findings = []
+    keep = np.ones(len(rows), bool)
+    for name in REQUIRED:
+        empty = np.concatenate([blank(chunk) for chunk in rows.table.column(name).chunks])
+        at, other = np.flatnonzero(empty), "passage" if name == "query" else "query"
+        sentence = f"'{name}' is empty in {len(at):,} rows; fill it in or remove them."
+        findings += finding_on(rows, at, other, "empty", sentence, "error", MANY_EXAMPLES)
+        keep &= ~empty
+    return rows.keep(keep), findings
+
+
+def find_unknown_languages(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
+    """Find codes that are not languages; return the rows of the others."""
+    findings = []
+    keep = np.ones(len(rows), bool)
+    for code, spelling in enumerate(rows.languages):
+        if not is_language(spelling):
+            at = np.flatnonzero(rows.language_codes == code)
+            keep[at] = False
+            sentence = f"{no_language(spelling)[:-1]} ({len(at):,} rows)."
+            findings += finding_on(rows, at, "query", "language", sentence, "error", MANY_EXAMPLES)
+    return rows.keep(keep), findings
+
+
+def find_repeated_rows(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
+    """Find items that occur twice in a language; return the rows without the later ones."""
+    key = rows.items * len(rows.languages) + rows.language_codes
+    _, first = np.unique(key, return_index=True)
+    keep = np.zeros(len(rows), bool)
+    keep[first] = True
+    at = np.flatnonzero(~keep)
+    texts = [rows.table.column("query"), rows.table.column("passage")]
+    of_key = dict(zip(key[first].tolist(), first.tolist(), strict=True))
+    earlier = [of_key[k] for k in key[at].tolist()]
+    same = sum(
+        all(column[int(row)] == column[before] for column in texts)
+        for row, before in zip(at[:1000], earlier[:1000], strict=True)
+    )
+    exact = "with the same texts" if same == min(len(at), 1000) else f"{same:,} of them with the same texts"
+    sentence = f"{len(at):,} rows repeat an item in a language that it has, {exact}; keep one of each."
+    return rows.keep(keep), finding_on(rows, at, "query", "repeated", sentence, "error", MANY_EXAMPLES)
+
+
+def find_contradictions(rows: CheckedRows) -> list[Finding]:
+    """Find an item with two passage or document ids, or a passage that lies in two documents."""
+    columns = ("passage_id", "document_id")
+    if all(rows.table.column(name).null_count == len(rows) for name in columns):
+        return []
+    try:
+        pairs_from_table(rows.table, rows.name, rows.name)
+    except PanglotError as error:
+        sentence = str(error).removeprefix(f"{rows.name}, ")
+        line = int(sentence.removeprefix("line ").split(":")[0]) - 1
+        item, language = (rows.table.column(name)[line].as_py() for name in ("item_id", "language"))
+        _, _, what = sentence.partition(": ")
+        return [Finding("error", "ids", what, 1, (Example(int(rows.lines[line]), item, language, ""),))]
+    return []
+
+
+def find_repeats(rows: CheckedRows) -> list[Finding]:
+    """Find items that repeat each other in a language: both texts, the passage alone, or the query alone.
+
+    An equal passage under another passage_id is a false negative: a batch may hold both.
+    """
+    query, passage = (_prints(rows, name) for name in ("query", "passage"))
+    language = rows.language_codes
+    both = _later(language, query, passage, different=rows.items)
+    twice = np.setdiff1d(_later(language, passage, different=rows.groups), both)
+    asked = np.setdiff1d(_later(language, query, different=rows.groups), np.union1d(both, twice))
+    kinds = (
+        (both, "query", "repeat query and passage of another item of their language: keep one."),
+        (
+            twice,
+            "passage",
+            "have the passage of another item in their language under another passage_id; in one batch they "
+            "are each other's wrong negatives: give such items one passage_id.",
+        ),
+        (
+            asked,
+            "query",
+            "have the query of another item in their language but another passage; in one batch each "
+            "passage is a wrong negative of the other query.",
+        ),
+    )
+    return [
+        finding
+        for at, column, what in kinds
+        for finding in finding_on(rows, at, column, "duplicate", f"{len(at):,} rows {what}")
+    ]
+
+
+def find_copies(rows: CheckedRows) -> list[Finding]:
+    """Find passages that equal another language's passage of the same item: texts left untranslated."""
+    passage = _prints(rows, "passage")
+    at = _later(rows.items, passage, different=rows.language_codes)
+    names = np.unique(rows.language_codes[at])
+    sentence = (
+        f"{len(at):,} passages equal that of another language of the same item "
+        f"({', '.join(rows.languages[k] for k in names)}); they look untranslated: remove those rows."
+    )
+    return finding_on(rows, at, "passage", "untranslated", sentence)
+
+
+def find_self_answers(rows: CheckedRows) -> list[Finding]:
+    """Find rows whose query equals their passage, or whose negatives hold their own passage."""
+    passages = _prints(rows, "passage")
+    same = np.flatnonzero(_prints(rows, "query") == passages)
+    everywhere = len(same) == len(rows)
+    sentence = (
+        "every query equals its passage (a bitext): cross-lingual batches learn to find translations, "
+        "monolingual ones learn nothing; train with strategy 'crosslingual', or beside other sources."
+        if everywhere
+        else f"{len(same):,} rows have a query that equals its passage; a monolingual batch "
+        "learns nothing of them."
+    )
+    findings = finding_on(rows, same, "query", "self-answer", sentence, "note" if everywhere else None)
+    negatives = rows.table.column("negatives")
+    counts = pc.fill_null(pc.list_value_length(negatives), 0).to_numpy()
+    parent = np.repeat(np.arange(len(rows)), counts)
+    own = np.unique(parent[fingerprints(pc.list_flatten(negatives).to_pylist()) == passages[parent]])
+    sentence = f"{len(own):,} rows have their own passage among their negatives; take it out."
+    return findings + finding_on(rows, own, "passage", "negatives", sentence, "error")
+
+
+def _prints(rows: CheckedRows, column: str) -> IntArray:
+    """Return the fingerprint of each row's text: equal texts have equal ones."""
+    return fingerprints(rows.table.column(column).to_pylist())
+
+
+def _later(*keys: IntArray, different: IntArray) -> IntArray:
+    """Return the rows that agree in all keys with an earlier row of another ``different``."""
+    order = np.lexsort(keys[::-1])  # stable: within equal keys, rows stay in order
+    new = np.zeros(len(order), bool)
+    new[:1] = True
+    for key in keys:
+        new[1:] |= np.diff(key[order]) != 0
+    first = order[np.flatnonzero(new)][np.cumsum(new) - 1]
+    return np.sort(order[different[order] != different[first]])

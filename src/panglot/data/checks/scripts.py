@@ -72,7 +72,6 @@ def _script_of(character: str) -> int:
 
 @cache
 def _everything() -> str:
-    """Return all characters but surrogates."""
     return "".join(map(chr, range(0xD800))) + "".join(map(chr, range(0xE000, UNICODE)))
 
 
@@ -94,19 +93,12 @@ ENOUGH, HARDLY_ANY = 100, 0.1  # letters of a language by which it is judged as 
 
 @dataclass(frozen=True)
 class Letters:
-    """Letters of the texts of a column: R rows, L languages.
+    """Letters of the texts of a column: R rows, L languages."""
 
-    Attributes:
-        expected: ``(R,)`` in a script of the row's language.
-        latin: ``(R,)`` Latin ones that are not expected.
-        other: ``(R,)`` all the rest.
-        used: ``(L, 256)`` letters of each language by script code.
-    """
-
-    expected: IntArray
-    latin: IntArray
-    other: IntArray
-    used: IntArray
+    expected: IntArray  # ``(R,)`` in a script of the row's language
+    latin: IntArray  # ``(R,)`` Latin ones that are not expected
+    other: IntArray  # ``(R,)`` all the rest
+    used: IntArray  # ``(L, 256)`` letters of each language by script code
 
 
 def find_foreign_scripts(rows: CheckedRows) -> list[Finding]:
@@ -120,10 +112,16 @@ def find_foreign_scripts(rows: CheckedRows) -> list[Finding]:
     used = sum((part.used for part in parts.values()), np.zeros(expected.shape, np.int64))
     findings = []
     for code, language in enumerate(rows.languages):
-        own = rows.language_codes == code
+        own, named = rows.language_codes == code, f"{language_name(language)} ({language})"
         total = used[code, 1:].sum()
         if total >= ENOUGH and used[code, expected[code]].sum() < HARDLY_ANY * total:
-            findings.append(_wrong_language(rows, own, language, int(np.argmax(used[code, 1:OTHER]))))
+            most = SCRIPTS[int(np.argmax(used[code, 1:OTHER]))]
+            sentence = (
+                f"{named} is usually written in {'+'.join(_scripts(language))}, "
+                f"but most of its letters here are {most}; if that is meant, write its code as "
+                f"{language.split('-')[0]}-{most}."
+            )
+            findings += finding_on(rows, np.flatnonzero(own), "passage", "script", sentence, "warning")
             continue
         for column, part in parts.items():
             letters = part.expected + part.latin + part.other
@@ -134,26 +132,12 @@ def find_foreign_scripts(rows: CheckedRows) -> list[Finding]:
                 (wrong, f"are in another script than {usual}; they look mislabelled"),
                 (left & ~wrong, "are almost wholly in Latin letters; they look untranslated"),
             ):
-                if len(at := np.flatnonzero(mask)):
-                    findings.append(_some_texts(rows, at, int(own.sum()), language, column, what))
+                at, size = np.flatnonzero(mask), int(own.sum())
+                severity: Severity = "warning" if len(at) >= MANY * size else "note"
+                texts = {"query": "queries", "passage": "passages"}[column]
+                sentence = f"{len(at):,} of {size:,} {texts} in {named} {what}."
+                findings += finding_on(rows, at, column, "script", sentence, severity)
     return findings
-
-
-def _wrong_language(rows: CheckedRows, own: Mask, language: str, most: int) -> Finding:
-    at = np.flatnonzero(own)
-    sentence = (
-        f"{language_name(language)} ({language}) is usually written in {'+'.join(_scripts(language))}, "
-        f"but most of its letters here are {SCRIPTS[most]}; if that is meant, write its code as "
-        f"{language.split('-')[0]}-{SCRIPTS[most]}."
-    )
-    return finding_on(rows, at, "passage", "script", sentence, "warning")
-
-
-def _some_texts(rows: CheckedRows, at: IntArray, size: int, language: str, column: str, what: str) -> Finding:
-    severity: Severity = "warning" if len(at) >= MANY * size else "note"
-    texts = {"query": "queries", "passage": "passages"}[column]
-    sentence = f"{len(at):,} of {size:,} {texts} in {language_name(language)} ({language}) {what}."
-    return finding_on(rows, at, column, "script", sentence, severity)
 
 
 def count_letters(rows: CheckedRows, column: str, expected: Mask) -> Letters:
@@ -219,7 +203,7 @@ def find_font_encodings(rows: CheckedRows) -> list[Finding]:
                 "digits or signs inside their words: an old font's encoding, not Unicode; convert them, or "
                 "leave the language out."
             )
-            findings.append(finding_on(rows, at, "passage", "encoding", sentence, "warning"))
+            findings += finding_on(rows, at, "passage", "encoding", sentence, "warning")
     return findings
 
 
@@ -248,13 +232,11 @@ def find_broken_characters(rows: CheckedRows) -> list[Finding]:
             texts = rows.texts(column, doubtful)
             bad[doubtful] |= np.array([bool(MOJIBAKE.search(text)) for text in texts], bool)
     at = np.flatnonzero(bad)
-    if not len(at):
-        return []
     sentence = (
         f"{len(at):,} rows hold broken characters (U+FFFD, private or control ones) or UTF-8 that was read "
         "as Latin-1 (Ã©); read their source again in its right encoding."
     )
-    return [finding_on(rows, at, "passage", "encoding", sentence)]
+    return finding_on(rows, at, "passage", "encoding", sentence)
 
 
 def _any(mask: Mask, starts: IntArray) -> Mask:

@@ -15,10 +15,9 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock, Timeout
 
-from panglot.data.catalogue.entry import Entry, File
-from panglot.data.catalogue.find import below, in_cache, is_there, whole_copy
+from panglot.data.catalogue.entry import Entry, File, below, in_cache, is_there, whole_copy
 from panglot.data.fetch.archives import unpack
-from panglot.data.fetch.web import Checks, Progress, download, verify
+from panglot.data.fetch.web import Progress, download, verify
 from panglot.errors import PanglotError, hub_refusal
 from panglot.files import explained, read_note, sha256, write_json
 from panglot.languages import check_among
@@ -74,7 +73,7 @@ def get_data(
             if source is not None:
                 _take(entry, wanted, Path(source), stage)
             else:
-                _gather(lacking, stage, bar or (lambda title, total: nullcontext(lambda count: None)), say)
+                _fetch(lacking, stage, bar or (lambda title, total: nullcontext(lambda count: None)), say)
             _install(stage, target, whole=languages is None)
     except Timeout as error:
         raise PanglotError(f"another process is fetching {entry.folder}; wait until it is done.") from error
@@ -100,8 +99,21 @@ def _check_can_be_fetched(entry: Entry) -> None:
         )
 
 
-def _gather(files: Sequence[File], stage: Path, bar: Bar, say: Callable[[str], None]) -> None:
-    """Bring files into the stage, one after the other; those that an earlier try brought stay."""
+def _fetch(files: Sequence[File], stage: Path, bar: Bar, say: Callable[[str], None]) -> None:
+    def bring(file: File, path: Path) -> None:
+        with bar(_file_name(file), file.size or 0) as advance:
+            download(file, path, progress=advance)
+
+    _gather(files, stage, bring, say)
+
+
+def _gather(
+    files: Sequence[File], stage: Path, bring: Callable[[File, Path], None], say: Callable[[str], None]
+) -> None:
+    """Bring files into the stage, one after the other; those that an earlier try brought stay.
+
+    ``bring`` puts a file that has an address to a path, and checks it.
+    """
     note = _note(stage)
     for number, file in enumerate(files, 1):
         if file.label in note:
@@ -110,13 +122,11 @@ def _gather(files: Sequence[File], stage: Path, bar: Bar, say: Callable[[str], N
         if file.hub is not None and file.path is not None:
             fetched = fetch_from_hub(file.hub, file.path, stage / file.to, file.revision)
             if len(fetched) == 1:
-                verify(fetched[0], _checks(file), file.label)
+                verify(fetched[0], file, file.label)
             sums = {str(path.relative_to(stage)): sha256(path) for path in fetched}
         else:
-            assert file.url is not None
             path = stage / LATER / f"{number}-{_file_name(file)}"
-            with bar(_file_name(file), file.size or 0) as advance:
-                download(file.url, path, _checks(file), progress=advance)
+            bring(file, path)
             sums = {_file_name(file): sha256(path)}
             _put(file, path, stage)
         note[file.label] = {**_facts(file), "sha256": sums}
@@ -179,23 +189,20 @@ def _put(file: File, path: Path, stage: Path) -> None:
 def _take(entry: Entry, wanted: Sequence[File], source: Path, stage: Path) -> None:
     """Copy the official files from a folder: the archives as they are fetched, or what they hold."""
     if not source.is_dir():
-        raise PanglotError(
-            f"{source}: is not a folder; name the folder that holds the official files with --from."
-        )
+        raise PanglotError(f"{source}: is not a folder; name that of the official files with --from.")
     _check_plain(source)
     shutil.rmtree(stage, ignore_errors=True)
     packed = [file for file in wanted if file.url is not None and (source / _file_name(file)).is_file()]
     if packed and len(packed) == len(wanted):
-        note: dict[str, Any] = {}
-        for number, file in enumerate(packed, 1):
-            verify(source / _file_name(file), _checks(file), str(source / _file_name(file)), remove=False)
-            copy = stage / LATER / f"{number}-{_file_name(file)}"
-            with explained(copy):
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source / _file_name(file), copy)
-            note[file.label] = {**_facts(file), "sha256": {_file_name(file): sha256(copy)}}
-            _put(file, copy, stage)
-        write_json(stage / NOTE, note)
+
+        def bring(file: File, path: Path) -> None:
+            own = source / _file_name(file)
+            verify(own, file, str(own), remove=False)
+            with explained(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(own, path)
+
+        _gather(packed, stage, bring, lambda sentence: None)
         return
     place = source if is_there(entry, source) else below(entry, source)
     if place is None:
@@ -252,10 +259,6 @@ def _merge(folder: Path, into: Path) -> None:
 def _file_name(file: File) -> str:
     address = file.url or file.path or ""
     return unquote(PurePosixPath(urlsplit(address).path).name)
-
-
-def _checks(file: File) -> Checks:
-    return Checks(sha256=file.sha256, md5=file.md5, size=file.size)
 
 
 def _facts(file: File) -> dict[str, Any]:

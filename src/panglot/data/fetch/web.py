@@ -10,11 +10,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from panglot.data.catalogue.entry import File
 from panglot.errors import PanglotError
 from panglot.files import explained, read_note, write_json
 
@@ -25,62 +25,42 @@ TIMEOUT = 60.0  # seconds without an answer
 OTHER_WAYS = "copy the file by other means and give its folder with --from, or in PANGLOT_DATA"
 
 
-@dataclass(frozen=True)
-class Checks:
-    """What a file must be: checksums and bytes, where they are known."""
-
-    sha256: str | None = None
-    md5: str | None = None
-    size: int | None = None
-
-    @property
-    def strong(self) -> bool:
-        """Whether a checksum is known."""
-        return self.sha256 is not None or self.md5 is not None
-
-
 class _CutError(Exception):
     """The connection broke off, or the server was busy: worth another try."""
 
 
-def download(
-    url: str,
-    path: Path,
-    checks: Checks | None = None,
-    *,
-    progress: Progress | None = None,
-    pause: float = 1.0,
-) -> None:
-    """Fetch ``url`` to ``path``; go on from ``path``'s part if an earlier call left one.
+def download(file: File, path: Path, *, progress: Progress | None = None, pause: float = 1.0) -> None:
+    """Fetch a file to ``path``; go on from ``path``'s part if an earlier call left one.
 
     Args:
+        file: with an address, and checksums and size where they are known.
         path: where the file goes; a file that is there stays until the new one is whole and checked.
         pause: seconds before the first new try; it doubles.
 
     Raises:
         PanglotError: no connection, the server's refusal, or another file than was promised.
     """
+    url = str(file.url)
     if urlsplit(url).scheme not in ("http", "https"):
         raise PanglotError(f"{url}: is not a web address; it must start with http:// or https://.")
-    checks = checks or Checks()
     part = path.with_name(path.name + ".part")
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _fetch(url, part, checks, progress or (lambda _: None), pause)
-        verify(part, checks, url)
+        _fetch(file, part, progress or (lambda _: None), pause)
+        verify(part, file, url)
         part.replace(path)
         _note(part).unlink(missing_ok=True)
 
 
-def verify(path: Path, checks: Checks, name: str, *, remove: bool = True) -> None:
+def verify(path: Path, file: File, name: str, *, remove: bool = True) -> None:
     """Compare a file with what it must be; remove it (unless told not to) and raise where it differs."""
     sentence = None
-    if checks.size is not None and path.stat().st_size != checks.size:
-        sentence = f"has {path.stat().st_size:,} bytes, but the catalogue says {checks.size:,}"
-    for kind, expected in (("sha256", checks.sha256), ("md5", checks.md5)):
+    if file.size is not None and path.stat().st_size != file.size:
+        sentence = f"has {path.stat().st_size:,} bytes, but the catalogue says {file.size:,}"
+    for kind, expected in (("sha256", file.sha256), ("md5", file.md5)):
         if sentence is None and expected is not None:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, kind).hexdigest()
+            with path.open("rb") as opened:
+                found = hashlib.file_digest(opened, kind).hexdigest()
             if found != expected:
                 sentence = f"its {kind.upper()} is {found}, but the catalogue says {expected}"
     if sentence is None:
@@ -94,8 +74,7 @@ def verify(path: Path, checks: Checks, name: str, *, remove: bool = True) -> Non
     )
 
 
-def _fetch(url: str, part: Path, checks: Checks, progress: Progress, pause: float) -> None:
-    """Fill ``part``, in as many requests as it takes."""
+def _fetch(file: File, part: Path, progress: Progress, pause: float) -> None:
     left, reported = TRIES, 0
 
     def advance(size: int) -> None:
@@ -107,25 +86,25 @@ def _fetch(url: str, part: Path, checks: Checks, progress: Progress, pause: floa
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            _request(url, part, checks, advance)
+            _request(file, part, advance)
             return
         except _CutError as error:
             after = part.stat().st_size if part.exists() else 0
             left = TRIES if after > before else left - 1
             if not left:
                 raise PanglotError(
-                    f"{url}: the connection broke {TRIES} times ({error}); {after:,} bytes are kept. "
+                    f"{file.url}: the connection broke {TRIES} times ({error}); {after:,} bytes are kept. "
                     f"Run the command again to continue from there, or {OTHER_WAYS}."
                 ) from error
             time.sleep(pause * 2 ** (TRIES - left))
 
 
-def _request(url: str, part: Path, checks: Checks, advance: Progress) -> None:
-    """Ask for what is missing of ``part`` and append it."""
+def _request(file: File, part: Path, advance: Progress) -> None:
+    url = str(file.url)
     have = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "panglot", "Accept-Encoding": "identity"}
     version = read_note(_note(part)).get("version")
-    if have and (version or checks.strong):
+    if have and (version or file.sha256 is not None or file.md5 is not None):
         headers["Range"] = f"bytes={have}-"
         if version:
             headers["If-Range"] = version
@@ -149,9 +128,8 @@ def _request(url: str, part: Path, checks: Checks, advance: Progress) -> None:
 
 def _receive(answer: Any, part: Path, have: int, advance: Progress) -> None:
     """Write a body to ``part``: after what is there if the server sends the rest, else from the start."""
-    appended = answer.status == 206 and (answer.headers.get("Content-Range") or "").startswith(
-        f"bytes {have}-"
-    )
+    sent = answer.headers.get("Content-Range") or ""
+    appended = answer.status == 206 and sent.startswith(f"bytes {have}-")
     if answer.status == 206 and not appended:
         part.unlink(missing_ok=True)
         raise _CutError("the server sent another part than was asked for")

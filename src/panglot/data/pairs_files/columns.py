@@ -3,41 +3,61 @@
 A mapping goes from fields to columns: ``{"query": "question", "passage": "answer"}``. Instead of a
 column's name, a mapping may give a pattern (``question_{language}``: one column a language), ``{row}``
 (``item_id`` only: the row's number), or a fixed value (``=en``). The field ``text`` is query and passage at
-once.
+once. What nobody mapped is guessed from the columns' names where only one reading is possible. Batches of a
+file's columns are turned into rows of ``SCHEMA``, one per item and language.
 """
 
 import difflib
+import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from panglot.data.index import IntArray
 from panglot.errors import PanglotError
-from panglot.languages import check_language, language_code
+from panglot.languages import check_language, family, is_language, language_code
+from panglot.parse import parse_json
 
 Columns = Mapping[str, str]
 FIELDS = ("item_id", "passage_id", "document_id", "language", "query", "passage", "negatives")
+SCHEMA = pa.schema([*((name, pa.string()) for name in FIELDS[:-1]), (FIELDS[-1], pa.list_(pa.string()))])
+Batches = Iterator[tuple[pa.RecordBatch, IntArray]]  # rows of ``SCHEMA``, and the line of each
+BadLines = list[tuple[int, str]]  # the line of each and what is wrong, where that is not raised
+Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
 TEXT = "text"  # query and passage at once: each language of a bitext
 ROW = "{row}"
 LANGUAGE = "{language}"
 WIDE = ("query", "passage", "negatives")  # fields that may have a column a language
+TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
+LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_null)
+LOG = logging.getLogger("panglot")
+QUERIES = ("query", "question", "anchor", "sentence1", "source")
+PASSAGES = ("passage", "answer", "positive", "sentence2", "target", "context", "document", "text")
+TITLES = ("title",)  # queries where there is no other
+OTHERS = {
+    "language": ("language", "lang", "language_code", "lang_code", "locale"),
+    "item_id": ("item_id", "id", "_id", "query_id", "question_id", "qid"),
+    "negatives": ("negatives", "negative", "hard_negatives", "hard_negative"),
+}
 BITEXT = ("text_{language}", "text.{language}", "translation.{language}")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which columns of a file have which fields.
+    """Which columns of a file have which fields."""
 
-    Attributes:
-        columns: column of each field that has one value a row.
-        fixed: value of each field that is the same in every row.
-        wide: column of each field in each language, where a row holds one item in all its languages.
-        numbered: whether the number of its row is an item's id.
-    """
-
-    columns: dict[str, str]
-    fixed: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, str]  # column of each field that has one value a row
+    fixed: dict[str, str] = field(default_factory=dict)  # value of each field that is the same in every row
+    # column of each field in each language, where a row holds one item in all its languages
     wide: dict[str, dict[str, str]] = field(default_factory=dict)
-    numbered: bool = False
+    numbered: bool = False  # whether the number of its row is an item's id
 
     @property
     def used(self) -> list[str]:
@@ -98,16 +118,17 @@ def find_layout(names: Sequence[str], columns: Columns | None, where: str) -> La
             singles[name] = found
         for language, column in found.items() if isinstance(found, dict) else ():
             wide.setdefault(language, {})[name] = column
-    numbered = [name for name, column in mapping.items() if column == ROW]
-    _check_form(names, singles, fixed, wide, numbered, where)
-    return Layout(singles, fixed, dict(sorted(wide.items())), numbered="item_id" not in singles)
+    layout = Layout(singles, fixed, dict(sorted(wide.items())), numbered="item_id" not in singles)
+    _check_form(layout, mapping, names, where)
+    return layout
 
 
 def _spread_text(mapping: dict[str, str], names: Sequence[str]) -> dict[str, str]:
     """Put ``text``, or the columns of a bitext that nobody mapped, in the places of query and passage."""
     text = mapping.pop(TEXT, None)
-    if text is None and not {"query", "passage"} & set(mapping):
-        text = _bitext(names)
+    own = any(name.split(".")[0].split("_")[0] in ("query", "passage") for name in names)
+    if text is None and not own and not {"query", "passage"} & set(mapping):
+        text = next((pattern for pattern in BITEXT if len(matches(pattern, names)) > 1), None)
     return mapping if text is None else {"query": text, "passage": text, **mapping}
 
 
@@ -118,24 +139,21 @@ def _find_field(name: str, names: Sequence[str], mapping: Columns, where: str) -
         return _languages(column, names, mapping, where)
     if column:
         return column if column in names else _languages(f"{column}.{LANGUAGE}", names, mapping, where)
-    if name in names and not (name == "passage_id" and _indonesian(names, mapping)):
+    # where the mapping says so, passage_id is the passage in Indonesian
+    pattern = mapping.get("passage") == f"passage_{LANGUAGE}" and "passage_id" not in mapping.values()
+    if name in names and not (name == "passage_id" and pattern):
         return name
     return _default_languages(name, names, mapping, where) if name in WIDE else None
 
 
-def _check_form(
-    names: Sequence[str],
-    singles: dict[str, str],
-    fixed: dict[str, str],
-    wide: dict[str, dict[str, str]],
-    numbered: Sequence[str],
-    where: str,
-) -> None:
-    given = {*singles, *fixed, *numbered, *(name for columns in wide.values() for name in columns)}
-    needed = ("query", "passage") if wide else ("item_id", "language", "query", "passage")
-    for name in needed:
-        # without a language column every row is an item of its own, so its number will do
-        if name not in given and not (name == "item_id" and "language" in fixed):
+def _check_form(layout: Layout, mapping: Columns, names: Sequence[str], where: str) -> None:
+    wide, singles = layout.wide, {*layout.columns, *layout.fixed}
+    given = {*singles, *(name for columns in wide.values() for name in columns)}
+    # without a language column every row is an item of its own, so its number will do
+    if mapping.get("item_id") == ROW or "language" in layout.fixed:
+        given.add("item_id")
+    for name in ("query", "passage") if wide else ("item_id", "language", "query", "passage"):
+        if name not in given:
             raise PanglotError(
                 f"{where}: has no column '{name}'; it has {listed(names)}: say which it is with "
                 f"--column {name}=NAME (see docs/guides/your-data.md).{did_you_mean(name, names)}"
@@ -146,7 +164,7 @@ def _check_form(
             f"{where}: '{other}' has one column per language, but '{odd}' has one column; "
             "give both in one form."
         )
-    if wide and "language" in {*singles, *fixed}:
+    if wide and "language" in singles:
         raise PanglotError(
             f"{where}: has one column per language and also a column 'language'; keep one of the two forms."
         )
@@ -170,13 +188,6 @@ def names_missing_column(names: Sequence[str], columns: Columns) -> bool:
     outer = {name.split(".")[0] for name in names}
     given = [column for column in columns.values() if LANGUAGE not in column and not column.startswith("=")]
     return any(column != ROW and column.split(".")[0] not in outer for column in given)
-
-
-def _bitext(names: Sequence[str]) -> str | None:
-    """Return the pattern of a bitext's columns, in a file that has no query and no passage."""
-    if any(name.split(".")[0].split("_")[0] in ("query", "passage") for name in names):
-        return None
-    return next((p for p in BITEXT if len(matches(p, names)) > 1), None)
 
 
 def _default_languages(name: str, names: Sequence[str], mapping: Columns, where: str) -> dict[str, str]:
@@ -230,11 +241,6 @@ def _by_code(columns: Mapping[str, str], where: str) -> dict[str, str]:
     return found
 
 
-def _indonesian(names: Sequence[str], mapping: Columns) -> bool:
-    """Say whether ``passage_id`` is the passage in Indonesian, because the mapping says so."""
-    return mapping.get("passage") == f"passage_{LANGUAGE}" and "passage_id" not in mapping.values()
-
-
 def _refuse_doubtful_ids(names: Sequence[str], mapping: Columns, where: str) -> None:
     """Refuse ``query_id`` and ``passage_id`` beside ``query_en``, which may be ids or Indonesian."""
     wide = len(matches(f"query_{LANGUAGE}", names)) > 1 and "query" not in names
@@ -245,3 +251,210 @@ def _refuse_doubtful_ids(names: Sequence[str], mapping: Columns, where: str) -> 
             "for ids give --column item_id=query_id --column passage_id=passage_id, for Indonesian "
             "--column query=query_{language} --column passage=passage_{language}."
         )
+
+
+def guessed_columns(names: Sequence[str], columns: Columns | None, where: str) -> Columns | None:
+    """Return a complete mapping: the given one where it is enough, else with fields guessed from the names.
+
+    A guess is logged with the options that say the same. Where nothing can be guessed, or a given column is
+    missing, the mapping is returned as it is, and the reader says what is wrong.
+
+    Raises:
+        PanglotError: two columns may be one field, or none has the language; it says the options to give.
+    """
+    if _is_enough(names, columns, where) or names_missing_column(names, columns or {}):
+        return columns
+    guess = _guess(names, dict(columns or {}), where)
+    if guess is None or not _is_enough(names, guess, where):
+        return columns
+    _log_guess(where, as_options(guess))
+    return guess
+
+
+def _is_enough(names: Sequence[str], columns: Columns | None, where: str) -> bool:
+    try:
+        find_layout(names, columns, where)
+    except PanglotError:
+        return False
+    return True
+
+
+@cache  # once, however often a file is opened
+def _log_guess(where: str, options: str) -> None:
+    LOG.warning("%s: the columns are read as %s (give other options if that is wrong).", where, options)
+
+
+def as_options(columns: Columns) -> str:
+    """Return a mapping as options of the command line."""
+    return " ".join(f"--column {shlex.quote(f'{name}={column}')}" for name, column in columns.items())
+
+
+def _guess(names: Sequence[str], given: dict[str, str], where: str) -> dict[str, str] | None:
+    """Return the only mapping that the names allow; None where they give no query or passage."""
+    texts = _texts(names, given, where)
+    if texts is None:
+        return _languages_alone(names, given)
+    guess = {**given, **texts}
+    if any(LANGUAGE in column for column in guess.values()):
+        return guess
+    for name, words in OTHERS.items():
+        if name not in given and (found := _called(words, names)):
+            guess[name] = found[0]
+    if "language" not in guess:
+        raise PanglotError(
+            f"{where}: has no column 'language'; it has {listed(names)}. Give "
+            f"{as_options({**_renamed(guess), 'language': '=en'})}, with the language of all rows."
+            f"{did_you_mean('language', names)}"
+        )
+    return _renamed({"item_id": ROW, **guess})
+
+
+def _renamed(columns: Columns) -> dict[str, str]:
+    """Return a mapping without the fields whose column has their own name."""
+    return {name: column for name, column in columns.items() if name != column}
+
+
+def _texts(names: Sequence[str], given: dict[str, str], where: str) -> dict[str, str] | None:
+    """Return the columns of query and passage that are not given; None where no name fits."""
+    wanted = {"query": QUERIES, "passage": PASSAGES}
+    wanted = {name: words for name, words in wanted.items() if name not in given and TEXT not in given}
+    wide = {name: [p for word in words if (p := _pattern(word, names))] for name, words in wanted.items()}
+    found = wide if any(wide.values()) else {}
+    for name, words in wanted.items() if not found else ():
+        found[name] = _called(words, names) or (_called(TITLES, names) if name == "query" else [])
+    for name, candidates in found.items():
+        if not candidates:
+            return None
+        if len(candidates) > 1:
+            raise PanglotError(
+                f"{where}: {listed(candidates)} may each be the {name}; say which it is, with "
+                f"--column {name}={candidates[0]} or another."
+            )
+    return {name: candidates[0] for name, candidates in found.items()}
+
+
+def _languages_alone(names: Sequence[str], given: dict[str, str]) -> dict[str, str] | None:
+    """Return the mapping of a bitext whose columns are called as their languages, beside an id at most."""
+    rest = [name for name in names if name.lower() not in OTHERS["item_id"]]
+    known = [name for name in rest if (code := language_code(name)) and family(code)]
+    if given.keys() & {"query", "passage", TEXT} or len(known) < 2 or len(known) < len(rest):
+        return None
+    return {**given, TEXT: LANGUAGE}
+
+
+def _pattern(word: str, names: Sequence[str]) -> str | None:
+    for pattern in (f"{word}_{LANGUAGE}", f"{word}.{LANGUAGE}"):
+        if len([given for given in matches(pattern, names) if language_code(given)]) > 1:
+            return pattern
+    return None
+
+
+def _called(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the columns with some names, in capitals or not; the first of each name."""
+    found = (next((name for name in names if name.lower() == word), None) for word in words)
+    return [column for column in found if column is not None]
+
+
+def flat_columns(table: pa.Table) -> pa.Table:
+    """Return a table whose objects are columns of their own: ``query.en``."""
+    while any(pa.types.is_struct(kind) for kind in table.schema.types):
+        table = table.flatten()
+    return table
+
+
+def rows_of_columns(
+    table: pa.Table, layout: Layout, lines: IntArray, first: int, where: str
+) -> tuple[pa.RecordBatch, IntArray]:
+    """Turn a batch of a file's columns into rows of ``SCHEMA``, and give the line of each.
+
+    Args:
+        table: of n rows; columns that the layout names and the table lacks are empty.
+        lines: ``(n,)`` the line of each row in its file.
+        first: number of the first row, from 1.
+
+    A language in which neither query nor passage is filled in is left out of a wide row.
+    """
+    count = table.num_rows
+    whole = {name: _column(table, column, name, where) for name, column in layout.columns.items()}
+    whole |= {name: pa.repeat(pa.scalar(value), count) for name, value in layout.fixed.items()}
+    if layout.numbered:
+        whole["item_id"] = pa.array(np.arange(first, first + count)).cast(pa.string())
+    if not layout.wide:
+        return _batch(whole, count), lines
+    parts: list[pa.RecordBatch] = []
+    rows: list[IntArray] = []
+    for language, columns in layout.wide.items():
+        own = {name: _column(table, column, name, where) for name, column in columns.items()}
+        part = _batch(whole | own | {"language": pa.repeat(pa.scalar(language), count)}, count)
+        filled = ~(blank(part.column("query")) & blank(part.column("passage")))
+        parts.append(part.filter(pa.array(filled)))
+        rows.append(np.flatnonzero(filled))
+    row = np.concatenate(rows)
+    order = np.argsort(row, kind="stable")
+    together = pa.Table.from_batches(parts).take(pa.array(order)).combine_chunks()
+    batches = together.to_batches()
+    empty = pa.RecordBatch.from_pylist([], schema=SCHEMA)
+    return (batches[0] if batches else empty), lines[row[order]]
+
+
+def with_language_codes(rows: Rows) -> Rows:
+    """Return rows with BCP-47 codes wherever what they say means one; see ``language_code``."""
+    column = rows.column("language")
+    given = [text for text in pc.unique(column).to_pylist() if text and not is_language(text)]
+    codes = {text: check_language(text) for text in given if language_code(text)}
+    if not codes:
+        return rows
+    place = pc.index_in(column, pa.array(list(codes)))
+    column = pc.coalesce(pa.array(list(codes.values())).take(place), column)
+    return rows.set_column(SCHEMA.get_field_index("language"), SCHEMA.field("language"), column)
+
+
+def blank(column: pa.Array) -> Any:
+    """Return a mask ``(n,)`` of the texts that are missing or hold only white space."""
+    found = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column), ""), True)
+    return found.to_numpy(zero_copy_only=False)
+
+
+def _batch(columns: dict[str, pa.Array], count: int) -> pa.RecordBatch:
+    arrays = [columns.get(field.name, pa.nulls(count, field.type)) for field in SCHEMA]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def _column(table: pa.Table, column: str, name: str, where: str) -> pa.Array:
+    """Return a column as the type of its field; ids may be numbers."""
+    kind = SCHEMA.field(name).type
+    if column not in table.column_names:
+        return pa.nulls(table.num_rows, kind)
+    values = table.column(column)
+    if name == "negatives" and not any(is_kind(values.type) for is_kind in LISTS):
+        return _lists(values.to_pylist(), where)
+    inner = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+    if name in ("query", "passage", "language") and not any(is_kind(inner) for is_kind in TEXTS):
+        raise PanglotError(f"{where}: a column is of the wrong type ('{column}' is {values.type}, not text).")
+    try:
+        values = values.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise PanglotError(f"{where}: a column is of the wrong type ('{column}': {error}).") from error
+    whole = values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
+    if name == "negatives" and pc.list_flatten(whole).null_count:
+        raise PanglotError(f"{where}: '{column}' has a list with a missing text. Fill it in, or take it out.")
+    return whole
+
+
+def _lists(values: Sequence[Any], where: str) -> pa.Array:
+    """Read negatives that are in one cell: a text, or a JSON list of texts."""
+    found: list[list[str] | None] = []
+    for value in values:
+        if value is None or (isinstance(value, str) and not value.strip()):
+            found.append(None)
+            continue
+        texts: Any = [value]
+        if isinstance(value, str) and value.startswith("["):
+            try:
+                texts = parse_json(value, where)
+            except PanglotError:
+                texts = [value]
+        if not all(isinstance(text, str) for text in texts):
+            raise PanglotError(f"{where}: 'negatives' is neither a text nor a list of texts ({value!r}).")
+        found.append(texts)
+    return pa.array(found, SCHEMA.field("negatives").type)

@@ -1,7 +1,7 @@
 """Tables in Arrow: Parquet files, and Hugging Face data sets (``hf:owner/name:config@revision#split``)."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from panglot.data.index import IntArray
-from panglot.data.pairs_files.columns import Columns, find_layout
-from panglot.data.pairs_files.mapped import BadLines, flat_columns, rows_of_columns
+from panglot.data.pairs_files.columns import (
+    BadLines,
+    Batches,
+    Columns,
+    find_layout,
+    flat_columns,
+    rows_of_columns,
+)
 from panglot.errors import PanglotError, first_line, hub_refusal
 from panglot.files import parquet, parquet_batches
 
@@ -22,19 +27,12 @@ FOLDER = re.compile(r"(?P<name>[^#]+)(#(?P<split>.+))?")
 
 @dataclass(frozen=True)
 class HubSource:
-    """A data set that ``datasets`` loads.
+    """A data set that ``datasets`` loads."""
 
-    Attributes:
-        name: ``owner/name`` on the hub, or a folder.
-        config: its configuration, where it has several.
-        revision: a branch, tag or commit; a commit makes a run repeatable.
-        split: which of its splits; None: the only one, or ``train``.
-    """
-
-    name: str
-    config: str | None = None
-    revision: str | None = None
-    split: str | None = None
+    name: str  # ``owner/name`` on the hub, or a folder
+    config: str | None = None  # its configuration, where it has several
+    revision: str | None = None  # a branch, tag or commit; a commit makes a run repeatable
+    split: str | None = None  # which of its splits; None: the only one, or ``train``
 
     @property
     def is_folder(self) -> bool:
@@ -120,9 +118,7 @@ def _split(found: Any, wanted: HubSource, source: str | Path) -> Any:
     return found[split]
 
 
-def read_hub(
-    dataset: Any, columns: Columns | None, size: int, where: str
-) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+def read_hub(dataset: Any, columns: Columns | None, size: int, where: str) -> Batches:
     """Read batches of ``SCHEMA`` with the number of each row; only needed columns are read."""
 
     def tables(used: list[str]) -> Iterable[pa.Table]:
@@ -143,9 +139,7 @@ def parquet_names(path: Path) -> list[str]:
         return names_in(file.schema_arrow)
 
 
-def read_parquet(
-    path: Path, columns: Columns | None, size: int, bad: BadLines | None = None
-) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+def read_parquet(path: Path, columns: Columns | None, size: int, bad: BadLines | None = None) -> Batches:
     """Read batches of ``SCHEMA`` with the number of each row; only needed columns are read."""
     with parquet(path) as file:
 
@@ -157,8 +151,7 @@ def read_parquet(
 
 def _read_tables(
     schema: pa.Schema, tables: Callable[[list[str]], Iterable[pa.Table]], columns: Columns | None, where: str
-) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
-    """Read what ``tables`` gives of the columns that are needed."""
+) -> Batches:
     layout = find_layout(names_in(schema), columns, where)
     # query.en is in the column query
     used = [name for name in schema.names if any(f"{one}.".startswith(f"{name}.") for one in layout.used)]

@@ -1,8 +1,10 @@
 """Sources of parallel pairs, turned once into a memory-mapped Arrow table beside a note of their checksum.
 
-A source is a file (JSONL, CSV, TSV, Parquet) or a Hugging Face data set (``hf:owner/name#split``).
+A source is a file (JSONL, CSV, TSV, Parquet) or a Hugging Face data set (``hf:owner/name#split``). Files are
+written here, too.
 """
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,11 +13,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from panglot.data.index import IntArray
-from panglot.data.pairs_files.columns import Columns
-from panglot.data.pairs_files.delimited import delimited_names, read_delimited
-from panglot.data.pairs_files.guess import guessed_columns
+from panglot.data.pairs_files.columns import (
+    SCHEMA,
+    BadLines,
+    Batches,
+    Columns,
+    blank,
+    guessed_columns,
+    with_language_codes,
+)
 from panglot.data.pairs_files.hub import (
     is_hub_source,
     names_in,
@@ -25,10 +34,9 @@ from panglot.data.pairs_files.hub import (
     read_hub,
     read_parquet,
 )
-from panglot.data.pairs_files.jsonl import REQUIRED, jsonl_names, read_jsonl
-from panglot.data.pairs_files.mapped import SCHEMA, BadLines, blank, with_language_codes
+from panglot.data.pairs_files.lines import REQUIRED, delimited_names, jsonl_names, read_delimited, read_jsonl
 from panglot.data.pairs_files.squad import is_squad, read_squad_pairs
-from panglot.data.text_table import cached_arrow
+from panglot.data.text_column import cached_arrow
 from panglot.errors import PanglotError
 from panglot.files import cache_folder, check_file, identity, sha256, sha256_of
 from panglot.languages import is_language, no_language
@@ -37,17 +45,15 @@ BATCH = 16_384
 SAMPLE = "sample"  # the name of the pairs that are bundled
 SAMPLE_FOLDER = Path(__file__).parents[1] / SAMPLE
 CACHE_VERSION = 3
-Reader = Callable[[Path, Columns | None, int, BadLines | None], Iterator[tuple[pa.RecordBatch, IntArray]]]
+JSON_LINES = (".jsonl", ".json", ".ndjson")
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+Reader = Callable[[Path, Columns | None, int, BadLines | None], Batches]
 READERS: dict[str, Reader] = {
     **dict.fromkeys((".jsonl", ".json", ".ndjson"), read_jsonl),
     **dict.fromkeys((".csv", ".tsv", ".tab"), read_delimited),
     ".parquet": read_parquet,
 }
-NAMES: dict[Reader, Callable[[Path], list[str]]] = {
-    read_jsonl: jsonl_names,
-    read_delimited: delimited_names,
-    read_parquet: parquet_names,
-}
+NAMES = {read_jsonl: jsonl_names, read_delimited: delimited_names, read_parquet: parquet_names}
 
 
 def cached_table(source: str | Path, columns: Columns | None = None) -> tuple[pa.Table, str]:
@@ -77,9 +83,7 @@ def cached_table(source: str | Path, columns: Columns | None = None) -> tuple[pa
     return table, str(note["sha256"])
 
 
-def read_rows(
-    source: str | Path, columns: Columns | None = None, bad: BadLines | None = None
-) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+def read_rows(source: str | Path, columns: Columns | None = None, bad: BadLines | None = None) -> Batches:
     """Read a source in batches of ``SCHEMA`` with the line (or number) of each row; texts may be empty.
 
     Languages are BCP-47 codes where what the source says means one (``eng``, ``thai``), else as it says.
@@ -95,9 +99,7 @@ def read_rows(
     yield from _rows(source, _complete(source, columns, dataset), dataset, bad)
 
 
-def _rows(
-    source: str | Path, columns: Columns | None, dataset: Any, bad: BadLines | None = None
-) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+def _rows(source: str | Path, columns: Columns | None, dataset: Any, bad: BadLines | None = None) -> Batches:
     if dataset is not None:
         batches = read_hub(dataset, columns, BATCH, str(source))
     else:
@@ -107,7 +109,6 @@ def _rows(
 
 
 def _dataset(source: str | Path) -> Any:
-    """Return the data set that a source names, opened once; None for a file."""
     return open_hub_source(source) if is_hub_source(source) else None
 
 
@@ -149,7 +150,6 @@ def source_name(source: str | Path) -> str:
 
 
 def _place(source: str | Path, columns: Columns | None, dataset: Any) -> Path:
-    """Return where the table of a source is kept, without an ending."""
     key: list[Any] = [CACHE_VERSION, sorted((columns or {}).items())]
     if dataset is not None:
         name = source_name(source)
@@ -160,9 +160,7 @@ def _place(source: str | Path, columns: Columns | None, dataset: Any) -> Path:
     return cache_folder() / "pairs" / f"{name}-{sha256_of(json.dumps(key))[:16]}"
 
 
-def _checked(
-    source: str | Path, batches: Iterator[tuple[pa.RecordBatch, IntArray]]
-) -> Iterator[pa.RecordBatch]:
+def _checked(source: str | Path, batches: Batches) -> Iterator[pa.RecordBatch]:
     """Give batches of ``SCHEMA`` in which no text is empty and every language is known."""
     rows = 0
     for batch, lines in batches:
@@ -189,4 +187,38 @@ def _check_rows(where: str, batch: pa.RecordBatch, lines: IntArray) -> None:
         raise PanglotError(f"{where}, line {lines[row]}: {no_language(wrong)}")
 
 
-__all__ = ["REQUIRED", "SCHEMA", "cached_table", "read_rows", "source_name"]
+def check_pairs_path(path: Path) -> None:
+    """Raise ``PanglotError`` unless a file of pairs can be written under that name."""
+    endings = [f"{plain}{compressed}" for plain in JSON_LINES for compressed in ("", *COMPRESSIONS)]
+    if not path.name.endswith((".parquet", *endings)):
+        raise PanglotError(
+            f"{path}: names no kind of pairs file; use .jsonl, .jsonl.gz, .jsonl.zst or .parquet."
+        )
+    if path.is_dir():
+        raise PanglotError(f"{path}: is a folder; name a file in it.")
+
+
+@contextlib.contextmanager
+def pairs_writer(place: Path, name: str) -> Iterator[Callable[[pa.Table], None]]:
+    """Give a function that appends rows of ``SCHEMA`` to a file.
+
+    Args:
+        place: where the bytes go (often a temporary name).
+        name: the file's own name; its ending says which kind it is.
+    """
+    if name.endswith(".parquet"):
+        with pq.ParquetWriter(place, SCHEMA) as parquet:
+            yield parquet.write_table
+        return
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(place.open("wb"))
+        compression = COMPRESSIONS.get(Path(name).suffix)
+        if compression:
+            file = stack.enter_context(pa.CompressedOutputStream(file, compression))
+
+        def append(table: pa.Table) -> None:
+            for row in table.to_pylist():
+                fields = {name: value for name, value in row.items() if value is not None}
+                file.write((json.dumps(fields, ensure_ascii=False) + "\n").encode())
+
+        yield append

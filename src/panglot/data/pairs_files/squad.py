@@ -9,9 +9,7 @@ import numpy as np
 import pyarrow as pa
 from typing_extensions import TypedDict
 
-from panglot.data.index import IntArray
-from panglot.data.pairs_files.columns import Columns
-from panglot.data.pairs_files.mapped import SCHEMA, BadLines
+from panglot.data.pairs_files.columns import SCHEMA, BadLines, Batches, Columns
 from panglot.errors import PanglotError
 from panglot.files import open_bytes
 from panglot.languages import check_language, family, language_code
@@ -101,9 +99,7 @@ def languages_of(path: Path, questions: list[Question], columns: Columns | None)
     return {label: str(codes[name]) for label, name in names.items()}
 
 
-def read_squad_pairs(
-    path: Path, columns: Columns | None, size: int, bad: BadLines | None = None
-) -> Iterator[tuple[pa.RecordBatch, IntArray]]:
+def read_squad_pairs(path: Path, columns: Columns | None, size: int, bad: BadLines | None = None) -> Batches:
     """Read batches of ``SCHEMA`` with the number of each question; the passage is its paragraph.
 
     Questions on one paragraph share its ``passage_id``; the article is the document.

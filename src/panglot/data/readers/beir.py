@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from panglot.data.benchmark import Benchmark
 from panglot.data.readers.collection import Judged, Pool, Qrels, Query, make_benchmark
 from panglot.data.readers.files import chosen_languages, field, files_of, named, numbered_lines, table_rows
@@ -44,11 +46,19 @@ def read_beir(
     """
     folder = Path(folder)
     check_among(languages or (), [language], name)
+
+    def read(place: Path, name: str) -> Benchmark:
+        pools = [Pool(language, tuple(_needed(place, "corpus", split, name)))]
+        judged = beir_judged(place, name=name, split=split, language=language)
+        return make_benchmark(judged, pools, partial_corpus, exclude_own_id=exclude_own_id)
+
     parts = [path.parent for path in files_of(folder, "*/corpus.jsonl", "*/corpus.jsonl.gz")]
-    if parts and not _found(folder, "corpus", split):
-        shared = (split, language, partial_corpus, exclude_own_id)
-        return _suite(name, [_read(part, part.name, *shared) for part in parts])
-    return _read(folder, name, split, language, partial_corpus, exclude_own_id)
+    if not parts or _found(folder, "corpus", split):
+        return read(folder, name)
+    sets = [read(part, part.name) for part in parts]
+    first = np.cumsum([0, *(len(one.queries) for one in sets)])  # their queries are different items
+    numbered = [replace(one, query_items=one.query_items + k) for one, k in zip(sets, first, strict=False)]
+    return Suite(name, tuple(numbered), settings=("monolingual",))
 
 
 def read_parallel_beir(
@@ -80,7 +90,7 @@ def read_parallel_beir(
     pools = []
     for code in chosen:
         judged = beir_judged(folders[code], name=name, split=split, language=code)
-        queries += [replace(query, id=f"{code}:{query.id}") for query in judged.queries]
+        queries += [query._replace(id=f"{code}:{query.id}") for query in judged.queries]
         files += judged.files
         qrels += [with_prefixes(found, code, pool) for found in judged.qrels for pool in chosen]
         pools.append(Pool(code, tuple(_needed(folders[code], "corpus", split, name)), f"{code}:"))
@@ -89,28 +99,6 @@ def read_parallel_beir(
     if lost := whole.judgements - int((made.gains >= 0).sum()):
         leave_out(f"{name}: {lost:,} judgements of passages that some language lacks are left out.")
     return made
-
-
-def _suite(name: str, parts: Sequence[Benchmark]) -> Suite:
-    """Put sets together; their queries are different items."""
-    first, numbered = 0, []
-    for part in parts:
-        numbered.append(replace(part, query_items=part.query_items + first))
-        first += len(part.queries)
-    return Suite(name, tuple(numbered), settings=("monolingual",))
-
-
-def _read(
-    folder: Path,
-    name: str,
-    split: str | None,
-    language: str,
-    partial_corpus: bool,
-    exclude_own_id: bool = False,
-) -> Benchmark:
-    pools = [Pool(language, tuple(_needed(folder, "corpus", split, name)))]
-    judged = beir_judged(folder, name=name, split=split, language=language)
-    return make_benchmark(judged, pools, partial_corpus, exclude_own_id=exclude_own_id)
 
 
 def beir_judged(
@@ -124,9 +112,7 @@ def beir_judged(
         for number, row in table_rows(path, ("text",), ("_id", "id")):
             label = named(path, number, row, "id" if "_id" not in row and "id" in row else "_id")
             if label in queries:
-                raise PanglotError(
-                    f"{path}, line {number}: query '{label}' occurs twice; ids must be unique."
-                )
+                raise PanglotError(f"{path}, line {number}: query '{label}' occurs twice; make ids unique.")
             queries[label] = Query(label, language, field(path, number, row, "text"), label)
     judgements = _judgement_files(folder, name, split or "test")
     qrels = [collect(path, _judgements(path)) for path in judgements]
@@ -141,24 +127,19 @@ def _found(folder: Path, stem: str, split: str | None) -> list[Path]:
 
 
 def _needed(folder: Path, stem: str, split: str | None, name: str) -> list[Path]:
-    """Return the files of passages (``corpus``) or queries; none is an error."""
     if found := _found(folder, stem, split):
         return found
     texts = "passages" if stem == "corpus" else stem
-    raise PanglotError(
-        f"{folder}: lacks the {texts} of {name}: there is no {stem}.jsonl; fetch the set again."
-    )
+    raise PanglotError(f"{folder}: lacks the {texts} of {name}: there is no {stem}.jsonl; fetch it again.")
 
 
 def _judgement_files(folder: Path, name: str, split: str) -> list[Path]:
     beside = folder.parent / f"{folder.name}-qrels"
     places = [folder, beside] if beside.is_dir() else [folder]
+    inside = ("qrels/", "", "default/", "data/")
     for word in (split, SYNONYMS.get(split, split)):
         for place in places:
-            patterns = [
-                where + word + end for where in ("qrels/", "", "default/", "data/") for end in QRELS_ENDS
-            ]
-            if found := files_of(place, *patterns):
+            if found := files_of(place, *(where + word + end for where in inside for end in QRELS_ENDS)):
                 return found
     there = ", ".join(path.name for path in files_of(folder, "qrels/*")) or "no file in qrels"
     raise PanglotError(f"{folder}: {name} has no judgements qrels/{split}.tsv; it has {there}.")

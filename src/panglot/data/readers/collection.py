@@ -4,6 +4,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,7 @@ from panglot.data.benchmark import Benchmark, Texts
 from panglot.data.index import IntArray
 from panglot.data.readers.files import as_example, files_by_language, named, numbered_lines, table_rows
 from panglot.data.readers.files import field as text_field
-from panglot.data.text_column import find, first_twice, joined
-from panglot.data.text_table import Row, cached_texts, digest, says_twice
+from panglot.data.text_column import Row, cached_texts, digest, find, first_twice, joined, says_twice
 from panglot.errors import PanglotError, leave_out
 from panglot.files import sha256_of
 
@@ -24,24 +24,13 @@ FORM = "passages"  # names what ``passage_rows`` does in the names of cached tab
 IDS, TEXTS = ("_id", "docid", "id"), ("text", "contents")
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(NamedTuple):
     """A query: ``id`` is unique in its benchmark, and translations of one query share ``item``."""
 
     id: str
     language: str
     text: str
     item: str
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A passage that is held in memory."""
-
-    id: str
-    language: str
-    text: str
-    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,21 +55,13 @@ class Qrels:
 
 @dataclass(frozen=True)
 class Judged:
-    """Queries and judgements of a collection before they meet its passages.
+    """Queries and judgements of a collection before they meet its passages."""
 
-    Attributes:
-        name: of the benchmark.
-        queries: all queries of the files, whether judged or not.
-        qrels: with the ids of ``queries`` and of the passages, one a file.
-        files: that they were read from.
-        languages: of the passages.
-    """
-
-    name: str
-    queries: list[Query]
-    qrels: list[Qrels]
-    files: tuple[Path, ...]
-    languages: tuple[str, ...]
+    name: str  # of the benchmark
+    queries: list[Query]  # all queries of the files, whether judged or not
+    qrels: list[Qrels]  # with the ids of ``queries`` and of the passages, one a file
+    files: tuple[Path, ...]  # that they were read from
+    languages: tuple[str, ...]  # of the passages
 
     @property
     def judgements(self) -> int:
@@ -140,15 +121,14 @@ def make_benchmark(
     )
 
 
-def as_texts(found: Sequence[Query] | Sequence[Passage], languages: Sequence[str]) -> Texts:
-    """Return queries or passages as ``Texts``, without titles."""
+def as_texts(found: Sequence[tuple[str, str, str, str]], languages: Sequence[str]) -> Texts:
+    """Return what begins with id, language and text (queries, passages) as ``Texts``, without titles."""
     code = {language: k for k, language in enumerate(languages)}
-    codes = np.array([code[one.language] for one in found], np.int64)
-    return Texts([one.id for one in found], codes, [one.text for one in found])
+    codes = np.array([code[language] for _, language, *_ in found], np.int64)
+    return Texts([label for label, *_ in found], codes, [text for _, _, text, _ in found])
 
 
 def _rows(judged: Judged, passages: Texts, partial_corpus: bool) -> tuple[IntArray, IntArray, IntArray]:
-    """Return query row, passage row and gain of each judgement."""
     row = {query.id: k for k, query in enumerate(judged.queries)}
     if len(row) < len(judged.queries):
         twice = first_twice([query.id for query in judged.queries])
@@ -218,9 +198,7 @@ def find_pools(
     found = files_by_language(folder, corpus)
     if missing := [language for language in languages if language not in found]:
         there = [language for language in languages if language in found]
-        choice = (
-            f", or choose among the languages whose passages are here: {', '.join(there)}" if there else ""
-        )
+        choice = f", or choose some whose passages are here: {', '.join(there)}" if there else ""
         raise PanglotError(
             f"{folder}: {name} lacks its passages in {', '.join(missing)}: there is no "
             f"{as_example(corpus[0])}; fetch them from {source}{choice}."
@@ -314,22 +292,19 @@ def _large(pools: Sequence[Pool]) -> Columns:
 
 @dataclass
 class Questions:
-    """Questions and passages that are collected file by file; a key joins a question with its answers.
+    """Questions and passages that are collected file by file; a key joins a question with its answers."""
 
-    Attributes:
-        languages: sorted codes.
-        answers: rows of the passages with each key, in all languages.
-    """
-
-    languages: Sequence[str]
-    passages: list[Passage] = field(default_factory=list)
+    languages: Sequence[str]  # sorted codes
+    # id, language, text and title of each
+    passages: list[tuple[str, str, str, str]] = field(default_factory=list)
     queries: list[Query] = field(default_factory=list)
     keys: list[Hashable] = field(default_factory=list)
+    # rows of the passages with each key, in all languages
     answers: dict[Hashable, list[int]] = field(default_factory=dict)
 
     def add_passage(self, label: str, language: str, text: str, title: str = "") -> int:
         """Add a passage and return its row."""
-        self.passages.append(Passage(label, language, text, title))
+        self.passages.append((label, language, text, title))
         return len(self.passages) - 1
 
     def add_question(self, label: str, language: str, text: str, item: str, key: Hashable) -> None:
@@ -357,7 +332,7 @@ class Questions:
             name=name,
             languages=tuple(self.languages),
             queries=as_texts(self.queries, self.languages),
-            passages=replace(passages, titles=[one.title for one in self.passages]) if titled else passages,
+            passages=replace(passages, titles=[title for *_, title in self.passages]) if titled else passages,
             query_items=np.unique(items, return_inverse=True)[1] if sorted_items else number(items),
             judged_query=judged_query,
             judged_passage=np.concatenate([none, *relevant]),

@@ -1,49 +1,57 @@
 """Benchmarks of parallel texts: a text looks for its counterparts in other languages.
 
-FLORES (NLLB Team 2022, arXiv 2207.04672), NTREX-128 (Federmann, Kocmi and Xin 2022) and Tatoeba (Artetxe and
-Schwenk 2019, arXiv 1812.10464) are bitexts with English: one sentence a line, aligned, or rows with an id.
+Bitexts with English, one sentence a line, aligned, or rows with an id: FLORES (NLLB Team 2022, arXiv
+2207.04672), NTREX-128 (Federmann, Kocmi and Xin 2022) and Tatoeba (Artetxe and Schwenk 2019, arXiv
+1812.10464). Tables, with the texts of one item in each row: XM3600 (Thapliyal et al. 2022, arXiv
+2205.12522), xFlickr&CO (Bugliarello et al. 2022, arXiv 2201.11732), MKQA (Longpre, Lu and Daiber 2021,
+arXiv 2007.15207); and MTOP (Li et al. 2021, arXiv 2008.09335).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from panglot.data.benchmark import Benchmark, Texts
 from panglot.data.index import IntArray
 from panglot.data.readers.collection import Questions
 from panglot.data.readers.files import (
+    CODE,
+    NumberedObject,
     bcp47,
     checksum,
     chosen_languages,
     chosen_option,
     code_of,
+    files_by_language,
+    files_of,
+    json_lines,
+    named,
     official_files,
     table_rows,
     text_lines,
 )
 from panglot.data.suite import Suite
+from panglot.data.text_column import first_twice
 from panglot.errors import PanglotError
+from panglot.languages import is_language
+from panglot.parse import NotBlank, read_form, validated
+
+SPLITS = {"test": "test", "dev": "eval", "train": "train"}  # what MTOP's official files call them
+COLUMNS = 8
 
 
 class ParallelText(NamedTuple):
-    """A text that looks for its counterparts.
+    """A text that looks for its counterparts."""
 
-    Attributes:
-        id: unique.
-        item: what it says or shows: equal for counterparts.
-        language: BCP-47 code.
-        text: of a query, a passage or both.
-        is_query: whether it is a query; every text is a passage.
-    """
-
-    id: str
-    item: str
-    language: str
-    text: str
-    is_query: bool = True
+    id: str  # unique
+    item: str  # what it says or shows: equal for counterparts
+    language: str  # BCP-47 code
+    text: str  # of a query, a passage or both
+    is_query: bool = True  # whether it is a query; every text is a passage
 
 
 def counterparts(texts: Sequence[ParallelText], name: str, sha256: str, candidate_text: str) -> Benchmark:
@@ -164,10 +172,9 @@ def read_bitext(
     item: dict[str, int] = {}
     parts = []
     for language in chosen:
-        own = paths[language]
-        other, english = (
-            (own, paths["en"]) if beside is None else (_beside(own, folder, patterns, beside), own)
-        )
+        other, english = paths[language], paths["en"] if beside is None else paths[language]
+        if beside is not None:
+            other = _beside(english, folder, patterns, beside)
         sides = _aligned({"en": english, language: other}, padded_ids)
         keys = [key for key in sides["en"] if key in sides[language]]
         # the same English sentence in several bitexts is one item; in files of one text, the same line is
@@ -222,4 +229,227 @@ def _sentences(path: Path, padded_ids: bool) -> dict[str, str]:
         if not line.strip():
             raise PanglotError(f"{path}, line {number}: is empty; each line needs a sentence.")
         found[f"{number:0{width}d}" if padded_ids else str(number - 1)] = line
+    return found
+
+
+def read_table(
+    folder: str | Path,
+    *,
+    name: str,
+    files: Sequence[str],
+    key: str,
+    text: str,
+    candidate_text: str,
+    languages: Sequence[str] | None = None,
+    split: str | None = None,
+    every_caption: bool = False,
+) -> Benchmark:
+    """Read JSON lines with the texts of one item each: a text looks for the others of its item.
+
+    Roles: the first text of an item in a language is a query there; every text is a passage; a query's own
+    text is left out of its pool. So the monolingual setting finds *another* caption of an image, and is null
+    where languages have one text an item. Captions of one image are counterparts, not translations.
+
+    Args:
+        files: patterns: of a file for each language (``{code}``), or of one for all; ``archive.zip!member``.
+        key: field with the item's id.
+        text: path to a text, or to a list of captions: ``sentences``, ``queries.{code}``, ``{code}.caption``.
+        candidate_text: what a text is called in results.
+        every_caption: every caption is a query, not the first of each item and language only.
+    """
+    folder = Path(folder)
+    chosen_option(split, ("test",), name)
+    single = text.endswith(CODE)
+    if single and every_caption:
+        raise PanglotError(f"benchmark '{name}' has no option 'every_caption'.")
+    tables = _tables(folder, name, files, text, languages)
+    texts: list[ParallelText] = []
+    for path, numbered, places in tables:
+        seen: set[str] = set()
+        for line, row in numbered:
+            item = named(path, line, row, key)
+            if item in seen:
+                raise PanglotError(f"{path}, line {line}: {key} '{item}' occurs twice; fetch the file again.")
+            seen.add(item)
+            for language, place in places.items():
+                value, where = _at(row, place), f"{path}, line {line}"
+                if single:
+                    if not isinstance(value, str) or not value.strip():
+                        raise PanglotError(f"{where}: has no text in '{place}'; fetch the file again.")
+                    texts.append(ParallelText(f"{language}:{item}", item, language, value))
+                elif value is not None or CODE not in text:  # an image may lack a language
+                    texts += _captions(item, language, value, where, every_caption)
+    if single:
+        texts.sort(key=lambda one: one.language)
+    return counterparts(texts, name, checksum([path for path, *_ in tables]), candidate_text)
+
+
+def _tables(
+    folder: Path, name: str, files: Sequence[str], text: str, languages: Sequence[str] | None
+) -> list[tuple[Path, Iterator[NumberedObject], dict[str, str]]]:
+    """Return each file, its rows, and where in a row the texts of each language are."""
+    if any(CODE in pattern for pattern in files):
+        found = official_files(folder, files, name, others=True)
+        chosen = chosen_languages(languages, found, name)
+        return [(found[one][0], json_lines(found[one][0]), {one: text}) for one in chosen]
+    path, member = _one_of(folder, files, name)
+    rows = list(json_lines(path, member))
+    codes = _codes_in(path, rows, text)
+    chosen = chosen_languages(languages, codes, name, least=2 if text.endswith(CODE) else 1)
+    return [(path, iter(rows), {one: text.replace(CODE, codes[one]) for one in chosen})]
+
+
+def _codes_in(path: Path, rows: Sequence[NumberedObject], text: str) -> dict[str, str]:
+    """Return the file's own code of each BCP-47 code that its rows have texts in."""
+    before, _, after = text.partition(CODE)
+    codes: dict[str, str] = {}
+    for line, row in rows:
+        own = _at(row, before.strip(".")) if before else row
+        if not isinstance(own, dict):
+            raise PanglotError(
+                f"{path}, line {line}: has no '{before.strip('.')}' by language; fetch it again."
+            )
+        codes |= {bcp47(code): code for code in own if not after or isinstance(own[code], dict)}
+    return {language: code for language, code in codes.items() if is_language(language)}
+
+
+def _at(row: Any, place: str) -> Any:
+    for part in place.split("."):
+        row = row.get(part) if isinstance(row, dict) else None
+    return row
+
+
+def _one_of(folder: Path, files: Sequence[str], name: str) -> tuple[Path, str | None]:
+    """Return the first file that is there, and the member of the archive that it is."""
+    for place in files:
+        file, _, member = place.partition("!")
+        if found := files_of(folder, file):
+            return found[0], member or None
+    needed = " or ".join(place.partition("!")[0] for place in files)
+    raise PanglotError(f"{folder}: holds no files of {name}; it needs {needed}.")
+
+
+def _captions(
+    item: str, language: str, value: object, where: str, every_caption: bool
+) -> Iterator[ParallelText]:
+    texts = validated(list[str], value, f"{where}, captions in '{language}'", fix="fetch the file again")
+    # a few images of xFlickrCO have an empty caption: there is none
+    for position, caption in enumerate(caption for caption in texts if caption.strip()):
+        is_query = every_caption or position == 0
+        yield ParallelText(f"{language}:{item}:{position}", item, language, caption, is_query)
+
+
+class Utterance(NamedTuple):
+    """One request in one language; translations share an id."""
+
+    id: str
+    language: str
+    intent: str
+    text: str
+
+
+def read_mtop(
+    folder: str | Path,
+    *,
+    name: str = "mtop",
+    languages: Sequence[str] | None = None,
+    split: str | None = None,
+    task: str = "utterance",
+    candidates: str = "dev",
+) -> Benchmark:
+    """Read MTOP as retrieval between languages, or of requests with the same intent.
+
+    Two layouts are read: the official one, a folder a language with ``train.txt``, ``eval.txt`` and
+    ``test.txt`` (tab-separated: id, intent, slots, utterance, domain, locale, decoupled form, tokens), and
+    XSemPLR's, one ``train.json``, ``dev.json`` and ``test.json`` for all languages.
+
+    ``utterance``: each request of the split looks for its translations among all requests of the split. Its
+    own text is left out of its pool, so that there is no monolingual setting.
+
+    ``intent``: each request of the split looks for those of another split with its intent, in every language.
+    Success@1 in a pool is the accuracy of nearest-neighbour intent classification.
+
+    Args:
+        split: of the queries: test (the default), dev or train.
+        candidates: split of the passages, ``intent`` only.
+    """
+    folder = Path(folder)
+    queried = chosen_option(split, SPLITS, name)
+    if task == "utterance":
+        utterances, paths = _read(folder, queried, languages, name, least=2)
+        texts = [
+            ParallelText(f"{one.language}:{one.id}", one.id, one.language, one.text) for one in utterances
+        ]
+        return counterparts(texts, name, checksum(paths), "utterance")
+    if task != "intent":
+        raise PanglotError(f"{name} has no task '{task}'; use utterance or intent.")
+    pool = chosen_option(candidates, SPLITS, name)
+    if pool == queried:
+        raise PanglotError(f"{name}: queries and candidates are both of '{pool}'; name two splits.")
+    queries, query_paths = _read(folder, queried, languages, name)
+    passages, passage_paths = _read(folder, pool, languages, name)
+    found = Questions(sorted({one.language for one in [*queries, *passages]}))
+    for one in passages:
+        row = found.add_passage(f"{one.language}:{one.id}", one.language, one.text)
+        found.answers.setdefault(one.intent, []).append(row)
+    for one in queries:
+        found.add_question(f"{one.language}:{one.id}", one.language, one.text, one.id, one.intent)
+    sha256 = checksum(list(dict.fromkeys([*query_paths, *passage_paths])))
+    return found.benchmark(name, sha256, "utterance")
+
+
+def _read(
+    folder: Path, split: str, languages: Sequence[str] | None, name: str, least: int = 1
+) -> tuple[list[Utterance], list[Path]]:
+    file, place = f"{SPLITS[split]}.txt", folder
+    if found := files_by_language(folder, [f"{{code}}/{file}"], others=True):
+        chosen = chosen_languages(languages, found, name, least)
+        paths = [found[language][0] for language in chosen]
+        utterances = [one for language in chosen for one in _official(found[language][0], language)]
+    else:
+        place = folder / f"{split}.json"
+        if not place.exists():
+            raise PanglotError(f"{folder}: holds no MTOP {split} data; it needs en/{file} or {place.name}.")
+        every, paths = _xsemplr(place), [place]
+        chosen = chosen_languages(languages, {one.language for one in every}, name, least)
+        utterances = [one for language in chosen for one in every if one.language == language]
+    if twice := first_twice([f"{one.language}:{one.id}" for one in utterances]):
+        language, _, label = twice.partition(":")
+        raise PanglotError(f"{place}: id '{label}' occurs twice in '{language}'; ids must be unique.")
+    return utterances, paths
+
+
+def _official(path: Path, language: str) -> list[Utterance]:
+    found = []
+    for number, line in enumerate(text_lines(path), 1):
+        fields = line.split("\t")
+        if len(fields) != COLUMNS or not all(fields[k].strip() for k in (0, 1, 3)):
+            raise PanglotError(
+                f"{path}, line {number}: has {len(fields)} columns or an empty one; MTOP's files have "
+                f"{COLUMNS}, divided by tabs, among them id, intent and utterance."
+            )
+        found.append(Utterance(fields[0], language, fields[1], fields[3]))
+    return found
+
+
+class _Forms(TypedDict):
+    slot_intent: dict[str, str]
+
+
+class _Entry(TypedDict):
+    id: str | int
+    question: dict[str, NotBlank]
+    mr: _Forms
+
+
+def _xsemplr(path: Path) -> list[Utterance]:
+    found = []
+    for number, entry in enumerate(read_form(path, list[_Entry])):
+        for language, text in entry["question"].items():
+            intent = entry["mr"]["slot_intent"].get(language, "").split(" ")[0].removeprefix("[")
+            if not intent.startswith("IN:"):
+                raise PanglotError(
+                    f"{path}: {number}.mr.slot_intent.{language} has no intent; fetch the file again."
+                )
+            found.append(Utterance(str(entry["id"]), language, intent, text))
     return found

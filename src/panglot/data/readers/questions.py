@@ -4,9 +4,10 @@ LAReQA (Roy et al. 2020, arXiv 2004.05484), SQuAD's format, Belebele (Bandarkar 
 and AfriQA (Ogundepo et al. 2023, arXiv 2305.06897).
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, NotRequired, get_args
+from typing import Annotated, Any, Literal, NotRequired, get_args
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -17,7 +18,6 @@ from panglot.data.pairs_files.columns import Columns
 from panglot.data.pairs_files.squad import Question, language_in_name, languages_of, squad_questions
 from panglot.data.readers.collection import Questions
 from panglot.data.readers.files import (
-    NumberedObject,
     as_example,
     checksum,
     chosen_languages,
@@ -28,10 +28,8 @@ from panglot.data.readers.files import (
     official_files,
     table_rows,
 )
-from panglot.data.readers.files import (
-    field as text_field,
-)
-from panglot.data.text_table import digest
+from panglot.data.readers.files import field as text_field
+from panglot.data.text_column import digest
 from panglot.errors import PanglotError, leave_out
 from panglot.parse import Count, NotBlank, read_form, validated
 
@@ -143,66 +141,59 @@ def read_squad(
     folder = Path(folder)
     if candidate_text not in ("passage", "title+passage"):
         raise PanglotError(f"'{candidate_text}' is not a candidate text; use passage or title+passage.")
+    asked = _squad_files(folder, name, language, files, split, columns)
+    there = {code for *_, language_of in asked for code in language_of.values()}
+    found = Questions(chosen_languages(languages, there, name))
+    rows: dict[tuple[str, str], int] = {}
+    for path, questions, language_of in asked:
+        # a paragraph has the language of its questions; one without any, that of the others
+        of_context = {one.context: language_of[one.id] for one in questions if one.text}
+        usual = next(iter(of_context.values()), "")
+        seen: set[str] = set()
+        for question in questions:
+            code = of_context.get(question.context, usual)
+            if code not in found.languages:
+                continue
+            prefix = f"{code}:" if len(there) > 1 else ""
+            key = code, question.context
+            if key not in rows:
+                label = f"{prefix}p{len(rows)}"
+                rows[key] = found.add_passage(label, code, question.context, question.title)
+            if question.text:
+                if question.id in seen:
+                    raise PanglotError(f"{path}: question id '{question.id}' occurs twice; make ids unique.")
+                seen.add(question.id)
+                label = prefix + question.id
+                found.add_question(label, code, question.text, question.id, question.id)
+                found.answers.setdefault(question.id, []).append(rows[key])
+    titled = candidate_text == "title+passage"
+    return found.benchmark(name, checksum([path for path, *_ in asked]), candidate_text, titled=titled)
+
+
+def _squad_files(
+    folder: Path,
+    name: str,
+    language: str | None,
+    files: Mapping[str, str] | None,
+    split: str | None,
+    columns: Columns | None,
+) -> list[tuple[Path, list[Question], Mapping[str, str]]]:
+    """Return each file, its questions, and their languages by id; of an official set, that of the split."""
     if files is None:
         if split is not None:
             raise PanglotError(f"{name} has no splits; leave --split out, and name the split's file.")
         asked = [(path, list(squad_questions(path))) for path in _own_files(folder)]
-        spoken = [languages_of(path, questions, columns) for path, questions in asked]
-    else:
-        if columns:
-            raise PanglotError("--column is for --benchmark pairs and squad alone; leave it out.")
-        asked = [_official_file(folder, files, chosen_option(split, files, name), name)]
-        spoken = [{question.id: str(language) for question in asked[0][1]}]
-    there = {code for own in spoken for code in own.values()}
-    found = Questions(chosen_languages(languages, there, name))
-    rows: dict[tuple[str, str], int] = {}
-    for (path, questions), of_question in zip(asked, spoken, strict=True):
-        _add_questions(found, path, questions, of_question, rows, several=len(there) > 1)
-    titled = candidate_text == "title+passage"
-    return found.benchmark(name, checksum([path for path, _ in asked]), candidate_text, titled=titled)
-
-
-def _add_questions(
-    found: Questions,
-    path: Path,
-    questions: Sequence[Question],
-    language_of: Mapping[str, str],
-    rows: dict[tuple[str, str], int],
-    several: bool,
-) -> None:
-    """Add a file's questions and paragraphs; ``rows`` has those that are there, by language and text."""
-    # a paragraph has the language of its questions; one without any, that of the others
-    of_context = {one.context: language_of[one.id] for one in questions if one.text}
-    usual = next(iter(of_context.values()), "")
-    seen: set[str] = set()
-    for question in questions:
-        code = of_context.get(question.context, usual)
-        if code not in found.languages:
-            continue
-        prefix = f"{code}:" if several else ""
-        key = code, question.context
-        if key not in rows:
-            label = f"{prefix}p{len(rows)}"
-            rows[key] = found.add_passage(label, code, question.context, question.title)
-        if question.text:
-            if question.id in seen:
-                raise PanglotError(f"{path}: question id '{question.id}' occurs twice; ids must be unique.")
-            seen.add(question.id)
-            label = prefix + question.id
-            found.add_question(label, code, question.text, question.id, question.id)
-            found.answers.setdefault(question.id, []).append(rows[key])
-
-
-def _official_file(
-    folder: Path, files: Mapping[str, str], split: str, name: str
-) -> tuple[Path, list[Question]]:
-    """Return the file of an official split, and its questions."""
+        return [(path, questions, languages_of(path, questions, columns)) for path, questions in asked]
+    if columns:
+        raise PanglotError("--column is for --benchmark pairs and squad alone; leave it out.")
+    split = chosen_option(split, files, name)
     place, _, member = files[split].partition("!")
     path = folder / place
     if not path.exists():
         raise PanglotError(f"{path}: no such file; {name} needs it for its split '{split}'.")
     lined = member or path.suffix not in (".json", ".gz")
-    return path, list(_from_lines(path, member or None) if lined else squad_questions(path))
+    questions = list(_from_lines(path, member or None) if lined else squad_questions(path))
+    return [(path, questions, {question.id: str(language) for question in questions})]
 
 
 def folder_pairs(folder: Path, columns: Columns | None = None) -> ParallelPairs:
@@ -216,7 +207,6 @@ def folder_pairs(folder: Path, columns: Columns | None = None) -> ParallelPairs:
 
 
 def _own_files(place: Path) -> list[Path]:
-    """Return a file, or the files of a folder whose names have a language."""
     if place.is_file():
         return [place]
     if not place.is_dir():
@@ -273,20 +263,19 @@ def read_belebele(
     found = Questions(chosen)
     for language in chosen:
         path = paths[language][0]
-        texts_of_link: dict[str, list[str]] = {}
-        rows: dict[str, int] = {}
-        seen: set[str] = set()
+        labels: dict[tuple[str, str], str] = {}  # of passages, by link and text
+        passages_of, seen = Counter[str](), set[str]()
         for line, row in table_rows(path, (), ("link", "flores_passage", "question_number", *keys)):
             context, link = named(path, line, row, "flores_passage"), named(path, line, row, "link")
-            texts = texts_of_link.setdefault(link, [])
-            if context not in texts:
-                texts.append(context)
-            place = texts.index(context)
-            passage = f"{link}#{place}" if place else link
+            passage = labels.get(
+                (link, context), f"{link}#{passages_of[link]}" if passages_of[link] else link
+            )
+            if (link, context) not in labels:
+                labels[link, context] = passage
+                passages_of[link] += 1
+                answer = found.add_passage(f"{language}:{passage}", language, context)
+                found.answers.setdefault(passage, []).append(answer)
             question = f"{passage}?{row.get('question_number')}"
-            if passage not in rows:
-                rows[passage] = found.add_passage(f"{language}:{passage}", language, context)
-                found.answers.setdefault(passage, []).append(rows[passage])
             if question in seen:
                 raise PanglotError(
                     f"{path}, line {line}: question '{question}' occurs twice; fetch it again."
@@ -333,9 +322,7 @@ def read_afriqa(
             paths.setdefault(language, (path, pivot))
     if not paths:
         example = as_example(patterns[0]).replace("{pivot}", "en")
-        raise PanglotError(
-            f"{folder}: holds no passages of {name}, such as {example}; fetch it from {source}."
-        )
+        raise PanglotError(f"{folder}: holds no passages of {name}, such as {example}; get it from {source}.")
     if languages is not None:  # those of passages come with the questions
         pivots = {pivot for _, pivot in paths.values()}
         languages = [code for code in languages if code not in pivots] or languages
@@ -355,9 +342,15 @@ def read_afriqa(
 
 
 def _asked(language: str, path: Path, pivot: str) -> Iterator[Asked]:
-    """Yield the questions of a file that have a passage."""
+    seen: dict[str, dict[str, Any]] = {}
     without = 0
-    for label, (line, row) in _labelled(path).items():
+    for line, row in json_lines(path):
+        label = named(path, line, row, "id")
+        if seen.get(label) == row:
+            continue
+        if label in seen:  # an official id that occurs twice gets its line behind it
+            label = f"{label}-{line}"
+        seen[label] = row
         title, text, question, translation = (
             "" if row.get(key, "") is None else text_field(path, line, row, key).strip()
             for key in ("title", "context", "question_lang", "question_translated")
@@ -368,14 +361,3 @@ def _asked(language: str, path: Path, pivot: str) -> Iterator[Asked]:
             yield f"{language}:{label}", language, question, translation, (pivot, title, text)
     if without:
         leave_out(f"{path}: {without:,} questions have no text or no passage and are left out.")
-
-
-def _labelled(path: Path) -> dict[str, NumberedObject]:
-    """Return the lines of a file by id; an official id that occurs twice gets its line behind it."""
-    seen: dict[str, NumberedObject] = {}
-    for line, row in json_lines(path):
-        label = named(path, line, row, "id")
-        if label in seen and seen[label][1] == row:
-            continue
-        seen[label if label not in seen else f"{label}-{line}"] = (line, row)
-    return seen

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from panglot.data.benchmark import Benchmark
 from panglot.data.readers.collection import Judged, Qrels, Query, find_pools, make_benchmark, passage_rows
@@ -74,12 +74,13 @@ def read_trec(
         partial_corpus: leave out judgements of passages that are not there.
     """
     folder = Path(folder)
+    where = _Set(name, folder, source)
     topic_files = _of_split(topics, split, split.removesuffix(POOLED), name)
     qrels_files = _of_split(qrels, split, split, name)
     if not any(CODE in pattern for pattern in topic_files):
         fields = chosen_option(query_text, QUERY_TEXTS, name, "query text")
-        path = _one_file(folder, topic_files, name, source)
-        found = _neuclir_judgements(name, folder, qrels_files, passage_languages, source)
+        path = _one_file(where, topic_files)
+        found = _neuclir_judgements(where, qrels_files, passage_languages)
         judged = _neuclir(name, path, found, languages, fields, translations)
     elif query_text is not None or translations:
         option = "translations" if translations else "query_text"
@@ -94,16 +95,24 @@ def read_trec(
         chosen = chosen_languages(languages, topics_of, name)
         paths = {language: topics_of[language][0] for language in chosen}
         read = _of_each_language if any(CODE in pattern for pattern in qrels_files) else _between_languages
-        judged = read(name, folder, paths, qrels_files, source, query_language)
+        judged = read(where, paths, qrels_files, query_language)
     pools = find_pools(name, folder, judged.languages, corpus, corpus_source)
     return make_benchmark(judged, pools, partial_corpus)
 
 
-def _one_file(folder: Path, patterns: Sequence[str], name: str, source: str) -> Path:
-    """Return the first file that fits a pattern."""
-    if files := files_of(folder, *patterns):
+class _Set(NamedTuple):
+    """A collection's name, the folder of its files, and where they are to be had."""
+
+    name: str
+    folder: Path
+    source: str
+
+
+def _one_file(of: _Set, patterns: Sequence[str]) -> Path:
+    if files := files_of(of.folder, *patterns):
         return files[0]
-    raise PanglotError(f"{folder}: holds no {as_example(patterns[0])} of {name}; fetch it from {source}.")
+    needed = f"{as_example(patterns[0])} of {of.name}"
+    raise PanglotError(f"{of.folder}: holds no {needed}; fetch it from {of.source}.")
 
 
 def _of_split(patterns: Patterns, split: str, shorter: str, name: str) -> list[str]:
@@ -114,43 +123,33 @@ def _of_split(patterns: Patterns, split: str, shorter: str, name: str) -> list[s
 
 
 def _of_each_language(
-    name: str,
-    folder: Path,
-    topics: Mapping[str, Path],
-    qrels: Sequence[str],
-    source: str,
-    query_language: str | None,
+    of: _Set, topics: Mapping[str, Path], qrels: Sequence[str], query_language: str | None
 ) -> Judged:
     """Each language has topics and judgements of its own."""
     queries: list[Query] = []
     judgements: list[Qrels] = []
     files: list[Path] = []
     beside = any(pattern.startswith(CODE) for pattern in qrels)  # other folders are no languages then
-    found = files_by_language(folder, qrels, others=beside)
+    found = files_by_language(of.folder, qrels, others=beside)
     for language, path in topics.items():
         if language not in found:
             raise PanglotError(
-                f"{folder}: {name} has queries in {language}, but no judgements of them, such as "
-                f"{as_example(qrels[0])}; fetch them from {source}, or choose a split that has some."
+                f"{of.folder}: {of.name} has queries in {language}, but no judgements of them, such as "
+                f"{as_example(qrels[0])}; fetch them from {of.source}, or choose a split that has some."
             )
         for topic, text in read_topics(path).items():
             label = f"{language}:{topic}"
             queries.append(Query(label, query_language or language, text, label))
         judgements.append(with_prefixes(read_qrels(found[language][0]), language, language))
         files += [path, found[language][0]]
-    return Judged(name, queries, judgements, tuple(files), tuple(topics))
+    return Judged(of.name, queries, judgements, tuple(files), tuple(topics))
 
 
 def _between_languages(
-    name: str,
-    folder: Path,
-    topics: Mapping[str, Path],
-    qrels: Sequence[str],
-    source: str,
-    query_language: str | None,
+    of: _Set, topics: Mapping[str, Path], qrels: Sequence[str], query_language: str | None
 ) -> Judged:
     """All languages have the same topics, passages and judgements, so these hold between any two."""
-    judged = read_qrels(_one_file(folder, qrels, name, source))
+    judged = read_qrels(_one_file(of, qrels))
     texts = {language: read_topics(path) for language, path in topics.items()}
     wanted = dict.fromkeys(judged.query)
     if lost := [topic for topic in wanted if not any(topic in found for found in texts.values())]:
@@ -171,7 +170,7 @@ def _between_languages(
         for own in [_some(judged, [topic in found for topic in judged.query])]
         for answering in texts
     ]
-    return Judged(name, queries, pairs, (judged.path, *topics.values()), tuple(topics))
+    return Judged(of.name, queries, pairs, (judged.path, *topics.values()), tuple(topics))
 
 
 def with_prefixes(qrels: Qrels, query: str, passage: str) -> Qrels:
@@ -191,15 +190,13 @@ def _some(qrels: Qrels, kept: Sequence[bool]) -> Qrels:
     )
 
 
-def _neuclir_judgements(
-    name: str, folder: Path, qrels: Sequence[str], languages: Sequence[str], source: str
-) -> dict[str, Qrels]:
+def _neuclir_judgements(of: _Set, qrels: Sequence[str], languages: Sequence[str]) -> dict[str, Qrels]:
     """Return the judgements by language, from a file of each or from one of all."""
     together = [pattern for pattern in qrels if CODE not in pattern]
-    apart = files_by_language(folder, [pattern for pattern in qrels if CODE in pattern])
+    apart = files_by_language(of.folder, [pattern for pattern in qrels if CODE in pattern])
     own = {language: apart[language][0] for language in languages if language in apart}
-    if not own or (len(own) < len(languages) and files_of(folder, *together)):
-        return _by_second_column(read_qrels(_one_file(folder, together, name, source)), languages)
+    if not own or (len(own) < len(languages) and files_of(of.folder, *together)):
+        return _by_second_column(read_qrels(_one_file(of, together)), languages)
     return {language: read_qrels(path) for language, path in own.items()}
 
 
@@ -246,22 +243,17 @@ def _topic_text(path: Path, number: int, line: dict[str, Any], language: str, qu
             if all(isinstance(text, str) and text.strip() for text in texts):
                 return " ".join(text.strip() for text in texts)
     kind = "English topic" if language == "en" else f"topic that people translated into {language}"
-    raise PanglotError(
-        f"{path}, line {number}: has no {kind} with {' and '.join(fields)}; fetch the file again."
-    )
+    raise PanglotError(f"{path}, line {number}: has no {kind} with {' and '.join(fields)}; fetch it again.")
 
 
 def _topic_rows(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Yield line, id and text of each query."""
     if is_table(path):
         yield from ((number, name, text.strip()) for number, name, _, text in passage_rows(path))
         return
     for number, line in numbered_lines(path):
         name, tab, text = line.partition("\t")
         if not tab:
-            raise PanglotError(
-                f"{path}, line {number}: has no tab; a line is a query's id, a tab, the query."
-            )
+            raise PanglotError(f"{path}, line {number}: has no tab; a line is an id, a tab, the query.")
         yield number, name.strip(), text.strip()
 
 

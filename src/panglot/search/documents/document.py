@@ -18,48 +18,28 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A text as it was found.
+    """A text as it was found."""
 
-    Attributes:
-        id: of the document, at most 256 bytes.
-        sections: its text, in order.
-        title: "" where there is none.
-        language: a BCP-47 code; None where nothing says it.
-        source: the file that it comes from.
-        metadata: whatever else is known: JSON values by name.
-        where: file and line, for messages.
-    """
-
-    id: str
-    sections: tuple[Section, ...]
-    title: str = ""
-    language: str | None = None
-    source: str = ""
-    metadata: Metadata = field(default_factory=dict)
-    where: str = ""
+    id: str  # of the document, at most 256 bytes
+    sections: tuple[Section, ...]  # its text, in order
+    title: str = ""  # "" where there is none
+    language: str | None = None  # a BCP-47 code; None where nothing says it
+    source: str = ""  # the file that it comes from
+    metadata: Metadata = field(default_factory=dict)  # whatever else is known: JSON values by name
+    where: str = ""  # file and line, for messages
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece of a document that is found as a whole.
+    """A piece of a document that is found as a whole."""
 
-    Attributes:
-        id: the document's id, and ``#`` with a number from the second passage on.
-        document: the document's id.
-        text: what is shown.
-        title: the document's, with the heading above the passage.
-        language: a BCP-47 code; ``und`` where it is not known.
-        source: the file that it comes from.
-        metadata: the document's.
-    """
-
-    id: str
-    document: str
-    text: str
-    title: str
-    language: str
-    source: str
-    metadata: Metadata
+    id: str  # the document's id, and ``#`` with a number from the second passage on
+    document: str  # the document's id
+    text: str  # what is shown
+    title: str  # the document's, with the heading above the passage
+    language: str  # a BCP-47 code; ``und`` where it is not known
+    source: str  # the file that it comes from
+    metadata: Metadata  # the document's
 
     @property
     def encoded(self) -> str:

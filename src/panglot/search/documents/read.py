@@ -13,16 +13,17 @@ from panglot.errors import PanglotError
 from panglot.files import as_shown, check_file, read_whole
 from panglot.languages import check_language, language_code
 from panglot.search.documents.document import Document, is_text, short_digest
-from panglot.search.documents.markup import declared_charset, parse_html, parse_markdown, parse_text
-from panglot.search.documents.office import LIBRARIES, MISSING, parse_office, readable
+from panglot.search.documents.formats import (
+    LIBRARIES,
+    MISSING,
+    TEXTS,
+    declared_charset,
+    parse_html,
+    parse_office,
+    readable,
+)
 from panglot.search.documents.rows import check_document_columns, pairs_documents, row_documents
 
-TEXTS = {
-    ".txt": parse_text,
-    ".text": parse_text,
-    **dict.fromkeys((".md", ".markdown", ".mdown"), parse_markdown),
-    **dict.fromkeys((".html", ".htm", ".xhtml"), parse_html),
-}
 LOG = logging.getLogger("panglot")
 LISTED = 5  # kinds of files in a sentence
 LONGEST_ID = 256  # bytes; passages add a number
@@ -159,21 +160,13 @@ def _text_file(path: Path, name: str) -> Document:
     else:
         parsed = parse_office(kind, content, where)
     language = None if parsed.language is None else language_code(parsed.language)
-    shown = as_shown(name)
-    return Document(_file_id(name), parsed.sections, parsed.title, language, where, {"path": shown}, where)
-
-
-def _file_id(name: str) -> str:
-    """Return the id of a file: its name, or where that cannot be one its end and a checksum."""
-    shown = as_shown(name)
-    if shown == name and len(name.encode()) <= LONGEST_ID:
-        return name
-    end = shown.encode()[-200:].decode("utf-8", "ignore")
-    return f"{end}-{short_digest(name)}"
+    shown = identity = as_shown(name)
+    if shown != name or len(name.encode()) > LONGEST_ID:  # which cannot be an id
+        identity = f"{shown.encode()[-200:].decode('utf-8', 'ignore')}-{short_digest(name)}"
+    return Document(identity, parsed.sections, parsed.title, language, where, {"path": shown}, where)
 
 
 def _decoded(content: bytes, where: str, *, is_page: bool) -> str:
-    """Return the text that some bytes are."""
     mark = next((mark for mark in MARKS if content.startswith(mark)), b"")
     if mark:
         encodings = [MARKS[mark]]

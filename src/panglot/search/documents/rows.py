@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from panglot.data.pairs_files.delimited import header_of, other_size, records
-from panglot.data.pairs_files.jsonl import parse_object
+from panglot.data.pairs_files.lines import parse_object, table_of
 from panglot.data.pairs_files.read import read_rows
 from panglot.errors import PanglotError
 from panglot.files import as_shown, lines_of, parquet, parquet_batches
@@ -43,12 +43,14 @@ def row_documents(path: Path, kind: str, columns: Mapping[str, str] | None = Non
     first = next(rows, None)
     if first is None:
         raise PanglotError(f"{path}: is empty; it needs a text in each line.")
-    if not columns and _is_pairs(first[1]):
+    names = set(first[1])
+    is_pairs = "text" not in names and (QUERY in names or not names.intersection(TEXT))
+    if not columns and is_pairs:
         yield from pairs_documents(path)
         return
-    names = FIELDS | {field: (column,) for field, column in (columns or {}).items()}
+    of_field = FIELDS | {field: (column,) for field, column in (columns or {}).items()}
     for where, row in chain([first], rows):
-        yield _document(where, row, as_shown(path), names)
+        yield _document(where, row, as_shown(path), of_field)
 
 
 def pairs_documents(source: str | Path) -> Iterator[Document]:
@@ -70,11 +72,6 @@ def pairs_documents(source: str | Path) -> Iterator[Document]:
                 {"document_id": row["document_id"]} if row["document_id"] else {}
             )
             yield Document(name, (Section("", text),), "", row["language"], as_shown(source), metadata, where)
-
-
-def _is_pairs(row: Mapping[str, Any]) -> bool:
-    names = set(row)
-    return "text" not in names and (QUERY in names or not names.intersection(TEXT))
 
 
 def _document(
@@ -147,25 +144,13 @@ def _jsonl(path: Path) -> Iterator[Row]:
 
 
 def _delimited(path: Path) -> Iterator[Row]:
-    rows = records(path)
-    head = next(rows, None)
-    if head is None:
-        return
-    names = header_of(path, head[1])
+    names, rows = table_of(path)
     for line, cells in rows:
-        if len(cells) != len(names):
-            raise PanglotError(other_size(path, line, cells, names))
         row: dict[str, Any] = dict(zip(names, cells, strict=True))
         if isinstance(row.get(METADATA), str) and row[METADATA].startswith("{"):
-            row[METADATA] = _object(row[METADATA])
+            with suppress(PanglotError):  # else it is a text
+                row[METADATA] = parse_json(row[METADATA], "metadata")
         yield f"{path}, line {line}", row
-
-
-def _object(cell: str) -> Any:
-    try:
-        return parse_json(cell, "metadata")
-    except PanglotError:
-        return cell
 
 
 def _parquet(path: Path) -> Iterator[Row]:

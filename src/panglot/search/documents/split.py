@@ -1,16 +1,17 @@
-"""Documents cut into passages: whole sentences, as many as fit into so many tokens."""
+"""Documents cut into passages: whole sentences, as many as fit into so many tokens; and their language."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import regex
 
 from panglot import encoders
-from panglot.errors import PanglotError
-from panglot.search.documents.detect import UNKNOWN, detect_languages
-from panglot.search.documents.document import Document, Passage, Section
+from panglot.errors import PanglotError, needs
+from panglot.languages import is_language, primary_language
+from panglot.search.documents.document import Document, Passage, Section, short_digest
 from panglot.translate.segments import Segment, cut
 
 if TYPE_CHECKING:
@@ -22,6 +23,14 @@ FEW = 12  # tokens: a section with fewer is not a passage of its own
 MEASURE = 1 << 14  # a text with more characters than that is not measured whole
 NUMBERED = regex.compile(r"#[0-9]+\Z")
 Count = Callable[[Sequence[str]], list[int]]
+UNKNOWN = "und"  # BCP-47's code for a language that is not known
+ENOUGH = 2000  # characters of a text that are looked at
+LETTERS = 2  # a text with fewer letters has no language
+# What the detector often takes a language's own texts for, and codes that BCP-47 spells otherwise
+FOLDED = {
+    **{"arz": "ar", "ary": "ar", "wuu": "zh", "yue": "zh", "uzs": "uz", "hbo": "he", "grc": "el"},
+    **{"gug": "gn", "kik": "ki", "fuv": "ff", "zxx": UNKNOWN},
+}
 
 
 def token_counter(model: SentenceTransformer) -> Count:
@@ -71,12 +80,20 @@ def passages_of(
         document: with or without a language; without, it is detected in the head of the longest piece.
         count: see ``token_counter``.
     """
+
+    def titled(heading: str) -> str:
+        return " › ".join(part for part in (document.title, heading) if part)
+
+    def room(heading: str) -> int:  # the tokens that a title leaves for a text
+        title = titled(heading)
+        return max(length // 2, length - count([title])[0]) if title else length
+
     pieces: list[Section] = []
     for section in document.sections:
         if section.text.strip():
-            room = _room(document, section.heading, count, length)
-            pieces += [Section(section.heading, text) for text in split_text(section.text, count, room)]
-    pieces = _without_short(pieces, lambda piece: _fits(document, piece, count, length), count)
+            texts = split_text(section.text, count, room(section.heading))
+            pieces += [Section(section.heading, text) for text in texts]
+    pieces = _without_short(pieces, lambda piece: count([piece.text])[0] <= room(piece.heading), count)
     language = document.language
     if language is None:
         texts = sorted((piece.text for piece in pieces), key=len)[-1:]
@@ -86,7 +103,7 @@ def passages_of(
             id=passage_id(document.id, k + 1),
             document=document.id,
             text=piece.text,
-            title=_titled(document, piece.heading),
+            title=titled(piece.heading),
             language=language,
             source=document.source,
             metadata=document.metadata,
@@ -155,20 +172,6 @@ def _with_heading(piece: Section) -> str:
     return f"{piece.heading}\n{piece.text}" if piece.heading else piece.text
 
 
-def _titled(document: Document, heading: str) -> str:
-    return " › ".join(part for part in (document.title, heading) if part)
-
-
-def _room(document: Document, heading: str, count: Count, length: int) -> int:
-    """Return the tokens that a title leaves for a text."""
-    title = _titled(document, heading)
-    return max(length // 2, length - sum(count([title]))) if title else length
-
-
-def _fits(document: Document, piece: Section, count: Count, length: int) -> bool:
-    return count([piece.text])[0] <= _room(document, piece.heading, count, length)
-
-
 def _joined(segments: Sequence[Segment]) -> str:
     return "".join(segment.text + segment.gap for segment in segments).strip()
 
@@ -181,3 +184,54 @@ def _uncut(model: SentenceTransformer, text: str) -> int:
         return whole
     middle = len(text) // 2
     return _uncut(model, text[:middle]) + _uncut(model, text[middle:])
+
+
+def detect_languages(texts: Sequence[str], among: Sequence[str] | None = None) -> list[str]:
+    """Return the language of each text, as a BCP-47 code; ``und`` where nothing shows it.
+
+    Egyptian and Moroccan Arabic count as Arabic, Wu and Cantonese as Chinese, unless ``among`` names them.
+
+    Raises:
+        PanglotError: the detector is not installed, or knows none of the languages.
+    """
+    candidates = None if among is None else tuple(sorted(set(among)))
+    if candidates is not None and len(candidates) == 1:
+        return [candidates[0]] * len(texts)
+    detector = _detector(candidates)
+    found: dict[str, str] = {}
+    codes = []
+    for text in texts:
+        head = text[:ENOUGH]
+        key = short_digest(head)
+        if key not in found:
+            found[key] = _detect(detector, head, candidates)
+        codes.append(found[key])
+    return codes
+
+
+def _detect(detector: Any, text: str, candidates: tuple[str, ...] | None) -> str:
+    if sum(character.isalpha() for character in text[:200]) < LETTERS:
+        return UNKNOWN
+    code = str(detector.classify(text)[0])
+    if candidates is None:
+        code = FOLDED.get(code, code)
+    else:
+        code = next((own for own in candidates if primary_language(own) == code), code)
+    return code if is_language(code) else UNKNOWN
+
+
+@cache
+def _detector(candidates: tuple[str, ...] | None) -> Any:
+    needs("search", "py3langid", hint="say the language with --language, or ")
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    detector = LanguageIdentifier.from_model_file(MODEL_FILE)
+    if candidates is not None:
+        known = sorted({primary_language(code) for code in candidates} & set(detector.labels))
+        if not known:
+            raise PanglotError(
+                f"the detector knows none of the languages {', '.join(candidates)}; "
+                "say which language each text is in."
+            )
+        detector.set_languages(known)
+    return detector

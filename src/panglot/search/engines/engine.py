@@ -1,10 +1,12 @@
-"""What an engine does."""
+"""What an engine does, and the passages of an index as columns."""
 
 import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+import pyarrow as pa
 import regex
 
 from panglot.data import FloatArray
@@ -15,6 +17,8 @@ DRAWS = 1 << 16
 NONE_THERE = "there is no index; make one with panglot index."
 TRUTH = {"true": True, "false": False}
 NUMBER = regex.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # JSON's, which has no Infinity
+TEXTS = ("id", "document", "language", "title", "text", "source", "metadata")
+VECTOR = "vector"
 LARGEST, LONGEST_NUMBER = 2**63, 40  # engines keep 64 bits
 
 
@@ -35,15 +39,11 @@ class Kept(NamedTuple):
 
 @dataclass(frozen=True)
 class Filter:
-    """Which passages are searched.
+    """Which passages are searched."""
 
-    Attributes:
-        languages: codes; None for all.
-        where: metadata, by name, that must have these values. A value is a text; the JSON number or truth
-            value that it spells is meant by it too.
-    """
-
-    languages: tuple[str, ...] | None = None
+    languages: tuple[str, ...] | None = None  # codes; None for all
+    # metadata, by name, that must have these values. A value is a text; the JSON number or truth value that
+    # it spells is meant by it too
     where: Mapping[str, str] = field(default_factory=dict)
 
     def fits(self, language: str, metadata: Mapping[str, Any]) -> bool:
@@ -51,7 +51,11 @@ class Filter:
         if self.languages is not None and language not in self.languages:
             return False
         return all(
-            name in metadata and any(_same(metadata[name], value) for value in meanings(text))
+            name in metadata
+            and any(
+                metadata[name] == value and isinstance(metadata[name], bool) == isinstance(value, bool)
+                for value in meanings(text)
+            )
             for name, text in self.where.items()
         )
 
@@ -64,10 +68,6 @@ def meanings(text: str) -> list[Any]:
         return [text]
     value = json.loads(text)
     return [text, value] if abs(value) < LARGEST else [text]
-
-
-def _same(found: Any, wanted: Any) -> bool:
-    return bool(found == wanted) and isinstance(found, bool) == isinstance(wanted, bool)
 
 
 def joined_facts(facts: Facts, there: Facts | None) -> Facts:
@@ -135,3 +135,32 @@ class Engine(Protocol):
 
     def give_way(self) -> None:
         """Do so only if another process waits."""
+
+
+def passage_table(passages: Sequence[Passage], vectors: FloatArray) -> pa.Table:
+    """Return passages with their vectors ``(n, d)`` as a table; metadata is JSON."""
+    columns: dict[str, Any] = {
+        name: pa.array([getattr(passage, name) for passage in passages], pa.string()) for name in TEXTS[:-1]
+    }
+    metadata = [json.dumps(passage.metadata, ensure_ascii=False) for passage in passages]
+    columns["metadata"] = pa.array(metadata, pa.string())
+    flat = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
+    columns[VECTOR] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+    return pa.table(columns)
+
+
+def table_vectors(column: pa.ChunkedArray | pa.Array) -> FloatArray:
+    """Return a column of vectors as ``(n, d)``; nothing is copied where it lies in one piece."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks)
+    return np.asarray(array.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(
+        -1, array.type.list_size
+    )
+
+
+def passage_of(row: dict[str, Any]) -> Passage:
+    """Make a passage of a row of texts."""
+    texts = {name: str(row[name]) for name in TEXTS[:-1]}
+    metadata = row["metadata"]
+    return Passage(**texts, metadata=json.loads(metadata) if isinstance(metadata, str) else dict(metadata))

@@ -27,8 +27,19 @@ from panglot.files import explained, sha256, write_json, written_whole
 from panglot.parse import parse_json, read_form, validated
 from panglot.search.bm25 import Bm25Pool, bm25_tokens, query_tokens
 from panglot.search.documents.document import Passage
-from panglot.search.engines.columns import TEXTS, VECTOR, passage_of, passage_table, table_vectors
-from panglot.search.engines.engine import Facts, Filter, Found, Kept, draw, joined_facts
+from panglot.search.engines.engine import (
+    TEXTS,
+    VECTOR,
+    Facts,
+    Filter,
+    Found,
+    Kept,
+    draw,
+    joined_facts,
+    passage_of,
+    passage_table,
+    table_vectors,
+)
 
 EXACT = "exact"
 FACTS = "index.json"
@@ -56,9 +67,8 @@ class _Segment:
 
     def __init__(self, path: Path, checksum: str | None) -> None:
         """Open a file that has this checksum; without one (of an older index) all of it is validated."""
-        memory = pa.memory_map(
-            str(path)
-        )  # first, so that what is checked cannot be replaced before it is read
+        # first, so that what is checked cannot be replaced before it is read
+        memory = pa.memory_map(str(path))
         if checksum is not None and sha256(path) != checksum:
             raise PanglotError(f"{path}: {DAMAGED}.")
         try:
@@ -138,7 +148,7 @@ class ExactEngine:
             self._refresh()
             found: dict[str, Kept] = {}
             for name in {name for document in documents for name in self._documents.get(document, ())}:
-                passage = self._passage(name)
+                passage = self._passage(self._place[name])
                 found[name] = Kept(passage.document, passage.digest(), passage.about())
             return found
 
@@ -208,7 +218,7 @@ class ExactEngine:
             self._refresh()
             if self._lexicon is None:
                 places = list(self._place.values())
-                passages = (self._segments[name].passage(row) for name, row in places)
+                passages = map(self._passage, places)
                 texts = [bm25_tokens(passage.encoded, passage.language) for passage in passages]
                 self._lexicon = Bm25Pool(texts), places
             pool, places = self._lexicon
@@ -216,16 +226,9 @@ class ExactEngine:
             fitting = np.array([masks[name][row] for name, row in places], bool)
             found = []
             for query in queries:
-                scores = (
-                    np.where(fitting, pool.scores(query_tokens(query)), 0) if len(places) else np.zeros(0)
-                )
+                scores = np.where(fitting, pool.scores(query_tokens(query)), 0)
                 best = [row for row in np.argsort(-scores, kind="stable")[:k] if scores[row] > 0]
-                found.append(
-                    [
-                        Found(self._segments[places[n][0]].passage(places[n][1]), float(scores[n]))
-                        for n in best
-                    ]
-                )
+                found.append([Found(self._passage(places[row]), float(scores[row])) for row in best])
             return found
 
     def sample(self, chosen: Filter, count: int) -> FloatArray:
@@ -258,8 +261,8 @@ class ExactEngine:
     def give_way(self) -> None:
         """Nothing is held."""
 
-    def _passage(self, name: str) -> Passage:
-        segment, row = self._place[name]
+    def _passage(self, place: tuple[str, int]) -> Passage:
+        segment, row = place
         return self._segments[segment].passage(row)
 
     @contextmanager
@@ -269,9 +272,7 @@ class ExactEngine:
             with explained(self.folder), self._lock:
                 yield
         except Timeout as error:
-            raise PanglotError(
-                f"{self.folder}: another process writes to it; wait until it is done."
-            ) from error
+            raise PanglotError(f"{self.folder}: another process writes to it; wait for that.") from error
 
     def _append(self, table: pa.Table, gone: list[str], *, whole: bool = False) -> None:
         folder = self.folder / EXACT
@@ -346,7 +347,6 @@ class ExactEngine:
 def _top(
     segment: _Segment, rows: IntArray, vectors: FloatArray, k: int
 ) -> list[list[tuple[float, Any, int]]]:
-    """Return the k best of some rows for each vector: score, segment, row."""
     everything = len(rows) == len(segment.ids)
     scores = vectors @ (segment.vectors if everything else segment.vectors[rows]).T
     k = min(k, len(rows))

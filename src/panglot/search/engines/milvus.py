@@ -4,8 +4,14 @@ A collection of passages, and one of facts beside it. Milvus Lite lets one proce
 the folder makes others wait, and ``release`` lets them in.
 """
 
+import contextlib
+import errno
+import json
+import logging
+import os
+import re
 from collections.abc import Hashable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,21 +19,23 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from panglot.data import FloatArray
-from panglot.errors import PanglotError
-from panglot.files import explained
+from panglot.errors import PanglotError, first_line, needs
+from panglot.files import DISK_FULL, explained
 from panglot.search.bm25 import K1, B, bm25_tokens, query_tokens
 from panglot.search.documents.document import Passage, short_digest
-from panglot.search.engines.columns import TEXTS, VECTOR, passage_of
-from panglot.search.engines.engine import DRAWS, NONE_THERE, Facts, Filter, Found, Kept, draw, joined_facts
-from panglot.search.engines.milvus_calls import (
-    LONGEST_TEXT,
-    collection_schema,
-    connect,
-    disconnect,
-    explained_calls,
-    facts_schema,
-    filter_expression,
-    one_of,
+from panglot.search.engines.engine import (
+    DRAWS,
+    NONE_THERE,
+    TEXTS,
+    VECTOR,
+    Facts,
+    Filter,
+    Found,
+    Kept,
+    draw,
+    joined_facts,
+    meanings,
+    passage_of,
 )
 
 EMBEDDED = "milvus.db"
@@ -37,6 +45,12 @@ PART = 512  # passages sent at a time
 MOST = 16_384  # results: Milvus's limit
 EF = 128  # candidates that HNSW keeps while it looks
 TOKENS = 4000  # of a passage, for BM25
+TOKEN = "MILVUS_TOKEN"
+OLDEST = (2, 5)  # BM25 came with it
+LONGEST_TEXT = {"id": 512, "document": 512, "language": 64, "title": 8192, "source": 4096, "text": 65_535}
+LONGEST = 65_535  # bytes: Milvus's limit for texts
+ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r"})
+HNSW = {"M": 16, "efConstruction": 200}
 
 
 class MilvusEngine:
@@ -58,11 +72,9 @@ class MilvusEngine:
         """Read the facts; an embedded index that does not exist is not made."""
         if isinstance(self.place, Path) and not (self.place / EMBEDDED).exists():
             return None
-        client = self._client()
-        with explained_calls(self.place):
-            if not client.has_collection(self._facts_collection):
-                return None
-            rows = client.query(self._facts_collection, filter="id == 'facts'", output_fields=["facts"])
+        if not self._call("has_collection", self._facts_collection):
+            return None
+        rows = self._call("query", self._facts_collection, filter="id == 'facts'", output_fields=["facts"])
         return cast(Facts, rows[0]["facts"]) if rows else None
 
     def write_facts(self, facts: Facts) -> None:
@@ -71,7 +83,7 @@ class MilvusEngine:
         with explained_calls(self.place):
             for name, make in (
                 (self._facts_collection, facts_schema),
-                (self.collection, lambda: collection_schema(facts["dimension"], K1, B)),
+                (self.collection, lambda: collection_schema(facts["dimension"])),
             ):
                 if not client.has_collection(name):
                     schema, indexes = make()
@@ -100,31 +112,24 @@ class MilvusEngine:
 
     def write(self, passages: Sequence[Passage], vectors: FloatArray) -> None:
         """Put passages in; each call to Milvus is written to its log before it returns."""
-        client = self._client()
         for start in range(0, len(passages), PART):
             part = zip(passages[start : start + PART], vectors[start : start + PART], strict=True)
-            with explained_calls(self.place):
-                client.upsert(self.collection, [_row(passage, vector) for passage, vector in part])
+            self._call("upsert", self.collection, [_row(passage, vector) for passage, vector in part])
 
     def delete(self, ids: Sequence[str]) -> None:
         """Take passages out."""
-        client = self._client()
         for start in range(0, len(ids), PART):
-            with explained_calls(self.place):
-                # not by ids=: pymilvus puts them into an expression as they are
-                client.delete(self.collection, filter=one_of("id", ids[start : start + PART]))
+            # not by ids=: pymilvus puts them into an expression as they are
+            self._call("delete", self.collection, filter=one_of("id", ids[start : start + PART]))
 
     def settle(self) -> None:
         """Write what is in memory, so that it gets its indexes."""
-        client = self._client()
-        with explained_calls(self.place):
-            client.flush(self.collection)
+        self._call("flush", self.collection)
 
     def count(self, chosen: Filter = Filter()) -> int:  # noqa: B008 (it cannot change)
         """Return the number of passages."""
-        client = self._client()
-        with explained_calls(self.place):
-            rows = client.query(self.collection, filter=filter_expression(chosen), output_fields=["count(*)"])
+        which = filter_expression(chosen)
+        rows = self._call("query", self.collection, filter=which, output_fields=["count(*)"])
         return int(rows[0]["count(*)"])
 
     def state(self) -> tuple[int, Hashable]:
@@ -163,14 +168,9 @@ class MilvusEngine:
 
     def scan(self, size: int = 1024) -> Iterator[tuple[list[Passage], FloatArray]]:
         """Return all passages."""
-        held: list[dict[str, Any]] = []
-        for row in self._rows("", [*TEXTS, VECTOR], parts=max(1, self.count() // size)):
-            held.append(row)
-            if len(held) == size:
-                yield _passages(held)
-                held = []
-        if held:
-            yield _passages(held)
+        rows = self._rows("", [*TEXTS, VECTOR], parts=max(1, self.count() // size))
+        while held := list(islice(rows, size)):
+            yield [passage_of(row) for row in held], np.array([row[VECTOR] for row in held], np.float32)
 
     def release(self) -> None:
         """Close the embedded Milvus and let other processes in."""
@@ -224,6 +224,11 @@ class MilvusEngine:
             raise
         return self._open
 
+    def _call(self, name: str, *given: Any, **options: Any) -> Any:
+        client = self._client()
+        with explained_calls(self.place):
+            return getattr(client, name)(*given, **options)
+
     def _rows(
         self, expression: str, fields: list[str], *, below: int = DRAWS, parts: int = 1
     ) -> Iterator[dict[str, Any]]:
@@ -232,14 +237,12 @@ class MilvusEngine:
         A part is a range of what passages draw. pymilvus's own iterator goes from id to id, and puts them
         into expressions as they are.
         """
-        client = self._client()
         bounds = sorted({below * k // parts for k in range(parts + 1)})
         waiting = list(pairwise(bounds))[::-1]
         while waiting:
             low, high = waiting.pop()
             both = " and ".join(filter(None, [f"draw >= {low} and draw < {high}", expression]))
-            with explained_calls(self.place):
-                rows = client.query(self.collection, filter=both, output_fields=fields, limit=MOST)
+            rows = self._call("query", self.collection, filter=both, output_fields=fields, limit=MOST)
             if len(rows) == MOST and high - low > 1:
                 middle = (low + high) // 2
                 waiting += [(middle, high), (low, middle)]
@@ -249,17 +252,16 @@ class MilvusEngine:
     def _search(
         self, data: list[Any], field: str, parameters: dict[str, Any], k: int, chosen: Filter
     ) -> list[list[Found]]:
-        client = self._client()
-        with explained_calls(self.place):
-            lists = client.search(
-                self.collection,
-                data=data,
-                anns_field=field,
-                filter=filter_expression(chosen),
-                limit=min(k, MOST),
-                output_fields=list(TEXTS),
-                search_params=parameters,
-            )
+        lists = self._call(
+            "search",
+            self.collection,
+            data=data,
+            anns_field=field,
+            filter=filter_expression(chosen),
+            limit=min(k, MOST),
+            output_fields=list(TEXTS),
+            search_params=parameters,
+        )
         return [
             [Found(passage_of({"id": hit["id"], **hit["entity"]}), float(hit["distance"])) for hit in hits]
             for hits in lists
@@ -270,9 +272,7 @@ def _row(passage: Passage, vector: FloatArray) -> dict[str, Any]:
     row = {name: getattr(passage, name) for name in TEXTS}
     for name, limit in LONGEST_TEXT.items():
         if len(row[name].encode()) > limit:
-            raise PanglotError(
-                f"the {name} of passage '{passage.id}' is longer than {limit} bytes; shorten it."
-            )
+            raise PanglotError(f"the {name} of passage '{passage.id}' has over {limit} bytes; shorten it.")
     return row | {
         "digest": passage.digest(),
         "about": passage.about(),
@@ -287,5 +287,123 @@ def _as_text(tokens: Sequence[str]) -> str:
     return " ".join(f"t{short_digest(token)[:12]}" for token in tokens[:TOKENS])
 
 
-def _passages(rows: Sequence[dict[str, Any]]) -> tuple[list[Passage], FloatArray]:
-    return [passage_of(row) for row in rows], np.array([row[VECTOR] for row in rows], np.float32)
+def connect(address: str, place: Path | str) -> Any:
+    """Open an embedded Milvus (an address that is a file) or connect to a server.
+
+    A server's user and password, or its token, are in the environment variable ``MILVUS_TOKEN``.
+    """
+    needs("search", "pymilvus")
+    if isinstance(place, Path):
+        needs("search", "milvus_lite", hint="use --engine exact, which needs nothing, or ")
+    from pymilvus import MilvusClient
+
+    for name in ("pymilvus", "milvus_lite"):  # they log what they raise as well
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        client = MilvusClient(address, token=os.environ.get(TOKEN, ""))
+        version = "" if isinstance(place, Path) else str(client.get_server_version())
+    except Exception as error:
+        if isinstance(place, Path):
+            raise PanglotError(f"{place}: the index cannot be opened ({_reason(error)}).") from error
+        raise PanglotError(
+            f"{place}: no Milvus server answers ({_reason(error)}); check the address, "
+            f"and {TOKEN} if it needs a token."
+        ) from error
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    if found and tuple(map(int, found.groups())) < OLDEST:
+        client.close()
+        raise PanglotError(f"{place}: is Milvus {version}, which has no search by words; use 2.5 or newer.")
+    return client
+
+
+def disconnect(client: Any, embedded: str | None) -> None:
+    """Close a connection; stop the embedded Milvus of a file."""
+    client.close()
+    if embedded is not None:
+        from milvus_lite.server_manager import server_manager_instance
+
+        server_manager_instance.release_server(embedded)
+
+
+@contextlib.contextmanager
+def explained_calls(place: Path | str) -> Iterator[None]:
+    """Turn what Milvus says about a failed call into one sentence."""
+    from pymilvus import MilvusException
+
+    try:
+        yield
+    except MilvusException as error:
+        if "No space left" in str(error) or f"Errno {errno.ENOSPC}" in str(error):
+            raise PanglotError(f"{place}: {DISK_FULL}") from error
+        raise PanglotError(f"{place}: Milvus says: {_reason(error)}.") from error
+
+
+def collection_schema(dimension: int) -> tuple[Any, Any]:
+    """Return the schema and the indexes of the passages."""
+    from pymilvus import DataType, Function, FunctionType, MilvusClient
+
+    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+    schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=LONGEST_TEXT["id"])
+    for name in ("document", "language", "title", "source", "text"):
+        schema.add_field(name, DataType.VARCHAR, max_length=LONGEST_TEXT[name])
+    for name in ("digest", "about"):
+        schema.add_field(name, DataType.VARCHAR, max_length=64)
+    schema.add_field("metadata", DataType.JSON)
+    schema.add_field("draw", DataType.INT64)
+    words = {"enable_analyzer": True, "analyzer_params": {"tokenizer": "standard"}}
+    schema.add_field("tokens", DataType.VARCHAR, max_length=LONGEST, **words)
+    schema.add_field("sparse", DataType.SPARSE_FLOAT_VECTOR)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
+    schema.add_function(Function("bm25", FunctionType.BM25, ["tokens"], ["sparse"]))
+    indexes = MilvusClient.prepare_index_params()
+    indexes.add_index("vector", index_type="HNSW", metric_type="COSINE", params=HNSW)
+    words = {"bm25_k1": K1, "bm25_b": B}
+    indexes.add_index("sparse", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25", params=words)
+    for name in ("document", "language"):
+        indexes.add_index(name, index_type="INVERTED")
+    return schema, indexes
+
+
+def facts_schema() -> tuple[Any, Any]:
+    """Return the schema and the indexes of the facts; a collection must have a vector."""
+    from pymilvus import DataType, MilvusClient
+
+    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+    schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=64)
+    schema.add_field("facts", DataType.JSON)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=2)
+    indexes = MilvusClient.prepare_index_params()
+    indexes.add_index("vector", index_type="FLAT", metric_type="COSINE")
+    return schema, indexes
+
+
+def filter_expression(chosen: Filter) -> str:
+    """Return a filter as a Milvus expression; "" for none."""
+    parts = []
+    if chosen.languages is not None:
+        parts.append(one_of("language", chosen.languages))
+    for name, text in chosen.where.items():
+        values = [f"metadata[{literal(name)}] == {literal(value)}" for value in meanings(text)]
+        parts.append(f"({' or '.join(values)})")
+    return " and ".join(parts)
+
+
+def one_of(field: str, values: Sequence[str]) -> str:
+    """Return the expression for rows whose field has one of some values."""
+    return f"{field} in [{', '.join(literal(value) for value in values)}]"
+
+
+def literal(value: str | int | float) -> str:
+    """Return a text, a finite number or a truth value as an expression writes it.
+
+    The only place where data become part of an expression. Milvus Lite binds no values (it lacks
+    ``filter_params``), and knows the escapes below; all other characters may be in quotation marks as
+    they are, in Milvus as well.
+    """
+    if isinstance(value, str):
+        return f'"{value.translate(ESCAPES)}"'
+    return json.dumps(value, allow_nan=False)
+
+
+def _reason(error: Exception) -> str:
+    return first_line(getattr(error, "message", "") or error)

@@ -1,44 +1,54 @@
-"""The HTTP API and the search page."""
+"""The HTTP API, the search page, and what the server counts."""
 
 import asyncio
+import base64
+import hashlib
+import math
+import re
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Response, Security
-from prometheus_client import CONTENT_TYPE_LATEST
+from fastapi.openapi.docs import get_swagger_ui_html
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_fastapi_instrumentator import Instrumentator
+from prometheus_fastapi_instrumentator import metrics as counters
 from sentence_transformers import SentenceTransformer
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.staticfiles import StaticFiles
 
-from panglot.data import FloatArray
 from panglot.encoders import encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
 from panglot.languages import is_language, language_code, language_name, matching
-from panglot.search.look_up import Options
 from panglot.search.serve import schemas
 from panglot.search.serve.batching import EncodingQueue
-from panglot.search.serve.errors import (
+from panglot.search.serve.limits import (
+    BEARER,
     HANDLERS,
     RESPONSES,
+    STATIC,
+    Limits,
     ProblemError,
     error_response,
+    guard,
     in_shape,
+    in_time,
     with_headers,
 )
-from panglot.search.serve.limits import BEARER, STATIC, Limits, guard, in_time
-from panglot.search.serve.metrics import Metrics
-from panglot.search.serve.pages import SECURITY_HEADERS, api_page, search_page
 from panglot.search.serve.searcher import IndexSearcher
 
 SEARCHES = 4  # at once; the engines leave Python's lock while they work
+SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)  # buckets of the metrics
+TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 DESCRIPTION = (
     "Search in texts of many languages: ask in any, and find passages in all. "
     "For people: [the search page](/)."
@@ -67,9 +77,11 @@ def create_app(
     """
     limits = limits or Limits()
     metrics = Metrics()
+    prompts = {"query": query_prompt(model), "passage": passage_prompt(model)}
+    longest = model.max_seq_length or math.inf
     queue = EncodingQueue(
-        partial(_encode, model),
-        length_limit=_length_limit(model),
+        lambda texts, role: encode(model, texts, prompts[role]),
+        length_limit=512 if longest == math.inf else int(longest),
         waiting=limits.waiting,
         observe=metrics.observe_batch,
     )
@@ -85,7 +97,8 @@ def create_app(
     needed = [Security(BEARER)] if keys else []
     timed = [Depends(metrics.count_running), Depends(in_time(limits.seconds), scope="function")]
     app.include_router(_api(service, metrics, name, needed), dependencies=timed)
-    app.include_router(_pages())
+    app.add_api_route("/", search_page, include_in_schema=False)
+    app.add_api_route("/docs", api_page, include_in_schema=False)
     app.mount(STATIC, StaticFiles(packages=[("fastapi_offline", "static")]))  # Swagger UI
     return app
 
@@ -106,6 +119,49 @@ def _protect(app: FastAPI, limits: Limits, keys: Collection[str], hosts: Collect
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=names, www_redirect=False)
     app.add_middleware(in_shape, refusals=refusals)
     app.add_middleware(with_headers, headers=SECURITY_HEADERS)
+
+
+class Metrics:
+    """Metrics of one server, in a registry of their own, so that a process can have several servers."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.running = Gauge("panglot_requests_running", "Requests being answered", registry=registry)
+        self.waiting = Gauge("panglot_requests_waiting", "Requests waiting to be encoded", registry=registry)
+        of_batch = partial(Histogram, buckets=TEXTS, registry=registry)
+        self.texts = of_batch("panglot_batch_texts", "Texts encoded together")
+        self.merged = of_batch("panglot_batch_requests", "Requests encoded together")
+        self.passages = Gauge("panglot_passages", "Passages in the index", ["language"], registry=registry)
+
+    def observe_batch(self, texts: int, requests: int) -> None:
+        """Count a batch of encoded texts."""
+        self.texts.observe(texts)
+        self.merged.observe(requests)
+
+    def text(self, passages: Mapping[str, int]) -> bytes:
+        """Return all metrics, with the number of passages of each language."""
+        self.passages.clear()
+        for code, count in passages.items():
+            self.passages.labels(code).set(count)
+        return generate_latest(self.registry)
+
+    async def count_running(self) -> AsyncIterator[None]:
+        """Count a request as long as it is being answered; a dependency of FastAPI."""
+        with self.running.track_inprogress():
+            yield
+
+    def instrument(self, app: FastAPI) -> None:
+        """Count the requests of an application, by path and status; nothing that clients write is kept.
+
+        The method would be: it is whatever a client writes, and each value would take memory for ever.
+        """
+        kept: dict[str, Any] = {"should_include_method": False, "registry": self.registry}
+        requests = counters.requests("panglot_requests", "Requests answered", **kept)
+        latency = counters.latency(
+            "panglot_request_seconds", "Time to answer", should_include_status=False, buckets=SECONDS, **kept
+        )
+        counting = Instrumentator(should_group_status_codes=False, registry=self.registry)
+        counting.add(requests, latency).instrument(app)
 
 
 class _Service:
@@ -131,8 +187,7 @@ class _Service:
         """Encode questions and search for them.
 
         Raises:
-            ProblemError: ``no_language``.
-            QueueFullError: too many requests wait.
+            ProblemError: ``no_language``, or ``busy``.
             PanglotError: the index cannot be searched.
         """
         start = time.perf_counter()
@@ -141,9 +196,7 @@ class _Service:
             if not all(matching([language_code(code) or code], known) for code in request.languages):
                 raise ProblemError("no_language")
         vectors = await self.queue.embed(request.queries, "query")
-        options = Options(
-            languages=request.languages, where=request.where, balanced=request.balanced, hybrid=request.hybrid
-        )
+        options: Any = request.model_dump(include={"languages", "where", "balanced", "hybrid"})
         search = partial(self._searcher.search, request.queries, vectors, request.k, **options)
         lists = await asyncio.get_running_loop().run_in_executor(self._threads, search)
         results = [
@@ -203,24 +256,52 @@ def _api(service: _Service, metrics: Metrics, name: str, needed: list[Any]) -> A
     return router
 
 
-def _pages() -> APIRouter:
-    """Make what people see."""
-    router = APIRouter(include_in_schema=False)
-    router.add_api_route("/", search_page)
-    router.add_api_route("/docs", api_page)
-    return router
-
-
-def _encode(model: SentenceTransformer, texts: Sequence[str], role: str) -> FloatArray:
-    return encode(model, texts, query_prompt(model) if role == "query" else passage_prompt(model))
-
-
 def _public(name: str) -> str:
     """Return the name of a model without the folder that it is in: no key is needed to read it."""
     is_path = name.count("/") != 1 or name.startswith((".", "/", "~")) or Path(name).exists()
     return Path(name).name if is_path else name
 
 
-def _length_limit(model: SentenceTransformer) -> int:
-    limit = model.max_seq_length
-    return int(limit) if limit and limit < float("inf") else 512
+# what keeps a browser from doing more with an answer than show it
+SECURITY_HEADERS: Mapping[str, str] = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+PAGE_POLICY = (
+    "default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def search_page() -> HTMLResponse:
+    """Return the search page, with a policy under which only its own code and style run."""
+    folder = files("panglot.search.serve") / "page"
+    html, style, script = (
+        (folder / name).read_text("utf-8") for name in ("page.html", "page.css", "page.js")
+    )
+    return _page(html.replace("/*style*/", style).replace("/*script*/", script), _hash(script), _hash(style))
+
+
+def api_page() -> HTMLResponse:
+    """Return FastAPI's page of the API (Swagger UI), with a policy under which only its own code runs."""
+    page = get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="panglot: the API",
+        swagger_js_url=f"{STATIC}/swagger-ui-bundle.js",
+        swagger_css_url=f"{STATIC}/swagger-ui.css",
+        swagger_favicon_url="data:,",
+    )
+    html = bytes(page.body).decode()
+    (script,) = re.findall("<script>(.*?)</script>", html, re.DOTALL)
+    return _page(html, f"'self' {_hash(script)}", "'self'")
+
+
+def _page(html: str, script: str, style: str) -> HTMLResponse:
+    policy = PAGE_POLICY.format(script=script, style=style)
+    return HTMLResponse(html, headers={"content-security-policy": policy})
+
+
+def _hash(text: str) -> str:
+    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"

@@ -10,16 +10,13 @@ import numpy as np
 
 from panglot.data import FloatArray
 from panglot.encoders.encoding import TOKEN_BUDGET
+from panglot.search.serve.limits import ProblemError
 
 PATIENCE = 0.004  # seconds that the first text of a batch waits for company
 WAITING = 1024  # requests that wait at most; the next one is told to come back
 SPECIAL = 2  # tokens around a text
 
 Encode = Callable[[Sequence[str], str], FloatArray]
-
-
-class QueueFullError(Exception):
-    """More requests wait than the queue takes."""
 
 
 @dataclass(eq=False)
@@ -94,7 +91,7 @@ class EncodingQueue:
         Many texts go in parts of one batch each, one after the other, so that short requests slip in between.
 
         Raises:
-            QueueFullError: too many requests wait.
+            ProblemError: ``busy``: too many requests wait.
         """
         parts = [await self._embed_part(part, tokens, role) for part, tokens in self._parts(texts)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -103,7 +100,7 @@ class EncodingQueue:
         if len(self._waiting) >= self._most:
             self._drop_cancelled()
             if len(self._waiting) >= self._most:
-                raise QueueFullError
+                raise ProblemError("busy")
         loop = asyncio.get_running_loop()
         request = _Request(texts, role, tokens, loop.time(), loop.create_future())
         self._waiting.append(request)
@@ -166,12 +163,11 @@ class EncodingQueue:
         """Take the oldest request, and those of its role that fit the budget beside it."""
         self._drop_cancelled()
         batch: list[_Request] = []
+        role = self._waiting[0].role if self._waiting else ""
         left: deque[_Request] = deque()
         tokens = 0
         for request in self._waiting:
-            fits = (
-                tokens + request.tokens <= self._token_budget and request.role == (batch or [request])[0].role
-            )
+            fits = tokens + request.tokens <= self._token_budget and request.role == role
             if not batch or fits:
                 batch.append(request)
                 tokens += request.tokens

@@ -12,8 +12,7 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from panglot.errors import PanglotError
-from panglot.search.serve.errors import CLOSE, error_response
-from panglot.search.serve.limits import LOOPBACK, Limits
+from panglot.search.serve.limits import CLOSE, LOOPBACK, Limits, error_response
 
 KEEP_ALIVE = 5  # seconds that an idle connection stays open
 HEADER_BYTES = 1 << 14

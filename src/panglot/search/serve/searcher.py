@@ -15,8 +15,8 @@ from panglot.encoders import EMBEDDED, Reranker, load_encoder
 from panglot.errors import PanglotError
 from panglot.search.documents.document import Document, Section
 from panglot.search.engines import Filter
-from panglot.search.index import RERANKED, Index, depth_before, reranked
-from panglot.search.look_up import Options, Result
+from panglot.search.index import Index
+from panglot.search.look_up import RERANKED, Options, Result, depth_before, reranked
 
 SAMPLE = "sample"
 HOLD = 5.0  # seconds that an embedded Milvus, which lets one process in at a time, is held in one go
@@ -28,12 +28,7 @@ class IndexSearcher:
     """An index on disk or on a Milvus server, asked by several threads, and written by other processes."""
 
     def __init__(
-        self,
-        index: Index,
-        reranker: Reranker | None = None,
-        depth: int = RERANKED,
-        *,
-        folder: object = None,
+        self, index: Index, reranker: Reranker | None = None, depth: int = RERANKED, *, folder: object = None
     ) -> None:
         self._index, self._reranker, self._depth = index, reranker, depth
         self._reading = threading.Lock()
@@ -59,11 +54,7 @@ class IndexSearcher:
             return self._counts
 
     def search(
-        self,
-        questions: Sequence[str],
-        vectors: FloatArray,
-        k: int,
-        **options: Unpack[Options],
+        self, questions: Sequence[str], vectors: FloatArray, k: int, **options: Unpack[Options]
     ) -> list[list[Result]]:
         """Find passages for n questions whose unit vectors are ``(n, d)``, and rerank them if so told.
 

@@ -1,11 +1,15 @@
-"""Plain text, Markdown and HTML: title, sections and what they say of their language.
+"""Plain text, Markdown, HTML, PDF and Word: title, sections and what they say of their language.
 
 Markdown is read by ``markdown-it-py`` (CommonMark, with GitHub's tables), HTML by ``justhtml`` (the HTML
-standard's own algorithm). Both need time that grows with the length of a text, whatever it contains.
+standard's own algorithm). Both need time that grows with the length of a text, whatever it contains. PDF and
+Word files are read by pypdf and python-docx (the extra ``documents``).
 """
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import regex
@@ -50,19 +54,13 @@ EMPHASIS = {
     **dict.fromkeys(("em_close", "strong_close", "s_close"), "close"),
 }
 SPACES = regex.compile(r"\s+")
-NO_SPACES = (
-    r"[\p{Han}\p{Hiragana}\p{Katakana}、。，．！？：；「」『』（）]"  # a new line is not a space there
-)
+# a new line is not a space there
+NO_SPACES = r"[\p{Han}\p{Hiragana}\p{Katakana}、。，．！？：；「」『』（）]"
 NEW_LINE = regex.compile(rf"(?<={NO_SPACES})\n(?={NO_SPACES})")
 TAG = regex.compile(r"</?([A-Za-z][A-Za-z0-9-]*)")
 # Blocks nest deeper in real texts than links and emphasis do, and depth is what inline text costs time by.
 MARKDOWN = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table").disable("inline")
 INLINE = MarkdownIt("commonmark").enable("strikethrough")
-
-
-def parse_text(text: str) -> Parsed:
-    """Return a plain text as it is."""
-    return Parsed("", (Section("", text),))
 
 
 def parse_markdown(text: str) -> Parsed:
@@ -285,18 +283,14 @@ def _pieces(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
         elif kind == "code_inline":
             yield "code", token.content
         elif kind == "html_inline":
-            yield from _pieces_of_tag(token.content)
+            tag = TAG.match(token.content)
+            name = "" if tag is None else tag[1].lower()
+            if name == "br":
+                yield "break", ""
+            elif name and name not in KNOWN:
+                yield "code", token.content  # Vec<Ticket>
         elif token.content:
             yield "text", token.content
-
-
-def _pieces_of_tag(text: str) -> Iterator[tuple[str, str]]:
-    tag = TAG.match(text)
-    name = "" if tag is None else tag[1].lower()
-    if name == "br":
-        yield "break", ""
-    elif name and name not in KNOWN:
-        yield "code", text  # Vec<Ticket>
 
 
 def _signs_in_words(pieces: Sequence[tuple[str, str]]) -> set[int]:
@@ -326,20 +320,18 @@ def _add_html(body: _Body, root: Any) -> None:
         if node.name == "#text":
             body.text(node.data or "")
         elif leaving:
-            _add_tag(body, node.name, _Body.end_heading, _Body.end_verbatim)
+            _add_tag(body, node.name, begins=False)
         elif not _unread(node):
-            _add_tag(body, node.name, _Body.begin_heading, _Body.begin_verbatim)
+            _add_tag(body, node.name, begins=True)
             waiting.append((node, True))
             waiting += ((child, False) for child in reversed(node.children or ()))
 
 
-def _add_tag(
-    body: _Body, name: str, heading: Callable[[_Body], None], verbatim: Callable[[_Body], None]
-) -> None:
+def _add_tag(body: _Body, name: str, *, begins: bool) -> None:
     if name in HEADINGS:
-        heading(body)
+        body.begin_heading() if begins else body.end_heading()
     elif name in VERBATIM:
-        verbatim(body)
+        body.begin_verbatim() if begins else body.end_verbatim()
     elif name in CELLS:
         body.cell()
     elif name == "br" or name in BLOCKS:
@@ -392,9 +384,70 @@ def _front_matter(text: str) -> tuple[dict[str, Any], str]:
 
 
 def _without(title: str, sections: Sequence[Section]) -> tuple[Section, ...]:
-    """Take the title away as a heading."""
     return tuple(Section("" if s.heading == title else s.heading, s.text) for s in sections)
 
 
 def _one_line(value: Any) -> str:
     return " ".join(value.split()) if isinstance(value, str) else ""
+
+
+TEXTS: dict[str, Callable[[str], Parsed]] = {
+    **dict.fromkeys((".txt", ".text"), lambda text: Parsed("", (Section("", text),))),
+    **dict.fromkeys((".md", ".markdown", ".mdown"), parse_markdown),
+    **dict.fromkeys((".html", ".htm", ".xhtml"), parse_html),
+}
+LIBRARIES = {".pdf": "pypdf", ".docx": "docx"}
+MISSING = "pip install 'panglot[documents]' to read PDF and Word files"
+
+
+def readable(kind: str) -> bool:
+    """Say whether the library for ``.pdf`` or ``.docx`` is installed."""
+    return kind in LIBRARIES and find_spec(LIBRARIES[kind]) is not None
+
+
+def parse_pdf(content: bytes) -> Parsed:
+    """Return the text of a PDF, a section a page. Scanned pages have no text."""
+    from pypdf import PdfReader
+
+    reader = PdfReader(io.BytesIO(content))
+    title = reader.metadata.title if reader.metadata else None
+    return Parsed(title or "", tuple(Section("", page.extract_text()) for page in reader.pages))
+
+
+def parse_docx(content: bytes) -> Parsed:
+    """Return the text of a Word file, a section a heading; rows of tables are lines."""
+    import docx
+    from docx.table import Table
+
+    document = docx.Document(io.BytesIO(content))
+    sections: list[tuple[str, list[str]]] = [("", [])]
+    for block in document.iter_inner_content():
+        if isinstance(block, Table):
+            sections[-1][1].extend("\t".join(cell.text for cell in row.cells) for row in block.rows)
+        elif block.style is not None and (block.style.name or "").startswith(("Heading", "Title")):
+            sections.append((block.text, []))
+        else:
+            sections[-1][1].append(block.text)
+    found = tuple(Section(heading, "\n".join(lines)) for heading, lines in sections if heading or any(lines))
+    return Parsed(document.core_properties.title or "", found, document.core_properties.language or None)
+
+
+PARSERS: dict[str, Callable[[bytes], Parsed]] = {".pdf": parse_pdf, ".docx": parse_docx}
+
+
+def parse_office(kind: str, content: bytes, where: str) -> Parsed:
+    """Read a file of a kind in ``PARSERS``.
+
+    Raises:
+        PanglotError: its library is not installed, or the file is damaged or encrypted.
+    """
+    if not readable(kind):
+        raise PanglotError(f"{where}: is a {kind} file; {MISSING}.")
+    try:
+        parsed = PARSERS[kind](content)
+        for text in (parsed.title, *(part for section in parsed.sections for part in vars(section).values())):
+            text.encode()  # half a character, which no index can keep, is an error here
+        return parsed
+    except Exception as error:  # each library, and zip and XML below them, raise their own
+        what = str(error).strip() or type(error).__name__
+        raise PanglotError(f"{Path(where)}: cannot be read as {kind} ({what}); save it again.") from error
