@@ -15,7 +15,7 @@ from torch import Tensor
 from panglot import PanglotError, load_encoder, sample_pairs, train
 from panglot.encoders import model_sha256
 from panglot.training import Training
-from panglot.training.teacher import alignment, distillation, pull
+from panglot.training.loss import alignment, distillation, pull
 
 Runner = Callable[..., tuple[Training, SentenceTransformer]]
 ONE_STEP: dict[str, Any] = {"steps": 1, "learning_rate": 1e-3}

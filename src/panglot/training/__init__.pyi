@@ -8,6 +8,7 @@ from .config import parse_override as parse_override
 from .config import read_recipe as read_recipe
 from .distributed import is_first as is_first
 from .held_out import held_out_measure as held_out_measure
+from .loss import Guidance as Guidance
 from .loss import InfoNCE as InfoNCE
 from .loss import info_nce as info_nce
 from .optimizer import LazyAdamW as LazyAdamW
@@ -15,4 +16,3 @@ from .optimizer import make_optimizer as make_optimizer
 from .optimizer import set_table_mode as set_table_mode
 from .run import Training as Training
 from .run import train as train
-from .teacher import Guidance as Guidance

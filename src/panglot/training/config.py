@@ -113,7 +113,7 @@ class BatchesPart(Part):
 
 
 class LossPart(Part):
-    """InfoNCE, and what a teacher adds to it; see ``panglot.training.teacher``.
+    """InfoNCE, and what a teacher adds to it; see ``panglot.training.loss``.
 
     Attributes:
         temperature: divides the cosines.

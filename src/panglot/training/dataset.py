@@ -32,7 +32,7 @@ class Steps:
         steps: how many.
         ranks: processes that share a global batch.
         token_budget: padded tokens of a micro-batch.
-        teacher: also reads each pair, in the pivot language; see ``panglot.training.teacher``.
+        teacher: also reads each pair, in the pivot language; see ``panglot.training.loss``.
         pivot: the language that the teacher reads; None, or where an item lacks it: that of the query.
         aligned: the model also reads each pair in the pivot language.
     """

@@ -43,10 +43,9 @@ from panglot.training.distributed import (
     on_any,
 )
 from panglot.training.held_out import Measure, measure_of
-from panglot.training.loss import InfoNCE
+from panglot.training.loss import Guidance, InfoNCE
 from panglot.training.micro_batches import micro_batched
 from panglot.training.optimizer import table_mode
-from panglot.training.teacher import Guidance
 from panglot.training.trainer import CPU_TOKENS, GPU_TOKENS, PairsTrainer, training_arguments
 
 
