@@ -25,8 +25,7 @@ Row = dict[str, Any]
 UNCHECKED = """
 from unittest import mock
 from panglot.cli import main
-from panglot.data.fetch.web import Checks
-with mock.patch("panglot.data.fetch.get._checks", return_value=Checks()):  # the files are small ones
+with mock.patch("panglot.data.fetch.get.verify"), mock.patch("panglot.data.fetch.web.verify"):  # small files
     main()
 """
 

@@ -100,7 +100,7 @@ def check_recall(index: Index, questions: int = QUESTIONS, k: int = 10) -> Recal
         start = time.perf_counter()
         exact = pool @ vector
         last = len(pool) - min(k, len(pool))
-        lowest = float(np.partition(exact, last)[last])  # of the k best
+        lowest = np.partition(exact, last)[last]  # of the k best
         exact_times.append(time.perf_counter() - start)
         shares.append(float((np.array(scores) >= lowest - TIED).sum()) / min(k, len(pool)))
     return Recall(

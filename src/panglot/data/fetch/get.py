@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -73,7 +74,8 @@ def get_data(
             if source is not None:
                 _take(entry, wanted, Path(source), stage)
             else:
-                _fetch(lacking, stage, bar or (lambda title, total: nullcontext(lambda count: None)), say)
+                shown = bar or (lambda title, total: nullcontext(lambda count: None))
+                _gather(lacking, stage, partial(_download, shown), say)
             _install(stage, target, whole=languages is None)
     except Timeout as error:
         raise PanglotError(f"another process is fetching {entry.folder}; wait until it is done.") from error
@@ -99,12 +101,9 @@ def _check_can_be_fetched(entry: Entry) -> None:
         )
 
 
-def _fetch(files: Sequence[File], stage: Path, bar: Bar, say: Callable[[str], None]) -> None:
-    def bring(file: File, path: Path) -> None:
-        with bar(_file_name(file), file.size or 0) as advance:
-            download(file, path, progress=advance)
-
-    _gather(files, stage, bring, say)
+def _download(bar: Bar, file: File, path: Path) -> None:
+    with bar(_file_name(file), file.size or 0) as advance:
+        download(file, path, progress=advance)
 
 
 def _gather(
