@@ -147,7 +147,7 @@ def _rows(judged: Judged, passages: Texts, partial_corpus: bool) -> tuple[IntArr
         leave_out(_unknown(judged, unasked, "query", "the file of queries", ", and are left out"))
     if unknown.all():
         raise PanglotError(
-            _unknown(judged, unknown, "passage", "the passages", ": are they another version's?")
+            _unknown(judged, unknown, "passage", "the passages", "; fetch both in one version")
         )
     if unknown.any() and not partial_corpus:
         fix = "; fetch all of the passages' files, or take what is there with partial_corpus"
@@ -185,7 +185,7 @@ def _unknown(judged: Judged, unknown: BoolArray, kind: str, where: str, fix: str
     name = getattr(qrels, kind)[at]
     return (
         f"{qrels.path}, line {qrels.line[at]}: {kind} '{name}' is not in {where} "
-        f"({int(unknown.sum()):,} of {judged.judgements:,} judgements have such a one){fix}."
+        f"({int(unknown.sum()):,} of {judged.judgements:,} judgements have such a {kind}){fix}."
     )
 
 

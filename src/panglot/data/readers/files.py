@@ -233,14 +233,13 @@ def parquet_rows(
     with parquet(path) as file:
         names = file.schema_arrow.names
         if missing := [name for name in columns if name not in names]:
-            there = ", ".join(names)
-            raise PanglotError(f"{path}: has no column '{missing[0]}', but {there}; fetch the official file.")
+            raise PanglotError(
+                f"{path}: has no column '{missing[0]}'; it has {', '.join(names)}. Fetch the official file."
+            )
         for batch in parquet_batches(file, 4_096, [n for n in (*columns, *optional) if n in names]):
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
-    if not number:
-        raise PanglotError(f"{path}: is empty; fetch the file again.")
 
 
 def table_rows(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[NumberedObject]:
