@@ -201,7 +201,7 @@ def test_forums_are_a_suite(write_files: WriteFiles) -> None:
             {"qrels/test.tsv": HEADER + "q1\td1\t1\nq1\tx\t1\nq1\ty\t1\n"},
             r"test.tsv, line 3: passage 'x' is not in the passages \(2 of 3 .*partial_corpus",
         ),
-        ({"qrels/test.tsv": HEADER + "q1\tx\t1\n"}, r"1 of 1 judgements .*: are they another version's\?"),
+        ({"qrels/test.tsv": HEADER + "q1\tx\t1\n"}, r"1 of 1 judgements .*; fetch both in one version"),
         ({"corpus.jsonl": ""}, r"corpus.jsonl: is empty"),
         ({"qrels/test.tsv": HEADER + "q1\td1\tx\n"}, "test.tsv, line 2: the gain 'x' is not a whole number"),
     ],
