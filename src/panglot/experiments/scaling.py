@@ -25,6 +25,7 @@ from panglot.experiments.noise_scale import gradient_products, noise_scale
 from panglot.experiments.runs import ZERO_SHOT, Data, Run, Target, digest, key_of, languages_of, sources_of
 from panglot.files import write_json
 from panglot.parse import read_form
+from panglot.progress import say
 from panglot.report.charts import curves, pareto
 from panglot.report.figures import figure_table, legend, measure_title, with_panels
 from panglot.report.page import Section
@@ -38,6 +39,11 @@ ABOUT_SIZES = "batch sizes"
 STEPS, PAIRS = "equal steps", "equal pairs per language"
 FEWEST, MOST = 3, 16  # batches that a noise scale is estimated from
 MIB, GIB = 2**20, 2**30
+MEASURED = {  # what is measured apart from the runs
+    "cost": "the cost of",
+    "noise": "the gradient noise of",
+    "noise-after": "the gradient noise after training with",
+}
 Count = Annotated[int, Field(ge=2)]
 
 
@@ -414,6 +420,7 @@ def measure_batches(experiment: Experiment, grid: Grid, data: Data, folder: Path
         key = {"kind": kind, "of": key_of(Run(kind, recipe, ()), data), **more}
         path = folder / "prepared" / f"{kind}-{digest(key)}.json"
         if not path.exists():
+            say(f"measuring {MEASURED[kind]} batches of {recipe.batches.size:,}")
             write_json(path, {"key": key, "found": make(recipe)})
         return read_form(path, dict[str, Any], fix="remove it")["found"]
 
