@@ -14,13 +14,14 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 from zipfile import BadZipFile
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from panglot.errors import PanglotError, first_line
+
+if TYPE_CHECKING:  # every command imports this module, and most need no Arrow
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 ROW_VARIABLE = "PANGLOT_MAX_ROW_MB"
 
@@ -32,6 +33,8 @@ def open_bytes(path: Path) -> BinaryIO:
         if path.suffix in (".gz", ".bz2"):
             return cast(BinaryIO, (gzip if path.suffix == ".gz" else bz2).open(path, "rb"))
         if path.suffix == ".zst":
+            import pyarrow as pa
+
             # Arrow's stream raises on a file that was cut short; zstandard's just ends there
             return cast(BinaryIO, io.BufferedReader(pa.CompressedInputStream(path.open("rb"), "zstd")))
         return path.open("rb")
@@ -50,8 +53,11 @@ def check_file(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def parquet(path: Path) -> Iterator[pq.ParquetFile]:
+def parquet(path: Path) -> Iterator["pq.ParquetFile"]:
     """Open a Parquet file; what Arrow says of it while it is read is one clear sentence."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     check_file(path)
     try:
         with path.open("rb") as file:  # Arrow itself opens names in UTF-8 only
@@ -63,8 +69,8 @@ def parquet(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def parquet_batches(
-    file: pq.ParquetFile, size: int, columns: Sequence[str] | None = None
-) -> Iterator[pa.RecordBatch]:
+    file: "pq.ParquetFile", size: int, columns: Sequence[str] | None = None
+) -> Iterator["pa.RecordBatch"]:
     """Yield the rows of some columns, whose texts are UTF-8."""
     for batch in file.iter_batches(size, columns=columns):
         batch.validate(full=True)

@@ -5,14 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-WITHOUT_TORCH = """
+WITHOUT = """
 import contextlib, io, json, sys
-sys.modules["torch"] = None  # importing it is an error
+library, commands = sys.argv[1], json.loads(sys.argv[2])
+sys.modules[library] = None  # importing it is an error
 from panglot.cli import main
 answers = []
-for command in json.loads(sys.argv[1]):
+for command in commands:
     sys.argv[1:] = command.split()
-    with contextlib.redirect_stderr(io.StringIO()) as said:
+    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
         try:
             main()
         except SystemExit as ended:
@@ -40,10 +41,19 @@ MISTAKES = {
 }
 
 
+def answers_without(library: str, commands: list[str], folder: Path) -> list[tuple[int, str]]:
+    """Return the exit code of each command and what it says, in a process that cannot import a library."""
+    program = [sys.executable, "-c", WITHOUT, library, json.dumps(commands)]
+    done = subprocess.run(program, cwd=folder, capture_output=True, text=True, check=True)
+    return [(code, said) for code, said in json.loads(done.stdout)]
+
+
+def test_help_is_shown_without_numpy(tmp_path: Path) -> None:
+    assert answers_without("numpy", ["--help", "train --help", "data get --help"], tmp_path) == [(0, "")] * 3
+
+
 def test_a_mistake_is_answered_without_torch(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", WITHOUT_TORCH, json.dumps(list(MISTAKES))]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    answers = json.loads(done.stdout)
+    answers = answers_without("torch", list(MISTAKES), tmp_path)
     for (mistake, wrong), (code, said) in zip(MISTAKES.items(), answers, strict=True):
         assert code == 2, f"{mistake}: {said}"
         assert wrong in said, mistake
