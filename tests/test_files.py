@@ -18,20 +18,20 @@ from hypothesis import strategies as st
 
 from panglot import files, load_pairs
 from panglot.errors import PanglotError
-from panglot.files import open_bytes, sampled_sha256, sha256, write_json, written_whole
+from panglot.files import atomic_write, open_bytes, sampled_sha256, sha256, write_json
 
 TEXT = "eins\nδύο\nสาม\n".encode() * 200
 
 
 def write_part(path: Path, error: OSError) -> None:
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text("half")
         raise error
 
 
 def test_a_file_appears_under_its_name_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "a.txt"
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text("all of it")
         assert not path.exists()
     assert path.read_text() == "all of it"
@@ -41,7 +41,7 @@ def test_a_file_appears_under_its_name_when_it_is_whole(tmp_path: Path) -> None:
 def test_a_written_file_has_the_rights_of_any_other(tmp_path: Path) -> None:
     other, path = tmp_path / "other", tmp_path / "path"
     other.write_text("")
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text("")
     assert path.stat().st_mode == other.stat().st_mode
 
@@ -49,7 +49,7 @@ def test_a_written_file_has_the_rights_of_any_other(tmp_path: Path) -> None:
 def test_a_failure_keeps_what_was_there_and_leaves_no_part(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("before")
-    with pytest.raises(ZeroDivisionError), written_whole(path) as part:
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as part:
         part.write_text("half")
         _ = 1 // 0
     assert path.read_text() == "before"
@@ -78,7 +78,7 @@ def test_a_disk_that_is_full_at_the_renaming_is_said(tmp_path: Path, monkeypatch
 
 def test_a_full_disk_is_known_by_what_other_libraries_say_of_it(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    with pytest.raises(PanglotError, match=r"model\.safetensors: the disk is full"), written_whole(path):
+    with pytest.raises(PanglotError, match=r"model\.safetensors: the disk is full"), atomic_write(path):
         raise RuntimeError("I/O error: No space left on device (os error 28)")
     assert list(tmp_path.iterdir()) == []
 

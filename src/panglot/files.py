@@ -219,7 +219,7 @@ def _free_bytes(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path``; rename it to ``path`` on success, remove it on failure."""
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -237,7 +237,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def folder_written_whole(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside ``path``; it becomes ``path`` on success and is removed on failure.
 
     Only an empty folder of that name may be there before.
@@ -352,5 +352,5 @@ def flush(path: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented UTF-8 JSON, whole or not at all."""
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -258,7 +258,7 @@ def average(
     from panglot.encoders import load_encoder, model_sha256
     from panglot.encoders.load import quiet_transformers
     from panglot.encoders.names import card_head
-    from panglot.files import check_new_folder, folder_written_whole, write_json
+    from panglot.files import atomic_folder, check_new_folder, write_json
     from panglot.training import training_of
 
     check_new_folder(output)
@@ -275,7 +275,7 @@ def average(
     averaged = average_weights(encoders, shares)
     facts["sha256"] = model_sha256(averaged)
     training = next((found for found in map(training_of, models) if found), None)
-    with folder_written_whole(output) as part:
+    with atomic_folder(output) as part:
         with quiet_transformers():
             averaged.save_pretrained(str(part), create_model_card=False)
         card = card_head([], ["panglot"]) + CARD.format(count=len(models))

@@ -19,6 +19,7 @@ from filelock import FileLock
 from panglot.data.index import IntArray
 from panglot.errors import PanglotError
 from panglot.files import (
+    atomic_write,
     cache_folder,
     explained,
     identity,
@@ -28,7 +29,6 @@ from panglot.files import (
     sha256,
     sha256_of,
     write_json,
-    written_whole,
 )
 
 Row = tuple[int, str, str, str]  # line (or row) in its file, id, title, text
@@ -271,7 +271,7 @@ def cached_arrow(stem: Path, write: Callable[[Path], dict[str, Any]]) -> tuple[p
             with FileLock(lock):
                 note = noted(table_path, note_path)
                 if note is None:
-                    with written_whole(table_path) as part:
+                    with atomic_write(table_path) as part:
                         facts = write(part)
                     note = {**facts, "table": sampled_sha256(table_path)}
                     write_json(note_path, note)

@@ -24,9 +24,9 @@ from tokenizers.decoders import Metaspace
 
 from panglot.errors import PanglotError
 from panglot.files import (
+    atomic_folder,
     cache_folder,
     explained,
-    folder_written_whole,
     is_whole,
     sha256,
     write_json,
@@ -78,7 +78,7 @@ def _make(source: Path, folder: Path) -> None:
     config, arrays, tokenizer = read_package_file(source.read_bytes())
     if folder.exists():
         shutil.rmtree(folder)  # a checkpoint that was damaged
-    with folder_written_whole(folder) as part:
+    with atomic_folder(folder) as part:
         save_file(arrays, part / "model.safetensors", metadata={"format": "pt"})
         tokenizer.save(str(part / "tokenizer.json"), pretty=False)
         for name, value in _settings(config).items():

@@ -15,7 +15,7 @@ from panglot.data import Benchmark, FloatArray, IntArray, ParallelPairs
 from panglot.encoders.encoding import encode
 from panglot.encoders.load import model_sha256, passage_prompt, prompts_of
 from panglot.errors import PanglotError
-from panglot.files import written_whole
+from panglot.files import atomic_write
 from panglot.parse import parse_json
 
 MEANS_FILE = "language_means.safetensors"
@@ -74,7 +74,7 @@ def save_language_means(path: str | Path, means: LanguageMeans) -> Path:
     }
     for role, found in roles.items():
         about[role] = {"languages": found.languages, "texts": found.texts.tolist()}
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         tensors = {role: np.ascontiguousarray(of_role.vectors) for role, of_role in roles.items()}
         save_file(tensors, part, metadata={"panglot": json.dumps(about, ensure_ascii=False)})
     return path

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer
 
 from panglot.errors import PanglotError, needs
-from panglot.files import check_new_folder, folder_written_whole, sha256
+from panglot.files import atomic_folder, check_new_folder, sha256
 from panglot.parse import read_form
 
 GRAPH = "model.onnx"
@@ -115,7 +115,7 @@ def export_onnx(model: SentenceTransformer, output: Path, *, int8: bool = False)
         raise PanglotError(
             f"the model has {size / 1e9:.1f} GB of weights, and an ONNX file holds less than 2."
         )
-    with folder_written_whole(output) as part:
+    with atomic_folder(output) as part:
         work = part / "transformer"
         work.mkdir()
         _write_graph(first, work / GRAPH, model.max_seq_length or 512)

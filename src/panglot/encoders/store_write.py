@@ -22,7 +22,7 @@ from panglot.encoders.store import (
     shard_path,
 )
 from panglot.errors import PanglotError, needs
-from panglot.files import write_json, written_whole
+from panglot.files import atomic_write, write_json
 
 Read = Callable[[slice], Sequence[str]]  # texts of some rows
 SHARD = 100_000  # rows; in float16 with 384 dimensions 77 MB
@@ -129,7 +129,7 @@ def _write_shard(
         "fortran_order": False,
         "shape": (span.stop - span.start, facts.dimension),
     }
-    with written_whole(shard_path(folder, shard)) as part:
+    with atomic_write(shard_path(folder, shard)) as part:
         # written rather than mapped: a full disk is then an error, not a signal that ends the process
         with part.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
@@ -143,7 +143,7 @@ def _write_shard(
                 if scale is not None:
                     scales.append(scale)
         if scales:
-            with written_whole(scale_path(folder, shard)) as scale_part, scale_part.open("wb") as file:
+            with atomic_write(scale_path(folder, shard)) as scale_part, scale_part.open("wb") as file:
                 np.save(file, np.concatenate(scales))
     return squares
 

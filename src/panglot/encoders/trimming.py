@@ -36,7 +36,7 @@ from panglot.encoders.vocabulary import (
     with_parts,
 )
 from panglot.errors import PanglotError
-from panglot.files import check_new_folder, decoded, folder_written_whole, write_json
+from panglot.files import atomic_folder, check_new_folder, decoded, write_json
 from panglot.files import lines_of as read_lines
 from panglot.languages import MIXED_SCRIPTS, check_languages, script
 
@@ -114,7 +114,7 @@ def trim_encoder(
     texts = {"given": _given_texts(model, sources, extra), "sample": _sample_texts(model, codes)}
     if not any(texts.values()):
         texts["sample"] = _sample_texts(model, ["en"])  # Latin stays in any case
-    with folder_written_whole(output) as part:
+    with atomic_folder(output) as part:
         save_cut(model, vocabulary.state, order, part)
         smaller = load_encoder(str(part), device=str(model.device), trust_remote_code=trust_remote_code)
         facts |= _compared(model, vocabulary, smaller, texts, bar)

@@ -34,7 +34,7 @@ from panglot.evaluation.aggregate import (
     number_columns,
     values_of,
 )
-from panglot.files import parquet, write_json, written_whole
+from panglot.files import atomic_write, parquet, write_json
 from panglot.parse import Count, Number, read_form, validated
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Evaluation:
         path = Path(path)
         check_results_path(path)
         table_path = table_of(path)
-        with written_whole(table_path) as part:
+        with atomic_write(table_path) as part:
             pq.write_table(_rows(self), part)
         write_json(path, {**self.results, "per_query": table_path.name})
 

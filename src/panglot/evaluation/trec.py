@@ -17,7 +17,7 @@ from panglot.evaluation.scores import (
     work_order,
 )
 from panglot.evaluation.top import left_out, most_left_out, top_of_pool
-from panglot.files import written_whole
+from panglot.files import atomic_write
 
 DEPTH = 100
 
@@ -80,9 +80,9 @@ def write_runs(
     written = []
     for (language, pool), content in sorted(lines.items()):
         name = f"{language}-{'all' if pool == ALL else pool}"
-        with written_whole(folder / f"{name}.run") as part:
+        with atomic_write(folder / f"{name}.run") as part:
             part.write_text("".join(content), encoding="utf-8")
-        with written_whole(folder / f"{name}.qrels") as part:
+        with atomic_write(folder / f"{name}.qrels") as part:
             part.write_text("".join(_qrels(benchmark, language, pool)), encoding="utf-8")
         written.append(folder / f"{name}.run")
     return written

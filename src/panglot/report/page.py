@@ -12,7 +12,7 @@ from unicodedata import bidirectional
 from urllib.parse import quote
 
 from panglot.evaluation.results import Failure
-from panglot.files import written_whole
+from panglot.files import atomic_write
 from panglot.languages import is_language
 from panglot.report.charts import RUNS, heatmap, inline_svg, png, svg
 from panglot.report.failures import shortened
@@ -154,7 +154,7 @@ def markdown(title: str, subtitle: str, sections: Sequence[Section]) -> str:
 
 def write_page(path: Path, text: str) -> None:
     """Write a page, whole or not at all."""
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
@@ -170,7 +170,7 @@ def write_assets(sections: Sequence[Section], folder: Path) -> list[Path]:
             contents |= {".svg": svg(spec).encode(), ".png": png(spec)}
         for ending, content in contents.items():
             path = folder / f"{_file_name(block.name)}{ending}"  # type: ignore[union-attr]
-            with written_whole(path) as part:
+            with atomic_write(path) as part:
                 part.write_bytes(content)
             written.append(path)
     return written

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from panglot.errors import PanglotError
-from panglot.files import written_whole
+from panglot.files import atomic_write
 from panglot.search.engines import Filter
 from panglot.search.engines.engine import passage_table
 from panglot.search.index import Index
@@ -42,7 +42,7 @@ def export_index(index: Index, path: str | Path) -> int:
 def _parquet(index: Index, path: Path) -> int:
     rows = 0
     schema = passage_table([], np.empty((0, index.facts.dimension), np.float32)).schema
-    with written_whole(path) as part, pq.ParquetWriter(part, schema) as writer:
+    with atomic_write(path) as part, pq.ParquetWriter(part, schema) as writer:
         for passages, vectors in index.scan():
             writer.write_table(pa.Table.from_batches(passage_table(passages, vectors).to_batches(), schema))
             rows += len(passages)
@@ -53,7 +53,7 @@ def _numpy(index: Index, path: Path, total: int) -> int:
     ids: list[str] = []
     header = {"descr": "<f4", "fortran_order": False, "shape": (total, index.facts.dimension)}
     names = path.with_suffix(".ids.txt")
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         with part.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for passages, vectors in index.scan():
@@ -61,7 +61,7 @@ def _numpy(index: Index, path: Path, total: int) -> int:
                 ids += [passage.id for passage in passages]
         if len(ids) != total:
             raise PanglotError(f"{index.place}: was changed while it was read; export it again.")
-        with written_whole(names) as list_part:
+        with atomic_write(names) as list_part:
             list_part.write_text("".join(f"{' '.join(name.split())}\n" for name in ids), encoding="utf-8")
     return len(ids)
 

@@ -20,7 +20,7 @@ from panglot.data.pairs_files.columns import SCHEMA
 from panglot.data.pairs_files.read import check_pairs_path, pairs_writer
 from panglot.encoders import encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
-from panglot.files import written_whole
+from panglot.files import atomic_write
 
 Advance = Callable[[int], None]
 ROWS = 1 << 14  # written at a time
@@ -72,7 +72,7 @@ class Mined:
         path = Path(path)
         check_pairs_path(path)
         rows = np.sort(self.pairs.index.rows)
-        with written_whole(path) as part, pairs_writer(part, path.name) as write:
+        with atomic_write(path) as part, pairs_writer(part, path.name) as write:
             for start in range(0, len(rows), ROWS):
                 write(self._table(rows[start : start + ROWS]))
 

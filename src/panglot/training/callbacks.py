@@ -1,4 +1,4 @@
-"""Watching a run: its steps, what is logged, and a first Ctrl-C that saves before it stops."""
+"""Callbacks of the Trainer: what is reported of a run, and a first Ctrl-C that saves before it stops."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ class StepReport:
     figures: dict[str, float] = field(default_factory=dict)
 
 
-class Watcher(TrainerCallback):
+class StepCallback(TrainerCallback):
     """Reports each step and what is logged, and turns the first Ctrl-C into save-and-stop.
 
     Attributes:

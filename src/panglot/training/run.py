@@ -21,7 +21,7 @@ from panglot.encoders.load import quiet_transformers
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json
 from panglot.training.adapters import adapted, compiled, dropout_of, without_checkpointing_after
-from panglot.training.callbacks import Tell, Watcher, check_tracker, tensorboard_in, training_progress
+from panglot.training.callbacks import StepCallback, Tell, check_tracker, tensorboard_in, training_progress
 from panglot.training.card import base_model, model_card
 from panglot.training.checkpoints import (
     last_step,
@@ -138,8 +138,8 @@ def train(
                 note(sentence)
         steps = Steps(sampler, drawn, model, last_step(checkpoint, how), ranks)
         with _steps_shown(tell) as told:
-            watcher = Watcher(told)
-            return _finish(steps, folder, config, run, guidance, held_out, arguments, checkpoint, watcher)
+            callback = StepCallback(told)
+            return _finish(steps, folder, config, run, guidance, held_out, arguments, checkpoint, callback)
 
 
 def _steps_shown(tell: Tell | Literal[False] | None) -> AbstractContextManager[Tell | None]:
@@ -158,7 +158,7 @@ def _finish(
     held_out: Sequence[ParallelPairs],
     arguments: SentenceTransformerTrainingArguments,
     checkpoint: Path | None,
-    watcher: Watcher,
+    callback: StepCallback,
 ) -> Training:
     """Make the steps that are left, from a checkpoint or the beginning, and save the model."""
     model, how, cuda = steps.model, config.training, torch.cuda.is_available()
@@ -183,19 +183,19 @@ def _finish(
                 measure=measure if how.eval_steps else None,
                 embedding_learning_rate=how.embedding_learning_rate,
                 args=arguments,
-                callbacks=[watcher, *([EarlyStoppingCallback(how.patience)] if how.patience else [])],
+                callbacks=[callback, *([EarlyStoppingCallback(how.patience)] if how.patience else [])],
             )
         check_shards(trainer, checkpoint)
         try:
             with explained(folder), cut_at(model, how.max_length):
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         finally:
-            watcher.release()
+            callback.release()
             if is_first():  # the one that writes them
                 remove_checkpoints(folder, only_broken=True)
     made = trainer.state.global_step
     log: list[dict[str, float]] = trainer.state.log_history
-    if watcher.stopped:
+    if callback.stopped:
         return Training(made, {}, log, finished=False)
     figures = measure(model) if measure else {}
     card = model_card(run, figures, made, model)

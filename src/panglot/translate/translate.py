@@ -20,7 +20,7 @@ from panglot.data import IntArray, ParallelPairs
 from panglot.data.pairs_files.columns import SCHEMA
 from panglot.data.pairs_files.read import check_pairs_path, pairs_writer
 from panglot.errors import PanglotError
-from panglot.files import write_json, written_whole
+from panglot.files import atomic_write, write_json
 from panglot.languages import script
 from panglot.parse import read_form
 from panglot.translate.models import Translator
@@ -118,7 +118,7 @@ def translate_pairs(
         }
         made = (rows for job in jobs for rows in _rows(work, pairs, job, fields, bounds))
         left_out, note = beside(output, "left-out.jsonl"), beside(output, "translation.json")
-        with written_whole(output) as place, written_whole(left_out) as rejected:
+        with atomic_write(output) as place, atomic_write(left_out) as rejected:
             counts = _write_rows(place, output.name, rejected, pairs, made)
             summary |= {**counts, "seconds": round(time.monotonic() - begun, 3)}
             about = {

@@ -32,7 +32,7 @@ from panglot.data.readers.files import (
     parquet_rows,
 )
 from panglot.errors import PanglotError, leave_out
-from panglot.files import cache_folder, identity, sha256_of, written_whole
+from panglot.files import atomic_write, cache_folder, identity, sha256_of
 from panglot.languages import check_among, check_language
 
 Row = dict[str, Any]
@@ -86,7 +86,7 @@ def training_pairs(
     path = cache_folder() / "training" / f"{name}-{key[:16]}.parquet"
     if not path.exists():
         rows = reader_of(entry)(folder, chosen, **entry.layout)
-        with written_whole(path) as part, pq.ParquetWriter(part, SCHEMA) as writer:
+        with atomic_write(path) as part, pq.ParquetWriter(part, SCHEMA) as writer:
             count = 0
             while batch := list(islice(rows, BATCH)):
                 writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=SCHEMA))

@@ -17,7 +17,7 @@ from huggingface_hub.repocard_data import eval_results_to_model_index, model_ind
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from panglot.errors import PanglotError, first_line
-from panglot.files import written_whole
+from panglot.files import atomic_write
 from panglot.parse import parse_yaml
 from panglot.report.figures import SETTING_NAMES
 from panglot.training.card import PLACE
@@ -94,7 +94,7 @@ def write_model_index(
     """
     card = Path(card)
     text = with_results(_read(card), card, results, name=name, dataset=dataset)
-    with written_whole(card) as part, part.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(card) as part, part.open("w", encoding="utf-8", newline="") as file:
         file.write(text)
 
 

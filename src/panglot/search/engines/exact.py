@@ -23,7 +23,7 @@ from pydantic import BaseModel, Field
 from panglot.data import FloatArray, IntArray
 from panglot.data.text_column import take_rows
 from panglot.errors import PanglotError
-from panglot.files import explained, sha256, write_json, written_whole
+from panglot.files import atomic_write, explained, sha256, write_json
 from panglot.parse import parse_json, read_form, validated
 from panglot.search.bm25 import Bm25Pool, bm25_tokens, query_tokens
 from panglot.search.documents.document import Passage
@@ -282,7 +282,7 @@ class ExactEngine:
             about = json.dumps({"gone": gone, "whole": whole}).encode()
             table = table.replace_schema_metadata({b"panglot": about}).combine_chunks()
             path = folder / f"{max(numbers, default=0) + 1:08d}.arrow"
-            with written_whole(path) as part, pa.ipc.new_file(str(part), table.schema) as writer:
+            with atomic_write(path) as part, pa.ipc.new_file(str(part), table.schema) as writer:
                 writer.write_table(table, max_chunksize=max(1, len(table)))
             segments = {**({} if whole else listed), path.name: sha256(path)}
             write_json(folder / MANIFEST, {"segments": segments})
