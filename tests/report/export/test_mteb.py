@@ -13,6 +13,7 @@ import pytest
 from panglot import mteb_tasks
 from panglot.errors import PanglotError
 from panglot.report.export import task_results, write_mteb
+from panglot.report.export.mteb import mteb_name
 
 KEYS = {
     "dataset_revision",
@@ -118,3 +119,7 @@ def test_tasks_without_mteb_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "mteb", None)  # importing it is an error
     with pytest.raises(PanglotError, match="mteb is not installed"):
         mteb_tasks("sample")
+
+
+def test_a_measure_with_a_cut_off_has_a_name_of_its_own() -> None:
+    assert [mteb_name(measure) for measure in ("AP", "AP@10", "RR")] == ["map", "map_at_10", "mrr"]

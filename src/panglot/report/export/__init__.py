@@ -1,4 +1,4 @@
-"""Results and models where others keep theirs: mteb's files, model cards, and the hub.
+"""Exported results and models: files for mteb, model cards, uploads to the hub.
 
 TREC runs and qrels are written by the evaluation itself, which has the rankings: see ``evaluation.trec``.
 """

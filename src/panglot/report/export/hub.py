@@ -19,6 +19,7 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from panglot.errors import PanglotError, first_line
 from panglot.files import atomic_write
 from panglot.parse import parse_yaml
+from panglot.report.export.mteb import mteb_name
 from panglot.report.figures import SETTING_NAMES
 from panglot.training.card import PLACE
 
@@ -26,14 +27,6 @@ CARD, MODULES = "README.md", "modules.json"
 LEFT_OUT = ("checkpoints", "tensorboard")  # what a training run leaves beside the model
 FENCE = "---"
 KEY = "model-index"
-NAMES = {
-    "AP": "map",
-    "nDCG": "ndcg",
-    "R": "recall",
-    "RR": "mrr",
-    "Success": "hit_rate",
-    "Complete": "complete",
-}
 TASK = "sentence-similarity"  # the task that sentence-transformers' models have on the hub
 DIGITS = 5
 
@@ -57,7 +50,7 @@ def eval_results(results: Mapping[str, Any], dataset: str | None = None) -> list
         )
 
     found = [
-        result(setting, _called(measure), f"{SETTING_NAMES[setting]} {measure}", value)
+        result(setting, mteb_name(measure), f"{SETTING_NAMES[setting]} {measure}", value)
         for setting, figures in results["settings"].items()
         for measure, value in (figures or {}).items()
     ]
@@ -66,11 +59,6 @@ def eval_results(results: Mapping[str, Any], dataset: str | None = None) -> list
         name = "rank distance (lower is better)"
         found.append(result("multilingual", "rank_distance", name, distance))
     return found
-
-
-def _called(measure: str) -> str:
-    name, _, cut = measure.partition("@")
-    return f"{NAMES[name]}_at_{cut}" if cut else NAMES[name]
 
 
 def write_model_index(

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from mteb.abstasks import AbsTaskRetrieval
 
 Subset = tuple[str, int | None, int | None]  # its name; language of the queries and of the pool, None for all
-NAMES = {"nDCG": "ndcg", "R": "recall", "RR": "mrr", "Success": "hit_rate"}  # AP is map: it has no cut-off
+MTEB = {"AP": "map", "nDCG": "ndcg", "R": "recall", "RR": "mrr", "Success": "hit_rate"}
+NAMES = {**MTEB, "Complete": "complete"}  # the last only on the hub
 MAIN = "nDCG@10"  # the main score of mteb's retrieval tasks; the first measure where results lack it
 DIGITS = 6  # as mteb rounds
 
@@ -77,7 +78,7 @@ def task_results(
     benchmark = results["benchmark"]
     name = task or str(benchmark["name"])
     measured = next((list(figures) for figures in results["settings"].values() if figures), [])
-    measures = [name for name in measured if name.partition("@")[0] in ("AP", *NAMES)]  # those that mteb has
+    measures = [name for name in measured if name.partition("@")[0] in MTEB]  # those that mteb has
     main = MAIN if MAIN in measures else measures[0] if measures else None
     created = results.get("created")
     return [
@@ -117,14 +118,14 @@ def _figures(
 def _scores(
     name: str, languages: list[str], figures: Mapping[str, float], main: str | None
 ) -> dict[str, Any]:
-    scores = {_called(measure): round(float(value), DIGITS) for measure, value in figures.items()}
-    return {**scores, "main_score": scores[_called(str(main))], "hf_subset": name, "languages": languages}
+    scores = {mteb_name(measure): round(float(value), DIGITS) for measure, value in figures.items()}
+    return {**scores, "main_score": scores[mteb_name(str(main))], "hf_subset": name, "languages": languages}
 
 
-def _called(measure: str) -> str:
-    """Return what mteb calls a measure: ``ndcg_at_10`` for ``nDCG@10``."""
+def mteb_name(measure: str) -> str:
+    """Return what mteb and cards of the hub call a measure: ``ndcg_at_10`` for ``nDCG@10``."""
     name, _, cut = measure.partition("@")
-    return f"{NAMES[name]}_at_{cut}" if cut else "map"
+    return f"{NAMES[name]}_at_{cut}" if cut else NAMES[name]
 
 
 def with_script(code: str) -> str:
