@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panglot.data import Benchmark, Texts, text_column
@@ -39,6 +39,7 @@ def column(chunks: Sequence[Sequence[str]]) -> TextColumn:
     return TextColumn(arrays)
 
 
+@settings(deadline=None)  # the first array of numbers imports pandas
 @given(CHUNKS, st.integers(-12, 12), st.integers(-12, 12), st.sampled_from([None, 1, 2, -1]))
 def test_a_column_is_indexed_and_sliced_as_a_list(
     chunks: list[list[str]], start: int, stop: int, step: int | None

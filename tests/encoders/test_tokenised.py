@@ -69,3 +69,21 @@ def test_a_model_with_features_of_another_form_makes_them_itself(
 
 def test_no_texts_have_no_lengths(tiny_encoder: SentenceTransformer) -> None:
     assert Tokenised(tiny_encoder, []).lengths.tolist() == []
+
+
+def test_a_long_text_does_not_lengthen_short_ones(
+    tiny_encoder: SentenceTransformer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, padded = tiny_encoder.preprocess, []
+
+    def recorded(texts: list[str], prompt: str | None = None) -> dict[str, object]:
+        features = own(texts, prompt=prompt)
+        padded.append(features["input_ids"].numel())
+        return features
+
+    texts = [*(f"short {k}" for k in range(2000)), "a " * 5000]
+    monkeypatch.setattr(tiny_encoder, "preprocess", recorded)
+    monkeypatch.setattr(tokenised_module, "CHARACTERS", 1 << 15)
+    lengths = Tokenised(tiny_encoder, texts).lengths
+    assert lengths.argmax() == 2000
+    assert sum(padded) < 2 * lengths.sum()

@@ -244,6 +244,8 @@ def test_what_no_engine_can_keep_is_refused_wherever_it_comes_in(
     ):
         with pytest.raises(PanglotError):
             refused()
+    with pytest.raises(PanglotError, match=r"metadata are not JSON \(.*\); write them as texts\.$"):
+        index.add_documents([document("5", "one", bad=float("nan"))])
 
 
 def test_wishes_out_of_range_are_refused(model: SentenceTransformer, tmp_path: Path) -> None:

@@ -152,14 +152,14 @@ def values_at(chunks: Sequence[pa.Array], starts: IntArray, rows: IntArray) -> l
     """
     of_chunk = np.searchsorted(starts, rows, side="right") - 1
     inside = rows - starts[of_chunk]
-    touched = np.unique(of_chunk)
-    if len(rows) < SCATTERED * len(touched):
+    order = np.argsort(of_chunk, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(of_chunk[order])) + 1)  # the rows of each chunk
+    if len(rows) < SCATTERED * len(parts):
         places = zip(of_chunk.tolist(), inside.tolist(), strict=True)
         return [chunks[chunk][row].as_py() for chunk, row in places]
     found: list[Any] = [None] * len(rows)
-    for chunk in touched:
-        at = np.flatnonzero(of_chunk == chunk)
-        values = chunks[chunk].take(pa.array(inside[at])).to_pylist()
+    for at in parts:
+        values = chunks[of_chunk[at[0]]].take(pa.array(inside[at])).to_pylist()
         for place, value in zip(at.tolist(), values, strict=True):
             found[place] = value
     return found

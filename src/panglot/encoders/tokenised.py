@@ -12,6 +12,7 @@ from panglot.data import IntArray
 from panglot.encoders.load import max_length_of
 
 SLICE = 4096  # texts tokenised at a time
+CHARACTERS = 1 << 20  # of such texts, each as long as the longest of them
 MASK = "attention_mask"
 Features = dict[str, Any]
 
@@ -33,19 +34,27 @@ class Tokenised:
         self._left = getattr(getattr(model, "tokenizer", None), "padding_side", "right") == "left"
         lengths: list[IntArray] = []
         columns: dict[str, list[Tensor]] = {}
-        for start in range(0, len(texts), SLICE):
-            features = self._preprocess(list(texts[start : start + SLICE])) if pads else {}
+        order = np.empty(len(texts), np.int64)
+        done = 0
+        characters = np.array([len(text) for text in texts], np.int64)
+        # texts of about one length together: all are padded to the longest of them
+        for rows in map(np.sort, token_batches(characters, CHARACTERS, SLICE)):
+            features = self._preprocess([texts[k] for k in rows]) if pads else {}
             if not _is_plain(features, pads):
                 self._columns = None
                 self.lengths = token_lengths(model, texts, prompt)
                 return
+            order[done : done + len(rows)] = rows
+            done += len(rows)
             mask = features[MASK].bool()
             lengths.append(mask.sum(dim=1).numpy())
             for name in pads.keys() & features.keys():
                 columns.setdefault(name, []).append(features[name][mask].to(torch.int32))
             self._shared = {name: value for name, value in features.items() if name not in (*pads, MASK)}
-        self.lengths = np.concatenate([*lengths, np.empty(0, np.int64)]).astype(np.int64)
-        self._starts = np.cumsum([0, *self.lengths])
+        found = np.concatenate([*lengths, np.empty(0, np.int64)])
+        self.lengths, self._starts = np.empty_like(order), np.empty_like(order)
+        self.lengths[order] = found
+        self._starts[order] = np.cumsum(found) - found
         self._columns = {name: (torch.cat(parts), pads[name]) for name, parts in columns.items()}
 
     def features(self, rows: IntArray) -> Features:
@@ -96,12 +105,16 @@ def token_lengths(model: SentenceTransformer, texts: Sequence[str], prompt: str 
     return np.minimum(lengths, limit) if limit else lengths
 
 
-def token_batches(lengths: IntArray, budget: int) -> Iterator[IntArray]:
-    """Cut texts into batches, longest first; a batch's size times its longest text stays in the budget."""
+def token_batches(lengths: IntArray, budget: int, most: int | None = None) -> Iterator[IntArray]:
+    """Cut texts into batches, longest first; a batch's size times its longest text stays in the budget.
+
+    ``most`` is how many texts a batch has at most; None: as many as that allows.
+    """
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
         size = max(1, budget // max(1, int(lengths[order[start]])))
+        size = size if most is None else min(size, most)
         yield order[start : start + size]
         start += size
 

@@ -473,5 +473,7 @@ def _checked(documents: Iterable[Document]) -> Iterator[Document]:
         try:
             json.dumps(document.metadata, ensure_ascii=False, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
-            raise PanglotError(f"{where}: its metadata are not JSON ({error}); write texts.") from error
+            raise PanglotError(
+                f"{where}: its metadata are not JSON ({error}); write them as texts."
+            ) from error
         yield document

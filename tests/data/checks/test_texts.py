@@ -63,6 +63,7 @@ def test_bad_rows_are_told_and_left_out(make_rows: MakeRows) -> None:
     ]
     assert findings[0].sentence == "'query' is empty in 1 rows; fill it in or remove them."
     assert "'english' is not a language code" in findings[1].sentence
+    assert findings[2].sentence.startswith("2 rows repeat an item in a language that it has already, ")
     assert "1 of them with the same texts" in findings[2].sentence
 
 

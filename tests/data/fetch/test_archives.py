@@ -225,3 +225,9 @@ def test_whatever_the_names_nothing_lands_outside(
         home / "x" / "y",
         archive,
     }
+
+
+def test_an_archive_of_too_many_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("panglot.data.fetch.archives.MOST_FILES", 1)
+    sentence = refused(MAKE["zip"](tmp_path / "a", FILES), "zip")
+    assert sentence.endswith("has more than 1 files; it is not the official archive.")

@@ -221,7 +221,8 @@ def test_an_archive_is_taken_from_a_folder_and_checked(
 def test_a_folder_without_the_files_is_said(archive: Entry, own_cache: Path, tmp_path: Path) -> None:
     sentence = said(archive, source=tmp_path)
     assert sentence == f"{tmp_path}: holds no official files of toy; it needs corpus.jsonl, or toy.zip."
-    assert "is not a folder" in said(archive, source=tmp_path / "absent")
+    sentence = said(archive, source=tmp_path / "absent")
+    assert sentence.endswith("is not a folder; name the one that holds the official files with --from.")
 
 
 def test_data_that_can_only_be_had_by_hand_is_said(own_cache: Path) -> None:

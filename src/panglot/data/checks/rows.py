@@ -248,7 +248,9 @@ def find_repeated_rows(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
         for row, before in zip(at[:1000], earlier[:1000], strict=True)
     )
     exact = "with the same texts" if same == min(len(at), 1000) else f"{same:,} of them with the same texts"
-    sentence = f"{len(at):,} rows repeat an item in a language that it has, {exact}; keep one of each."
+    sentence = (
+        f"{len(at):,} rows repeat an item in a language that it has already, {exact}; keep one of each."
+    )
     return rows.keep(keep), finding_on(rows, at, "query", "repeated", sentence, "error", MANY_EXAMPLES)
 
 

@@ -74,7 +74,9 @@ def _write(archive: Path, members: Iterator[Member], part: Path, inside: PurePos
     for name, size, stream in members:
         count += 1
         if count > MOST_FILES:
-            raise PanglotError(f"{archive}: has more than {MOST_FILES:,} files; it is not official.")
+            raise PanglotError(
+                f"{archive}: has more than {MOST_FILES:,} files; it is not the official archive."
+            )
         if not name.is_relative_to(inside):
             continue
         wanted += 1

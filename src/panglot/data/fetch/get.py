@@ -188,7 +188,9 @@ def _put(file: File, path: Path, stage: Path) -> None:
 def _take(entry: Entry, wanted: Sequence[File], source: Path, stage: Path) -> None:
     """Copy the official files from a folder: the archives as they are fetched, or what they hold."""
     if not source.is_dir():
-        raise PanglotError(f"{source}: is not a folder; name that of the official files with --from.")
+        raise PanglotError(
+            f"{source}: is not a folder; name the one that holds the official files with --from."
+        )
     _check_plain(source)
     shutil.rmtree(stage, ignore_errors=True)
     packed = [file for file in wanted if file.url is not None and (source / _file_name(file)).is_file()]

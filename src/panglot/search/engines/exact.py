@@ -272,7 +272,9 @@ class ExactEngine:
             with explained(self.folder), self._lock:
                 yield
         except Timeout as error:
-            raise PanglotError(f"{self.folder}: another process writes to it; wait for that.") from error
+            raise PanglotError(
+                f"{self.folder}: another process writes to it; wait until it is done."
+            ) from error
 
     def _append(self, table: pa.Table, gone: list[str], *, whole: bool = False) -> None:
         folder = self.folder / EXACT
