@@ -83,3 +83,11 @@ def test_results_of_other_weights_are_refused(panglot: Panglot, results: Path) -
     results.write_text(json.dumps(content))
     outcome = panglot("inspect", results)
     assert outcome.code == 2 and "of other weights" in outcome.err
+
+
+def test_results_of_bm25_are_refused(panglot: Panglot, results: Path) -> None:
+    content = json.loads(results.read_text())
+    content["model"]["name"] = "bm25"
+    results.write_text(json.dumps(content))
+    outcome = panglot("inspect", results)
+    assert outcome.code == 2 and "is of bm25, which has no embeddings" in outcome.err

@@ -139,6 +139,8 @@ def inspect(
             raise PanglotError(f"the {name} is {number}; use a number above 0.")
     evaluation = load_results(results)
     of_run = evaluation.results
+    if (model or of_run["model"]["name"]) == "bm25":
+        raise PanglotError(f"{results}: is of bm25, which has no embeddings. Name results of an encoder.")
     candidates = _candidates(of_run["benchmark"]["candidate_text"])
     loading = {"data": data, **of_pairs(column, every_item)}
     remembered = of_run["benchmark"].get("loaded", {}) if benchmark is None else {}
