@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
+from query_tables import Row, table_of
 from sentence_transformers import SentenceTransformer
 
 from panglot import evaluate, sample_benchmark
@@ -16,21 +17,6 @@ from panglot.errors import PanglotError
 from panglot.evaluation import ALL, load_results
 from panglot.evaluation.aggregate import Aligned, all_cells, cells_of, values_of
 from panglot.evaluation.bootstrap import bounds, draw, estimates, interval, intervals, perturbed_drops
-
-Row = tuple[int, str, str, float | None]  # item, query language, pool, value
-
-
-def table_of(rows: Sequence[Row]) -> pa.Table:
-    item, language, pool, value = zip(*rows, strict=True)
-    return pa.table(
-        {
-            "query_id": [f"{x}:{k}" for k, x in zip(item, language, strict=True)],
-            "item": pa.array(item, pa.int64()),
-            "query_language": language,
-            "pool": pool,
-            "AP": pa.array(value, pa.float64()),
-        }
-    )
 
 
 def resampled_settings(

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from query_tables import table_of
 from scipy import stats
 
 from panglot.errors import PanglotError
@@ -344,19 +345,6 @@ def test_runs_are_named_by_what_tells_them_apart() -> None:
 
 
 Floats = npt.NDArray[np.float64]
-
-
-def table_of(rows: Sequence[tuple[int, str, str, float | None]]) -> pa.Table:
-    item, language, pool, value = zip(*rows, strict=True)
-    return pa.table(
-        {
-            "query_id": [f"{x}:{k}" for k, x in zip(item, language, strict=True)],
-            "item": pa.array(item, pa.int64()),
-            "query_language": language,
-            "pool": pool,
-            "AP": pa.array(value, pa.float64()),
-        }
-    )
 
 
 def monolingual(table: pa.Table, grouping: Any = all_cells) -> tuple[Any, Any]:

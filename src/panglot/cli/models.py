@@ -256,7 +256,7 @@ def average(
     """
     from panglot.encoders import average as average_weights
     from panglot.encoders import load_encoder, model_sha256
-    from panglot.encoders.load import quiet_transformers
+    from panglot.encoders.load import save_encoder
     from panglot.encoders.names import card_head
     from panglot.files import atomic_folder, check_new_folder, write_json
     from panglot.training import training_of
@@ -276,8 +276,7 @@ def average(
     facts["sha256"] = model_sha256(averaged)
     training = next((found for found in map(training_of, models) if found), None)
     with atomic_folder(output) as part:
-        with quiet_transformers():
-            averaged.save_pretrained(str(part), create_model_card=False)
+        save_encoder(averaged, part)
         card = card_head([], ["panglot"]) + CARD.format(count=len(models))
         (part / "README.md").write_text(card, encoding="utf-8")
         write_json(part / "average.json", facts)

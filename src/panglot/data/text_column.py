@@ -7,7 +7,7 @@ memory-mapped afterwards, and a ``TextColumn`` reads what is asked for.
 
 import json
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
@@ -137,7 +137,7 @@ def _join(title: str, text: str) -> str:
     return f"{title} {text}" if title else text
 
 
-def starts_of(chunks: Sequence[pa.Array]) -> IntArray:
+def starts_of(chunks: Sequence[Sized]) -> IntArray:
     """Return the first row of each chunk, and the number of all rows behind them."""
     return np.cumsum([0, *(len(chunk) for chunk in chunks)])
 
@@ -174,7 +174,7 @@ def take_rows(
     two gigabytes.
     """
     names = columns or batches[0].schema.names
-    starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
+    starts = starts_of(batches)
     order = np.argsort(rows, kind="stable")
     bounds = np.searchsorted(rows[order], starts)
     parts = [

@@ -238,6 +238,12 @@ def quiet_transformers() -> Iterator[None]:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
+def save_encoder(model: SentenceTransformer, folder: Path) -> None:
+    """Write a model into a folder, without a card and without the bars of transformers."""
+    with quiet_transformers():
+        model.save_pretrained(str(folder), create_model_card=False)
+
+
 def _restore_character_map(tokenizer: Any, find: Callable[[str], str | None]) -> None:
     """Put the character map before the other steps of a DeBERTa tokenizer; leave all others alone.
 

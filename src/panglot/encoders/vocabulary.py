@@ -27,6 +27,7 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from torch import nn
 
+from panglot.encoders.load import save_encoder
 from panglot.errors import PanglotError
 
 State = dict[str, Any]
@@ -309,7 +310,7 @@ def save_cut(model: SentenceTransformer, state: State, order: Sequence[int], fol
     with ExitStack() as undo:
         _cut_config(undo, module.model, order)
         _cut_table(undo, module.model, module.model.get_input_embeddings(), order)
-        model.save_pretrained(str(folder), create_model_card=False)
+        save_encoder(model, folder)
     (tokenizer_file,) = folder.rglob(TOKENIZER_FILE)
     tokenizer_file.write_text(json.dumps(cut_tokenizer(state, order), ensure_ascii=False), encoding="utf-8")
 

@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from sentence_transformers import SentenceTransformer
 
-from panglot.encoders.load import quiet_transformers
+from panglot.encoders.load import save_encoder
 from panglot.errors import PanglotError
 from panglot.evaluation.results import Training
 from panglot.files import explained, flush, is_whole, readable_as_usual, write_json
@@ -131,10 +131,10 @@ def last_step(checkpoint: Path | None, how: TrainingPart) -> int:
 def save_model(model: SentenceTransformer, folder: Path, card: str) -> None:
     """Write the finished model with its card into a folder; ``modules.json`` comes last."""
     part = folder / ".model.part"
-    with explained(folder), quiet_transformers():
+    with explained(folder):
         shutil.rmtree(part, ignore_errors=True)
         try:
-            model.save_pretrained(str(part), create_model_card=False)
+            save_encoder(model, part)
             (part / "README.md").write_text(card, encoding="utf-8")
             readable_as_usual(part)
             for path in part.rglob("*"):
