@@ -65,6 +65,20 @@ def test_index_then_search_then_delete_and_export(run: Results, texts: Path, tmp
     assert (tmp_path / "v.ids.txt").read_text() == "1\n2\n"
 
 
+def test_a_mistake_shows_before_anything_is_written_or_deleted(
+    panglot: Runner, run: Results, texts: Path, tmp_path: Path
+) -> None:
+    place = str(tmp_path / "index")
+    begin = ("index", "--index", place, "--engine", "exact", "--input", str(texts))
+    assert panglot(*begin, "--export", str(tmp_path / "v.csv")).code == 2
+    assert panglot(*begin, "--among", "en,ti").code == 2
+    assert not (tmp_path / "index").exists()
+    whole = run(*begin)["passages"]
+    more = ("index", "--index", place, "--delete", "1", "--input", str(tmp_path / "missing.jsonl"))
+    assert panglot(*more).code == 2
+    assert run("index", "--index", place, "--recall", "3")["passages"] == whole
+
+
 def test_an_index_remembers_to_which_dimension_vectors_are_cut(
     panglot: Runner, run: Results, texts: Path, tmp_path: Path
 ) -> None:

@@ -104,12 +104,16 @@ def test_several_sources_go_into_a_folder(
         breaks = [[a, a + len(sentence)] for a, sentence in zip(starts, sentences, strict=True)]
         paragraph = {"context": words, "sentences": sentences, "sentence_breaks": breaks, "qas": questions}
         (folder / f"{language}.json").write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}))
+    table = tmp_path / "table.csv"
+    table.write_text("item_id,language,query,passage\n1,en,Who?,Owls.\n2,en,What?,Bats.\n", encoding="utf-8")
     given = ("--model", tiny_checkpoint, "--margin", "0.01", "--raw", "--duplicate", "1", "--json")
     printed = panglot(
-        "mine", "--pairs", two_languages, "--pairs", folder, "--output", tmp_path / "mined", *given
+        *("mine", "--pairs", two_languages, "--pairs", folder, "--pairs", table),
+        *("--output", tmp_path / "mined", *given),
     ).results
-    assert sorted(path.name for path in (tmp_path / "mined").iterdir()) == ["few.jsonl", "lareqa.jsonl"]
-    assert [file["rows"] for file in printed["files"]] == [96, 6]
+    mined = sorted(path.name for path in (tmp_path / "mined").iterdir())
+    assert mined == ["few.jsonl", "lareqa.jsonl", "table.jsonl"]
+    assert [file["rows"] for file in printed["files"]] == [96, 6, 2]
     swahili = [row for row in rows(tmp_path / "mined" / "lareqa.jsonl") if row["language"] == "sw"]
     assert [row["passage"] for row in swahili] == ["Moja.", "Mbili.", "Tatu."]
 

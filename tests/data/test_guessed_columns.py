@@ -66,7 +66,25 @@ GUESSES: dict[str, tuple[list[str], dict[str, str], dict[str, str]]] = {
         {},
         {"query": "question.{language}", "passage": "answer.{language}"},
     ),
-    "a bitext": (["id", "en", "de"], {}, {"text": "{language}"}),
+    "a bitext": (["en", "de"], {}, {"text": "{language}"}),
+    "a bitext with ids": (["qid", "en", "de"], {}, {"text": "{language}", "item_id": "qid"}),
+    "languages with ids": (
+        ["id", "question_en", "question_de", "answer_en", "answer_de"],
+        {},
+        {"query": "question_{language}", "passage": "answer_{language}", "item_id": "id"},
+    ),
+    "query_de with ids": (
+        ["ID", "query_en", "query_de", "passage_en", "passage_de"],
+        {},
+        {"item_id": "ID"},
+    ),
+    "text_en with ids": (["id", "text_en", "text_de"], {}, {"item_id": "id"}),
+    "ids beside one column of queries": (
+        ["question_id", "question_en", "question_de", "answer_en", "answer_de"],
+        {},
+        {"query": "question_{language}", "passage": "answer_{language}", "item_id": "question_id"},
+    ),
+    "Indonesian, as was said": (["id", "en", "de"], {"text": "{language}"}, {"text": "{language}"}),
     "what is left": (
         ["q", "answer", "lang"],
         {"query": "q"},
@@ -107,6 +125,17 @@ DOUBTFUL: dict[str, tuple[list[str], dict[str, str], str]] = {
         {},
         "--column language==en, with the language of all rows. Did you mean the column 'langauge'?",
     ),
+    "ids or Indonesian texts in a bitext": (
+        ["id", "en", "de"],
+        {},
+        "'id' may hold ids or Indonesian texts (id). Give --column item_id=id for ids, or "
+        "--column 'item_id={row}' for texts.",
+    ),
+    "ids or Indonesian questions and answers": (
+        ["question_id", "question_en", "answer_id", "answer_en"],
+        {},
+        "'question_id', 'answer_id' may hold ids or Indonesian texts (id).",
+    ),
     "ids that may be Indonesian": (["question_id", "question_en", "answer"], {}, "has no column 'item_id'"),
 }
 
@@ -134,3 +163,12 @@ def test_a_misspelt_field_of_a_line_is_suggested(tmp_path: Path) -> None:
         PanglotError, match=r"line 4: has no 'language'.* Did you mean the column 'langauge'\?"
     ):
         load_pairs(path)
+
+
+def test_ids_beside_languages_are_the_ids_of_items(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    rows = [{"qid": 7, "en": "hello", "de": "hallo"}, {"qid": 9, "en": "thanks", "de": "danke"}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    pairs = load_pairs(path)
+    assert pairs.languages == ("de", "en")
+    assert list(pairs.texts("item_id", pairs.index.rows)) == ["7", "7", "9", "9"]

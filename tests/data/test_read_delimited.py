@@ -49,6 +49,17 @@ def test_a_tsv_with_quoting_loses_them(tmp_path: Path) -> None:
     assert read(tmp_path / "mine.tsv", text) == [(2, 'A "B"', "C\tD")]
 
 
+def test_blank_lines_before_the_header_are_passed_over(tmp_path: Path) -> None:
+    text = "\n\n" + ";".join(HEAD) + "\na;en;Who?;Me.\n"
+    assert read(tmp_path / "mine.csv", text) == [(4, "Who?", "Me.")]
+
+
+def test_negatives_that_are_no_texts_are_named_by_line(tmp_path: Path) -> None:
+    text = ",".join([*HEAD, "negatives"]) + '\na,en,Q,P,"[""x""]"\nb,en,Q,P,"[1, 2]"\n'
+    with pytest.raises(PanglotError, match="line 3: 'negatives' is neither"):
+        read(tmp_path / "mine.csv", text)
+
+
 def test_long_cells_and_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BATCH", 3)
     text = ",".join(HEAD) + "\n" + "".join(f"i{k},en,q{k},{'x' * 200_000}\n" for k in range(7))

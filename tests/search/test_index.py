@@ -81,6 +81,8 @@ def test_an_index_is_made_searched_and_brought_up_to_date(
     assert [hit.score for hit in found] == pytest.approx([1, 0.8, 0.6])
     (found,) = index.look_up(["one?"], vectors, 3, languages=["sw"], where={"n": "2"})
     assert [hit.id for hit in found] == ["4"]
+    (found,) = index.look_up(["one?"], vectors, 3, where={"n": 2})
+    assert "4" in [hit.id for hit in found]
     (found,) = index.look_up(["one?"], vectors, 4, balanced="turns")
     assert [hit.id for hit in found] == ["1", "3", "2", "4"]
     (found,) = index.look_up(["mbili"], vectors, 4, hybrid=True)
@@ -235,6 +237,7 @@ def test_what_no_engine_can_keep_is_refused_wherever_it_comes_in(
         lambda: index.embed(["\ud800"]),
         lambda: index.look_up(["one?"], vectors, where={"\ud800": "1"}),
         lambda: index.look_up(["one?"], vectors, where={"n": "\ud800"}),
+        lambda: index.look_up(["one?"], vectors, where={"n": None}),  # type: ignore[dict-item]
         lambda: index.delete(["\ud800"]),
         lambda: Index.create(tmp_path / "\udce9", model, name="table", engine="exact"),
         lambda: index.add_documents([document("\ud800", "one")]),

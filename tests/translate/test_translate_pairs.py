@@ -260,6 +260,7 @@ def test_the_source_is_english_or_the_first_row_unless_named() -> None:
 
     both = ["Where do owls sleep?", "Who bakes the bread?"]
     assert planned(["sw"]) == [("en", "sw", both), ("fr", "sw", ["Qui ?"])]
+    assert planned(["sw"], "DE") == planned(["sw"], "deu") == planned(["sw"], "de")
     assert planned(["sw"], "de") == [("de", "sw", ["Wer?", "Wer macht Brot?"])]
     assert planned(["de", "en"]) == [("en", "de", both[:1]), ("fr", "en", ["Qui ?"])]
 

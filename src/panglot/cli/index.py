@@ -103,23 +103,31 @@ def index(
 
       panglot index --index my-index --delete report-17 --export vectors.parquet
     """
+    from panglot.search.documents import read_documents
+    from panglot.search.export import check_export, export_index
     from panglot.search.index import Index
 
     if not inputs and not delete and export is None and recall is None:
         raise PanglotError("--input is missing. Name a file or folder of texts with it.")
+    if export is not None:
+        check_export(export)
+    reading: dict[str, Any] = {"language": language, "columns": _columns(column)}
+    candidates = among.split(",") if among else None
+    sizes = _sizes(inputs, candidates, reading) if inputs else None
     outcome: dict[str, Any] = {"index": index}
     if delete:
         outcome["deleted"] = Index.open(index).delete(delete)
-    if inputs:
-        settings: dict[str, Any] = {"engine": engine, "length": length}
+    if inputs and sizes:
         loading: dict[str, Any] = {
             "max_length": max_length,
             "truncate_dim": truncate_dim,
             "trust_remote_code": trust_remote_code,
         }
-        reading: dict[str, Any] = {"language": language, "columns": _columns(column)}
-        changes = _add(index, inputs, model, centre, among, bf16, reading, settings, loading)
-        outcome |= {"changes": vars(changes)}
+        opened = _open(index, model, centre, {"engine": engine, "length": length}, loading, sizes[1])
+        with show.bar("indexing", sizes[0]) as advance:
+            documents = read_documents(inputs, skipped=[], **reading)
+            changes = opened.add_documents(documents, among=candidates, bf16=bf16, progress=advance)
+        outcome["changes"] = vars(changes)
         if not json:
             _tell_changes(changes)
     with Index.open(index) as opened:
@@ -128,44 +136,42 @@ def index(
     measured = _check(opened, recall, outcome["passages"], bool(inputs))
     outcome["recall"] = None if measured is None else vars(measured)
     if export is not None:
-        from panglot.search.export import export_index
-
         outcome["exported"] = export_index(opened, export)
     if json:
         show.print_json(outcome)
         return
-    if delete:
-        show.tell(f"deleted {outcome['deleted']:,} passages")
-    show.tell(f"{index}: {outcome['passages']:,} passages in {len(counts)} languages")
-    _tell_languages(counts, bool(inputs) and among is None and language is None)
-    if measured is not None:
-        show.tell(
-            f"recall@{measured.k} {measured.recall:.3f}, {measured.milliseconds:.1f} ms a question "
-            f"(exact search in NumPy: {measured.exact_milliseconds:.1f} ms)"
-        )
+    _tell(outcome, bool(inputs) and among is None and language is None)
     if export is not None:
         show.tell(f"wrote {outcome['exported']:,} vectors: {export}")
 
 
-def _add(
-    place: str,
-    inputs: Sequence[str],
-    model: str | None,
-    centre: bool,
-    among: str | None,
-    bf16: bool,
-    reading: dict[str, Any],
-    settings: dict[str, Any],
-    loading: dict[str, Any],
-) -> "Changes":
-    from panglot import encoders
-    from panglot.search.documents import read_documents
-    from panglot.search.facts import own_means
-    from panglot.search.index import Index, existing_facts
+def _tell(outcome: dict[str, Any], detected: bool) -> None:
+    """Print what the index holds now, and how exact its engine is."""
+    if "deleted" in outcome:
+        show.tell(f"deleted {outcome['deleted']:,} passages")
+    counts = outcome["passages_by_language"]
+    show.tell(f"{outcome['index']}: {outcome['passages']:,} passages in {len(counts)} languages")
+    _tell_languages(counts, detected)
+    if measured := outcome["recall"]:
+        show.tell(
+            f"recall@{measured['k']} {measured['recall']:.3f}, {measured['milliseconds']:.1f} ms a question "
+            f"(exact search in NumPy: {measured['exact_milliseconds']:.1f} ms)"
+        )
 
+
+def _sizes(
+    inputs: Sequence[str], candidates: Sequence[str] | None, reading: dict[str, Any]
+) -> tuple[int, int]:
+    """Read all documents, so that mistakes show before the long work; return how many, and about how many
+    passages they make.
+    """
+    from panglot.search.documents import detect_languages, read_documents
+
+    if candidates:
+        detect_languages((), candidates)  # refuses those that it does not know
     skipped: list[str] = []
-    with show.bar("reading", 0) as advance:  # all of it, so that mistakes show before the long work
-        total = characters = 0
+    total = characters = 0
+    with show.bar("reading", 0) as advance:
         for document in read_documents(inputs, skipped=skipped, **reading):
             total += 1
             characters += sum(len(section.text) for section in document.sections)
@@ -173,8 +179,24 @@ def _add(
     if skipped:
         reasons = _listed([sentence.split("; ")[0] for sentence in skipped], "; ")
         show.note(f"{len(skipped):,} files cannot be read and are left out: {reasons}.")
+    return total, max(total, characters // A_PASSAGE)
+
+
+def _open(
+    place: str,
+    model: str | None,
+    centre: bool,
+    settings: dict[str, Any],
+    loading: dict[str, Any],
+    passages: int,
+) -> "Index":
+    """Open an index to add to, or make it for about so many passages, with its model."""
+    from panglot import encoders
+    from panglot.search.facts import own_means
+    from panglot.search.index import Index, existing_facts
+
     facts = existing_facts(place)
-    if settings["engine"] is None and facts is None and max(total, characters // A_PASSAGE) > EXACT_UP_TO:
+    if settings["engine"] is None and facts is None and passages > EXACT_UP_TO:
         settings["engine"] = "milvus"  # a Milvus server has one engine in any case
     name = model or (facts.name if facts is not None else "multilingual-e5-small")
     if facts is not None:
@@ -183,11 +205,7 @@ def _add(
                 loading[setting] = getattr(facts, setting)
     encoder = encoders.load_encoder(name, **loading)
     means = own_means(name) if centre or (facts is not None and facts.centring) else None
-    opened = Index.create(place, encoder, name=name, means=means, **settings)
-    documents = read_documents(inputs, skipped=[], **reading)
-    candidates = among.split(",") if among else None
-    with show.bar("indexing", total) as advance:
-        return opened.add_documents(documents, among=candidates, bf16=bf16, progress=advance)
+    return Index.create(place, encoder, name=name, means=means, **settings)
 
 
 def _columns(texts: Sequence[str] | None) -> dict[str, str]:

@@ -126,11 +126,14 @@ def mine(
 
 def _places(pairs: list[Path], output: Path) -> list[Path]:
     """Return the output file of each source."""
-    from panglot.data.pairs_files.read import check_pairs_path
+    from panglot.data.pairs_files.read import check_pairs_path, names_pairs_file
 
     places = [output]
     if len(pairs) > 1:
-        names = [f"{path.resolve().name}.jsonl" if path.is_dir() else path.name for path in pairs]
+        names = [
+            path.name if names_pairs_file(path) else f"{path.resolve().name.partition('.')[0]}.jsonl"
+            for path in pairs
+        ]
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
             raise PanglotError(

@@ -1,6 +1,6 @@
 """A benchmark: queries, passages and judgements, with a language on every text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -183,12 +183,16 @@ def _judgements(
     return queries, np.array([passage for passages in found for passage in passages], np.int64)
 
 
-def pairs_from_benchmark(benchmark: Benchmark) -> ParallelPairs:
+def pairs_from_benchmark(benchmark: Benchmark, articles: Mapping[str, str] | None = None) -> ParallelPairs:
     """Make parallel pairs of a benchmark with translated queries (LAReQA), to train a model on.
 
     An item is a question; its passage in a language is its first relevant one there. Questions that share
     a relevant passage (or one that reads the same) in any language share a ``passage_id``: they are never
     each other's negatives.
+
+    Args:
+        articles: the article that each query is about, by the query's id. Questions that share one, or whose
+            translations do, are of one document.
     """
     relevant = benchmark.gains > 0
     query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
@@ -200,10 +204,15 @@ def pairs_from_benchmark(benchmark: Benchmark) -> ParallelPairs:
     query, first = np.unique(query[same], return_index=True)
     passage = passage[same][first]
     items = benchmark.query_items[query]
+    documents = None
+    if articles is not None:
+        codes = np.unique([articles[label] for label in benchmark.queries.ids], return_inverse=True)[1]
+        documents = connected(len(group), (benchmark.query_items, codes), (np.arange(len(group)), group))
     rows = [
         {
             "item_id": str(items[k]),
             "passage_id": str(group[items[k]]),
+            "document_id": None if documents is None else str(documents[items[k]]),
             "language": benchmark.languages[benchmark.queries.languages[query[k]]],
             "query": benchmark.queries.texts[query[k]],
             "passage": benchmark.passages.texts[passage[k]],

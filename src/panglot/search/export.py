@@ -30,13 +30,18 @@ def export_index(index: Index, path: str | Path) -> int:
         PanglotError: another ending, or an empty index.
     """
     path = Path(path)
-    if path.suffix not in KINDS:
-        raise PanglotError(f"{path}: vectors are exported to {' or '.join(KINDS)}; change its ending.")
+    check_export(path)
     total = index.engine.count()
     if not total:
         index.engine.release()
         raise PanglotError(f"{index.place}: is empty; there is nothing to export.")
     return _parquet(index, path) if path.suffix == ".parquet" else _numpy(index, path, total)
+
+
+def check_export(path: Path) -> None:
+    """Raise a ``PanglotError`` where a path has not the ending of a file that vectors are exported to."""
+    if path.suffix not in KINDS:
+        raise PanglotError(f"{path}: vectors are exported to {' or '.join(KINDS)}; change its ending.")
 
 
 def _parquet(index: Index, path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -44,7 +45,7 @@ class Options(TypedDict, total=False):
     """
 
     languages: Sequence[str] | None
-    where: Mapping[str, str] | None
+    where: Mapping[str, str | float] | None
     balanced: str | None
     hybrid: bool
 
@@ -98,7 +99,8 @@ def look_up(
 ) -> list[list[Result]]:
     """Find passages for n questions with vectors ``(n, d)``; see ``Index.search``."""
     balanced, hybrid = options.get("balanced"), options.get("hybrid", False)
-    languages, where = options.get("languages") or (), dict(options.get("where") or {})
+    languages = options.get("languages") or ()
+    where = {name: _spelled(name, value) for name, value in (options.get("where") or {}).items()}
     check_balance(balanced)
     check_count(k)
     found = chosen_languages(languages, codes, place)
@@ -274,3 +276,10 @@ def snippet(text: str, width: int = SNIPPET) -> str:
     head = line[: width - 1]
     space = head.rfind(" ")
     return (head[:space] if space > width // 2 else head).rstrip() + "…"
+
+
+def _spelled(name: str, value: object) -> str:
+    """Return a filter's value as the text that spells it: 1991 as ``1991``, True as ``true``."""
+    if not isinstance(value, str | int | float):
+        raise PanglotError(f"where: the value of '{name}' is {value!r}; use a text, a number, true or false.")
+    return value if isinstance(value, str) else json.dumps(value)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from panglot.data import IntArray, ParallelPairs
 from panglot.errors import PanglotError
 from panglot.files import explained
-from panglot.languages import check_languages
+from panglot.languages import check_language, check_languages
 
 BLOCK = 1024  # rows planned together: sorted by length among themselves
 TABLES = """
@@ -54,6 +54,7 @@ def plan(pairs: ParallelPairs, targets: Sequence[str], source: str | None = None
     targets = list(dict.fromkeys(check_languages(targets)))
     if not targets:
         raise PanglotError("no language to translate into is named; name some with --to de,sw.")
+    source = None if source is None else check_language(source)
     if source is not None and source not in pairs.languages:
         raise PanglotError(
             f"{pairs.name} has no language '{source}' to translate from; it has {', '.join(pairs.languages)}."

@@ -269,6 +269,36 @@ def test_questions_of_several_languages_are_parallel(tmp_path: Path, judged: Jud
     assert (len(pairs), pairs.languages, pairs.index.entries) == (2, ("en", "ro"), 3)
 
 
+def test_articles_of_a_folder_are_documents_in_all_languages(tmp_path: Path) -> None:
+    for code, sun, moon in (("en", "Sun", "Moon"), ("de", "Sonne", "Mond")):
+        articles = [(sun, ["a", "b"]), (moon, ["c"]), (None, ["d"]), (None, ["e"])]
+        data = [
+            {
+                "title": title,
+                "paragraphs": [
+                    {
+                        "context": f"{label} in {code}.",
+                        "qas": [{"id": label, "question": f"{label}, {code}?"}],
+                    }
+                    for label in labels
+                ],
+            }
+            for title, labels in articles
+        ]
+        (tmp_path / f"xquad.{code}.json").write_text(json.dumps({"data": data}))
+    pairs = folder_pairs(tmp_path)
+    found: dict[str, set[str]] = {}
+    for row in pairs.table.to_pylist():
+        found.setdefault(row["document_id"], set()).add(row["query"][0])
+    assert sorted(map(sorted, found.values())) == [["a", "b"], ["c"], ["d"], ["e"]]
+
+
+@pytest.mark.shared
+def test_articles_of_lareqa_are_documents(shared_data: Path) -> None:
+    pairs = folder_pairs(shared_data / "lareqa" / "xquad-r")
+    assert len({row["document_id"] for row in pairs.table.to_pylist()}) == 48
+
+
 def test_the_language_of_a_file_is_in_its_name_in_its_ids_or_given(tmp_path: Path) -> None:
     named = tmp_path / "german.json"
     named.write_text(xquad({"a": "Wer?"}, "Eulen."))

@@ -52,8 +52,15 @@ def test_columns_with_other_names(tmp_path: Path) -> None:
     (found,) = read_documents([path], columns=columns)
     assert (found.id, found.language, found.title) == ("7", "de", "Himmel")
     assert (found.sections[0].text, found.metadata) == ("Der Mond.", {"year": "1991"})
-    for wrong in ({"text": "Inhallt"}, {"body": "Inhalt"}):
-        with pytest.raises(PanglotError, match=r"--column text=NAME|use text, id, language, title"):
+    for wrong in (
+        {"text": "Inhallt"},
+        {"text": "Inhalt", "title": "Kof"},
+        {"text": "Inhalt", "id": "nr", "language": "lang"},
+        {"body": "Inhalt"},
+    ):
+        with pytest.raises(
+            PanglotError, match=r"--column (text|title|language)=NAME|use text, id, language, title"
+        ):
             list(read_documents([path], columns=wrong))
 
 
@@ -89,6 +96,59 @@ def test_passages_of_pairs_once_each(tmp_path: Path) -> None:
         ("p:en", "en", "one"),
         ("p:sw", "sw", "moja"),
     ]
+
+
+def test_windows_of_one_passage_have_the_same_ids_in_any_order(tmp_path: Path) -> None:
+    rows = [
+        {"item_id": "1", "passage_id": "p", "language": "en", "query": "q", "passage": "one"},
+        {"item_id": "2", "passage_id": "p", "language": "en", "query": "r", "passage": "two"},
+        {"item_id": "p", "passage_id": "w", "language": "en", "query": "s", "passage": "three"},
+        {"item_id": "4", "passage_id": "p", "language": "en", "query": "s", "passage": "one"},
+    ]
+    found = [
+        {document.id: document.sections[0].text for document in read_documents([path])}
+        for path in (jsonl(tmp_path / "a.jsonl", *rows), jsonl(tmp_path / "b.jsonl", *rows[::-1]))
+    ]
+    assert found[0] == found[1]
+    assert sorted(found[0].values()) == ["one", "three", "two"]
+    assert found[0]["w:en"] == "three"
+
+
+def test_a_column_that_no_line_has_is_named(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl", {"text": "one", "key": "1"}, {"text": "two", "head": "Two"})
+    found = list(read_documents([path], columns={"title": "head", "id": "key"}))
+    assert [document.title for document in found] == ["", "Two"]
+    with pytest.raises(PanglotError, match=r"no column 'kex'.*--column id=NAME"):
+        list(read_documents([path], columns={"id": "kex"}))
+
+
+def test_names_of_columns_may_be_in_capitals(tmp_path: Path) -> None:
+    path = tmp_path / "texts.csv"
+    path.write_text("ID,Title,Text,Language\n7,Sky,The moon.,en\n", encoding="utf-8")
+    (found,) = read_documents([path])
+    assert (found.id, found.title, found.language, found.metadata) == ("7", "Sky", "en", {})
+
+
+@pytest.mark.parametrize("header", ["Heading,Name", "a,b", "foo,title"])
+def test_a_table_without_texts_says_how_to_name_them(header: str, tmp_path: Path) -> None:
+    path = tmp_path / "texts.csv"
+    path.write_text(f"{header}\nhello there,T\n", encoding="utf-8")
+    with pytest.raises(PanglotError, match="--column text=NAME"):
+        list(read_documents([path]))
+
+
+def test_all_forms_of_pairs_give_their_passages(tmp_path: Path) -> None:
+    squad = tmp_path / "xquad.en.json"
+    paragraph = {"context": "Owls fly.", "qas": [{"id": "a", "question": "Who?"}]}
+    squad.write_text(json.dumps({"data": [{"title": "Owls", "paragraphs": [paragraph]}]}, indent=1))
+    questions = tmp_path / "qp.csv"
+    questions.write_text(
+        "id,language,question,passage\n1,en,Who?,Owls.\n1,de,Wer?,Eulen.\n", encoding="utf-8"
+    )
+    guessed = tmp_path / "qa.csv"
+    guessed.write_text("Question,Answer,Lang\nWho?,Owls.,en\n", encoding="utf-8")
+    found = {path.name: [d.sections[0].text for d in read_documents([path])] for path in tmp_path.iterdir()}
+    assert found == {"xquad.en.json": ["Owls fly."], "qp.csv": ["Owls.", "Eulen."], "qa.csv": ["Owls."]}
 
 
 def test_wide_pairs_have_their_passages_in_every_language(tmp_path: Path) -> None:
@@ -189,6 +249,17 @@ def test_a_page_is_read_in_the_charset_that_it_declares(charset: str, text: str,
     page = f"<title>t</title><meta charset={charset}><p>{text}"
     (tmp_path / "a.html").write_bytes(page.encode(charset))
     assert one(tmp_path / "a.html").sections[0].text == text
+
+
+@pytest.mark.parametrize("charset", ["undefined", "no-such-charset", "x-user-defined"])
+def test_a_page_of_an_unknown_charset_is_listed_as_one_that_cannot_be_read(
+    charset: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.html").write_bytes(f'<meta charset="{charset}"><p>caf\xe9'.encode("latin-1"))
+    (tmp_path / "b.txt").write_text("hello")
+    skipped: list[str] = []
+    assert [d.id for d in read_documents([tmp_path], skipped=skipped)] == ["b.txt"]
+    assert "a.html" in skipped[0]
 
 
 def test_what_cannot_be_read_is_listed_and_the_folder_goes_on(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 
 from panglot import PanglotError
-from panglot.search.documents import Document, passages_of
+from panglot.search.documents import Document, detect_languages, passages_of
 from panglot.search.documents.document import Section
 from panglot.search.documents.split import length_limit, passage_id, split_text, token_counter
 
@@ -52,7 +52,7 @@ def test_a_long_run_of_signs_is_cut_like_any_text(sign: str) -> None:
 def test_passages_have_ids_titles_and_the_documents_language() -> None:
     sections = (Section("", "One two."), Section("Springs", "Three four. Five six."), Section("End", "  "))
     document = Document("d", sections, "Rivers", "en", "f.md", {"path": "f.md"})
-    found = passages_of(document, words, 5)
+    found = passages_of(document, words, 6)
     assert [(p.id, p.title, p.text) for p in found] == [
         ("d", "Rivers", "One two."),
         ("d#2", "Rivers › Springs", "Three four."),
@@ -60,6 +60,15 @@ def test_passages_have_ids_titles_and_the_documents_language() -> None:
     ]
     assert {(p.document, p.language, p.source) for p in found} == {("d", "en", "f.md")}
     assert found[0].encoded == "Rivers One two."
+
+
+def test_a_long_title_leaves_half_of_a_passage_to_the_text() -> None:
+    title, text = " ".join(f"t{k}" for k in range(30)), " ".join(f"w{k}" for k in range(30))
+    found = passages_of(Document("d", (Section("Head", text),), title, "en"), words, 20)
+    (kept,) = {p.title for p in found}
+    assert title.startswith(kept) and 8 <= words([kept])[0] <= 10
+    assert all(words([p.encoded])[0] <= 20 for p in found)
+    assert " ".join(p.text for p in found) == text
 
 
 def cut(*sections: tuple[str, str], length: int = 40) -> list[tuple[str, str]]:
@@ -126,3 +135,24 @@ def test_the_length_is_at_most_what_the_model_reads(tiny_encoder: SentenceTransf
     for length in (15, room + 1):
         with pytest.raises(PanglotError, match=f"use 16 to {room}"):
             length_limit(tiny_encoder, length)
+
+
+def test_languages_are_detected_under_the_names_that_were_given() -> None:
+    norwegian = "Biblioteket åpner klokken ni om morgenen, og på søndager åpner det klokken tolv."
+    filipino = "Magbubukas ang aklatan ng alas nuwebe ng umaga sa lahat ng araw ng linggo."
+    english = "The library opens at nine in the morning, and at noon on Sundays."
+    assert detect_languages([norwegian, english], ["en", "nb"]) == ["nb", "en"]
+    assert detect_languages([filipino, english], ["en", "fil"]) == ["fil", "en"]
+
+
+@pytest.mark.parametrize(
+    ("among", "why"),
+    [
+        (["en", "ti"], "does not know ti"),
+        (["ckb", "en", "dv"], "does not know ckb, dv"),
+        (["en", "zh-Hans", "zh-Hant"], "cannot tell zh-Hans from zh-Hant"),
+    ],
+)
+def test_languages_that_the_detector_cannot_find_are_refused(among: list[str], why: str) -> None:
+    with pytest.raises(PanglotError, match=why):
+        detect_languages([], among)

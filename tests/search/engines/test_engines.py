@@ -459,6 +459,20 @@ def test_the_exact_engine_is_a_dictionary(
         assert {hit.passage.id: hit.score for hit in found} == pytest.approx(model)
 
 
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=40), st.integers(1, 40))
+def test_few_results_are_the_beginning_of_many_where_scores_are_equal(
+    tmp_path_factory: pytest.TempPathFactory, scores: list[int], k: int
+) -> None:
+    engine = open_engine(tmp_path_factory.mktemp("ties") / "index", "exact")
+    engine.write_facts({"dimension": 1})
+    engine.write(
+        [passage(f"p{n}", "text") for n in range(len(scores))], np.array(scores, np.float32)[:, None]
+    )
+    expected = sorted(range(len(scores)), key=lambda n: -scores[n])
+    assert ids(engine, [1.0], k) == [f"p{n}" for n in expected[:k]]
+
+
 @pytest.mark.parametrize("version", ["v2.3.5", "2.4.0-rc1", "1.1"])
 def test_a_server_without_search_by_words_is_refused(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pymilvus = pytest.importorskip("pymilvus")

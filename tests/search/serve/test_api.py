@@ -160,6 +160,11 @@ def test_a_filter_in_an_address_has_a_name_and_no_control_characters(client: Tes
     assert client.get("/search", params={"q": "x", "where": where}).status_code == 422
 
 
+@pytest.mark.parametrize("name", ["language", "top", "query"])
+def test_an_unknown_name_in_an_address_is_refused(client: TestClient, name: str) -> None:
+    assert client.get("/search", params={"q": "x", name: "en"}).status_code == 422
+
+
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "'] or id != ['", "\\", '"', "\u2028"])
 def test_a_filter_that_fits_nothing_finds_nothing(client: TestClient, value: str) -> None:
     answer = client.post("/search", json={"queries": ["x"], "where": {value: value}})

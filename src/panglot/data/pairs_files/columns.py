@@ -262,10 +262,14 @@ def guessed_columns(names: Sequence[str], columns: Columns | None, where: str) -
     Raises:
         PanglotError: two columns may be one field, or none has the language; it says the options to give.
     """
-    if _is_enough(names, columns, where) or names_missing_column(names, columns or {}):
+    if names_missing_column(names, columns or {}):
         return columns
-    guess = _guess(names, dict(columns or {}), where)
+    given = dict(columns or {})
+    guess = given if _is_enough(names, columns, where) else _guess(names, given, where)
     if guess is None or not _is_enough(names, guess, where):
+        return columns
+    guess = _with_ids(names, guess, given, where)
+    if guess == given:
         return columns
     _log_guess(where, as_options(guess))
     return guess
@@ -307,6 +311,26 @@ def _guess(names: Sequence[str], given: dict[str, str], where: str) -> dict[str,
             f"{did_you_mean('language', names)}"
         )
     return _renamed({"item_id": ROW, **guess})
+
+
+def _with_ids(names: Sequence[str], guess: dict[str, str], given: Columns, where: str) -> dict[str, str]:
+    """Return a mapping with the column of ids of a file that has one column a language.
+
+    Raises:
+        PanglotError: a column called ``id`` (``query_id``) may hold ids or Indonesian texts.
+    """
+    layout, ids = find_layout(names, guess, where), _called(OTHERS["item_id"], names)
+    if not layout.wide or not layout.numbered or "item_id" in guess or not ids:
+        return guess
+    texts = layout.wide.get("id", {})
+    said = {"query", "passage", TEXT} & given.keys()
+    if {"query", "passage"} <= texts.keys() and ids[0] in texts.values() and not said:
+        others = [name for name in texts.values() if name != ids[0]]
+        raise PanglotError(
+            f"{where}: {listed([ids[0], *dict.fromkeys(others)])} may hold ids or Indonesian texts (id). "
+            f"Give --column item_id={shlex.quote(ids[0])} for ids, or --column 'item_id={ROW}' for texts."
+        )
+    return guess if ids[0] in texts.values() and said else {**guess, "item_id": ids[0]}
 
 
 def _renamed(columns: Columns) -> dict[str, str]:
@@ -375,7 +399,7 @@ def rows_of_columns(
     A language in which neither query nor passage is filled in is left out of a wide row.
     """
     count = table.num_rows
-    whole = {name: _column(table, column, name, where) for name, column in layout.columns.items()}
+    whole = {name: _column(table, column, name, where, lines) for name, column in layout.columns.items()}
     whole |= {name: pa.repeat(pa.scalar(value), count) for name, value in layout.fixed.items()}
     if layout.numbered:
         whole["item_id"] = pa.array(np.arange(first, first + count)).cast(pa.string())
@@ -384,7 +408,7 @@ def rows_of_columns(
     parts: list[pa.RecordBatch] = []
     rows: list[IntArray] = []
     for language, columns in layout.wide.items():
-        own = {name: _column(table, column, name, where) for name, column in columns.items()}
+        own = {name: _column(table, column, name, where, lines) for name, column in columns.items()}
         part = _batch(whole | own | {"language": pa.repeat(pa.scalar(language), count)}, count)
         filled = ~(blank(part.column("query")) & blank(part.column("passage")))
         parts.append(part.filter(pa.array(filled)))
@@ -420,14 +444,14 @@ def _batch(columns: dict[str, pa.Array], count: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
-def _column(table: pa.Table, column: str, name: str, where: str) -> pa.Array:
+def _column(table: pa.Table, column: str, name: str, where: str, lines: IntArray) -> pa.Array:
     """Return a column as the type of its field; ids may be numbers."""
     kind = SCHEMA.field(name).type
     if column not in table.column_names:
         return pa.nulls(table.num_rows, kind)
     values = table.column(column)
     if name == "negatives" and not any(is_kind(values.type) for is_kind in LISTS):
-        return _lists(values.to_pylist(), where)
+        return _lists(values.to_pylist(), where, lines)
     inner = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
     if name in ("query", "passage", "language") and not any(is_kind(inner) for is_kind in TEXTS):
         raise PanglotError(f"{where}: a column is of the wrong type ('{column}' is {values.type}, not text).")
@@ -441,10 +465,10 @@ def _column(table: pa.Table, column: str, name: str, where: str) -> pa.Array:
     return whole
 
 
-def _lists(values: Sequence[Any], where: str) -> pa.Array:
+def _lists(values: Sequence[Any], where: str, lines: IntArray) -> pa.Array:
     """Read negatives that are in one cell: a text, or a JSON list of texts."""
     found: list[list[str] | None] = []
-    for value in values:
+    for value, line in zip(values, lines, strict=True):
         if value is None or (isinstance(value, str) and not value.strip()):
             found.append(None)
             continue
@@ -455,6 +479,8 @@ def _lists(values: Sequence[Any], where: str) -> pa.Array:
             except PanglotError:
                 texts = [value]
         if not all(isinstance(text, str) for text in texts):
-            raise PanglotError(f"{where}: 'negatives' is neither a text nor a list of texts ({value!r}).")
+            raise PanglotError(
+                f"{where}, line {line}: 'negatives' is neither a text nor a list of texts ({value!r})."
+            )
         found.append(texts)
     return pa.array(found, SCHEMA.field("negatives").type)

@@ -270,7 +270,7 @@ def _dialect(path: Path) -> tuple[str, bool]:
         size += len(line)
         if size > SAMPLE:
             break
-    head = sample[0] if sample else ""
+    head = next((line for line in sample if line.strip()), "")
     tabs = any(name in (".tsv", ".tab") for name in path.suffixes)
     delimiter = "\t" if tabs else max(",;\t|", key="".join(head.split('"')[::2]).count)  # outside quotes
     return delimiter, delimiter != "\t" or _quotes_whole_cells(sample, delimiter)

@@ -22,6 +22,7 @@ from panglot.data.pairs_files.columns import (
     Batches,
     Columns,
     blank,
+    find_layout,
     guessed_columns,
     with_language_codes,
 )
@@ -53,7 +54,11 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys((".csv", ".tsv", ".tab"), read_delimited),
     ".parquet": read_parquet,
 }
-NAMES = {read_jsonl: jsonl_names, read_delimited: delimited_names, read_parquet: parquet_names}
+NAMES: Mapping[Reader, Callable[[Path], list[str]]] = {
+    read_jsonl: jsonl_names,
+    read_delimited: delimited_names,
+    read_parquet: parquet_names,
+}
 
 
 def cached_table(source: str | Path, columns: Columns | None = None) -> tuple[pa.Table, str]:
@@ -135,6 +140,16 @@ def _complete(source: str | Path, columns: Columns | None, dataset: Any) -> Colu
     return guessed_columns(names, columns, str(source)) if names else columns
 
 
+def reads_as_pairs(path: Path) -> bool:
+    """Say whether the columns of a file of rows are those of pairs, as they are or as they are guessed."""
+    try:
+        names = NAMES[_reader(path)](path)
+        find_layout(names, guessed_columns(names, None, str(path)), str(path))
+    except PanglotError:
+        return False
+    return True
+
+
 def bundled(source: str | Path) -> str | Path:
     """Return the file of the bundled sample for its name; any other source as it is."""
     return SAMPLE_FOLDER / "train.jsonl" if str(source) == SAMPLE and not Path(source).exists() else source
@@ -189,13 +204,18 @@ def _check_rows(where: str, batch: pa.RecordBatch, lines: IntArray) -> None:
 
 def check_pairs_path(path: Path) -> None:
     """Raise ``PanglotError`` unless a file of pairs can be written under that name."""
-    endings = [f"{plain}{compressed}" for plain in JSON_LINES for compressed in ("", *COMPRESSIONS)]
-    if not path.name.endswith((".parquet", *endings)):
+    if not names_pairs_file(path):
         raise PanglotError(
             f"{path}: names no kind of pairs file; use .jsonl, .jsonl.gz, .jsonl.zst or .parquet."
         )
     if path.is_dir():
         raise PanglotError(f"{path}: is a folder; name a file in it.")
+
+
+def names_pairs_file(path: Path) -> bool:
+    """Say whether a name has the ending of a file of pairs that is written here."""
+    endings = [f"{plain}{compressed}" for plain in JSON_LINES for compressed in ("", *COMPRESSIONS)]
+    return path.name.endswith((".parquet", *endings))
 
 
 @contextlib.contextmanager

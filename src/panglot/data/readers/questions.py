@@ -197,13 +197,30 @@ def _squad_files(
 
 
 def folder_pairs(folder: Path, columns: Columns | None = None) -> ParallelPairs:
-    """Return the questions of a folder of LAReQA (with their answer sentences) or SQuAD files as pairs."""
+    """Return the questions of a folder of LAReQA (with their answer sentences) or SQuAD files as pairs.
+
+    Articles are documents; paragraphs without a title are one each.
+    """
     own = files_by_language(folder, ["{code}.json"], others=True)
     if own and b'"sentence_breaks"' not in next(iter(own.values()))[0].read_bytes():
         own = {}
     if own or not any(language_in_name(path) for path in folder.glob("*.json*")):
-        return pairs_from_benchmark(read_lareqa(folder, folder.name))
-    return pairs_from_benchmark(read_squad(folder, name=folder.name, columns=columns))
+        benchmark = read_lareqa(folder, folder.name)
+        asked = [(code, path, list(squad_questions(path))) for code, (path, *_) in own.items()]
+    else:
+        benchmark = read_squad(folder, name=folder.name, columns=columns)
+        asked = [
+            (code if len(benchmark.languages) > 1 else "", path, [one])
+            for path, questions, language_of in _squad_files(folder, folder.name, None, None, None, columns)
+            for one in questions
+            for code in [language_of.get(one.id, "")]
+        ]
+    articles = {
+        f"{code}:{one.id}" if code else one.id: f"{path.name}:{one.title or one.context}"
+        for code, path, questions in asked
+        for one in questions
+    }
+    return pairs_from_benchmark(benchmark, articles)
 
 
 def _own_files(place: Path) -> list[Path]:

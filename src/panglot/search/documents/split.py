@@ -31,6 +31,7 @@ FOLDED = {
     **{"arz": "ar", "ary": "ar", "wuu": "zh", "yue": "zh", "uzs": "uz", "hbo": "he", "grc": "el"},
     **{"gug": "gn", "kik": "ki", "fuv": "ff", "zxx": UNKNOWN},
 }
+LABELS = {"nb": "no", "fil": "tl", "gn": "gug", "ki": "kik", "ff": "fuv"}  # the detector's own names
 
 
 def token_counter(model: SentenceTransformer) -> Count:
@@ -77,16 +78,20 @@ def passages_of(
     where it fits there.
 
     Args:
-        document: with or without a language; without, it is detected in the head of the longest piece.
+        document: with or without a language; without, it is detected in the head of the longest piece. Of a
+            title and heading that would fill more than half of a passage, the beginning is kept.
         count: see ``token_counter``.
     """
 
-    def titled(heading: str) -> str:
-        return " › ".join(part for part in (document.title, heading) if part)
+    @cache
+    def titled(heading: str) -> str:  # at most half of a passage, or the title alone would be its vector
+        title = " › ".join(part for part in (document.title, heading) if part)
+        fits = len(title) < length // 2 or count([title])[0] <= length // 2
+        return title if fits else split_text(title, count, length // 2)[0]
 
     def room(heading: str) -> int:  # the tokens that a title leaves for a text
         title = titled(heading)
-        return max(length // 2, length - count([title])[0]) if title else length
+        return length - count([title])[0] if title else length
 
     pieces: list[Section] = []
     for section in document.sections:
@@ -192,7 +197,7 @@ def detect_languages(texts: Sequence[str], among: Sequence[str] | None = None) -
     Egyptian and Moroccan Arabic count as Arabic, Wu and Cantonese as Chinese, unless ``among`` names them.
 
     Raises:
-        PanglotError: the detector is not installed, or knows none of the languages.
+        PanglotError: the detector is not installed, or does not know a language of ``among``.
     """
     candidates = None if among is None else tuple(sorted(set(among)))
     if candidates is not None and len(candidates) == 1:
@@ -216,7 +221,7 @@ def _detect(detector: Any, text: str, candidates: tuple[str, ...] | None) -> str
     if candidates is None:
         code = FOLDED.get(code, code)
     else:
-        code = next((own for own in candidates if primary_language(own) == code), code)
+        code = next((own for own in candidates if _label(own) == code), code)
     return code if is_language(code) else UNKNOWN
 
 
@@ -227,11 +232,19 @@ def _detector(candidates: tuple[str, ...] | None) -> Any:
 
     detector = LanguageIdentifier.from_model_file(MODEL_FILE)
     if candidates is not None:
-        known = sorted({primary_language(code) for code in candidates} & set(detector.labels))
-        if not known:
+        labels = {code: _label(code) for code in candidates}
+        unknown = [code for code, label in labels.items() if label not in detector.labels]
+        alike = [code for code, label in labels.items() if list(labels.values()).count(label) > 1]
+        if unknown or alike:
+            why = f"does not know {', '.join(unknown)}" if unknown else f"cannot tell {' from '.join(alike)}"
             raise PanglotError(
-                f"the detector knows none of the languages {', '.join(candidates)}; "
-                "say which language each text is in."
+                f"The detector of languages {why}. Say which language each text is in, or name other ones."
             )
-        detector.set_languages(known)
+        detector.set_languages(sorted(labels.values()))
     return detector
+
+
+def _label(code: str) -> str:
+    """Return what the detector calls a language."""
+    primary = primary_language(code)
+    return LABELS.get(primary, primary)

@@ -352,10 +352,11 @@ def _top(
     everything = len(rows) == len(segment.ids)
     scores = vectors @ (segment.vectors if everything else segment.vectors[rows]).T
     k = min(k, len(rows))
-    best = np.argpartition(-scores, k - 1, axis=1)[:, :k] if k < len(rows) else None
+    least = np.partition(scores, -k, axis=1)[:, -k]  # of the k best; of equal ones the first count
     tops = []
-    for query, of_query in enumerate(scores):
-        columns = np.arange(len(rows)) if best is None else np.sort(best[query])
+    for of_query, lowest in zip(scores, least, strict=True):
+        columns = np.flatnonzero(of_query > lowest)
+        columns = np.concatenate([columns, np.flatnonzero(of_query == lowest)[: k - len(columns)]])
         columns = columns[np.argsort(-of_query[columns], kind="stable")]
         tops.append([(float(of_query[c]), segment, int(rows[c])) for c in columns])
     return tops

@@ -52,6 +52,8 @@ class SearchRequest(BaseModel):
 class SearchAddress(BaseModel):
     """One question, in an address."""
 
+    model_config = ConfigDict(extra="forbid")
+
     q: Question = Field(description="A question in any language.")
     k: Results = 10
     languages: Languages = []
