@@ -54,7 +54,7 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys((".csv", ".tsv", ".tab"), read_delimited),
     ".parquet": read_parquet,
 }
-NAMES: Mapping[Reader, Callable[[Path], list[str]]] = {
+NAMES: dict[Reader, Callable[[Path], list[str]]] = {
     read_jsonl: jsonl_names,
     read_delimited: delimited_names,
     read_parquet: parquet_names,
