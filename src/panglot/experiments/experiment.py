@@ -22,8 +22,11 @@ from panglot.evaluation.aggregate import Aligned, align
 from panglot.evaluation.measures import DISTANCE, parse_measure
 from panglot.experiments.runs import (
     HELD_OUT,
+    ZERO_SHOT,
     Data,
+    Remedy,
     Run,
+    Target,
     benchmark_of,
     folder_of,
     forget_data,
@@ -85,10 +88,42 @@ class Experiment(Part):
         """Return the measure that a benchmark's answers are given in."""
         return str((self.grid.get("measures") or {}).get(benchmark, self.measure))
 
-    def seeded(self, name: str, targets: Sequence[Any], settings: Mapping[str, Any]) -> list[Run]:
-        """Return a trained run for every seed: the shared recipe with some settings laid over it."""
+    def targets(
+        self,
+        languages: Mapping[str, Sequence[str]] | Sequence[str] | None = None,
+        *,
+        remedy: Remedy = "",
+        added: str = "",
+    ) -> tuple[Target, ...]:
+        """Return all benchmarks as what a run is measured on.
+
+        Args:
+            languages: of queries and passages, alike on all benchmarks or by name; None: all.
+            remedy: see ``Target``.
+            added: put behind the name of each, in answers.
+        """
+        chosen = languages if isinstance(languages, Mapping) else dict.fromkeys(self.benchmarks, languages)
+        return tuple(
+            Target(
+                name,
+                None if (codes := chosen.get(name)) is None else tuple(codes),
+                remedy=remedy,
+                label=f"{name}, {added}" if added else "",
+            )
+            for name in self.benchmarks
+        )
+
+    def untrained(
+        self, targets: Sequence[Target], name: str = ZERO_SHOT, settings: Mapping[str, Any] | None = None
+    ) -> Run:
+        """Return a run of an encoder as it is: the recipe's, if no settings name another."""
+        return Run(name, override(self.recipe, settings or {}), tuple(targets), trained=False)
+
+    def seeded(self, targets: Sequence[Target], runs: Mapping[str, Mapping[str, Any]]) -> list[Run]:
+        """Return a trained run for every name and seed: the shared recipe with its settings laid over it."""
         return [
             Run(name, override(self.recipe, {**settings, "training.seed": seed}), tuple(targets))
+            for name, settings in runs.items()
             for seed in range(self.seeds)
         ]
 
@@ -157,13 +192,9 @@ class Findings:
         """Give each benchmark's title, the measure of its answers, and its runs lined up."""
         for title in dict.fromkeys(target.title for run in self.runs for target in run.targets):
             measure = self.experiment.measure_of(title)
-            yield title, measure, lined_up(self.table[self.table["benchmark"] == title], measure)
-
-
-def lined_up(rows: pd.DataFrame, measure: str) -> Aligned:
-    """Line up runs on one benchmark by a measure, and by rank distance where there is any."""
-    names = [measure, *([DISTANCE] if (rows["measure"] == DISTANCE).any() else [])]
-    return align(rows[rows["perturbation"] == ""], names)
+            rows = self.table[(self.table["benchmark"] == title) & (self.table["perturbation"] == "")]
+            names = [measure, *([DISTANCE] if (rows["measure"] == DISTANCE).any() else [])]
+            yield title, measure, align(rows, names)
 
 
 @dataclass(frozen=True)
@@ -251,7 +282,7 @@ def run_experiment(
     measures = [*_measures(experiment, runs), *(data.measures[:1] if perturbed else ()), DISTANCE]
     table = read_table(runs, data, folder, list(dict.fromkeys(measures)))
     findings = Findings(experiment, runs, table, data, folder)
-    sections = experiment.module.answer(experiment, experiment.settings(), findings)
+    sections = experiment.module.answer(experiment.settings(), findings)
     return _write(sections, findings, output)
 
 
