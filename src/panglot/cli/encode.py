@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from panglot.cli import show
 from panglot.cli.options import (
@@ -21,33 +21,29 @@ from panglot.cli.options import (
 
 def encode(
     model: Encoder,
-    output: Annotated[Path, typer.Option(help="Folder of the store. An incomplete store is completed.")],
-    benchmark: Annotated[
-        str, typer.Option(help="Name of the benchmark whose passages are encoded.")
-    ] = "sample",
+    output: Annotated[Path, Option(help="Folder of the store. An incomplete store is completed.")],
+    benchmark: Annotated[str, Option(help="Name of the benchmark whose passages are encoded.")] = "sample",
     data: Data = None,
     languages: Annotated[
-        str | None, typer.Option(help="Encode only passages in these languages, e.g. en,de,sw.")
+        str | None, Option(help="Encode only passages in these languages, e.g. en,de,sw.")
     ] = None,
     candidate_text: CandidateText = None,
     dtype: Annotated[
         str,
-        typer.Option(
-            help="Number format: float32, float16 (half the space), or int8 (a quarter of the space)."
-        ),
+        Option(help="Number format: float32, float16 (half the space), or int8 (a quarter of the space)."),
     ] = "float16",
     shard_size: Annotated[
-        int, typer.Option(help="Passages per shard. An interrupted command loses at most one shard.")
+        int, Option(help="Passages per shard. An interrupted command loses at most one shard.")
     ] = 100_000,
     part: Annotated[
         str,
-        typer.Option(
+        Option(
             help="Encode only this part of the shards, e.g. 3/16, so that several machines share the work."
         ),
     ] = "1/1",
     workers: Annotated[
         int,
-        typer.Option(
+        Option(
             help="Number of processes, run by Ray (pip install 'panglot[ray]'). 0 uses this process only."
         ),
     ] = 0,

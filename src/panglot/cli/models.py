@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
+from typer import Argument, Option
 
 from panglot.cli import show
 from panglot.cli.options import Encoder, Json, MaxLength, TrustRemoteCode
@@ -20,25 +20,19 @@ TEXTS = 1000  # of each language
 
 
 def centre(
-    model: Annotated[str, typer.Argument(help="Model folder, multilingual-e5-small, or hub id.")],
+    model: Annotated[str, Argument(help="Model folder, multilingual-e5-small, or hub id.")],
     pairs: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="Parallel pairs, as for panglot train. Repeat the option for each source. (required)"
-        ),
+        Option(help="Parallel pairs, as for panglot train. Repeat the option for each source. (required)"),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            help="Write the means to this folder or .safetensors file. (default: the model's folder)"
-        ),
+        Option(help="Write the means to this folder or .safetensors file. (default: the model's folder)"),
     ] = None,
-    texts: Annotated[
-        int, typer.Option(help="Maximum number of queries, and of passages, per language.")
-    ] = TEXTS,
+    texts: Annotated[int, Option(help="Maximum number of queries, and of passages, per language.")] = TEXTS,
     shift: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="Instead of means, store what moves passages to where their translations in this language "
             "are, e.g. en."
         ),
@@ -141,27 +135,24 @@ SIZES = (
 def trim(
     model: Encoder,
     output: Annotated[
-        Path, typer.Option(help="Write the smaller model into this folder, which must be new or empty.")
+        Path, Option(help="Write the smaller model into this folder, which must be new or empty.")
     ],
     pairs: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="Keep the tokens of these texts: parallel pairs, or a folder of LAReQA; repeatable."
-        ),
+        Option(help="Keep the tokens of these texts: parallel pairs, or a folder of LAReQA; repeatable."),
     ] = None,
     languages: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="Use only these languages of the pairs. Without --pairs: keep all tokens in their scripts."
         ),
     ] = None,
     extra: Annotated[
         list[Path] | None,
-        typer.Option(help="Keep all tokens of this plain text file, too, one text a line; repeatable."),
+        Option(help="Keep all tokens of this plain text file, too, one text a line; repeatable."),
     ] = None,
     min_count: Annotated[
-        int,
-        typer.Option(help="Drop tokens that occur less often in the pairs; 1 changes none of their texts."),
+        int, Option(help="Drop tokens that occur less often in the pairs; 1 changes none of their texts.")
     ] = 1,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
@@ -233,14 +224,13 @@ panglot averaged the weights of models that were fine-tuned from the same model.
 
 def average(
     models: Annotated[
-        list[str],
-        typer.Argument(help="Model folders or hub ids. All models must have the same architecture."),
+        list[str], Argument(help="Model folders or hub ids. All models must have the same architecture.")
     ],
     output: Annotated[
-        Path, typer.Option(help="Write the averaged model into this folder, which must be new or empty.")
+        Path, Option(help="Write the averaged model into this folder, which must be new or empty.")
     ],
     weights: Annotated[
-        str | None, typer.Option(help="Weight of each model, separated by commas. (default: equal weights)")
+        str | None, Option(help="Weight of each model, separated by commas. (default: equal weights)")
     ] = None,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
@@ -296,21 +286,20 @@ def _number(text: str) -> float:
 
 
 def push(
-    folder: Annotated[Path, typer.Argument(help="Folder of a finished model.")],
-    repo: Annotated[str, typer.Argument(help="Repository on the hub: OWNER/NAME.")],
+    folder: Annotated[Path, Argument(help="Folder of a finished model.")],
+    repo: Annotated[str, Argument(help="Repository on the hub: OWNER/NAME.")],
     results: Annotated[
-        list[Path] | None,
-        typer.Option(help="Results file of this model for the card (model-index); repeatable."),
+        list[Path] | None, Option(help="Results file of this model for the card (model-index); repeatable.")
     ] = None,
     licence: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--license", help="License of the model for the card, e.g. mit. (default: what the card says)"
         ),
     ] = None,
-    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
-    revision: Annotated[str | None, typer.Option(help="Branch to write to. (default: main)")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON: the address of the commit.")] = False,
+    private: Annotated[bool, Option("--private", help="Make a new repository private.")] = False,
+    revision: Annotated[str | None, Option(help="Branch to write to. (default: main)")] = None,
+    json: Annotated[bool, Option("--json", help="Print only JSON: the address of the commit.")] = False,
 ) -> None:
     """Upload a model with its card to the Hugging Face hub.
 

@@ -6,10 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from rich import box
 from rich.table import Table
 from rich.text import Text
+from typer import Option
 
 from panglot.cli import show
 from panglot.errors import PanglotError
@@ -19,16 +19,14 @@ if TYPE_CHECKING:
 
 
 def quickstart(
-    output: Annotated[Path, typer.Option(help="Folder for the models and the results.")] = Path(
-        "runs/quickstart"
-    ),
+    output: Annotated[Path, Option(help="Folder for the models and the results.")] = Path("runs/quickstart"),
     model: Annotated[
-        str, typer.Option(help="multilingual-e5-small, a model folder, or a hub id.")
+        str, Option(help="multilingual-e5-small, a model folder, or a hub id.")
     ] = "multilingual-e5-small",
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier quickstart in --output.")
+        bool, Option("--overwrite", help="Replace an earlier quickstart in --output.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON: the three results.")] = False,
+    json: Annotated[bool, Option("--json", help="Print only JSON: the three results.")] = False,
 ) -> None:
     """Show in about a minute what hybrid batches change.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from panglot.cli import show
 from panglot.cli.options import Json
@@ -17,86 +18,72 @@ from panglot.errors import PanglotError
 def train(
     recipe: Annotated[
         Path | None,
-        typer.Argument(
+        Argument(
             help="Recipe: a TOML file, or multilingual-e5-small(-merged), paper/xlm-r, paper/labse. "
             "Options override its settings."
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Write the model, its card and its log into this folder. (required)")
+        Path | None, Option(help="Write the model, its card and its log into this folder. (required)")
     ] = None,
     model: Annotated[
-        str | None,
-        typer.Option(help="multilingual-e5-small (the default), a model folder, or a hub id."),
+        str | None, Option(help="multilingual-e5-small (the default), a model folder, or a hub id.")
     ] = None,
     pairs: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             help="Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, hf:owner/name#split, "
             "sample, a training set of 'panglot data list', or a folder of LAReQA. Repeat for each source."
         ),
     ] = None,
     column: Annotated[
-        list[str] | None,
-        typer.Option(help="Column of a field, as FIELD=COLUMN, e.g. query=question; repeatable."),
+        list[str] | None, Option(help="Column of a field, as FIELD=COLUMN, e.g. query=question; repeatable.")
     ] = None,
     strategy: Annotated[
         str | None,
-        typer.Option(
-            help="Strategy: monolingual, crosslingual, mixed, hybrid (the default), english or specific."
-        ),
+        Option(help="Strategy: monolingual, crosslingual, mixed, hybrid (the default), english or specific."),
     ] = None,
     alpha: Annotated[
-        float | None, typer.Option(help="Probability that a hybrid batch is monolingual. (default: 0.5)")
+        float | None, Option(help="Probability that a hybrid batch is monolingual. (default: 0.5)")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Number of pairs in a batch. (default: as tested for the model)")
+        int | None, Option(help="Number of pairs in a batch. (default: as tested for the model)")
     ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Number of steps. (default: as tested for the model)")
-    ] = None,
+    steps: Annotated[int | None, Option(help="Number of steps. (default: as tested for the model)")] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Peak learning rate. (default: as tested for the model)")
+        float | None, Option(help="Peak learning rate. (default: as tested for the model)")
     ] = None,
     embedding_learning_rate: Annotated[
-        float | None, typer.Option(help="Learning rate of the token embeddings. (default: the same)")
+        float | None, Option(help="Learning rate of the token embeddings. (default: the same)")
     ] = None,
     temperature: Annotated[
-        float | None,
-        typer.Option(help="Temperature of the contrastive loss. (default: as tested for the model)"),
+        float | None, Option(help="Temperature of the contrastive loss. (default: as tested for the model)")
     ] = None,
     languages: Annotated[
-        str | None, typer.Option(help="Train only on these languages, e.g. en,de,sw. (default: all)")
+        str | None, Option(help="Train only on these languages, e.g. en,de,sw. (default: all)")
     ] = None,
     max_length: Annotated[
         int | None,
-        typer.Option(
-            help="Cut texts after this many tokens. (default: as tested for the model, else its limit)"
-        ),
+        Option(help="Cut texts after this many tokens. (default: as tested for the model, else its limit)"),
     ] = None,
     held_out: Annotated[
         float | None,
-        typer.Option(
-            help="Share of the items to hold out of training, whole documents at a time. (default: 0)"
-        ),
+        Option(help="Share of the items to hold out of training, whole documents at a time. (default: 0)"),
     ] = None,
     eval_steps: Annotated[
         int | None,
-        typer.Option(help="Evaluate on held-out documents after this many steps, and keep the best model."),
+        Option(help="Evaluate on held-out documents after this many steps, and keep the best model."),
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after this many evaluations without a gain. (default: never)")
+        int | None, Option(help="Stop after this many evaluations without a gain. (default: never)")
     ] = None,
-    save_steps: Annotated[int | None, typer.Option(help="Write a checkpoint after this many steps.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Random seed. (default: 0)")] = None,
-    bf16: Annotated[bool | None, typer.Option("--bf16/--no-bf16", help="Compute in bfloat16.")] = None,
+    save_steps: Annotated[int | None, Option(help="Write a checkpoint after this many steps.")] = None,
+    seed: Annotated[int | None, Option(help="Random seed. (default: 0)")] = None,
+    bf16: Annotated[bool | None, Option("--bf16/--no-bf16", help="Compute in bfloat16.")] = None,
     settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Set any setting of a recipe, as PART.NAME=VALUE; repeatable."),
+        list[str] | None, Option("--set", help="Set any setting of a recipe, as PART.NAME=VALUE; repeatable.")
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted run in --output.")
-    ] = False,
+    resume: Annotated[bool, Option("--resume", help="Continue an interrupted run in --output.")] = False,
     json: Json = False,
 ) -> None:
     """Fine-tune an encoder on parallel pairs with hybrid or other batches.

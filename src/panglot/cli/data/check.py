@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from panglot.cli import show
 from panglot.cli.options import Json, TrustRemoteCode
@@ -26,30 +27,27 @@ STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 def check(
     files: Annotated[
         list[Path],
-        typer.Argument(
+        Argument(
             metavar="FILE...",
             help="Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, or hf:owner/name#split.",
         ),
     ],
     column: Annotated[
         list[str] | None,
-        typer.Option(help="Column of a field, e.g. query=question or text=text_{language}; repeatable."),
+        Option(help="Column of a field, e.g. query=question or text=text_{language}; repeatable."),
     ] = None,
     benchmark: Annotated[
         list[str] | None,
-        typer.Option(help="Find texts that also occur in this benchmark, as NAME or NAME=DATA; repeatable."),
+        Option(help="Find texts that also occur in this benchmark, as NAME or NAME=DATA; repeatable."),
     ] = None,
     run: Annotated[
-        int, typer.Option(help="Report texts that share this many characters in a row with a benchmark.")
+        int, Option(help="Report texts that share this many characters in a row with a benchmark.")
     ] = 80,
-    batch_size: Annotated[int, typer.Option(help="Batch size that you will train with.")] = 128,
+    batch_size: Annotated[int, Option(help="Batch size that you will train with.")] = 128,
     model: Annotated[
-        str | None,
-        typer.Option(help="Count tokens with this model's tokenizer, and report texts that it cuts."),
+        str | None, Option(help="Count tokens with this model's tokenizer, and report texts that it cuts.")
     ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with code 1 if there are warnings, too.")
-    ] = False,
+    strict: Annotated[bool, Option("--strict", help="Exit with code 1 if there are warnings, too.")] = False,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
 ) -> None:
