@@ -229,17 +229,16 @@ def _model(
 def _tell(results: dict[str, Any], measure: str) -> None:
     """Print the tables of an evaluation."""
     from panglot.report.figures import languages_table, matrix_table, perturbed_tables, settings_table
-    from panglot.report.tables import to_rich
 
-    show.table(to_rich(settings_table(results)))
+    show.table(settings_table(results))
     if prompts := results["model"].get("prompts"):
         before = ", ".join(f"{text!r} before each {role}" for role, text in prompts.items() if text)
         show.tell(f"prompts: {before or 'none'}")
-    show.table(to_rich(languages_table(results, measure)))
+    show.table(languages_table(results, measure))
     if 1 < len(results["benchmark"]["languages"]) <= WIDEST:
-        show.table(to_rich(matrix_table(results, measure)))
+        show.table(matrix_table(results, measure))
     for table in perturbed_tables(results.get("perturbed") or {}, measure):
-        show.table(to_rich(table))
+        show.table(table)
     if centring := results["model"]["centring"]:
         origins = ", ".join(source["name"] for source in centring["sources"])
         show.tell(f"embeddings are centred by language, with means of {origins}")

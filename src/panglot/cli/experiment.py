@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from typer import Argument, Option
 
 from panglot.cli import show
-from panglot.cli.options import Json
+from panglot.cli.options import Json, TrainedOn
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ def strategies(
         list[str] | None,
         Option("--set", help="Change a setting of the recipe for all runs, as PART.NAME=VALUE; repeatable."),
     ] = None,
-    languages: Annotated[
-        str | None, Option(help="Train only on these languages, e.g. en,de,sw. (default: all)")
-    ] = None,
+    languages: TrainedOn = None,
     model: Model = None,
     centred: Annotated[
         bool, Option("--centred", help="Evaluate each model with language centring, too.")
@@ -164,12 +162,11 @@ def _command(name: str) -> Callable[..., None]:
         if unused := sorted(set(places) - set(experiment.benchmarks)):
             names = ", ".join(experiment.benchmarks)
             raise PanglotError(f"--data: '{unused[0]}' is not measured on. Use {names}, or add --benchmark.")
-        bf16 = chosen_precision(experiment.bf16)
         data = Data(
             tuple(pairs or ()),
             tuple(places.items()),
             held_out=held_out,
-            bf16=bf16,
+            bf16=chosen_precision(experiment.bf16),
             measures=experiment.measures,
         )
         _run(experiment, data, output, runs, workers, dry_run, json)
@@ -198,11 +195,8 @@ def _run(
     if dry_run:
         found = plan_runs(experiment, data)
         waiting = {run.title for run in unfinished(found, data, folder)}
-        if json:
-            show.print_json([{"name": run.title, "done": run.title not in waiting} for run in found])
-            return
-        for run in found:
-            show.tell(f"{'to do' if run.title in waiting else 'done '}  {run.title}")
+        listed = [{"name": run.title, "done": run.title not in waiting} for run in found]
+        show.answer(json, listed, *(f"{'done ' if r['done'] else 'to do'}  {r['name']}" for r in listed))
         return
     finish_runs(
         lambda tell: run_experiment(experiment, data, output, runs_folder=folder, workers=workers, tell=tell),
@@ -215,7 +209,6 @@ def finish_runs(
     run: Callable[[Callable[["SweepProgress"], None]], "Answer"], output: Path, json: bool
 ) -> None:
     """Show how far an experiment is while it runs, then its tables."""
-    from panglot.report.tables import to_rich
 
     with _progress() as tell:
         answer = run(tell)
@@ -224,7 +217,7 @@ def finish_runs(
         return
     for table in answer.tables:
         if not table.folded:
-            show.table(to_rich(table))
+            show.table(table)
     show.tell(f"wrote the report, plots and tables to {output}")
 
 

@@ -44,11 +44,8 @@ def mteb(
         for found in loaded
         for path in write_mteb(found, output, task=task, split=split, revision=revision)
     ]
-    if json:
-        show.print_json({"files": [str(path) for path in written]})
-        return
-    for path in written:
-        show.tell(str(path))
+    names = [str(path) for path in written]
+    show.answer(json, {"files": names}, *names)
 
 
 @app.command("model-card")
@@ -77,10 +74,8 @@ def model_card(
 
     loaded = [load_results(path).results for path in results]
     write_model_index(card, loaded, name=name, dataset=dataset)
-    if json:
-        show.print_json({"card": str(card), "benchmarks": [found["benchmark"]["name"] for found in loaded]})
-        return
-    show.tell(f"wrote the results to {card}")
+    benchmarks = [found["benchmark"]["name"] for found in loaded]
+    show.answer(json, {"card": str(card), "benchmarks": benchmarks}, f"wrote the results to {card}")
 
 
 @app.command(no_args_is_help=True)

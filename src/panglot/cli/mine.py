@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from typer import Option
 
 from panglot.cli import show
-from panglot.cli.options import Json, MaxLength, TrustRemoteCode
+from panglot.cli.options import Json, MaxLength, Model, TrustRemoteCode
 from panglot.errors import PanglotError
 
 
@@ -23,9 +23,7 @@ def mine(
         Path,
         Option(help="Write the pairs with negatives to this file, or for several sources into this folder."),
     ],
-    model: Annotated[
-        str, Option(help="multilingual-e5-small, a model folder, or a hub id.")
-    ] = "multilingual-e5-small",
+    model: Model = "multilingual-e5-small",
     negatives: Annotated[int, Option(help="Maximum number of negatives per row.")] = 4,
     across_languages: Annotated[
         bool,

@@ -73,10 +73,8 @@ def centre(
         "query": means.query.counts(means.query.languages),
         "passage": means.passage.counts(means.passage.languages),
     }
-    if json:
-        show.print_json({"means": str(place), "texts": counts})
-        return
-    show.tell(f"wrote the means of {len(counts['query'])} languages to {place}")
+    sentence = f"wrote the means of {len(counts['query'])} languages to {place}"
+    show.answer(json, {"means": str(place), "texts": counts}, sentence)
 
 
 def _shift(
@@ -272,10 +270,7 @@ def average(
         write_json(part / "average.json", facts)
         if training:
             write_json(part / "run.json", training)
-    if json:
-        show.print_json(facts)
-        return
-    show.tell(f"wrote the average of {len(models)} models to {output}")
+    show.answer(json, facts, f"wrote the average of {len(models)} models to {output}")
 
 
 def _number(text: str) -> float:
@@ -314,9 +309,6 @@ def push(
 
     loaded = [load_results(path).results for path in results or ()]
     address = push_model(folder, repo, results=loaded, licence=licence, private=private, revision=revision)
-    if json:
-        show.print_json({"repo": repo, "commit": address})
-        return
-    if licence is None and not names_licence(folder):
+    if licence is None and not json and not names_licence(folder):
         show.note("the card names no license. Name that of the model it began with: --license.")
-    show.tell(f"pushed to {address}")
+    show.answer(json, {"repo": repo, "commit": address}, f"pushed to {address}")

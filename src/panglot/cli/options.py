@@ -22,6 +22,8 @@ Resamples = Annotated[int, Option(help="Number of bootstrap resamples for the in
 Flips = Annotated[int, Option(help="Number of random sign flips in the test.")]
 Seed = Annotated[int, Option(help="Random seed.")]
 Encoder = Annotated[str, Argument(help="multilingual-e5-small, a model folder, or a hub id.")]
+Model = Annotated[str, Option(help="multilingual-e5-small, a model folder, or a hub id.")]
+TrainedOn = Annotated[str | None, Option(help="Train only on these languages, e.g. en,de,sw. (default: all)")]
 ModelOfIndex = Annotated[
     str | None, Option(help="Model of the index, if it has moved. (default: the model that the index names)")
 ]

@@ -12,6 +12,7 @@ from rich.text import Text
 from typer import Option
 
 from panglot.cli import show
+from panglot.cli.options import Model
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 
 def quickstart(
     output: Annotated[Path, Option(help="Folder for the models and the results.")] = Path("runs/quickstart"),
-    model: Annotated[
-        str, Option(help="multilingual-e5-small, a model folder, or a hub id.")
-    ] = "multilingual-e5-small",
+    model: Model = "multilingual-e5-small",
     overwrite: Annotated[
         bool, Option("--overwrite", help="Replace an earlier quickstart in --output.")
     ] = False,

@@ -50,7 +50,6 @@ def compare(
     from panglot.evaluation.comparison import check_drawing, compare_results, run_names
     from panglot.evaluation.results import load_results
     from panglot.report.figures import change_by_language_table, change_matrix_tables, comparison_table
-    from panglot.report.tables import to_rich
 
     check_drawing(resamples, flips, alpha)
     evaluations = [load_results(path) for path in results]
@@ -67,14 +66,14 @@ def compare(
     if json:
         show.print_json(compared.to_dict())
         return
-    show.table(to_rich(comparison_table(compared)))
+    show.table(comparison_table(compared))
     for run in compared.runs:
         if run == compared.baseline:
             continue
-        show.table(to_rich(change_by_language_table(compared, run)))
+        show.table(change_by_language_table(compared, run))
         for matrix in change_matrix_tables(compared, [run]):
             if 1 < len(matrix.shown) <= WIDEST:
-                show.table(to_rich(matrix))
+                show.table(matrix)
     for sentence in compared.notes:
         show.note(sentence)
 
@@ -223,7 +222,7 @@ def report(
     from panglot.report import gather, read_failures, reference_for, write_report
     from panglot.report.charts import check_installed
     from panglot.report.figures import comparison_table, settings_table
-    from panglot.report.tables import to_records, to_rich
+    from panglot.report.tables import to_records
 
     check_installed()
     check_drawing(resamples, flips, alpha)
@@ -252,9 +251,9 @@ def report(
         show.print_json({"summary": summary, "compared": compared, "files": files})
         return
     if contents.compared is None:
-        show.table(to_rich(settings_table(evaluations[0].results)))
+        show.table(settings_table(evaluations[0].results))
     else:
-        show.table(to_rich(comparison_table(contents.compared)))
+        show.table(comparison_table(contents.compared))
     show.tell(f"wrote the report to {output}")
     if assets is not None:
         show.tell(f"wrote charts and tables to {assets} ({len(written) - 1} files)")

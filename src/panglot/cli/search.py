@@ -147,8 +147,7 @@ def serve(
     opened.listen()  # who comes from now on waits, and is not turned away
     for sentence in notes(host, bool(keys)):
         show.note(sentence)
-    if json:
-        show.print_json({"address": address(opened), "model": name, "index": index})
-    else:
-        show.tell(f"search page: {address(opened)}   API: {address(opened)}docs   (Ctrl-C stops it)")
+    page = address(opened)
+    sentence = f"search page: {page}   API: {page}docs   (Ctrl-C stops it)"
+    show.answer(json, {"address": page, "model": name, "index": index}, sentence)
     make_server(app, limits).run(sockets=[opened])

@@ -11,7 +11,7 @@ import typer
 from typer import Argument, Option
 
 from panglot.cli import show
-from panglot.cli.options import Json
+from panglot.cli.options import Json, TrainedOn
 from panglot.errors import PanglotError
 
 
@@ -59,9 +59,7 @@ def train(
     temperature: Annotated[
         float | None, Option(help="Temperature of the contrastive loss. (default: as tested for the model)")
     ] = None,
-    languages: Annotated[
-        str | None, Option(help="Train only on these languages, e.g. en,de,sw. (default: all)")
-    ] = None,
+    languages: TrainedOn = None,
     max_length: Annotated[
         int | None,
         Option(help="Cut texts after this many tokens. (default: as tested for the model, else its limit)"),
@@ -98,6 +96,8 @@ def train(
     weights of an uninterrupted run.
     """
     from panglot.data.pairs_files.columns import parse_columns
+    from panglot.training import known_settings, parse_override, read_recipe
+    from panglot.training.recipes import run_recipe
 
     if output is None:
         raise PanglotError("no output folder is given; name one with --output.")
@@ -122,62 +122,45 @@ def train(
         "training.bf16": bf16,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    with _one_voice() as first:
-        _run(recipe, given, settings or [], output, resume=resume, json=json, first=first)
-
-
-def _run(
-    recipe: Path | None,
-    given: dict[str, Any],
-    settings: list[str],
-    output: Path,
-    *,
-    resume: bool,
-    json: bool,
-    first: bool,
-) -> None:
-    """Train; only the first of several processes prints."""
-    from panglot.training import known_settings, parse_override, read_recipe
-    from panglot.training.recipes import run_recipe
-
-    checked = read_recipe(recipe, given | dict(parse_override(text) for text in settings))
-    if first:
+    with _one_voice():
+        checked = read_recipe(recipe, given | dict(map(parse_override, settings or ())))
         show.say(f"loading {checked.model.name} and {len(checked.data.pairs)} source(s)")
         if tested := known_settings(checked.model.name):
             known = ", ".join(f"{name} {value}" for name, value in tested.items())
             show.say(f"settings tested for this model (options and recipes override them): {known}")
-    outcomes = run_recipe(checked, output, resume=resume, note=show.note if first else None)
-    if json and first:
-        show.print_json({str(folder): vars(outcome) for folder, outcome in outcomes.items()})
-    for folder, outcome in outcomes.items():
-        if not outcome.finished:
-            if first:
-                show.note(
-                    f"interrupted after step {outcome.steps}; continue with the same command and --resume."
-                )
-            raise typer.Exit(130)
-        if first and not json:
-            show.tell(f"trained {outcome.steps} steps; the model is in {folder}")
-            for name, weight in outcome.weights.items():
-                show.tell(f"  weight of {name}: {weight:g}")
-            for name, value in sorted(outcome.figures.items()):
-                show.tell(f"  held-out {name.replace('_', ' ')}: {value:.4f}")
+        outcomes = run_recipe(checked, output, resume=resume, note=show.note)
+        if json:
+            show.print_json({str(folder): vars(outcome) for folder, outcome in outcomes.items()})
+        for folder, outcome in outcomes.items():
+            if not outcome.finished:
+                again = "continue with the same command and --resume"
+                show.note(f"interrupted after step {outcome.steps}; {again}.")
+                raise typer.Exit(130)
+            if not json:
+                show.tell(f"trained {outcome.steps} steps; the model is in {folder}")
+                for name, weight in outcome.weights.items():
+                    show.tell(f"  weight of {name}: {weight:g}")
+                for name, value in sorted(outcome.figures.items()):
+                    show.tell(f"  held-out {name.replace('_', ' ')}: {value:.4f}")
 
 
 @contextmanager
-def _one_voice() -> Iterator[bool]:
-    """Yield whether this process prints for all of torchrun's, and let one process print an error."""
+def _one_voice() -> Iterator[None]:
+    """Let one of torchrun's processes print for all: the first one, or the first that has an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of libraries, about each other
         if "RANK" not in os.environ:  # one process alone: a mistake is answered without loading torch
-            yield True
+            yield
             return
         from panglot.training.distributed import first_to_report, is_first, leave
 
+        show.out.quiet = show.err.quiet = not is_first()
         try:
-            yield is_first()
+            yield
         except PanglotError as error:
             if first_to_report(str(error)):
                 raise
             raise typer.Exit(2) from error
+        finally:
+            show.out.quiet = show.err.quiet = False
         leave()

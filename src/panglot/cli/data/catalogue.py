@@ -103,11 +103,8 @@ def get(
     entry = entry_named(name)
     chosen = languages.split(",") if languages else None
     folder = get_data(entry, source=source, languages=chosen, force=force, bar=_bytes_bar, say=show.say)
-    if json:
-        show.print_json({"name": name, "folder": str(folder), "licence": entry.licence})
-        return
-    show.tell(f"{name} is in {folder}")
-    show.tell(f"licence: {entry.licence or 'not stated'}")
+    facts = {"name": name, "folder": str(folder), "licence": entry.licence}
+    show.answer(json, facts, f"{name} is in {folder}", f"licence: {entry.licence or 'not stated'}")
 
 
 @contextlib.contextmanager

@@ -80,13 +80,11 @@ def translate(
             progress=advance,
         )
     figures = {"output": str(output), **found.summary}
-    if json:
-        show.print_json(figures)
-        return
-    show.tell(
+    show.answer(
+        json,
+        figures,
         f"{figures['source']}: {figures['rows_translated']:,} of {rows:,} rows translated "
-        f"({figures['texts']:,} texts), after {figures['rows_kept']:,} existing rows"
+        f"({figures['texts']:,} texts), after {figures['rows_kept']:,} existing rows",
+        *(f"  left out: {count:,} ({problem})" for problem, count in figures["left_out"].items()),
+        f"  written to {output}; {found.note.name} describes the translated rows",
     )
-    for problem, count in figures["left_out"].items():
-        show.tell(f"  left out: {count:,} ({problem})")
-    show.tell(f"  written to {output}; {found.note.name} describes the translated rows")
