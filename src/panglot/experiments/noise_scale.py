@@ -19,7 +19,7 @@ from panglot.training.config import chosen_precision
 from panglot.training.dataset import Steps
 from panglot.training.micro_batches import micro_batched
 from panglot.training.optimizer import table_mode
-from panglot.training.trainer import CPU_TOKENS, GPU_TOKENS
+from panglot.training.trainer import token_budget
 
 Array = npt.NDArray[np.float64]
 NORMAL = 1.96  # standard errors to either side of a 95 % interval
@@ -94,8 +94,8 @@ def gradient_products(
     how, batches = recipe.training, recipe.batches.sampler_settings()
     sampler = make_sampler(sources, seed=how.seed + OTHER_DRAWS, steps=count, **batches)
     device = model.device
-    budget = how.micro_batch_tokens or (GPU_TOKENS if device.type == "cuda" else CPU_TOKENS)
-    steps = Steps(sampler, sources, model, count, 1, budget)
+    budget = token_budget(how, cuda=device.type == "cuda")
+    steps = Steps(sampler, sources, model, count, token_budget=budget)
     held: list[list[Tensor | None]] = []
     products = np.zeros((count, count))
     training = model.training
