@@ -189,7 +189,8 @@ def _run(
 ) -> None:
     """List the runs, or finish them and print the tables."""
     from panglot.experiments import run_experiment
-    from panglot.experiments.experiment import plan_runs, unfinished
+    from panglot.experiments.experiment import plan_runs
+    from panglot.experiments.runs import unfinished
 
     folder = runs or output / "runs"
     if dry_run:

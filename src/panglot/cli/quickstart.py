@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 from typer import Option
@@ -73,12 +72,7 @@ def _show_headline(stages: Sequence["Stage"]) -> None:
 def _figures(stages: Sequence["Stage"]) -> Table:
     from panglot.report.figures import SETTING_NAMES
 
-    table = Table(
-        title="mAP (1: the right passages always come first) with 95 % intervals over questions",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-    )
+    table = show.new_table("mAP (1: the right passages always come first) with 95 % intervals over questions")
     table.add_column("batches")
     for setting in SETTING_NAMES.values():
         table.add_column(setting, justify="right")
@@ -103,8 +97,7 @@ def _side_by_side(names: Sequence[str], answers: Sequence["Answer"]) -> Table:
     """Show what each stage finds for one question; right passages are marked."""
     from panglot.languages import language_name
 
-    title = f"{language_name(answers[0].language)}: {answers[0].question}"
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, expand=True)
+    table = show.new_table(f"{language_name(answers[0].language)}: {answers[0].question}", expand=True)
     for name in names:
         table.add_column(name, no_wrap=True, overflow="ellipsis", ratio=1)
     for hits in zip(*(answer.hits for answer in answers), strict=True):

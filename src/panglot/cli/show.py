@@ -3,7 +3,9 @@
 import json
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.highlighter import JSONHighlighter
+from rich.table import Table as Grid
 
 from panglot.progress import HARMFUL, SafeConsole, bar, err, printable, say
 
@@ -38,6 +40,11 @@ def table(found: "Table") -> None:
 
     console = out if out.is_terminal else SafeConsole(file=out.file, width=max(out.width, WIDE))
     console.print(to_rich(found))
+
+
+def new_table(title: str, **how: Any) -> Grid:
+    """Return an empty table of rich's with a title, to be filled and printed to ``out``."""
+    return Grid(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, **how)
 
 
 def answer(as_json: bool, value: Any, *sentences: str) -> None:

@@ -31,7 +31,6 @@ from panglot.experiments.runs import (
     folder_of,
     forget_data,
     key_of,
-    missing_targets,
     read_table,
     sources_of,
 )
@@ -214,7 +213,11 @@ class Answer:
     @property
     def tables(self) -> list[Table]:
         """All tables."""
-        return [block for section in self.sections for block in section.blocks if isinstance(block, Table)]
+        return _tables(self.sections)
+
+
+def _tables(sections: Sequence[Section]) -> list[Table]:
+    return [block for section in sections for block in section.blocks if isinstance(block, Table)]
 
 
 def plan_runs(experiment: Experiment, data: Data) -> list[Run]:
@@ -242,11 +245,6 @@ def plan_runs(experiment: Experiment, data: Data) -> list[Run]:
 def _measures(experiment: Experiment, runs: Sequence[Run]) -> list[str]:
     titles = [target.title for run in runs for target in run.targets]
     return list(dict.fromkeys([experiment.measure, *map(experiment.measure_of, titles)]))
-
-
-def unfinished(runs: Sequence[Run], data: Data, folder: Path) -> list[Run]:
-    """Return the runs that were not trained, or not measured on all benchmarks, yet."""
-    return [run for run in runs if missing_targets(run, data, folder)]
 
 
 def run_experiment(
@@ -327,10 +325,7 @@ def _summary(sections: Sequence[Section], findings: Findings) -> dict[str, Any]:
             for run in runs
         ],
         "tables": {
-            block.name: {"title": block.title, "rows": to_records(block.data)}
-            for section in sections
-            for block in section.blocks
-            if isinstance(block, Table)
+            table.name: {"title": table.title, "rows": to_records(table.data)} for table in _tables(sections)
         },
     }
     # JSON has neither infinity, which settings may be, nor NaN

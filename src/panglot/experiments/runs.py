@@ -220,6 +220,11 @@ def missing_targets(run: Run, data: Data, folder: Path) -> list[Target]:
     return [target for target in run.targets if not results_of(run, target, data, folder).exists()]
 
 
+def unfinished(runs: Sequence[Run], data: Data, folder: Path) -> list[Run]:
+    """Return the runs that were not trained, or not measured on all benchmarks, yet."""
+    return [run for run in runs if missing_targets(run, data, folder)]
+
+
 def read_table(runs: Sequence[Run], data: Data, folder: Path, measures: Sequence[str]) -> pd.DataFrame:
     """Return the results of finished runs as one tidy table; see ``evaluation.tidy``.
 

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from panglot.data.checks import Unseen
 
 WIDEST = 20  # maximum number of languages in the matrix; a narrow terminal shows fewer
-WITH_PARAGRAPHS = (
-    "xquad-r",
-    "mlqa-r",
-)  # candidates are sentences; the overlap is checked on whole paragraphs
+WITH_PARAGRAPHS = ("xquad-r", "mlqa-r")  # candidates are sentences; overlap is checked on whole paragraphs
+PADDING = (0, 1, 0, 0)  # of tables: none on the left
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
@@ -175,7 +173,7 @@ def _languages_table(report: Mapping[str, Any]) -> "Table":
     """Show rows and lengths by language."""
     from panglot.languages import language_name
 
-    table = _table("lengths: median / 95th percentile / most")
+    table = show.new_table("lengths: median / 95th percentile / most", padding=PADDING)
     table.add_column("language")
     table.add_column("rows", justify="right")
     kinds = [kind for kind in next(iter(report["languages"].values())) if kind != "rows"]
@@ -202,7 +200,7 @@ def _coverage_table(coverage: Mapping[str, Mapping[str, int]]) -> "Table":
     title = "items that two languages share"
     if len(codes) < len(coverage):
         title += f" (the {len(codes)} largest of {len(coverage)} languages; --json has all)"
-    table = _table(title)
+    table = show.new_table(title, padding=PADDING)
     table.add_column("", no_wrap=True)
     for code in codes:
         table.add_column(code, justify="right", no_wrap=True)
@@ -217,12 +215,3 @@ def _short(count: int) -> str:
         if count >= 10 * size:
             return f"{count // size}{unit}"
     return str(count)
-
-
-def _table(title: str) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    return Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
