@@ -6,6 +6,7 @@ from typing import Annotated
 
 from typer import Option
 
+from panglot import encoders
 from panglot.cli import show
 from panglot.cli.options import (
     Bf16,
@@ -64,7 +65,6 @@ def encode(
 
       panglot encode runs/hybrid --benchmark miracl --output stores/hybrid --dtype int8 --part 3/16
     """
-    from panglot import encoders
     from panglot.data import load_data
     from panglot.data.suite import as_benchmark
     from panglot.encoders.store import read_facts

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
+from panglot import encoders, training
 from panglot.cli import show
 from panglot.cli.guard import BM25, MTEB
 from panglot.cli.models import means_for
@@ -190,13 +191,11 @@ def _model(
     rerank: str | None,
     **settings: Any,
 ) -> "Evaluation":
-    from panglot import encoders
     from panglot.data.perturb import parse_kinds, read_lexicon
     from panglot.data.suite import as_benchmark
     from panglot.encoders.store import open_store
     from panglot.evaluation import evaluate as run_evaluation
     from panglot.evaluation.run import embed_queries
-    from panglot.training import training_of
 
     kinds = parse_kinds(perturb) if perturb else []
     words = read_lexicon(lexicon) if lexicon else None
@@ -214,7 +213,7 @@ def _model(
         chosen,
         name=model,
         measures=measures,
-        training=training_of(model),
+        training=training.training_of(model),
         centre=means,
         bf16=bf16,
         embeddings=given,

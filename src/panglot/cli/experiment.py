@@ -10,8 +10,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from typer import Argument, Option
 
+from panglot import training
 from panglot.cli import show
-from panglot.cli.options import Json, TrainedOn
+from panglot.cli.options import Json, TrainedOn, overrides
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -83,17 +84,16 @@ def strategies(
     You can stop the command at any time: the same command continues and skips finished runs.
     """
     from panglot.experiments import Data, Experiment
-    from panglot.training import parse_override, read_recipe
 
     given = {"model.name": model} if model else {}
-    shared = read_recipe(recipe, given | dict(parse_override(text) for text in settings or []))
+    shared = training.read_recipe(recipe, given | overrides(settings))
     places = dict(_place(text) for text in benchmark)
     variants = {}
     for text in variant or []:
         name, colon, changes = text.partition(":")
         if not colon:
             raise PanglotError(f"--variant: '{text}' has no settings. Write NAME:PART.SETTING=VALUE.")
-        variants[name] = dict(parse_override(setting) for setting in changes.split(","))
+        variants[name] = overrides(changes.split(","))
     grid = {
         "strategies": [name for name in strategy.split(",") if name],
         "variants": variants,
@@ -144,10 +144,9 @@ def _command(name: str) -> Callable[..., None]:
         ] = False,
     ) -> None:
         from panglot.experiments import Data, read_experiment
-        from panglot.training import parse_override
         from panglot.training.config import chosen_precision
 
-        given = dict(parse_override(text) for text in settings or [])
+        given = overrides(settings)
         given |= {"model.name": model} if model else {}
         given |= {"seeds": seeds} if seeds is not None else {}
         places = dict(_place(text) for text in place or [])
@@ -312,7 +311,6 @@ def reproduce(
         raise PanglotError(f"'{what}' cannot be reproduced; only 'paper' can.")
     from panglot.experiments.paper import Reproduction, disk, steps
     from panglot.experiments.paper import reproduce as run
-    from panglot.training import parse_override
 
     given = {"sources": source, "benchmarks": benchmark, "translator": translator}
     chosen = {
@@ -322,7 +320,7 @@ def reproduce(
         model=encoder,
         scale=scale,
         seeds=seeds,
-        settings=tuple(parse_override(text) for text in settings or ()),
+        settings=tuple(overrides(settings).items()),
         **chosen,  # type: ignore[arg-type]
     )
     if not dry_run:

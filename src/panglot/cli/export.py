@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
+from panglot import encoders
 from panglot.cli import show
 from panglot.cli.options import Json, TrustRemoteCode
 
@@ -99,7 +100,6 @@ def onnx(
 
       panglot export onnx runs/hybrid --output runs/hybrid-onnx
     """
-    from panglot import encoders
     from panglot.encoders.onnx import export_onnx
 
     encoder = encoders.load_encoder(model, device="cpu", trust_remote_code=trust_remote_code)
@@ -122,7 +122,6 @@ def _compare(before: Any, after: Any) -> dict[str, float]:
     """Compare embeddings of 48 questions of the sample, and the median time of one of the first 12."""
     from statistics import median
 
-    from panglot import encoders
     from panglot.data.sample import sample_benchmark
 
     texts = sample_benchmark().queries.texts[::6]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
+from panglot import encoders
 from panglot.cli import show
 from panglot.cli.options import Bf16, Json, MaxLength, TrustRemoteCode
 from panglot.errors import PanglotError
@@ -150,7 +151,6 @@ def _add(
     settings: dict[str, Any],
     loading: dict[str, Any],
 ) -> "Changes":
-    from panglot import encoders
     from panglot.search.documents import read_documents
     from panglot.search.facts import own_means
     from panglot.search.index import Index, existing_facts

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from typer import Option
 
+from panglot import encoders
 from panglot.cli import show
 from panglot.cli.options import Json, MaxLength, Model, TrustRemoteCode
 from panglot.errors import PanglotError
@@ -79,7 +80,6 @@ def mine(
 
       panglot mine --model runs/hybrid --pairs pairs.jsonl.gz --output mined.jsonl.gz
     """
-    from panglot import encoders
     from panglot.search.mine import mine_negatives
     from panglot.training.recipes import load_source
 

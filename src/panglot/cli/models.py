@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from typer import Argument, Option
 
+from panglot import encoders, training
 from panglot.cli import show
 from panglot.cli.options import Encoder, Json, MaxLength, TrustRemoteCode
 from panglot.errors import PanglotError
@@ -52,7 +53,6 @@ def centre(
 
       panglot centre runs/hybrid --pairs pairs.jsonl.gz --shift en
     """
-    from panglot import encoders
     from panglot.training.recipes import load_source
 
     if not pairs:
@@ -63,7 +63,11 @@ def centre(
         )
     sources = [load_source(path) for path in pairs]
     encoder = encoders.load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
-    means = _means(encoder, sources, texts) if shift is None else _shift(encoder, sources, shift, texts)
+    if shift is None:
+        means = _means(encoder, sources, texts)
+    else:
+        with show.bar("computing shifts", 0) as advance:
+            means = encoders.shift_of_pairs(encoder, sources, shift, texts, progress=advance)
     place = encoders.save_language_means(output or model, means)
     for sentence in encoders.centring_notes(
         means.passage, means.passage.languages, "queries and of passages"
@@ -77,15 +81,6 @@ def centre(
     show.answer(json, {"means": str(place), "texts": counts}, sentence)
 
 
-def _shift(
-    encoder: "SentenceTransformer", sources: Sequence["ParallelPairs"], pivot: str, texts: int
-) -> "LanguageMeans":
-    from panglot import encoders
-
-    with show.bar("computing shifts", 0) as advance:
-        return encoders.shift_of_pairs(encoder, sources, pivot, texts, progress=advance)
-
-
 def means_for(
     choice: str, name: str, encoder: "SentenceTransformer", languages: Sequence[str]
 ) -> "LanguageMeans | Literal['corpus']":
@@ -95,7 +90,6 @@ def means_for(
         choice: ``corpus``, ``model``, or a file (or folder) of means or of parallel pairs.
         languages: those of the benchmark; only pairs in these languages are encoded.
     """
-    from panglot import encoders
     from panglot.training.recipes import load_source
 
     if choice == "corpus":
@@ -116,7 +110,6 @@ def means_for(
 
 
 def _means(encoder: "SentenceTransformer", sources: Sequence["ParallelPairs"], texts: int) -> "LanguageMeans":
-    from panglot import encoders
 
     with show.bar("computing language means", encoders.count_texts(sources, texts)) as advance:
         return encoders.means_of_pairs(encoder, sources, texts, progress=advance)
@@ -166,12 +159,10 @@ def trim(
 
       panglot trim intfloat/multilingual-e5-small --languages en,th --output e5-en-th
     """
-    from panglot import encoders
     from panglot.encoders.trimming import lines_of, trim_encoder
-    from panglot.training import training_of
     from panglot.training.recipes import load_source
 
-    training = training_of(model)
+    run = training.training_of(model)
     facts = trim_encoder(
         encoders.load_encoder(model, trust_remote_code=trust_remote_code),
         output,
@@ -180,7 +171,7 @@ def trim(
         extra=[line for path in extra or () for line in lines_of(path)],
         min_count=min_count,
         name=model,
-        beside={"run.json": training} if training else None,
+        beside={"run.json": run} if run else None,
         trust_remote_code=trust_remote_code,
         bar=show.bar,
     )
@@ -242,34 +233,29 @@ def average(
 
       panglot average runs/hybrid intfloat/multilingual-e5-small --weights 0.7,0.3 --output runs/kept
     """
-    from panglot.encoders import average as average_weights
-    from panglot.encoders import load_encoder, model_sha256
     from panglot.encoders.load import save_encoder
     from panglot.encoders.names import card_head
     from panglot.files import atomic_folder, check_new_folder, write_json
-    from panglot.training import training_of
 
     check_new_folder(output)
     shares = None if weights is None else [_number(text) for text in weights.split(",")]
-    encoders = [load_encoder(name, trust_remote_code=trust_remote_code) for name in models]
+    loaded = [encoders.load_encoder(name, trust_remote_code=trust_remote_code) for name in models]
+    parts = zip(models, map(encoders.model_sha256, loaded), strict=True)
     facts = {
         "schema": 1,
-        "models": [
-            {"name": name, "sha256": model_sha256(encoder)}
-            for name, encoder in zip(models, encoders, strict=True)
-        ],
+        "models": [{"name": name, "sha256": checksum} for name, checksum in parts],
         "weights": shares or [1.0] * len(models),
     }
-    averaged = average_weights(encoders, shares)
-    facts["sha256"] = model_sha256(averaged)
-    training = next((found for found in map(training_of, models) if found), None)
+    averaged = encoders.average(loaded, shares)
+    facts["sha256"] = encoders.model_sha256(averaged)
+    run = next(filter(None, map(training.training_of, models)), None)
     with atomic_folder(output) as part:
         save_encoder(averaged, part)
         card = card_head([], ["panglot"]) + CARD.format(count=len(models))
         (part / "README.md").write_text(card, encoding="utf-8")
         write_json(part / "average.json", facts)
-        if training:
-            write_json(part / "run.json", training)
+        if run:
+            write_json(part / "run.json", run)
     show.answer(json, facts, f"wrote the average of {len(models)} models to {output}")
 
 

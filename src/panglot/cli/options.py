@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
-if TYPE_CHECKING:
-    from panglot.encoders import Reranker
+from panglot import encoders, training
 
 Data = Annotated[
     Path | None,
@@ -58,13 +57,16 @@ Rerank = Annotated[
 RerankDepth = Annotated[int, Option(min=1, help="Number of passages that --rerank reads.")]
 
 
-def reranker_of(name: str | None, trust_remote_code: bool, bf16: bool = False) -> "Reranker | None":
+def reranker_of(name: str | None, trust_remote_code: bool, bf16: bool = False) -> "encoders.Reranker | None":
     """Load the reranker that ``--rerank`` names; None: none."""
     if name is None:
         return None
-    from panglot.encoders import load_reranker
+    return encoders.load_reranker(name, trust_remote_code=trust_remote_code, bf16=bf16)
 
-    return load_reranker(name, trust_remote_code=trust_remote_code, bf16=bf16)
+
+def overrides(settings: Sequence[str] | None) -> dict[str, Any]:
+    """Return what ``--set`` gives, by name."""
+    return dict(map(training.parse_override, settings or ()))
 
 
 def of_pairs(column: Sequence[str] | None, every_item: bool) -> dict[str, Any]:

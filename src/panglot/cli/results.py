@@ -5,6 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from panglot import encoders
 from panglot.cli import show
 from panglot.cli.options import (
     Alpha,
@@ -118,7 +119,6 @@ def inspect(
 
       panglot inspect results.json --pairs th-all,en-de
     """
-    from panglot import encoders
     from panglot.data import load_benchmark
     from panglot.evaluation.inspect import (
         as_json,

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
+from panglot import training
 from panglot.cli import show
-from panglot.cli.options import Json, TrainedOn
+from panglot.cli.options import Json, TrainedOn, overrides
 from panglot.errors import PanglotError
 
 
@@ -96,7 +97,6 @@ def train(
     weights of an uninterrupted run.
     """
     from panglot.data.pairs_files.columns import parse_columns
-    from panglot.training import known_settings, parse_override, read_recipe
     from panglot.training.recipes import run_recipe
 
     if output is None:
@@ -123,9 +123,9 @@ def train(
     }
     given = {name: value for name, value in options.items() if value is not None}
     with _one_voice():
-        checked = read_recipe(recipe, given | dict(map(parse_override, settings or ())))
+        checked = training.read_recipe(recipe, given | overrides(settings))
         show.say(f"loading {checked.model.name} and {len(checked.data.pairs)} source(s)")
-        if tested := known_settings(checked.model.name):
+        if tested := training.known_settings(checked.model.name):
             known = ", ".join(f"{name} {value}" for name, value in tested.items())
             show.say(f"settings tested for this model (options and recipes override them): {known}")
         outcomes = run_recipe(checked, output, resume=resume, note=show.note)

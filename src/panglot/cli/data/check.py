@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
+from panglot import encoders
 from panglot.cli import show
 from panglot.cli.options import Json, TrustRemoteCode
 from panglot.errors import PanglotError
@@ -104,7 +105,6 @@ def _unseen(text: str) -> "Unseen":
 def _token_settings(model: str | None, trust_remote_code: bool) -> dict[str, Any]:
     if model is None:
         return {}
-    from panglot import encoders
 
     encoder = encoders.load_encoder(model, trust_remote_code=trust_remote_code)
     return {
