@@ -80,23 +80,22 @@ class CheckedCommand(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Check the values, then run the command."""
         options = {param.name: max(param.opts, key=len) for param in self.params}
-        for name, given in ctx.params.items():
-            for value in given if isinstance(given, list | tuple) else [given]:
-                _check_value(options.get(name, name), value)
-                if value is not None:
-                    _check_named(name, str(value), several=isinstance(given, list | tuple))
+        given = [
+            (name, value, isinstance(values, list | tuple))
+            for name, values in ctx.params.items()
+            for value in (values if isinstance(values, list | tuple) else [values])
+        ]
+        for name, value, several in given:
+            _check_value(options.get(name, name), value)
+            if value is not None:
+                _check_named(name, str(value), several=several)
         for rule in IDLE:
             if {*rule.options, rule.other} <= set(options) and rule.when(ctx.params[rule.other]):
                 for name in rule.options:
                     if ctx.get_parameter_source(name).name == "COMMANDLINE":
                         raise PanglotError(_why_idle(options[name], options[rule.other], rule.why))
         named = {name: path for name in OUTPUTS if isinstance(path := ctx.params.get(name), Path)}
-        inputs = [
-            value
-            for name, given in ctx.params.items()
-            for value in (given if isinstance(given, list | tuple) else [given])
-            if name not in named and isinstance(value, str | Path)
-        ]
+        inputs = [value for name, value, _ in given if name not in named and isinstance(value, str | Path)]
         for name, path in named.items():
             _check_output(options[name], path, inputs)
         return super().invoke(ctx)
