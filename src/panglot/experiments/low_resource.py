@@ -67,11 +67,11 @@ def groupings(seen: Sequence[str]) -> Mapping[str, Grouping]:
 
     def trained(x: str, y: str) -> str | None:
         found = pair_class(x, y)
-        return None if found is None else f"{found}, {seen_pair(x, y)}"
+        return found and f"{found}, {seen_pair(x, y)}"
 
     def side(x: str, y: str) -> str | None:
         found = pair_class(x, y)
-        return None if found is None else "low" if int(found) <= LOW else "high"
+        return found and ("low" if int(found) <= LOW else "high")
 
     return {
         CLASSES[0]: query_groups(kinds["resource"]),

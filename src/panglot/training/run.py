@@ -2,8 +2,8 @@
 
 import copy
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -20,7 +20,7 @@ from panglot.encoders import all_finite, cut_at, load_encoder, max_length_of, mo
 from panglot.encoders.load import quiet_transformers
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json
-from panglot.training.adapters import adapted, compiled, dropout_of, without_checkpointing_after
+from panglot.training.adapters import prepared
 from panglot.training.callbacks import StepCallback, Tell, check_tracker, tensorboard_in, training_progress
 from panglot.training.card import base_model, model_card
 from panglot.training.checkpoints import (
@@ -31,7 +31,7 @@ from panglot.training.checkpoints import (
     remove_checkpoints,
     save_model,
 )
-from panglot.training.config import TrainingConfig, TrainingPart, config_of, idle_settings
+from panglot.training.config import TrainingConfig, config_of, idle_settings
 from panglot.training.dataset import Steps
 from panglot.training.distributed import (
     check_shards,
@@ -44,8 +44,6 @@ from panglot.training.distributed import (
 )
 from panglot.training.held_out import Measure, measure_of
 from panglot.training.loss import Guidance, InfoNCE
-from panglot.training.micro_batches import micro_batched
-from panglot.training.optimizer import table_mode
 from panglot.training.trainer import PairsTrainer, token_budget, training_arguments
 
 
@@ -191,7 +189,7 @@ def _make_steps(
     arguments.max_steps = steps.steps
     if guidance is not None:
         guidance.teacher.to(arguments.device).eval()
-    with _prepared(model, how):
+    with prepared(model, how):
         with tensorboard_in(folder / "tensorboard"):
             trainer = PairsTrainer(
                 steps=steps,
@@ -253,20 +251,6 @@ def _keep(model: SentenceTransformer, folder: Path, card: str, log: dict[str, An
     write_json(folder / "log.json", log)
     save_model(model, folder, card)
     remove_checkpoints(folder)
-
-
-@contextmanager
-def _prepared(model: SentenceTransformer, how: TrainingPart) -> Iterator[None]:
-    """Make a model ready to be trained as asked, and a plain one again."""
-    with (
-        table_mode(model, how.embedding_update),
-        adapted(model, how.lora, how.seed),
-        dropout_of(model, how.dropout),
-        without_checkpointing_after(model),
-        compiled(model, how.compile),
-        micro_batched(model, cached=how.gradient_cache),
-    ):
-        yield
 
 
 def _check(
