@@ -23,7 +23,14 @@ from panglot.experiments.display import SETTINGS, picture, seed_tables
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.runs import HYBRID, ZERO_SHOT, Data, Run
 from panglot.report.charts import dots
-from panglot.report.figures import SETTING_NAMES, figure_table, legend, measure_title, with_panels
+from panglot.report.figures import (
+    SETTING_NAMES,
+    difference_table,
+    figure_table,
+    legend,
+    measure_title,
+    with_panels,
+)
 from panglot.report.page import Block, Picture, Section
 from panglot.report.tables import Table, numbers
 from panglot.search.bm25 import BM25
@@ -210,9 +217,8 @@ def answer(grid: Grid, findings: Findings) -> Sequence[Section]:
     tuned = [(_tuned(title), title) for title in titles if {title, _tuned(title)} <= set(lines)]
     rows = tested[[pair in tuned for pair in zip(tested["run"], tested["baseline"], strict=True)]]
     if len(rows):
-        heads = {"baseline": "encoder", "title": "benchmark"}
-        form: Any = {"value": "difference", "form": ".3f", "note": legend(ZERO_SHOT, OVER)}
-        table = figure_table("hybrid-tuning", "Hybrid-tuned minus zero-shot", rows, heads, **form)
+        heads, title = {"baseline": "encoder", "title": "benchmark"}, "Hybrid-tuned minus zero-shot"
+        table = difference_table("hybrid-tuning", title, rows, heads, note=legend(ZERO_SHOT, OVER))
         sections.append(Section("tuning", "What hybrid tuning changes", [table]))
     left_out = [title for title in titles if not {title, _tuned(title)} & set(lines)]
     if left_out:
@@ -250,8 +256,8 @@ def _dots(own: pd.DataFrame, order: Sequence[str]) -> Picture:
 def _pairs(found: pd.DataFrame) -> Table:
     rows = found[found["baseline"].notna()]
     heads = {"title": "benchmark", "run": "line", "baseline": "minus"}
-    form: Any = {"value": "difference", "form": ".3f", "note": legend("the other", OVER)}
-    return figure_table("leaderboard-pairs", "All pairs of lines", rows, heads, **form, folded=True)
+    note = legend("the other", OVER)
+    return difference_table("leaderboard-pairs", "All pairs of lines", rows, heads, note=note, folded=True)
 
 
 def mean_ranks(found: pd.DataFrame, lines: Sequence[str]) -> pd.DataFrame:

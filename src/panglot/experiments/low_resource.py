@@ -1,7 +1,7 @@
 """Does hybrid training help low-resource languages, zero-shot, against the other strategies?"""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import pandas as pd
 from pydantic import Field, field_validator
@@ -15,7 +15,7 @@ from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.runs import HYBRID, ZERO_SHOT, Data, Run, languages_of
 from panglot.languages import resource_class
 from panglot.report.charts import dots
-from panglot.report.figures import INTERVALS, figure_table, legend, measure_title, with_panels
+from panglot.report.figures import INTERVALS, difference_table, legend, measure_title, with_panels
 from panglot.report.page import Block, Picture, Section
 from panglot.report.tables import Table, texts
 from panglot.training.config import Part
@@ -135,8 +135,7 @@ def _gains(name: str, title: str, gains: pd.DataFrame, folded: bool = False) -> 
     heads = {"family": "of", "group": "group", "panel": "setting"}
     note = f"{legend('the other', 'all rows of a kind')} {NOTE}"
     rows = gains.assign(minus="minus " + gains["baseline"])
-    form: Any = {"value": "difference", "form": ".3f", "column": "minus"}
-    return figure_table(name, title, rows, heads, **form, note=note, folded=folded)
+    return difference_table(name, title, rows, heads, column="minus", note=note, folded=folded)
 
 
 def _contrast(name: str, title: str, drawn: Draws, others: Sequence[str]) -> list[Table]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +21,7 @@ from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.runs import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of, languages_of
 from panglot.languages import branch, family, writing
 from panglot.report.charts import dots
-from panglot.report.figures import INTERVALS, figure_table, measure_title, with_panels, with_texts
+from panglot.report.figures import INTERVALS, difference_table, measure_title, with_panels, with_texts
 from panglot.report.page import Block, Section
 from panglot.report.tables import Table, texts, wide
 from panglot.training.config import Part
@@ -237,8 +236,7 @@ def _shown(name: str, benchmark: str, found: pd.DataFrame) -> Iterator[Block]:
             heading = f"Left-out languages on {benchmark}: {title}"
             heads = {"left_out": "left out", "strategy": ""}
             note = f"{INTERVALS} ▲ ▼: significant, p < 0.05 after Holm's correction over the table."
-            form: Any = {"value": "difference", "form": ".3f"}
-            yield figure_table(f"{name}-{part}", heading, rows, heads, **form, note=note, folded=True)
+            yield difference_table(f"{name}-{part}", heading, rows, heads, note=note, folded=True)
 
 
 def _table(name: str, title: str, found: pd.DataFrame, folded: bool) -> Table:

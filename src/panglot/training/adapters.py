@@ -1,4 +1,4 @@
-"""What is done to an encoder before it is trained: its token table, adapters, dropout, compilation and so on."""
+"""What is done to an encoder before it is trained: its token table, adapters, dropout, compilation, ..."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
