@@ -83,7 +83,7 @@ def strategies(
 
     You can stop the command at any time: the same command continues and skips finished runs.
     """
-    from panglot.experiments import Data, Experiment
+    from panglot.experiments import Experiment
 
     given = {"model.name": model} if model else {}
     shared = training.read_recipe(recipe, given | overrides(settings))
@@ -103,8 +103,7 @@ def strategies(
     experiment = Experiment(
         question="strategies", benchmarks=list(places), seeds=seeds, bf16=bf16, recipe=shared, grid=grid
     )
-    data = Data(tuple(map(str, pairs)), tuple(places.items()), bf16=bf16)
-    _run(experiment, data, output, runs, workers, dry_run, json)
+    _run(experiment, experiment.data(pairs, places), output, runs, workers, dry_run, json)
 
 
 def _command(name: str) -> Callable[..., None]:
@@ -143,8 +142,7 @@ def _command(name: str) -> Callable[..., None]:
             bool, Option("--json", help="Print only JSON: the summary, or with --dry-run the list of runs.")
         ] = False,
     ) -> None:
-        from panglot.experiments import Data, read_experiment
-        from panglot.training.config import chosen_precision
+        from panglot.experiments import read_experiment
 
         given = overrides(settings)
         given |= {"model.name": model} if model else {}
@@ -161,13 +159,7 @@ def _command(name: str) -> Callable[..., None]:
         if unused := sorted(set(places) - set(experiment.benchmarks)):
             names = ", ".join(experiment.benchmarks)
             raise PanglotError(f"--data: '{unused[0]}' is not measured on. Use {names}, or add --benchmark.")
-        data = Data(
-            tuple(pairs or ()),
-            tuple(places.items()),
-            held_out=held_out,
-            bf16=chosen_precision(experiment.bf16),
-            measures=experiment.measures,
-        )
+        data = experiment.data(pairs or (), places, held_out=held_out)
         _run(experiment, data, output, runs, workers, dry_run, json)
 
     return command

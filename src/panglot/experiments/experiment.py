@@ -5,7 +5,7 @@ A question is a module with ``TITLE``, ``Grid`` (its own settings), ``plan`` (it
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.resources import files
@@ -86,6 +86,17 @@ class Experiment(Part):
     def measure_of(self, benchmark: str) -> str:
         """Return the measure that a benchmark's answers are given in."""
         return str((self.grid.get("measures") or {}).get(benchmark, self.measure))
+
+    def data(self, pairs: Iterable[Any], places: Mapping[str, str] | None = None, **settings: Any) -> Data:
+        """Return the data of its sweep, measured as it says.
+
+        Args:
+            pairs: sources to train on.
+            places: folders of benchmarks by name.
+            settings: others of ``Data``.
+        """
+        how = {"bf16": chosen_precision(self.bf16), "measures": self.measures, **settings}
+        return Data(tuple(map(str, pairs)), tuple((places or {}).items()), **how)
 
     def targets(
         self,

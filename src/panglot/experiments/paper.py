@@ -26,7 +26,7 @@ from panglot.evaluation.measures import DISTANCE
 from panglot.experiments import strategies
 from panglot.experiments.display import SETTINGS
 from panglot.experiments.experiment import Answer, Experiment, Findings, run_experiment
-from panglot.experiments.runs import ZERO_SHOT, Data, benchmark_of
+from panglot.experiments.runs import ZERO_SHOT, benchmark_of
 from panglot.experiments.sweep import IN_MEMORY, Tell
 from panglot.progress import bar
 from panglot.report.figures import beside_published, reference_for
@@ -224,13 +224,8 @@ def reproduce(
             languages = _languages(name) if name in SIZES else None
             get_data(entry_named(name), languages=languages, say=say, bar=bar)
     translator = cache(partial(load_translator, wanted.translator))  # when a source lacks something
-    pairs = [str(_translated(wanted, name, output, translator, say)) for name in wanted.sources]
-    data = Data(
-        tuple(pairs),
-        validation=VALIDATION,
-        bf16=chosen_precision(experiment.bf16),
-        measures=experiment.measures,
-    )
+    pairs = [_translated(wanted, name, output, translator, say) for name in wanted.sources]
+    data = experiment.data(pairs, validation=VALIDATION)
     return run_experiment(experiment, data, output, workers=workers, tell=tell)
 
 
