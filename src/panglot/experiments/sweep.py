@@ -246,7 +246,7 @@ def _remedy(target: Target, model: SentenceTransformer, data: Data) -> dict[str,
         return {"rerank": partial(balanced_lists, kind=target.remedy)}
     if target.remedy == "shift":
         return {"centre": shift_of_pairs(model, sources_of(data)[0], PIVOT)}
-    return {"centre": "corpus"} if target.remedy == "centred" else {}
+    return {"centre": "corpus" if target.remedy == "centred" else None}
 
 
 def _embedded(
