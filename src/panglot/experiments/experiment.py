@@ -88,7 +88,7 @@ class Experiment(Part):
         return str((self.grid.get("measures") or {}).get(benchmark, self.measure))
 
     def data(self, pairs: Iterable[Any], places: Mapping[str, str] | None = None, **settings: Any) -> Data:
-        """Return the data of its sweep, measured as it says.
+        """Return what its runs are trained and measured on, in the precision and by the measures that it says.
 
         Args:
             pairs: sources to train on.
