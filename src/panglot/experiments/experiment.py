@@ -88,7 +88,7 @@ class Experiment(Part):
         return str((self.grid.get("measures") or {}).get(benchmark, self.measure))
 
     def data(self, pairs: Iterable[Any], places: Mapping[str, str] | None = None, **settings: Any) -> Data:
-        """Return what its runs are trained and measured on, in the precision and by the measures that it says.
+        """Return what its runs are trained and measured on, in its precision and by its measures.
 
         Args:
             pairs: sources to train on.
