@@ -122,6 +122,10 @@ def test_people_read_lines(panglot: Runner, texts: Path, tmp_path: Path) -> None
         ),
         (["evaluate", "bm25", "--run-depth", "5"], "--run-depth has no effect without --runs"),
         (["evaluate", "bm25", "--seed", "5"], "--seed has no effect without --perturb"),
+        (["evaluate", "bm25", "--max-length", "0"], "BM25 has no vectors, so --max-length has no effect"),
+        (["evaluate", "mteb:a/b", "--centre", "corpus"], "so --centre has no effect"),
+        (["evaluate", "a/b", "--rerank", "c/d", "--runs", "e"], "--rerank is given, so --runs has no"),
+        (["evaluate", "a/b", "--store", "c", "--every-item"], "no --every-item, so --store has no effect"),
         (["data", "check", "x.jsonl", "--run", "9"], "--run has no effect without --benchmark"),
     ],
 )

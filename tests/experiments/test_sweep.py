@@ -11,6 +11,7 @@ import torch
 
 from panglot import PanglotError
 from panglot.evaluation import Evaluation, load_results
+from panglot.experiments import runs as runs_module
 from panglot.experiments import sweep as sweep_module
 from panglot.experiments.runs import Data, Run, folder_of, missing_targets, results_of
 from panglot.experiments.sweep import Progress, sweep
@@ -49,7 +50,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(sweep_module, "finish", finish)
     monkeypatch.setattr("panglot.experiments.sweep.gc.collect", lambda: None)  # there is nothing large
     monkeypatch.setattr(sweep_module, "check_run", lambda *_: None)
-    monkeypatch.setattr(sweep_module, "missing_targets", lambda run, *_: run.name not in made["finished"])
+    monkeypatch.setattr(runs_module, "missing_targets", lambda run, *_: run.name not in made["finished"])
     return made
 
 

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from panglot.cli import data, experiment, export, guard
 from panglot.cli.encode import encode
@@ -64,16 +65,14 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version_: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error, as PANGLOT_DEBUG=1 does.")
+        bool, Option("--debug", help="Show the traceback of an error, as PANGLOT_DEBUG=1 does.")
     ] = False,
     strict: Annotated[
         bool,
-        typer.Option(
-            "--strict", help="Refuse an official file with rows that cannot be used, instead of a note."
-        ),
+        Option("--strict", help="Refuse an official file with rows that cannot be used, instead of a note."),
     ] = False,
 ) -> None:
     """Set what holds for all commands."""

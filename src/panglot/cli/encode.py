@@ -4,8 +4,9 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
+from panglot import encoders
 from panglot.cli import show
 from panglot.cli.options import (
     Bf16,
@@ -21,33 +22,29 @@ from panglot.cli.options import (
 
 def encode(
     model: Encoder,
-    output: Annotated[Path, typer.Option(help="Folder of the store. An incomplete store is completed.")],
-    benchmark: Annotated[
-        str, typer.Option(help="Name of the benchmark whose passages are encoded.")
-    ] = "sample",
+    output: Annotated[Path, Option(help="Folder of the store. An incomplete store is completed.")],
+    benchmark: Annotated[str, Option(help="Name of the benchmark whose passages are encoded.")] = "sample",
     data: Data = None,
     languages: Annotated[
-        str | None, typer.Option(help="Encode only passages in these languages, e.g. en,de,sw.")
+        str | None, Option(help="Encode only passages in these languages, e.g. en,de,sw.")
     ] = None,
     candidate_text: CandidateText = None,
     dtype: Annotated[
         str,
-        typer.Option(
-            help="Number format: float32, float16 (half the space), or int8 (a quarter of the space)."
-        ),
+        Option(help="Number format: float32, float16 (half the space), or int8 (a quarter of the space)."),
     ] = "float16",
     shard_size: Annotated[
-        int, typer.Option(help="Passages per shard. An interrupted command loses at most one shard.")
+        int, Option(help="Passages per shard. An interrupted command loses at most one shard.")
     ] = 100_000,
     part: Annotated[
         str,
-        typer.Option(
+        Option(
             help="Encode only this part of the shards, e.g. 3/16, so that several machines share the work."
         ),
     ] = "1/1",
     workers: Annotated[
         int,
-        typer.Option(
+        Option(
             help="Number of processes, run by Ray (pip install 'panglot[ray]'). 0 uses this process only."
         ),
     ] = 0,
@@ -68,7 +65,6 @@ def encode(
 
       panglot encode runs/hybrid --benchmark miracl --output stores/hybrid --dtype int8 --part 3/16
     """
-    from panglot import encoders
     from panglot.data import load_data
     from panglot.data.suite import as_benchmark
     from panglot.encoders.store import read_facts

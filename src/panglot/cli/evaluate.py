@@ -1,12 +1,13 @@
 """``panglot evaluate``."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
+from panglot import encoders, training
 from panglot.cli import show
+from panglot.cli.guard import BM25, MTEB
 from panglot.cli.models import means_for
 from panglot.cli.options import (
     CandidateText,
@@ -29,78 +30,74 @@ if TYPE_CHECKING:
     from panglot.evaluation import Evaluation
 
 WIDEST = 20  # languages whose matrix fits a terminal; the results file has any number
-BM25, MTEB = "bm25", "mteb:"
 
 
 def evaluate(
     model: Annotated[
         str,
-        typer.Argument(
+        Argument(
             help="multilingual-e5-small, a model folder, a hub id, mteb:NAME (a model of mteb's registry), "
             "or bm25 (word matching without a model)."
         ),
     ],
     benchmark: Annotated[
-        str, typer.Option(help="Name of the benchmark; 'panglot data list' shows all.")
+        str, Option(help="Name of the benchmark; 'panglot data list' shows all.")
     ] = "sample",
     data: Data = None,
     output: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="Write the results to this JSON file, and figures per query to a Parquet file beside it."
         ),
     ] = None,
     measures: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="AP, nDCG@k, R@k, RR@k, Success@k, Complete@k; separated by commas. "
             "(default: the benchmark's own)"
         ),
     ] = None,
     languages: Annotated[
-        str | None, typer.Option(help="Use only queries and passages in these languages, e.g. en,de,sw.")
+        str | None, Option(help="Use only queries and passages in these languages, e.g. en,de,sw.")
     ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Benchmark split. (default: the one papers report)")
-    ] = None,
+    split: Annotated[str | None, Option(help="Benchmark split. (default: the one papers report)")] = None,
     candidate_text: CandidateText = None,
     column: Column = None,
     every_item: EveryItem = False,
     store: Annotated[
-        Path | None,
-        typer.Option(help="Store of encoded passages that 'panglot encode' wrote, for large pools."),
+        Path | None, Option(help="Store of encoded passages that 'panglot encode' wrote, for large pools.")
     ] = None,
     max_length: MaxLength = None,
     truncate_dim: TruncateDim = None,
     centre: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="Subtract the mean embedding of each language: corpus (means of the benchmark's texts), "
             "model (means stored with the model), or a file of pairs or means. (default: no centring)"
         ),
     ] = None,
     bf16: Annotated[
-        bool, typer.Option("--bf16", help="Encode in bfloat16: faster, and figures change by a few .0001.")
+        bool, Option("--bf16", help="Encode in bfloat16: faster, and figures change by a few .0001.")
     ] = False,
     perturb: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="Measure changed queries, too. Kinds of change, separated by commas: typos, no-diacritics, "
             "romanised, wrong-layout, lower-case, no-question-mark, code-switch."
         ),
     ] = None,
     lexicon: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="File or folder of word pairs for code-switch, one pair a line; see docs/guides/bias.md."
         ),
     ] = None,
     rerank: Rerank = None,
     rerank_depth: RerankDepth = 100,
-    seed: Annotated[int, typer.Option(help="Random seed of --perturb.")] = 0,
-    runs: Annotated[Path | None, typer.Option(help="Write TREC runs and qrels into this folder.")] = None,
+    seed: Annotated[int, Option(help="Random seed of --perturb.")] = 0,
+    runs: Annotated[Path | None, Option(help="Write TREC runs and qrels into this folder.")] = None,
     run_depth: Annotated[
-        int, typer.Option(min=0, help="Passages per query in the TREC runs; 0 writes all passages.")
+        int, Option(min=0, help="Passages per query in the TREC runs; 0 writes all passages.")
     ] = 100,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
@@ -133,35 +130,18 @@ def evaluate(
     check_results_path(output)
     codes = languages.split(",") if languages else None
     pairs_options = of_pairs(column, every_item)
-    _refuse(
-        {"--store": store} if pairs_options else {}, "panglot encode takes no --column and no --every-item"
-    )
     chosen = load_data(benchmark, data, candidate_text, codes, split, **pairs_options)
-    _refuse({"--perturb": perturb, "--runs": runs} if rerank else {}, "--rerank is given")
-    whole = {
-        "--rerank": rerank,
-        "--store": store,
-        "--centre": centre,
-        "--perturb": perturb,
-        "--lexicon": lexicon,
-        "--max-length": max_length,
-        "--truncate-dim": truncate_dim,
-        "--bf16": bf16,
-        "--runs": runs,
-    }
     loading: dict[str, Any] = {
         "max_length": max_length,
         "truncate_dim": truncate_dim,
         "trust_remote_code": trust_remote_code,
     }
     if model == BM25:
-        _refuse(whole, "BM25 has no vectors")
         from panglot.search.baseline import bm25_evaluation, bm25_work
 
         with show.bar("ranking", bm25_work(chosen)) as advance:
             evaluation = bm25_evaluation(chosen, measures=names, progress=advance)
     elif model.startswith(MTEB):
-        _refuse(whole, "mteb loads and asks the model")
         from panglot.evaluation.mteb_models import mteb_evaluation
 
         evaluation = mteb_evaluation(model, chosen, measures=names)
@@ -182,7 +162,9 @@ def evaluate(
             runs=runs,
             run_depth=run_depth or None,
         )
-    _remember(evaluation, {"data": str(data.resolve()) if data else None, "split": split, **pairs_options})
+    loaded = {"data": str(data.resolve()) if data else None, "split": split, **pairs_options}
+    if known := {name: value for name, value in loaded.items() if value is not None}:
+        evaluation.results["benchmark"]["loaded"] = known  # so that panglot inspect can load it again
     if output is not None:
         evaluation.save(output)
     if json:
@@ -193,19 +175,6 @@ def evaluate(
         show.tell(f"results: {output} and {table_of(output)}")
     if runs is not None:
         show.tell(f"runs and qrels: {runs}")
-
-
-def _refuse(options: Mapping[str, object], why: str) -> None:
-    """Refuse options that a model or benchmark does not support."""
-    for option, value in options.items():
-        if value:
-            raise PanglotError(f"{why}, so {option} has no effect. Leave it out.")
-
-
-def _remember(evaluation: "Evaluation", loaded: Mapping[str, Any]) -> None:
-    """Note how the benchmark was loaded, so that ``panglot inspect`` can load it again."""
-    if known := {name: value for name, value in loaded.items() if value is not None}:
-        evaluation.results["benchmark"]["loaded"] = known
 
 
 def _model(
@@ -222,13 +191,11 @@ def _model(
     rerank: str | None,
     **settings: Any,
 ) -> "Evaluation":
-    from panglot import encoders
     from panglot.data.perturb import parse_kinds, read_lexicon
     from panglot.data.suite import as_benchmark
     from panglot.encoders.store import open_store
     from panglot.evaluation import evaluate as run_evaluation
     from panglot.evaluation.run import embed_queries
-    from panglot.training import training_of
 
     kinds = parse_kinds(perturb) if perturb else []
     words = read_lexicon(lexicon) if lexicon else None
@@ -246,7 +213,7 @@ def _model(
         chosen,
         name=model,
         measures=measures,
-        training=training_of(model),
+        training=training.training_of(model),
         centre=means,
         bf16=bf16,
         embeddings=given,
@@ -261,17 +228,16 @@ def _model(
 def _tell(results: dict[str, Any], measure: str) -> None:
     """Print the tables of an evaluation."""
     from panglot.report.figures import languages_table, matrix_table, perturbed_tables, settings_table
-    from panglot.report.tables import to_rich
 
-    show.table(to_rich(settings_table(results)))
+    show.table(settings_table(results))
     if prompts := results["model"].get("prompts"):
         before = ", ".join(f"{text!r} before each {role}" for role, text in prompts.items() if text)
         show.tell(f"prompts: {before or 'none'}")
-    show.table(to_rich(languages_table(results, measure)))
+    show.table(languages_table(results, measure))
     if 1 < len(results["benchmark"]["languages"]) <= WIDEST:
-        show.table(to_rich(matrix_table(results, measure)))
+        show.table(matrix_table(results, measure))
     for table in perturbed_tables(results.get("perturbed") or {}, measure):
-        show.table(to_rich(table))
+        show.table(table)
     if centring := results["model"]["centring"]:
         origins = ", ".join(source["name"] for source in centring["sources"])
         show.tell(f"embeddings are centred by language, with means of {origins}")

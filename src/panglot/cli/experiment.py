@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from typer import Argument, Option
 
+from panglot import training
 from panglot.cli import show
-from panglot.cli.options import Json
+from panglot.cli.options import Json, TrainedOn, overrides
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -31,77 +33,67 @@ report.html, report.md and summary.json. You can stop it at any time: the same c
 finished runs."""
 WAIT = 60.0  # seconds between lines about training in a pipe
 
-Output = Annotated[Path, typer.Option(help="Write the report and its tables into this folder.")]
-Model = Annotated[str | None, typer.Option(help="Encoder. (default: the recipe's)")]
+Output = Annotated[Path, Option(help="Write the report and its tables into this folder.")]
+Model = Annotated[str | None, Option(help="Encoder. (default: the recipe's)")]
 Runs = Annotated[
     Path | None,
-    typer.Option(help="Folder for the runs, which several experiments can share. (default: OUTPUT/runs)"),
+    Option(help="Folder for the runs, which several experiments can share. (default: OUTPUT/runs)"),
 ]
-Workers = Annotated[int, typer.Option(help="Number of runs at the same time, run by Ray.", min=1)]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="List the runs and stop.")]
+Workers = Annotated[int, Option(help="Number of runs at the same time, run by Ray.", min=1)]
+DryRun = Annotated[bool, Option("--dry-run", help="List the runs and stop.")]
 
 app = typer.Typer(no_args_is_help=True, help="Answer a question about training with one command.")
 
 
 @app.command()
 def strategies(
-    recipe: Annotated[Path, typer.Argument(help="Recipe (TOML) that all strategies share.")],
+    recipe: Annotated[Path, Argument(help="Recipe (TOML) that all strategies share.")],
     output: Output,
     pairs: Annotated[
-        list[Path],
-        typer.Option(help="Parallel pairs, or a folder of LAReQA. Repeat the option for each source."),
+        list[Path], Option(help="Parallel pairs, or a folder of LAReQA. Repeat the option for each source.")
     ],
     benchmark: Annotated[
         list[str],
-        typer.Option(
-            help="Benchmark and its folder, as NAME=FOLDER, e.g. xquad-r=lareqa/xquad-r; repeatable."
-        ),
+        Option(help="Benchmark and its folder, as NAME=FOLDER, e.g. xquad-r=lareqa/xquad-r; repeatable."),
     ],
     strategy: Annotated[
-        str, typer.Option(help="Strategies to compare, separated by commas.")
+        str, Option(help="Strategies to compare, separated by commas.")
     ] = "monolingual,crosslingual,mixed,hybrid",
     variant: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Run the recipe with other settings, too, as NAME:PART.SETTING=VALUE,...; repeatable."
-        ),
+        Option(help="Run the recipe with other settings, too, as NAME:PART.SETTING=VALUE,...; repeatable."),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", help="Change a setting of the recipe for all runs, as PART.NAME=VALUE; repeatable."
-        ),
+        Option("--set", help="Change a setting of the recipe for all runs, as PART.NAME=VALUE; repeatable."),
     ] = None,
-    languages: Annotated[
-        str | None, typer.Option(help="Train only on these languages, e.g. en,de,sw. (default: all)")
-    ] = None,
+    languages: TrainedOn = None,
     model: Model = None,
     centred: Annotated[
-        bool, typer.Option("--centred", help="Evaluate each model with language centring, too.")
+        bool, Option("--centred", help="Evaluate each model with language centring, too.")
     ] = False,
-    bf16: Annotated[bool, typer.Option("--bf16", help="Evaluate in bfloat16.")] = False,
-    seeds: Annotated[int, typer.Option(help="Number of random seeds per strategy.", min=1)] = 3,
+    bf16: Annotated[bool, Option("--bf16", help="Evaluate in bfloat16.")] = False,
+    seeds: Annotated[int, Option(help="Number of random seeds per strategy.", min=1)] = 3,
     runs: Runs = None,
     workers: Workers = 1,
     dry_run: DryRun = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON: the summary.")] = False,
+    json: Annotated[bool, Option("--json", help="Print only JSON: the summary.")] = False,
 ) -> None:
     """Compare batch strategies with the same training budget, on benchmarks that are not trained on.
 
     You can stop the command at any time: the same command continues and skips finished runs.
     """
-    from panglot.experiments import Data, Experiment
-    from panglot.training import parse_override, read_recipe
+    from panglot.experiments import Experiment
 
     given = {"model.name": model} if model else {}
-    shared = read_recipe(recipe, given | dict(parse_override(text) for text in settings or []))
+    shared = training.read_recipe(recipe, given | overrides(settings))
     places = dict(_place(text) for text in benchmark)
     variants = {}
     for text in variant or []:
         name, colon, changes = text.partition(":")
         if not colon:
             raise PanglotError(f"--variant: '{text}' has no settings. Write NAME:PART.SETTING=VALUE.")
-        variants[name] = dict(parse_override(setting) for setting in changes.split(","))
+        variants[name] = overrides(changes.split(","))
     grid = {
         "strategies": [name for name in strategy.split(",") if name],
         "variants": variants,
@@ -111,8 +103,7 @@ def strategies(
     experiment = Experiment(
         question="strategies", benchmarks=list(places), seeds=seeds, bf16=bf16, recipe=shared, grid=grid
     )
-    data = Data(tuple(map(str, pairs)), tuple(places.items()), bf16=bf16)
-    _run(experiment, data, output, runs, workers, dry_run, json)
+    _run(experiment, experiment.data(pairs, places), output, runs, workers, dry_run, json)
 
 
 def _command(name: str) -> Callable[..., None]:
@@ -120,45 +111,40 @@ def _command(name: str) -> Callable[..., None]:
         output: Output,
         pairs: Annotated[
             list[str] | None,
-            typer.Option(help="Parallel pairs, as for panglot train. Repeat the option for each source."),
+            Option(help="Parallel pairs, as for panglot train. Repeat the option for each source."),
         ] = None,
         recipe: Annotated[
-            Path | None, typer.Option(help="Recipe of the experiment (TOML). (default: the bundled one)")
+            Path | None, Option(help="Recipe of the experiment (TOML). (default: the bundled one)")
         ] = None,
         benchmark: Annotated[
             list[str] | None,
-            typer.Option(help="Benchmark, as NAME or NAME=FOLDER; repeatable. (default: the recipe's)"),
+            Option(help="Benchmark, as NAME or NAME=FOLDER; repeatable. (default: the recipe's)"),
         ] = None,
         place: Annotated[
-            list[str] | None,
-            typer.Option("--data", help="Folder of a benchmark, as NAME=FOLDER; repeatable."),
+            list[str] | None, Option("--data", help="Folder of a benchmark, as NAME=FOLDER; repeatable.")
         ] = None,
         model: Model = None,
-        seeds: Annotated[int | None, typer.Option(help="Number of random seeds per trained model.")] = None,
+        seeds: Annotated[int | None, Option(help="Number of random seeds per trained model.")] = None,
         settings: Annotated[
             list[str] | None,
-            typer.Option(
+            Option(
                 "--set",
                 help="Change a setting, as grid.NAME=VALUE or PART.NAME=VALUE of training; repeatable.",
             ),
         ] = None,
         held_out: Annotated[
-            float,
-            typer.Option(help="Share of the pairs' documents to exclude from training.", min=0, max=0.9),
+            float, Option(help="Share of the pairs' documents to exclude from training.", min=0, max=0.9)
         ] = 0.0,
         runs: Runs = None,
         workers: Workers = 1,
         dry_run: DryRun = False,
         json: Annotated[
-            bool,
-            typer.Option("--json", help="Print only JSON: the summary, or with --dry-run the list of runs."),
+            bool, Option("--json", help="Print only JSON: the summary, or with --dry-run the list of runs.")
         ] = False,
     ) -> None:
-        from panglot.experiments import Data, read_experiment
-        from panglot.training import parse_override
-        from panglot.training.config import chosen_precision
+        from panglot.experiments import read_experiment
 
-        given = dict(parse_override(text) for text in settings or [])
+        given = overrides(settings)
         given |= {"model.name": model} if model else {}
         given |= {"seeds": seeds} if seeds is not None else {}
         places = dict(_place(text) for text in place or [])
@@ -173,14 +159,7 @@ def _command(name: str) -> Callable[..., None]:
         if unused := sorted(set(places) - set(experiment.benchmarks)):
             names = ", ".join(experiment.benchmarks)
             raise PanglotError(f"--data: '{unused[0]}' is not measured on. Use {names}, or add --benchmark.")
-        bf16 = chosen_precision(experiment.bf16)
-        data = Data(
-            tuple(pairs or ()),
-            tuple(places.items()),
-            held_out=held_out,
-            bf16=bf16,
-            measures=experiment.measures,
-        )
+        data = experiment.data(pairs or (), places, held_out=held_out)
         _run(experiment, data, output, runs, workers, dry_run, json)
 
     return command
@@ -201,17 +180,15 @@ def _run(
 ) -> None:
     """List the runs, or finish them and print the tables."""
     from panglot.experiments import run_experiment
-    from panglot.experiments.experiment import plan_runs, unfinished
+    from panglot.experiments.experiment import plan_runs
+    from panglot.experiments.runs import unfinished
 
     folder = runs or output / "runs"
     if dry_run:
         found = plan_runs(experiment, data)
         waiting = {run.title for run in unfinished(found, data, folder)}
-        if json:
-            show.print_json([{"name": run.title, "done": run.title not in waiting} for run in found])
-            return
-        for run in found:
-            show.tell(f"{'to do' if run.title in waiting else 'done '}  {run.title}")
+        listed = [{"name": run.title, "done": run.title not in waiting} for run in found]
+        show.answer(json, listed, *(f"{'done ' if r['done'] else 'to do'}  {r['name']}" for r in listed))
         return
     finish_runs(
         lambda tell: run_experiment(experiment, data, output, runs_folder=folder, workers=workers, tell=tell),
@@ -224,7 +201,6 @@ def finish_runs(
     run: Callable[[Callable[["SweepProgress"], None]], "Answer"], output: Path, json: bool
 ) -> None:
     """Show how far an experiment is while it runs, then its tables."""
-    from panglot.report.tables import to_rich
 
     with _progress() as tell:
         answer = run(tell)
@@ -233,7 +209,7 @@ def finish_runs(
         return
     for table in answer.tables:
         if not table.folded:
-            show.table(to_rich(table))
+            show.table(table)
     show.tell(f"wrote the report, plots and tables to {output}")
 
 
@@ -283,34 +259,31 @@ def _progress() -> Iterator[Callable[["SweepProgress"], None]]:
 
 
 def reproduce(
-    what: Annotated[str, typer.Argument(help="What to reproduce: paper.")],
-    encoder: Annotated[str, typer.Option("--model", help="xlm-r or labse.")] = "xlm-r",
+    what: Annotated[str, Argument(help="What to reproduce: paper.")],
+    encoder: Annotated[str, Option("--model", help="xlm-r or labse.")] = "xlm-r",
     scale: Annotated[
-        float, typer.Option(help="Share of the paper's training pairs and steps; 1 is all, 0.001 a trial.")
+        float, Option(help="Share of the paper's training pairs and steps; 1 is all, 0.001 a trial.")
     ] = 1.0,
     output: Annotated[
-        Path, typer.Option(help="Folder for translated pairs, runs and the report. (default: runs/paper)")
+        Path, Option(help="Folder for translated pairs, runs and the report. (default: runs/paper)")
     ] = Path("runs/paper"),
     source: Annotated[
-        list[str] | None, typer.Option(help="Train on this training set of the paper. (default: all)")
+        list[str] | None, Option(help="Train on this training set of the paper. (default: all)")
     ] = None,
     benchmark: Annotated[
-        list[str] | None, typer.Option(help="Evaluate on this benchmark. (default: xquad-r, mlqa-r, miracl)")
+        list[str] | None, Option(help="Evaluate on this benchmark. (default: xquad-r, mlqa-r, miracl)")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of runs of each kind of batch.")] = 1,
+    seeds: Annotated[int, Option(min=1, help="Number of runs of each kind of batch.")] = 1,
     translator: Annotated[
         str | None,
-        typer.Option(
-            help="Translation model for missing languages. (default: facebook/nllb-200-distilled-600M)"
-        ),
+        Option(help="Translation model for missing languages. (default: facebook/nllb-200-distilled-600M)"),
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Setting of the recipe: PART.NAME=VALUE.")
+        list[str] | None, Option("--set", help="Setting of the recipe: PART.NAME=VALUE.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Number of runs at once, through Ray.")] = 1,
+    workers: Annotated[int, Option(min=1, help="Number of runs at once, through Ray.")] = 1,
     dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="List the steps, their hours on one GPU and their disk; do nothing."),
+        bool, Option("--dry-run", help="List the steps, their hours on one GPU and their disk; do nothing.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -330,7 +303,6 @@ def reproduce(
         raise PanglotError(f"'{what}' cannot be reproduced; only 'paper' can.")
     from panglot.experiments.paper import Reproduction, disk, steps
     from panglot.experiments.paper import reproduce as run
-    from panglot.training import parse_override
 
     given = {"sources": source, "benchmarks": benchmark, "translator": translator}
     chosen = {
@@ -340,7 +312,7 @@ def reproduce(
         model=encoder,
         scale=scale,
         seeds=seeds,
-        settings=tuple(parse_override(text) for text in settings or ()),
+        settings=tuple(overrides(settings).items()),
         **chosen,  # type: ignore[arg-type]
     )
     if not dry_run:

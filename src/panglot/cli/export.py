@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Argument, Option
 
+from panglot import encoders
 from panglot.cli import show
 from panglot.cli.options import Json, TrustRemoteCode
 
@@ -14,19 +16,16 @@ app = typer.Typer(no_args_is_help=True, help="Export results or models (MTEB, mo
 
 @app.command()
 def mteb(
-    results: Annotated[
-        list[Path], typer.Argument(help="Results files that 'panglot evaluate --output' wrote.")
-    ],
-    output: Annotated[Path, typer.Option(help="Write into this folder, such as mteb's folder of results.")],
+    results: Annotated[list[Path], Argument(help="Results files that 'panglot evaluate --output' wrote.")],
+    output: Annotated[Path, Option(help="Write into this folder, such as mteb's folder of results.")],
     task: Annotated[
-        str | None,
-        typer.Option(help="Name of the tasks; the setting is appended. (default: the benchmark's name)"),
+        str | None, Option(help="Name of the tasks; the setting is appended. (default: the benchmark's name)")
     ] = None,
-    split: Annotated[str, typer.Option(help="Benchmark split that was evaluated.")] = "test",
+    split: Annotated[str, Option(help="Benchmark split that was evaluated.")] = "test",
     revision: Annotated[
-        str | None, typer.Option(help="Revision of the model. (default: the checksum of its weights)")
+        str | None, Option(help="Revision of the model. (default: the checksum of its weights)")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON: the names of the files.")] = False,
+    json: Annotated[bool, Option("--json", help="Print only JSON: the names of the files.")] = False,
 ) -> None:
     """Write results in mteb's format: FOLDER/MODEL/REVISION/TASK.json, one task per setting.
 
@@ -46,30 +45,21 @@ def mteb(
         for found in loaded
         for path in write_mteb(found, output, task=task, split=split, revision=revision)
     ]
-    if json:
-        show.print_json({"files": [str(path) for path in written]})
-        return
-    for path in written:
-        show.tell(str(path))
+    names = [str(path) for path in written]
+    show.answer(json, {"files": names}, *names)
 
 
 @app.command("model-card")
 def model_card(
     results: Annotated[
-        list[Path], typer.Argument(help="Results files of one model that 'panglot evaluate --output' wrote.")
+        list[Path], Argument(help="Results files of one model that 'panglot evaluate --output' wrote.")
     ],
-    card: Annotated[
-        Path, typer.Option(help="README.md of the model. A new file is written if there is none.")
-    ],
+    card: Annotated[Path, Option(help="README.md of the model. A new file is written if there is none.")],
     name: Annotated[
         str | None,
-        typer.Option(
-            help="Name of the model in the card. (default: the name in the card, else in the results)"
-        ),
+        Option(help="Name of the model in the card. (default: the name in the card, else in the results)"),
     ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(help="Id of the benchmark on the hub. (default: its name)")
-    ] = None,
+    dataset: Annotated[str | None, Option(help="Id of the benchmark on the hub. (default: its name)")] = None,
     json: Json = False,
 ) -> None:
     """Write results into the front matter of a model card (model-index), which the hub displays.
@@ -85,20 +75,18 @@ def model_card(
 
     loaded = [load_results(path).results for path in results]
     write_model_index(card, loaded, name=name, dataset=dataset)
-    if json:
-        show.print_json({"card": str(card), "benchmarks": [found["benchmark"]["name"] for found in loaded]})
-        return
-    show.tell(f"wrote the results to {card}")
+    benchmarks = [found["benchmark"]["name"] for found in loaded]
+    show.answer(json, {"card": str(card), "benchmarks": benchmarks}, f"wrote the results to {card}")
 
 
 @app.command(no_args_is_help=True)
 def onnx(
-    model: Annotated[str, typer.Argument(help="Model folder or hub id of a transformer.")],
+    model: Annotated[str, Argument(help="Model folder or hub id of a transformer.")],
     output: Annotated[
-        Path, typer.Option(help="Write the exported model into this folder, which must be new or empty.")
+        Path, Option(help="Write the exported model into this folder, which must be new or empty.")
     ],
     int8: Annotated[
-        bool, typer.Option("--int8", help="Compute in 8 bits: faster and smaller, but less exact.")
+        bool, Option("--int8", help="Compute in 8 bits: faster and smaller, but less exact.")
     ] = False,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
@@ -112,7 +100,6 @@ def onnx(
 
       panglot export onnx runs/hybrid --output runs/hybrid-onnx
     """
-    from panglot import encoders
     from panglot.encoders.onnx import export_onnx
 
     encoder = encoders.load_encoder(model, device="cpu", trust_remote_code=trust_remote_code)
@@ -135,7 +122,6 @@ def _compare(before: Any, after: Any) -> dict[str, float]:
     """Compare embeddings of 48 questions of the sample, and the median time of one of the first 12."""
     from statistics import median
 
-    from panglot import encoders
     from panglot.data.sample import sample_benchmark
 
     texts = sample_benchmark().queries.texts[::6]

@@ -4,12 +4,13 @@ import contextlib
 import itertools
 import logging
 import math
+import operator
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand
@@ -19,23 +20,46 @@ from panglot.errors import PanglotError
 from panglot.files import as_shown, said_of
 
 DEBUG = "PANGLOT_DEBUG"
+BM25, MTEB = "bm25", "mteb:"  # what names a model that is not loaded as an encoder
 OUTPUTS = ("output", "assets", "runs", "export", "card")  # options that are written to
 LARGEST = 2**31 - 1  # of a whole number in an option
 REPORT = (
     "This is an error in panglot. Please report it to the place where you got panglot, with the output of "
     "'panglot --debug ...'."
 )
-OF_READING = ("column", "language", "among", "length")
-OF_ENCODING = ("model", "engine", "centre", "max_length", "truncate_dim", "bf16")
-BELONGS = {  # options that have no effect without another one, in the commands that have both
-    "rerank_depth": "rerank",
-    "run_depth": "runs",
-    "seed": "perturb",
-    "lexicon": "perturb",
-    "run": "benchmark",
-    **dict.fromkeys((*OF_READING, *OF_ENCODING), "inputs"),
-}
 NO_MEMORY = "not enough memory; use smaller batches, a smaller model or fewer texts."
+
+
+class Idle(NamedTuple):
+    """Options that have no effect, in the commands that have all of them.
+
+    Attributes:
+        options: by their names in Python.
+        other: the option or argument that decides.
+        when: whether its value makes them idle.
+        why: the beginning of a sentence; "": that the other is not given.
+    """
+
+    options: Sequence[str]
+    other: str
+    when: Callable[[Any], object] = operator.not_
+    why: str = ""
+
+
+OF_ENCODING = ("centre", "max_length", "truncate_dim", "bf16")
+OF_ENCODERS = ("rerank", "store", "perturb", "lexicon", "runs", *OF_ENCODING)
+IDLE = (
+    Idle(["rerank_depth"], "rerank"),
+    Idle(["run_depth"], "runs"),
+    Idle(["seed", "lexicon"], "perturb"),
+    Idle(["run"], "benchmark"),
+    Idle(["column", "language", "among", "length", "model", "engine", *OF_ENCODING], "inputs"),
+    Idle(["store"], "column", bool, "panglot encode takes no --column"),
+    Idle(["store"], "every_item", bool, "panglot encode takes no --every-item"),
+    Idle(["perturb", "runs"], "rerank", bool, "--rerank is given"),
+    Idle(OF_ENCODERS, "model", lambda name: name == BM25, "BM25 has no vectors"),
+    Idle(OF_ENCODERS, "model", lambda name: name.startswith(MTEB), "mteb loads and asks the model"),
+)
 
 
 class CheckedCommand(TyperCommand):
@@ -56,26 +80,31 @@ class CheckedCommand(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Check the values, then run the command."""
         options = {param.name: max(param.opts, key=len) for param in self.params}
-        for name, given in ctx.params.items():
-            for value in given if isinstance(given, list | tuple) else [given]:
-                _check_value(options.get(name, name), value)
-                if value is not None:
-                    _check_named(name, str(value), several=isinstance(given, list | tuple))
-        for name, other in BELONGS.items():
-            alone = name in options and other in options and not ctx.params[other]
-            if alone and ctx.get_parameter_source(name).name == "COMMANDLINE":
-                needed = f"{options[name]} has no effect without {options[other]}"
-                raise PanglotError(f"{needed}. Leave it out, or give {options[other]}, too.")
-        named = {name: path for name in OUTPUTS if isinstance(path := ctx.params.get(name), Path)}
-        inputs = [
-            value
-            for name, given in ctx.params.items()
-            for value in (given if isinstance(given, list | tuple) else [given])
-            if name not in named and isinstance(value, str | Path)
+        given = [
+            (name, value, isinstance(values, list | tuple))
+            for name, values in ctx.params.items()
+            for value in (values if isinstance(values, list | tuple) else [values])
         ]
+        for name, value, several in given:
+            _check_value(options.get(name, name), value)
+            if value is not None:
+                _check_named(name, str(value), several=several)
+        for rule in IDLE:
+            if {*rule.options, rule.other} <= set(options) and rule.when(ctx.params[rule.other]):
+                for name in rule.options:
+                    if ctx.get_parameter_source(name).name == "COMMANDLINE":
+                        raise PanglotError(_why_idle(options[name], options[rule.other], rule.why))
+        named = {name: path for name in OUTPUTS if isinstance(path := ctx.params.get(name), Path)}
+        inputs = [value for name, value, _ in given if name not in named and isinstance(value, str | Path)]
         for name, path in named.items():
             _check_output(options[name], path, inputs)
         return super().invoke(ctx)
+
+
+def _why_idle(option: str, other: str, why: str) -> str:
+    if why:
+        return f"{why}, so {option} has no effect. Leave it out."
+    return f"{option} has no effect without {other}. Leave it out, or give {other}, too."
 
 
 def _check_value(name: str, value: object) -> None:
@@ -93,7 +122,7 @@ def _check_value(name: str, value: object) -> None:
 
 def _check_named(name: str, value: str, *, several: bool) -> None:
     """Refuse a model, file of pairs or benchmark that is not there, before anything large is imported."""
-    if name in ("model", "models") and value != "bm25":
+    if name in ("model", "models") and value != BM25:
         from panglot.encoders.names import check_name
 
         check_name(value)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Option
 
+from panglot import encoders
 from panglot.cli import show
 from panglot.cli.options import Bf16, Json, MaxLength, TrustRemoteCode
 from panglot.errors import PanglotError
@@ -24,58 +25,50 @@ A_PASSAGE = 1_000  # characters, about
 def index(
     index: Annotated[
         str,
-        typer.Option(
+        Option(
             "--index",
             help="Folder of the index, or a Milvus server: http://host:19530 or http://host:19530#name.",
         ),
     ],
     inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", help="File or folder of texts; repeatable."),
+        list[str] | None, Option("--input", help="File or folder of texts; repeatable.")
     ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Column of text, id, language or title in files of rows, as FIELD=COLUMN; repeatable."
-        ),
+        Option(help="Column of text, id, language or title in files of rows, as FIELD=COLUMN; repeatable."),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(
-            help="Model of a new index: multilingual-e5-small (the default), a model folder or a hub id."
-        ),
+        Option(help="Model of a new index: multilingual-e5-small (the default), a model folder or a hub id."),
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="Engine of a new index: exact (NumPy) or milvus (Milvus Lite). (default: exact up to about "
             "200,000 passages)"
         ),
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Language of texts that do not name one. (default: detected)")
+        str | None, Option(help="Language of texts that do not name one. (default: detected)")
     ] = None,
     among: Annotated[
-        str | None,
-        typer.Option(help="Detect only these languages, e.g. en,sw,ar. This helps on short texts."),
+        str | None, Option(help="Detect only these languages, e.g. en,sw,ar. This helps on short texts.")
     ] = None,
     length: Annotated[
-        int | None,
-        typer.Option(help="Maximum number of tokens in a passage. (default: 256, or the model's limit)"),
+        int | None, Option(help="Maximum number of tokens in a passage. (default: 256, or the model's limit)")
     ] = None,
     centre: Annotated[
-        bool, typer.Option("--centre", help="Subtract the model's language means (see panglot centre).")
+        bool, Option("--centre", help="Subtract the model's language means (see panglot centre).")
     ] = False,
     delete: Annotated[
-        list[str] | None, typer.Option("--delete", help="Delete the document with this id; repeatable.")
+        list[str] | None, Option("--delete", help="Delete the document with this id; repeatable.")
     ] = None,
     export: Annotated[
-        Path | None,
-        typer.Option(help="Write passages and vectors to a .parquet file, or vectors to a .npy file."),
+        Path | None, Option(help="Write passages and vectors to a .parquet file, or vectors to a .npy file.")
     ] = None,
     recall: Annotated[
         int | None,
-        typer.Option(
+        Option(
             min=0,
             help="Number of searches that check the engine's recall; 0 skips the check. (default: 50)",
         ),
@@ -83,7 +76,7 @@ def index(
     max_length: MaxLength = None,
     truncate_dim: Annotated[
         int | None,
-        typer.Option(
+        Option(
             help="Cut embeddings to this many dimensions, for models trained with loss.matryoshka_dims. "
             "(default: all, or the index's)"
         ),
@@ -191,7 +184,6 @@ def _open(
     passages: int,
 ) -> "Index":
     """Open an index to add to, or make it for about so many passages, with its model."""
-    from panglot import encoders
     from panglot.search.facts import own_means
     from panglot.search.index import Index, existing_facts
 

@@ -4,34 +4,31 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Option
 
+from panglot import encoders
 from panglot.cli import show
-from panglot.cli.options import Json, MaxLength, TrustRemoteCode
+from panglot.cli.options import Json, MaxLength, Model, TrustRemoteCode
 from panglot.errors import PanglotError
 
 
 def mine(
     pairs: Annotated[
         list[Path],
-        typer.Option(
+        Option(
             help="Parallel pairs: .jsonl, .jsonl.gz, .jsonl.zst, .parquet, or a folder of LAReQA. "
             "Repeat the option for each source."
         ),
     ],
     output: Annotated[
         Path,
-        typer.Option(
-            help="Write the pairs with negatives to this file, or for several sources into this folder."
-        ),
+        Option(help="Write the pairs with negatives to this file, or for several sources into this folder."),
     ],
-    model: Annotated[
-        str, typer.Option(help="multilingual-e5-small, a model folder, or a hub id.")
-    ] = "multilingual-e5-small",
-    negatives: Annotated[int, typer.Option(help="Maximum number of negatives per row.")] = 4,
+    model: Model = "multilingual-e5-small",
+    negatives: Annotated[int, Option(help="Maximum number of negatives per row.")] = 4,
     across_languages: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--across-languages/--within-language",
             help="Rank candidates by their mean score over all languages, which gives an item the same "
             "negatives in all languages; or rank them in each language separately.",
@@ -39,38 +36,35 @@ def mine(
     ] = True,
     centred: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--centred/--raw",
             help="Score a passage by its cosine minus the mean of its language, or by its cosine.",
         ),
     ] = True,
     margin: Annotated[
         float,
-        typer.Option(
+        Option(
             help="Highest score of a negative, as a share of the score of the row's own passage. "
             "Passages above it are often right answers."
         ),
     ] = 0.95,
     absolute_margin: Annotated[
         float,
-        typer.Option(
-            help="Smallest difference between the scores of the row's own passage and of a negative."
-        ),
+        Option(help="Smallest difference between the scores of the row's own passage and of a negative."),
     ] = 0.0,
     duplicate: Annotated[
-        float,
-        typer.Option(help="Highest cosine between a negative and the row's own passage; 1 allows all."),
+        float, Option(help="Highest cosine between a negative and the row's own passage; 1 allows all.")
     ] = 0.9,
-    skip_top: Annotated[int, typer.Option(help="Skip this many of the hardest candidates.")] = 0,
+    skip_top: Annotated[int, Option(help="Skip this many of the hardest candidates.")] = 0,
     corpus: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             help="More candidates, for --within-language only: files of texts with a language, as panglot "
             "index reads them; repeatable."
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing negatives. (default: keep them)")
+        bool, Option("--overwrite", help="Replace existing negatives. (default: keep them)")
     ] = False,
     max_length: MaxLength = None,
     trust_remote_code: TrustRemoteCode = False,
@@ -86,7 +80,6 @@ def mine(
 
       panglot mine --model runs/hybrid --pairs pairs.jsonl.gz --output mined.jsonl.gz
     """
-    from panglot import encoders
     from panglot.search.mine import mine_negatives
     from panglot.training.recipes import load_source
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
+from typer import Argument, Option
 
+from panglot import encoders, training
 from panglot.cli import show
 from panglot.cli.options import Encoder, Json, MaxLength, TrustRemoteCode
 from panglot.errors import PanglotError
@@ -20,25 +21,19 @@ TEXTS = 1000  # of each language
 
 
 def centre(
-    model: Annotated[str, typer.Argument(help="Model folder, multilingual-e5-small, or hub id.")],
+    model: Annotated[str, Argument(help="Model folder, multilingual-e5-small, or hub id.")],
     pairs: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="Parallel pairs, as for panglot train. Repeat the option for each source. (required)"
-        ),
+        Option(help="Parallel pairs, as for panglot train. Repeat the option for each source. (required)"),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            help="Write the means to this folder or .safetensors file. (default: the model's folder)"
-        ),
+        Option(help="Write the means to this folder or .safetensors file. (default: the model's folder)"),
     ] = None,
-    texts: Annotated[
-        int, typer.Option(help="Maximum number of queries, and of passages, per language.")
-    ] = TEXTS,
+    texts: Annotated[int, Option(help="Maximum number of queries, and of passages, per language.")] = TEXTS,
     shift: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="Instead of means, store what moves passages to where their translations in this language "
             "are, e.g. en."
         ),
@@ -58,7 +53,6 @@ def centre(
 
       panglot centre runs/hybrid --pairs pairs.jsonl.gz --shift en
     """
-    from panglot import encoders
     from panglot.training.recipes import load_source
 
     if not pairs:
@@ -69,7 +63,11 @@ def centre(
         )
     sources = [load_source(path) for path in pairs]
     encoder = encoders.load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
-    means = _means(encoder, sources, texts) if shift is None else _shift(encoder, sources, shift, texts)
+    if shift is None:
+        means = _means(encoder, sources, texts)
+    else:
+        with show.bar("computing shifts", 0) as advance:
+            means = encoders.shift_of_pairs(encoder, sources, shift, texts, progress=advance)
     place = encoders.save_language_means(output or model, means)
     for sentence in encoders.centring_notes(
         means.passage, means.passage.languages, "queries and of passages"
@@ -79,19 +77,8 @@ def centre(
         "query": means.query.counts(means.query.languages),
         "passage": means.passage.counts(means.passage.languages),
     }
-    if json:
-        show.print_json({"means": str(place), "texts": counts})
-        return
-    show.tell(f"wrote the means of {len(counts['query'])} languages to {place}")
-
-
-def _shift(
-    encoder: "SentenceTransformer", sources: Sequence["ParallelPairs"], pivot: str, texts: int
-) -> "LanguageMeans":
-    from panglot import encoders
-
-    with show.bar("computing shifts", 0) as advance:
-        return encoders.shift_of_pairs(encoder, sources, pivot, texts, progress=advance)
+    sentence = f"wrote the means of {len(counts['query'])} languages to {place}"
+    show.answer(json, {"means": str(place), "texts": counts}, sentence)
 
 
 def means_for(
@@ -103,7 +90,6 @@ def means_for(
         choice: ``corpus``, ``model``, or a file (or folder) of means or of parallel pairs.
         languages: those of the benchmark; only pairs in these languages are encoded.
     """
-    from panglot import encoders
     from panglot.training.recipes import load_source
 
     if choice == "corpus":
@@ -124,7 +110,6 @@ def means_for(
 
 
 def _means(encoder: "SentenceTransformer", sources: Sequence["ParallelPairs"], texts: int) -> "LanguageMeans":
-    from panglot import encoders
 
     with show.bar("computing language means", encoders.count_texts(sources, texts)) as advance:
         return encoders.means_of_pairs(encoder, sources, texts, progress=advance)
@@ -141,27 +126,24 @@ SIZES = (
 def trim(
     model: Encoder,
     output: Annotated[
-        Path, typer.Option(help="Write the smaller model into this folder, which must be new or empty.")
+        Path, Option(help="Write the smaller model into this folder, which must be new or empty.")
     ],
     pairs: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="Keep the tokens of these texts: parallel pairs, or a folder of LAReQA; repeatable."
-        ),
+        Option(help="Keep the tokens of these texts: parallel pairs, or a folder of LAReQA; repeatable."),
     ] = None,
     languages: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="Use only these languages of the pairs. Without --pairs: keep all tokens in their scripts."
         ),
     ] = None,
     extra: Annotated[
         list[Path] | None,
-        typer.Option(help="Keep all tokens of this plain text file, too, one text a line; repeatable."),
+        Option(help="Keep all tokens of this plain text file, too, one text a line; repeatable."),
     ] = None,
     min_count: Annotated[
-        int,
-        typer.Option(help="Drop tokens that occur less often in the pairs; 1 changes none of their texts."),
+        int, Option(help="Drop tokens that occur less often in the pairs; 1 changes none of their texts.")
     ] = 1,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
@@ -177,12 +159,10 @@ def trim(
 
       panglot trim intfloat/multilingual-e5-small --languages en,th --output e5-en-th
     """
-    from panglot import encoders
     from panglot.encoders.trimming import lines_of, trim_encoder
-    from panglot.training import training_of
     from panglot.training.recipes import load_source
 
-    training = training_of(model)
+    run = training.training_of(model)
     facts = trim_encoder(
         encoders.load_encoder(model, trust_remote_code=trust_remote_code),
         output,
@@ -191,7 +171,7 @@ def trim(
         extra=[line for path in extra or () for line in lines_of(path)],
         min_count=min_count,
         name=model,
-        beside={"run.json": training} if training else None,
+        beside={"run.json": run} if run else None,
         trust_remote_code=trust_remote_code,
         bar=show.bar,
     )
@@ -233,14 +213,13 @@ panglot averaged the weights of models that were fine-tuned from the same model.
 
 def average(
     models: Annotated[
-        list[str],
-        typer.Argument(help="Model folders or hub ids. All models must have the same architecture."),
+        list[str], Argument(help="Model folders or hub ids. All models must have the same architecture.")
     ],
     output: Annotated[
-        Path, typer.Option(help="Write the averaged model into this folder, which must be new or empty.")
+        Path, Option(help="Write the averaged model into this folder, which must be new or empty.")
     ],
     weights: Annotated[
-        str | None, typer.Option(help="Weight of each model, separated by commas. (default: equal weights)")
+        str | None, Option(help="Weight of each model, separated by commas. (default: equal weights)")
     ] = None,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
@@ -254,38 +233,30 @@ def average(
 
       panglot average runs/hybrid intfloat/multilingual-e5-small --weights 0.7,0.3 --output runs/kept
     """
-    from panglot.encoders import average as average_weights
-    from panglot.encoders import load_encoder, model_sha256
     from panglot.encoders.load import save_encoder
     from panglot.encoders.names import card_head
     from panglot.files import atomic_folder, check_new_folder, write_json
-    from panglot.training import training_of
 
     check_new_folder(output)
     shares = None if weights is None else [_number(text) for text in weights.split(",")]
-    encoders = [load_encoder(name, trust_remote_code=trust_remote_code) for name in models]
+    loaded = [encoders.load_encoder(name, trust_remote_code=trust_remote_code) for name in models]
+    parts = zip(models, map(encoders.model_sha256, loaded), strict=True)
     facts = {
         "schema": 1,
-        "models": [
-            {"name": name, "sha256": model_sha256(encoder)}
-            for name, encoder in zip(models, encoders, strict=True)
-        ],
+        "models": [{"name": name, "sha256": checksum} for name, checksum in parts],
         "weights": shares or [1.0] * len(models),
     }
-    averaged = average_weights(encoders, shares)
-    facts["sha256"] = model_sha256(averaged)
-    training = next((found for found in map(training_of, models) if found), None)
+    averaged = encoders.average(loaded, shares)
+    facts["sha256"] = encoders.model_sha256(averaged)
+    run = next(filter(None, map(training.training_of, models)), None)
     with atomic_folder(output) as part:
         save_encoder(averaged, part)
         card = card_head([], ["panglot"]) + CARD.format(count=len(models))
         (part / "README.md").write_text(card, encoding="utf-8")
         write_json(part / "average.json", facts)
-        if training:
-            write_json(part / "run.json", training)
-    if json:
-        show.print_json(facts)
-        return
-    show.tell(f"wrote the average of {len(models)} models to {output}")
+        if run:
+            write_json(part / "run.json", run)
+    show.answer(json, facts, f"wrote the average of {len(models)} models to {output}")
 
 
 def _number(text: str) -> float:
@@ -296,21 +267,20 @@ def _number(text: str) -> float:
 
 
 def push(
-    folder: Annotated[Path, typer.Argument(help="Folder of a finished model.")],
-    repo: Annotated[str, typer.Argument(help="Repository on the hub: OWNER/NAME.")],
+    folder: Annotated[Path, Argument(help="Folder of a finished model.")],
+    repo: Annotated[str, Argument(help="Repository on the hub: OWNER/NAME.")],
     results: Annotated[
-        list[Path] | None,
-        typer.Option(help="Results file of this model for the card (model-index); repeatable."),
+        list[Path] | None, Option(help="Results file of this model for the card (model-index); repeatable.")
     ] = None,
     licence: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--license", help="License of the model for the card, e.g. mit. (default: what the card says)"
         ),
     ] = None,
-    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
-    revision: Annotated[str | None, typer.Option(help="Branch to write to. (default: main)")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON: the address of the commit.")] = False,
+    private: Annotated[bool, Option("--private", help="Make a new repository private.")] = False,
+    revision: Annotated[str | None, Option(help="Branch to write to. (default: main)")] = None,
+    json: Annotated[bool, Option("--json", help="Print only JSON: the address of the commit.")] = False,
 ) -> None:
     """Upload a model with its card to the Hugging Face hub.
 
@@ -325,9 +295,6 @@ def push(
 
     loaded = [load_results(path).results for path in results or ()]
     address = push_model(folder, repo, results=loaded, licence=licence, private=private, revision=revision)
-    if json:
-        show.print_json({"repo": repo, "commit": address})
-        return
-    if licence is None and not names_licence(folder):
+    if licence is None and not json and not names_licence(folder):
         show.note("the card names no license. Name that of the model it began with: --license.")
-    show.tell(f"pushed to {address}")
+    show.answer(json, {"repo": repo, "commit": address}, f"pushed to {address}")

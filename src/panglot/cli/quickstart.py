@@ -6,12 +6,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-from rich import box
 from rich.table import Table
 from rich.text import Text
+from typer import Option
 
 from panglot.cli import show
+from panglot.cli.options import Model
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -19,16 +19,12 @@ if TYPE_CHECKING:
 
 
 def quickstart(
-    output: Annotated[Path, typer.Option(help="Folder for the models and the results.")] = Path(
-        "runs/quickstart"
-    ),
-    model: Annotated[
-        str, typer.Option(help="multilingual-e5-small, a model folder, or a hub id.")
-    ] = "multilingual-e5-small",
+    output: Annotated[Path, Option(help="Folder for the models and the results.")] = Path("runs/quickstart"),
+    model: Model = "multilingual-e5-small",
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier quickstart in --output.")
+        bool, Option("--overwrite", help="Replace an earlier quickstart in --output.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON: the three results.")] = False,
+    json: Annotated[bool, Option("--json", help="Print only JSON: the three results.")] = False,
 ) -> None:
     """Show in about a minute what hybrid batches change.
 
@@ -76,12 +72,7 @@ def _show_headline(stages: Sequence["Stage"]) -> None:
 def _figures(stages: Sequence["Stage"]) -> Table:
     from panglot.report.figures import SETTING_NAMES
 
-    table = Table(
-        title="mAP (1: the right passages always come first) with 95 % intervals over questions",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-    )
+    table = show.new_table("mAP (1: the right passages always come first) with 95 % intervals over questions")
     table.add_column("batches")
     for setting in SETTING_NAMES.values():
         table.add_column(setting, justify="right")
@@ -106,8 +97,7 @@ def _side_by_side(names: Sequence[str], answers: Sequence["Answer"]) -> Table:
     """Show what each stage finds for one question; right passages are marked."""
     from panglot.languages import language_name
 
-    title = f"{language_name(answers[0].language)}: {answers[0].question}"
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, expand=True)
+    table = show.new_table(f"{language_name(answers[0].language)}: {answers[0].question}", expand=True)
     for name in names:
         table.add_column(name, no_wrap=True, overflow="ellipsis", ratio=1)
     for hits in zip(*(answer.hits for answer in answers), strict=True):

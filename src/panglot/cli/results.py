@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
+from panglot import encoders
 from panglot.cli import show
 from panglot.cli.options import (
     Alpha,
@@ -25,10 +26,10 @@ WIDEST = 14  # languages whose matrix of changes fits a terminal; --json has any
 
 def compare(
     results: Annotated[
-        list[Path], typer.Argument(help="Two or more results files that 'panglot evaluate --output' wrote.")
+        list[Path], Argument(help="Two or more results files that 'panglot evaluate --output' wrote.")
     ],
     measure: Annotated[
-        str | None, typer.Option(help="Measure to compare. (default: the first in the files)")
+        str | None, Option(help="Measure to compare. (default: the first in the files)")
     ] = None,
     baseline: Baseline = 1,
     alpha: Alpha = 0.05,
@@ -50,7 +51,6 @@ def compare(
     from panglot.evaluation.comparison import check_drawing, compare_results, run_names
     from panglot.evaluation.results import load_results
     from panglot.report.figures import change_by_language_table, change_matrix_tables, comparison_table
-    from panglot.report.tables import to_rich
 
     check_drawing(resamples, flips, alpha)
     evaluations = [load_results(path) for path in results]
@@ -67,48 +67,46 @@ def compare(
     if json:
         show.print_json(compared.to_dict())
         return
-    show.table(to_rich(comparison_table(compared)))
+    show.table(comparison_table(compared))
     for run in compared.runs:
         if run == compared.baseline:
             continue
-        show.table(to_rich(change_by_language_table(compared, run)))
+        show.table(change_by_language_table(compared, run))
         for matrix in change_matrix_tables(compared, [run]):
             if 1 < len(matrix.shown) <= WIDEST:
-                show.table(to_rich(matrix))
+                show.table(matrix)
     for sentence in compared.notes:
         show.note(sentence)
 
 
 def inspect(
-    results: Annotated[Path, typer.Argument(help="Results file that 'panglot evaluate --output' wrote.")],
+    results: Annotated[Path, Argument(help="Results file that 'panglot evaluate --output' wrote.")],
     model: Annotated[
-        str | None, typer.Option(help="Model that was evaluated. (default: the model in the file)")
+        str | None, Option(help="Model that was evaluated. (default: the model in the file)")
     ] = None,
     benchmark: Annotated[
-        str | None, typer.Option(help="Name of the benchmark. (default: the benchmark in the file)")
+        str | None, Option(help="Name of the benchmark. (default: the benchmark in the file)")
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder or file of the benchmark. (default: what was evaluated, if it is still there)"
-        ),
+        Option(help="Folder or file of the benchmark. (default: what was evaluated, if it is still there)"),
     ] = None,
     column: Column = None,
     every_item: EveryItem = False,
     pairs: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="Language pairs, e.g. en-de,th-all; all-all for every pair. "
             "(default: each query language with the passages in all languages)"
         ),
     ] = None,
-    count: Annotated[int, typer.Option(help="Number of queries per language pair.")] = 1,
-    depth: Annotated[int, typer.Option(help="Number of passages above the answer to show.")] = 5,
+    count: Annotated[int, Option(help="Number of queries per language pair.")] = 1,
+    depth: Annotated[int, Option(help="Number of passages above the answer to show.")] = 5,
     measure: Annotated[
-        str | None, typer.Option(help="Measure that ranks the queries. (default: the first in the file)")
+        str | None, Option(help="Measure that ranks the queries. (default: the first in the file)")
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option(help="Cut texts after this many tokens. (default: as in the evaluation)")
+        int | None, Option(help="Cut texts after this many tokens. (default: as in the evaluation)")
     ] = None,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
@@ -121,7 +119,6 @@ def inspect(
 
       panglot inspect results.json --pairs th-all,en-de
     """
-    from panglot import encoders
     from panglot.data import load_benchmark
     from panglot.evaluation.inspect import (
         as_json,
@@ -179,37 +176,32 @@ def _candidates(kind: str) -> str | None:
 
 def report(
     results: Annotated[
-        list[Path],
-        typer.Argument(help="Results files on one benchmark that 'panglot evaluate --output' wrote."),
+        list[Path], Argument(help="Results files on one benchmark that 'panglot evaluate --output' wrote.")
     ],
-    output: Annotated[Path, typer.Option(help="Write the report to this HTML file.")] = Path("report.html"),
+    output: Annotated[Path, Option(help="Write the report to this HTML file.")] = Path("report.html"),
     assets: Annotated[
         Path | None,
-        typer.Option(help="Also write charts (SVG, PNG) and tables (CSV, LaTeX, Markdown) into this folder."),
+        Option(help="Also write charts (SVG, PNG) and tables (CSV, LaTeX, Markdown) into this folder."),
     ] = None,
     reference: Annotated[
-        str | None, typer.Option(help="'paper' adds the published figures on xquad-r or mlqa-r.")
+        str | None, Option(help="'paper' adds the published figures on xquad-r or mlqa-r.")
     ] = None,
     failures: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="Worst queries to show: a file with the output of 'panglot inspect --json'; repeatable."
-        ),
+        Option(help="Worst queries to show: a file with the output of 'panglot inspect --json'; repeatable."),
     ] = None,
     measure: Annotated[
-        str | None, typer.Option(help="Measure of the tests and heatmaps. (default: the first in the files)")
+        str | None, Option(help="Measure of the tests and heatmaps. (default: the first in the files)")
     ] = None,
     baseline: Baseline = 1,
-    title: Annotated[
-        str | None, typer.Option(help="Title of the page. (default: models and benchmark)")
-    ] = None,
+    title: Annotated[str | None, Option(help="Title of the page. (default: models and benchmark)")] = None,
     alpha: Alpha = 0.05,
     resamples: Resamples = 1000,
     flips: Flips = 10_000,
     seed: Seed = 0,
     json: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--json",
             help="Print only JSON: the figures of the settings, the comparison and the names of the files.",
         ),
@@ -230,7 +222,7 @@ def report(
     from panglot.report import gather, read_failures, reference_for, write_report
     from panglot.report.charts import check_installed
     from panglot.report.figures import comparison_table, settings_table
-    from panglot.report.tables import to_records, to_rich
+    from panglot.report.tables import to_records
 
     check_installed()
     check_drawing(resamples, flips, alpha)
@@ -259,9 +251,9 @@ def report(
         show.print_json({"summary": summary, "compared": compared, "files": files})
         return
     if contents.compared is None:
-        show.table(to_rich(settings_table(evaluations[0].results)))
+        show.table(settings_table(evaluations[0].results))
     else:
-        show.table(to_rich(comparison_table(contents.compared)))
+        show.table(comparison_table(contents.compared))
     show.tell(f"wrote the report to {output}")
     if assets is not None:
         show.tell(f"wrote charts and tables to {assets} ({len(written) - 1} files)")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from panglot.cli import show
 from panglot.cli.options import Json, ModelOfIndex, Rerank, RerankDepth, TrustRemoteCode, reranker_of
@@ -12,26 +12,23 @@ from panglot.errors import PanglotError, needs
 
 
 def search(
-    question: Annotated[str, typer.Argument(help="Question, in any language.")],
-    index: Annotated[str, typer.Option(help="Folder of the index, or address of a Milvus server.")],
-    k: Annotated[int, typer.Option("-k", "--top", help="Maximum number of results.")] = 10,
+    question: Annotated[str, Argument(help="Question, in any language.")],
+    index: Annotated[str, Option(help="Folder of the index, or address of a Milvus server.")],
+    k: Annotated[int, Option("-k", "--top", help="Maximum number of results.")] = 10,
     languages: Annotated[
-        str | None,
-        typer.Option(help="Search only passages in these languages, e.g. en,sw,ar; en includes en-US."),
+        str | None, Option(help="Search only passages in these languages, e.g. en,sw,ar; en includes en-US.")
     ] = None,
     where: Annotated[
-        list[str] | None,
-        typer.Option(help="Search only passages with this metadata, e.g. year=1991; repeatable."),
+        list[str] | None, Option(help="Search only passages with this metadata, e.g. year=1991; repeatable.")
     ] = None,
     balanced: Annotated[
         str | None,
-        typer.Option(
+        Option(
             help="Balance languages: scores (calibrate scores by language) or turns (take languages in turn)."
         ),
     ] = None,
     hybrid: Annotated[
-        bool,
-        typer.Option("--hybrid", help="Match words, too: fuse the ranking with BM25's by reciprocal rank."),
+        bool, Option("--hybrid", help="Match words, too: fuse the ranking with BM25's by reciprocal rank.")
     ] = False,
     rerank: Rerank = None,
     rerank_depth: RerankDepth = 50,
@@ -95,25 +92,23 @@ def _parse_where(texts: Sequence[str]) -> dict[str, str]:
 
 def serve(
     index: Annotated[
-        str, typer.Option(help="Folder or address of the index; sample serves the bundled passages.")
+        str, Option(help="Folder or address of the index; sample serves the bundled passages.")
     ] = "sample",
     model: ModelOfIndex = None,
     host: Annotated[
-        str, typer.Option(help="Address of the server; 0.0.0.0 lets other machines reach it.")
+        str, Option(help="Address of the server; 0.0.0.0 lets other machines reach it.")
     ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port of the server; 0 takes a free one.")
-    ] = 8000,
+    port: Annotated[int, Option(min=0, max=65535, help="Port of the server; 0 takes a free one.")] = 8000,
     api_key_file: Annotated[
-        Path | None, typer.Option(help="Require one of the API keys in this file, which has one key a line.")
+        Path | None, Option(help="Require one of the API keys in this file, which has one key a line.")
     ] = None,
     rerank: Rerank = None,
     rerank_depth: RerankDepth = 50,
-    timeout: Annotated[float, typer.Option(help="Maximum number of seconds for a request.")] = 30.0,
-    max_body: Annotated[int, typer.Option(help="Maximum size of a request in bytes.")] = 1 << 20,
+    timeout: Annotated[float, Option(help="Maximum number of seconds for a request.")] = 30.0,
+    max_body: Annotated[int, Option(help="Maximum size of a request in bytes.")] = 1 << 20,
     trust_remote_code: TrustRemoteCode = False,
     json: Annotated[
-        bool, typer.Option("--json", help="Print only JSON: the address, when the server is ready.")
+        bool, Option("--json", help="Print only JSON: the address, when the server is ready.")
     ] = False,
 ) -> None:
     """Serve an index with a search page and an HTTP API.
@@ -152,8 +147,7 @@ def serve(
     opened.listen()  # who comes from now on waits, and is not turned away
     for sentence in notes(host, bool(keys)):
         show.note(sentence)
-    if json:
-        show.print_json({"address": address(opened), "model": name, "index": index})
-    else:
-        show.tell(f"search page: {address(opened)}   API: {address(opened)}docs   (Ctrl-C stops it)")
+    page = address(opened)
+    sentence = f"search page: {page}   API: {page}docs   (Ctrl-C stops it)"
+    show.answer(json, {"address": page, "model": name, "index": index}, sentence)
     make_server(app, limits).run(sockets=[opened])

@@ -1,14 +1,18 @@
 """What commands print: results to standard output, errors and notes to standard error."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Group
+from rich import box
 from rich.highlighter import JSONHighlighter
+from rich.table import Table as Grid
 
 from panglot.progress import HARMFUL, SafeConsole, bar, err, printable, say
 
-__all__ = ["bar", "complain", "err", "note", "out", "print_json", "printable", "say", "table", "tell"]
+if TYPE_CHECKING:
+    from panglot.report.tables import Table
+
+__all__ = ["bar", "err", "printable", "say"]  # of progress, for all commands
 out = SafeConsole()
 
 
@@ -30,10 +34,26 @@ def tell(sentence: str) -> None:
 WIDE = 160  # characters in a line of a table that is not printed to a terminal
 
 
-def table(found: Group) -> None:
+def table(found: "Table") -> None:
     """Print a table; in a pipe, which has no width, print it wide."""
+    from panglot.report.tables import to_rich
+
     console = out if out.is_terminal else SafeConsole(file=out.file, width=max(out.width, WIDE))
-    console.print(found)
+    console.print(to_rich(found))
+
+
+def new_table(title: str, **how: Any) -> Grid:
+    """Return an empty table of rich's with a title, to be filled and printed to ``out``."""
+    return Grid(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, **how)
+
+
+def answer(as_json: bool, value: Any, *sentences: str) -> None:
+    """Print what a command found: JSON, or sentences."""
+    if as_json:
+        print_json(value)
+    else:
+        for sentence in sentences:
+            tell(sentence)
 
 
 def print_json(value: Any) -> None:

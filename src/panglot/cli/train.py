@@ -8,95 +8,81 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Argument, Option
 
+from panglot import training
 from panglot.cli import show
-from panglot.cli.options import Json
+from panglot.cli.options import Json, TrainedOn, overrides
 from panglot.errors import PanglotError
 
 
 def train(
     recipe: Annotated[
         Path | None,
-        typer.Argument(
+        Argument(
             help="Recipe: a TOML file, or multilingual-e5-small(-merged), paper/xlm-r, paper/labse. "
             "Options override its settings."
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Write the model, its card and its log into this folder. (required)")
+        Path | None, Option(help="Write the model, its card and its log into this folder. (required)")
     ] = None,
     model: Annotated[
-        str | None,
-        typer.Option(help="multilingual-e5-small (the default), a model folder, or a hub id."),
+        str | None, Option(help="multilingual-e5-small (the default), a model folder, or a hub id.")
     ] = None,
     pairs: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             help="Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, hf:owner/name#split, "
             "sample, a training set of 'panglot data list', or a folder of LAReQA. Repeat for each source."
         ),
     ] = None,
     column: Annotated[
-        list[str] | None,
-        typer.Option(help="Column of a field, as FIELD=COLUMN, e.g. query=question; repeatable."),
+        list[str] | None, Option(help="Column of a field, as FIELD=COLUMN, e.g. query=question; repeatable.")
     ] = None,
     strategy: Annotated[
         str | None,
-        typer.Option(
-            help="Strategy: monolingual, crosslingual, mixed, hybrid (the default), english or specific."
-        ),
+        Option(help="Strategy: monolingual, crosslingual, mixed, hybrid (the default), english or specific."),
     ] = None,
     alpha: Annotated[
-        float | None, typer.Option(help="Probability that a hybrid batch is monolingual. (default: 0.5)")
+        float | None, Option(help="Probability that a hybrid batch is monolingual. (default: 0.5)")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Number of pairs in a batch. (default: as tested for the model)")
+        int | None, Option(help="Number of pairs in a batch. (default: as tested for the model)")
     ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Number of steps. (default: as tested for the model)")
-    ] = None,
+    steps: Annotated[int | None, Option(help="Number of steps. (default: as tested for the model)")] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Peak learning rate. (default: as tested for the model)")
+        float | None, Option(help="Peak learning rate. (default: as tested for the model)")
     ] = None,
     embedding_learning_rate: Annotated[
-        float | None, typer.Option(help="Learning rate of the token embeddings. (default: the same)")
+        float | None, Option(help="Learning rate of the token embeddings. (default: the same)")
     ] = None,
     temperature: Annotated[
-        float | None,
-        typer.Option(help="Temperature of the contrastive loss. (default: as tested for the model)"),
+        float | None, Option(help="Temperature of the contrastive loss. (default: as tested for the model)")
     ] = None,
-    languages: Annotated[
-        str | None, typer.Option(help="Train only on these languages, e.g. en,de,sw. (default: all)")
-    ] = None,
+    languages: TrainedOn = None,
     max_length: Annotated[
         int | None,
-        typer.Option(
-            help="Cut texts after this many tokens. (default: as tested for the model, else its limit)"
-        ),
+        Option(help="Cut texts after this many tokens. (default: as tested for the model, else its limit)"),
     ] = None,
     held_out: Annotated[
         float | None,
-        typer.Option(
-            help="Share of the items to hold out of training, whole documents at a time. (default: 0)"
-        ),
+        Option(help="Share of the items to hold out of training, whole documents at a time. (default: 0)"),
     ] = None,
     eval_steps: Annotated[
         int | None,
-        typer.Option(help="Evaluate on held-out documents after this many steps, and keep the best model."),
+        Option(help="Evaluate on held-out documents after this many steps, and keep the best model."),
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after this many evaluations without a gain. (default: never)")
+        int | None, Option(help="Stop after this many evaluations without a gain. (default: never)")
     ] = None,
-    save_steps: Annotated[int | None, typer.Option(help="Write a checkpoint after this many steps.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Random seed. (default: 0)")] = None,
-    bf16: Annotated[bool | None, typer.Option("--bf16/--no-bf16", help="Compute in bfloat16.")] = None,
+    save_steps: Annotated[int | None, Option(help="Write a checkpoint after this many steps.")] = None,
+    seed: Annotated[int | None, Option(help="Random seed. (default: 0)")] = None,
+    bf16: Annotated[bool | None, Option("--bf16/--no-bf16", help="Compute in bfloat16.")] = None,
     settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Set any setting of a recipe, as PART.NAME=VALUE; repeatable."),
+        list[str] | None, Option("--set", help="Set any setting of a recipe, as PART.NAME=VALUE; repeatable.")
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted run in --output.")
-    ] = False,
+    resume: Annotated[bool, Option("--resume", help="Continue an interrupted run in --output.")] = False,
     json: Json = False,
 ) -> None:
     """Fine-tune an encoder on parallel pairs with hybrid or other batches.
@@ -111,6 +97,7 @@ def train(
     weights of an uninterrupted run.
     """
     from panglot.data.pairs_files.columns import parse_columns
+    from panglot.training.recipes import run_recipe
 
     if output is None:
         raise PanglotError("no output folder is given; name one with --output.")
@@ -135,62 +122,45 @@ def train(
         "training.bf16": bf16,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    with _one_voice() as first:
-        _run(recipe, given, settings or [], output, resume=resume, json=json, first=first)
-
-
-def _run(
-    recipe: Path | None,
-    given: dict[str, Any],
-    settings: list[str],
-    output: Path,
-    *,
-    resume: bool,
-    json: bool,
-    first: bool,
-) -> None:
-    """Train; only the first of several processes prints."""
-    from panglot.training import known_settings, parse_override, read_recipe
-    from panglot.training.recipes import run_recipe
-
-    checked = read_recipe(recipe, given | dict(parse_override(text) for text in settings))
-    if first:
+    with _one_voice():
+        checked = training.read_recipe(recipe, given | overrides(settings))
         show.say(f"loading {checked.model.name} and {len(checked.data.pairs)} source(s)")
-        if tested := known_settings(checked.model.name):
+        if tested := training.known_settings(checked.model.name):
             known = ", ".join(f"{name} {value}" for name, value in tested.items())
             show.say(f"settings tested for this model (options and recipes override them): {known}")
-    outcomes = run_recipe(checked, output, resume=resume, note=show.note if first else None)
-    if json and first:
-        show.print_json({str(folder): vars(outcome) for folder, outcome in outcomes.items()})
-    for folder, outcome in outcomes.items():
-        if not outcome.finished:
-            if first:
-                show.note(
-                    f"interrupted after step {outcome.steps}; continue with the same command and --resume."
-                )
-            raise typer.Exit(130)
-        if first and not json:
-            show.tell(f"trained {outcome.steps} steps; the model is in {folder}")
-            for name, weight in outcome.weights.items():
-                show.tell(f"  weight of {name}: {weight:g}")
-            for name, value in sorted(outcome.figures.items()):
-                show.tell(f"  held-out {name.replace('_', ' ')}: {value:.4f}")
+        outcomes = run_recipe(checked, output, resume=resume, note=show.note)
+        if json:
+            show.print_json({str(folder): vars(outcome) for folder, outcome in outcomes.items()})
+        for folder, outcome in outcomes.items():
+            if not outcome.finished:
+                again = "continue with the same command and --resume"
+                show.note(f"interrupted after step {outcome.steps}; {again}.")
+                raise typer.Exit(130)
+            if not json:
+                show.tell(f"trained {outcome.steps} steps; the model is in {folder}")
+                for name, weight in outcome.weights.items():
+                    show.tell(f"  weight of {name}: {weight:g}")
+                for name, value in sorted(outcome.figures.items()):
+                    show.tell(f"  held-out {name.replace('_', ' ')}: {value:.4f}")
 
 
 @contextmanager
-def _one_voice() -> Iterator[bool]:
-    """Yield whether this process prints for all of torchrun's, and let one process print an error."""
+def _one_voice() -> Iterator[None]:
+    """Let one of torchrun's processes print for all: the first one, or the first that has an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of libraries, about each other
         if "RANK" not in os.environ:  # one process alone: a mistake is answered without loading torch
-            yield True
+            yield
             return
         from panglot.training.distributed import first_to_report, is_first, leave
 
+        show.out.quiet = show.err.quiet = not is_first()
         try:
-            yield is_first()
+            yield
         except PanglotError as error:
             if first_to_report(str(error)):
                 raise
             raise typer.Exit(2) from error
+        finally:
+            show.out.quiet = show.err.quiet = False
         leave()

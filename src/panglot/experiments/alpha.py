@@ -1,14 +1,13 @@
 """Which share of monolingual batches is best: alpha from 0 to 1, constant or on a schedule?"""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from panglot.evaluation import compare
-from panglot.experiments.display import WHOLE, as_differences, comparison_tables, picture
+from panglot.experiments.display import as_differences, compare_all, picture
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.runs import ZERO_SHOT, Data, Run, Target
+from panglot.experiments.runs import HYBRID, ZERO_SHOT, Data, Run
 from panglot.report.charts import curves
 from panglot.report.figures import measure_title, with_panels
 from panglot.report.page import Section
@@ -44,31 +43,26 @@ class Grid(Part):
 
 def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     """Return the zero-shot encoder, and a run for every share, schedule and seed."""
-    languages = None if grid.languages is None else tuple(grid.languages)
-    targets = tuple(Target(name, languages) for name in experiment.benchmarks)
-    found = [Run(ZERO_SHOT, experiment.recipe, targets, trained=False)]
-    shares: dict[str, Any] = {**{_name(alpha): alpha for alpha in grid.alphas}, **grid.schedules}
-    for name, alpha in shares.items():
-        settings = {"batches.strategy": "hybrid", "batches.alpha": alpha, "data.languages": grid.languages}
-        found += experiment.seeded(name, targets, settings)
-    return found
+    targets = experiment.targets(grid.languages)
+    shares = {**{_name(alpha): alpha for alpha in grid.alphas}, **grid.schedules}
+    shared = {"batches.strategy": HYBRID, "data.languages": grid.languages}
+    runs = {name: {**shared, "batches.alpha": alpha} for name, alpha in shares.items()}
+    return [experiment.untrained(targets), *experiment.seeded(targets, runs)]
 
 
-def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[Section]:
+def answer(grid: Grid, findings: Findings) -> Sequence[Section]:
     """Show each share's difference from 0.5: its interval is far narrower than that of the figure itself."""
     sections = []
     constant = {_name(alpha): alpha for alpha in grid.alphas}
     for benchmark, measure, aligned in findings.benchmarks():
-        found = compare(aligned, WHOLE, _name(BASELINE))
-        chosen = with_panels(
-            as_differences(found[found["run"].isin(constant) & (found["family"] == "settings")])
-        )
-        rows = chosen.assign(x=chosen["run"].map(constant), series="constant")
-        title = f"{measure_title(measure)} on {benchmark}: difference from alpha 0.5"
-        spec = curves(rows, title, x="alpha, the share of monolingual batches")
-        heading = f"{measure_title(measure)} on {benchmark} by share of monolingual batches"
-        tables = comparison_tables(f"alpha-{benchmark}", heading, found, aligned, _name(BASELINE))
-        drawn = picture(f"alpha-{benchmark}-curve", title, spec)
+        name, title = f"alpha-{benchmark}", f"{measure_title(measure)} on {benchmark}"
+        heading = f"{title} by share of monolingual batches"
+        found, tables = compare_all(name, heading, aligned, _name(BASELINE))
+        chosen = found[found["run"].isin(constant) & (found["family"] == "settings")]
+        rows = with_panels(as_differences(chosen))
+        rows = rows.assign(x=rows["run"].map(constant), series="constant")
+        heading, x = f"{title}: difference from alpha 0.5", "alpha, the share of monolingual batches"
+        drawn = picture(f"{name}-curve", heading, curves, rows, x=x)
         sections.append(Section(benchmark, benchmark, [drawn, *tables]))
     return sections
 

@@ -17,23 +17,28 @@ from panglot.encoders import EMBEDDED
 from panglot.encoders.names import LASER2
 from panglot.errors import PanglotError, hub_refusal
 from panglot.evaluation import compare
-from panglot.evaluation.aggregate import all_cells
 from panglot.evaluation.comparison import ALPHA, FLIPS, reverse
 from panglot.evaluation.measures import DISTANCE
-from panglot.experiments.display import picture, seed_tables
+from panglot.experiments.display import SETTINGS, picture, seed_tables
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.runs import HELD_OUT, ZERO_SHOT, Data, Run, Target
+from panglot.experiments.runs import HYBRID, ZERO_SHOT, Data, Run
 from panglot.report.charts import dots
-from panglot.report.figures import SETTING_NAMES, figure_table, legend, measure_title, with_panels
-from panglot.report.page import Section
+from panglot.report.figures import (
+    SETTING_NAMES,
+    difference_table,
+    figure_table,
+    legend,
+    measure_title,
+    with_panels,
+)
+from panglot.report.page import Block, Picture, Section
 from panglot.report.tables import Table, numbers
 from panglot.search.bm25 import BM25
-from panglot.training import TrainingConfig, override
+from panglot.training import TrainingConfig
 from panglot.training.config import Part
 
 TITLE = "Hybrid-tuned encoders against zero-shot encoders, and BM25"
 BM25_TITLE = "BM25"
-HYBRID = "hybrid"
 OVER = "all pairs of lines and all settings of the benchmark"
 WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx")
 # "as it comes" was the name of zero-shot in earlier versions
@@ -107,23 +112,21 @@ class Grid(Part):
 
 def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     """Return the zero-shot encoders, BM25, and a run for every tuned encoder and seed."""
-    for name in (*grid.measures, *grid.measured_languages):
-        if name != HELD_OUT:
-            entry_named(name)  # refuses an unknown one
-    chosen = {name: tuple(codes) for name, codes in grid.measured_languages.items()}
-    targets = tuple(Target(name, chosen.get(name)) for name in experiment.benchmarks)
-    recipe, kept = experiment.recipe, _kept(grid, experiment.recipe)
+    targets, recipe = experiment.targets(grid.measured_languages), experiment.recipe
     shared = {"batches.strategy": HYBRID, "data.languages": grid.languages}
+    kept = {
+        title: (encoder.runs, {**shared, **encoder.settings(recipe)})
+        for title, encoder in _kept(grid, recipe).items()
+    }
     found = [
-        Run(title, override(recipe, {**shared, **encoder.settings(recipe)}), targets, trained=False)
-        for title, encoder in kept.items()
-        if ZERO_SHOT in encoder.runs
+        experiment.untrained(targets, title, settings)
+        for title, (runs, settings) in kept.items()
+        if ZERO_SHOT in runs
     ]
     if grid.bm25:
-        found.append(Run(BM25_TITLE, override(recipe, {"model.name": BM25}), targets, trained=False))
-    for title, encoder in kept.items():
-        if HYBRID in encoder.runs:
-            found += experiment.seeded(_tuned(title), targets, {**shared, **encoder.settings(recipe)})
+        found.append(experiment.untrained(targets, BM25_TITLE, {"model.name": BM25}))
+    tuned = {_tuned(title): settings for title, (runs, settings) in kept.items() if HYBRID in runs}
+    found += experiment.seeded(targets, tuned)
     names = {run.name for run in found}
     if len(names) < 2:
         raise PanglotError("grid: a leaderboard needs two lines or more; add an encoder, or bm25 = true.")
@@ -191,7 +194,7 @@ def _hub_refuses(model: str) -> str:
     return ""
 
 
-def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[Section]:
+def answer(grid: Grid, findings: Findings) -> Sequence[Section]:
     """Show which line leads where, and what tuning changes in each encoder."""
     lines = list(dict.fromkeys(run.name for run in findings.runs))
     baseline, parts, seeds = grid.baseline or lines[0], [], []
@@ -199,7 +202,7 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
         pairs = list(combinations(aligned.runs, 2))
         flips = max(FLIPS, int(np.ceil(4 * len(pairs) / ALPHA)))  # more where Holm's correction needs them
         title = f"{benchmark}, {measure_title(measure)}"
-        found = compare(aligned, {"settings": all_cells}, pairs, flips=flips)
+        found = compare(aligned, SETTINGS, pairs, flips=flips)
         parts.append(found.assign(benchmark=benchmark, title=title))
         seeds += seed_tables(f"leaderboard-{benchmark}", title, aligned)
     found = pd.concat(parts, ignore_index=True)
@@ -207,26 +210,15 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
     ranks = mean_ranks(found, lines)
     order = list(ranks["line"])
     own = _against(found, tested, baseline, order)
-    sections = [
-        Section(
-            "leaderboard",
-            "Leaderboard",
-            [
-                _overview(own, ranks, baseline),
-                _dots(own, order),
-                *_leaderboards(own, baseline),
-                _pairs(found),
-                *seeds,
-            ],
-        )
-    ]
-    titles = [encoder.title(experiment.recipe) for encoder in grid.encoders]
+    blocks: list[Block] = [_overview(own, ranks, baseline), _dots(own, order)]
+    blocks += [*_leaderboards(own, baseline), _pairs(found), *seeds]
+    sections = [Section("leaderboard", "Leaderboard", blocks)]
+    titles = [encoder.title(findings.experiment.recipe) for encoder in grid.encoders]
     tuned = [(_tuned(title), title) for title in titles if {title, _tuned(title)} <= set(lines)]
     rows = tested[[pair in tuned for pair in zip(tested["run"], tested["baseline"], strict=True)]]
     if len(rows):
-        heads = {"baseline": "encoder", "title": "benchmark"}
-        form: Any = {"value": "difference", "form": ".3f", "note": legend(ZERO_SHOT, OVER)}
-        table = figure_table("hybrid-tuning", "Hybrid-tuned minus zero-shot", rows, heads, **form)
+        heads, title = {"baseline": "encoder", "title": "benchmark"}, "Hybrid-tuned minus zero-shot"
+        table = difference_table("hybrid-tuning", title, rows, heads, note=legend(ZERO_SHOT, OVER))
         sections.append(Section("tuning", "What hybrid tuning changes", [table]))
     left_out = [title for title in titles if not {title, _tuned(title)} & set(lines)]
     if left_out:
@@ -255,18 +247,17 @@ def _leaderboards(own: pd.DataFrame, baseline: str) -> Iterator[Table]:
         yield figure_table(name, title, rows, {"run": "line"}, form=".3f", column="title", note=note)
 
 
-def _dots(own: pd.DataFrame, order: Sequence[str]) -> Any:
+def _dots(own: pd.DataFrame, order: Sequence[str]) -> Picture:
     rows = with_panels(own[own["measure"] != DISTANCE])
     rows = rows.assign(name=rows["run"], series=rows["panel"], panel=rows["title"])
-    title = "Every line on every benchmark"
-    return picture("leaderboard-dots", title, dots(rows, title, value="", names=order))
+    return picture("leaderboard-dots", "Every line on every benchmark", dots, rows, value="", names=order)
 
 
 def _pairs(found: pd.DataFrame) -> Table:
     rows = found[found["baseline"].notna()]
     heads = {"title": "benchmark", "run": "line", "baseline": "minus"}
-    form: Any = {"value": "difference", "form": ".3f", "note": legend("the other", OVER)}
-    return figure_table("leaderboard-pairs", "All pairs of lines", rows, heads, **form, folded=True)
+    note = legend("the other", OVER)
+    return difference_table("leaderboard-pairs", "All pairs of lines", rows, heads, note=note, folded=True)
 
 
 def mean_ranks(found: pd.DataFrame, lines: Sequence[str]) -> pd.DataFrame:

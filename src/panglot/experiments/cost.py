@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import torch
 
@@ -67,7 +68,10 @@ def measure_cost(recipe: TrainingConfig, sources: Sequence[ParallelPairs], pairs
 
 def machine() -> dict[str, str | int]:
     """Say what costs are measured on."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
+    if torch.cuda.is_available():
+        device = torch.cuda.get_device_name()
+    else:
+        device = _line_of("/proc/cpuinfo", "model name") or platform.processor() or platform.machine()
     return {"device": device, "threads": torch.get_num_threads()}
 
 
@@ -82,7 +86,7 @@ def _measured(recipe: TrainingConfig, sources: Sequence[ParallelPairs], pairs: i
     model = load_encoder(recipe.model.name, trust_remote_code=recipe.model.trust_remote_code)
     gc.collect()
     _forget_peak()
-    before = _held()
+    before = _memory("VmRSS")
     times: dict[int, float] = {}
 
     def tell(report: StepReport) -> None:
@@ -96,22 +100,22 @@ def _measured(recipe: TrainingConfig, sources: Sequence[ParallelPairs], pairs: i
     with TemporaryDirectory() as folder, suppress(_EnoughError):
         if not train_recipe(timed, model, sources, Path(folder) / "model", tell=tell).finished:
             raise KeyboardInterrupt
-    measured, peak = (steps - 1) * size, _peak()
+    measured, peak = (steps - 1) * size, _memory("VmHWM")
     return Cost(measured / (times[steps] - times[1]), measured, max(0, peak - before), peak)
 
 
-def _held() -> int:
-    """Return the bytes that are held now."""
+def _memory(of_linux: Literal["VmRSS", "VmHWM"]) -> int:
+    """Return the bytes of this process: held now (``VmRSS``), or most since ``_forget_peak`` (``VmHWM``)."""
     if torch.cuda.is_available():
-        return torch.cuda.memory_allocated()
-    return _of_linux("VmRSS") or _most_ever()
-
-
-def _peak() -> int:
-    """Return the bytes that were held at the highest since ``_forget_peak``."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    return _of_linux("VmHWM") or _most_ever()
+        return torch.cuda.memory_allocated() if of_linux == "VmRSS" else torch.cuda.max_memory_allocated()
+    # not ru_maxrss on Linux: there a process begins with that of the one that started it
+    if figure := _line_of("/proc/self/status", f"{of_linux}:"):
+        return 1024 * int(figure.split()[0])
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _forget_peak() -> None:
@@ -121,29 +125,10 @@ def _forget_peak() -> None:
         Path("/proc/self/clear_refs").write_text(RESET)
 
 
-def _of_linux(name: str) -> int:
-    """Return a figure of the process in bytes; 0 where the system does not say.
-
-    ``ru_maxrss`` will not do there: a process begins with that of the one that started it.
-    """
+def _line_of(path: str, name: str) -> str:
+    """Return what a file of the system says after a name; nothing where there is none."""
     with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return 1024 * int(line.split()[1])
-    return 0
-
-
-def _most_ever() -> int:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _processor() -> str:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
+        for line in Path(path).read_text().splitlines():
+            if line.startswith(name):
                 return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return ""

@@ -1,5 +1,6 @@
 """What all experiments show: tables of comparisons, and pictures beside them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -13,15 +14,8 @@ from panglot.report.figures import figure_table, legend, measure_title, with_pan
 from panglot.report.page import Block, Picture
 from panglot.report.tables import Table
 
-WHOLE: dict[str, Grouping] = {"settings": all_cells, "by_language": by_language}
-
-
-def rows_on(table: pd.DataFrame, benchmark: str) -> pd.DataFrame:
-    """Return the rows of a benchmark, with what a target's label adds (``, centred``) put behind the run."""
-    title = table["benchmark"].astype(str)
-    rows = table[(title == benchmark) | title.str.startswith(f"{benchmark}, ")]
-    added = rows["benchmark"].astype(str).str.removeprefix(benchmark)
-    return rows.assign(run=rows["run"].astype(str) + added, benchmark=benchmark)
+SETTINGS: dict[str, Grouping] = {"settings": all_cells}
+WHOLE: dict[str, Grouping] = {**SETTINGS, "by_language": by_language}
 
 
 def as_differences(found: pd.DataFrame) -> pd.DataFrame:
@@ -30,14 +24,19 @@ def as_differences(found: pd.DataFrame) -> pd.DataFrame:
     return found.assign(**{name: found[column].fillna(0) for name, column in names.items()})
 
 
-def comparison_tables(
-    name: str, title: str, found: pd.DataFrame, aligned: Aligned, baseline: str
-) -> list[Table]:
-    """Show a comparison with one baseline: all settings, and folded by query language and by seed.
+def picture(name: str, title: str, draw: Callable[..., dict[str, Any]], rows: Any, **options: Any) -> Picture:
+    """Return a plot, by a function of ``report.charts``, of what a table says in numbers."""
+    return Picture(name, title, "The table has the numbers.", draw(rows, title, **options))
 
-    Args:
-        found: what ``compare`` returned of the families ``WHOLE``.
+
+def compare_all(name: str, title: str, aligned: Aligned, baseline: str) -> tuple[pd.DataFrame, list[Table]]:
+    """Compare all runs with one, in all settings and by query language.
+
+    Returns:
+        what ``compare`` returns of the families ``WHOLE``; and tables of all settings and, folded, by query
+        language and by seed.
     """
+    found = compare(aligned, WHOLE, baseline)
     settings, languages = (found[found["family"] == family] for family in WHOLE)
     sizes = {"settings": int(settings["p"].notna().sum())}
     note = " ".join([legend(baseline, "settings"), *power_notes(sizes, len(aligned.cells.items))])
@@ -46,36 +45,33 @@ def comparison_tables(
         heads, note = {"run": "", "group": "query language"}, legend(baseline, "languages and settings")
         of, heading = f"{name}-languages", f"{title}, by query language"
         tables.append(figure_table(of, heading, languages, heads, note=note, folded=True))
-    return [*tables, *seed_tables(name, title, aligned)]
-
-
-def targets_compared(
-    findings: Findings, benchmark: str, baseline: str, name: str
-) -> tuple[Aligned, str, list[Block]]:
-    """Compare all runs on a benchmark, with and without what its targets' labels add.
-
-    Returns:
-        what was compared, a heading, and a plot and tables.
-    """
-    rows = rows_on(findings.table, benchmark)
-    aligned = align(rows, list(dict.fromkeys(rows["measure"])))
-    found = compare(aligned, WHOLE, baseline)
-    heading = f"{measure_title(findings.experiment.measure)} on {benchmark}"
-    drawn = with_panels(found[found["family"] == "settings"]).assign(series="")
-    spec = dots(drawn.assign(name=drawn["run"]), heading, value="", names=aligned.runs)
-    tables = comparison_tables(name, heading, found, aligned, baseline)
-    return aligned, heading, [picture(name, heading, spec), *tables]
+    return found, [*tables, *seed_tables(name, title, aligned)]
 
 
 def seed_tables(name: str, title: str, aligned: Aligned) -> list[Table]:
     """Show the figures of every seed, folded; nothing where no run has two."""
     if len(aligned.columns) == len(aligned.runs):
         return []
-    seeds = aligned.by_seed({"settings": all_cells})
     heads = {"run": "", "seed": "seed"}
+    seeds = aligned.by_seed(SETTINGS)
     return [figure_table(f"{name}-seeds", f"{title}, by seed", seeds, heads, folded=True)]
 
 
-def picture(name: str, title: str, spec: dict[str, Any]) -> Picture:
-    """Return a plot that a table says in numbers."""
-    return Picture(name, title, "The table has the numbers.", spec)
+def compare_targets(
+    findings: Findings, benchmark: str, baseline: str, name: str
+) -> tuple[Aligned, str, list[Block]]:
+    """Compare all runs on a benchmark, with and without what targets' labels add to its name (``, centred``).
+
+    Returns:
+        what was compared (the additions are behind the names of the runs), a heading, and a plot and tables.
+    """
+    title = findings.table["benchmark"].astype(str)
+    rows = findings.table[(title == benchmark) | title.str.startswith(f"{benchmark}, ")]
+    added = rows["benchmark"].astype(str).str.removeprefix(benchmark)
+    rows = rows.assign(run=rows["run"].astype(str) + added, benchmark=benchmark)
+    aligned = align(rows, list(dict.fromkeys(rows["measure"])))
+    heading = f"{measure_title(findings.experiment.measure)} on {benchmark}"
+    found, tables = compare_all(name, heading, aligned, baseline)
+    settings = with_panels(found[found["family"] == "settings"])
+    drawn = settings.assign(name=settings["run"], series="")
+    return aligned, heading, [picture(name, heading, dots, drawn, value="", names=aligned.runs), *tables]

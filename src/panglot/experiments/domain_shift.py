@@ -7,7 +7,7 @@ language's model, on the same queries and pools as a model of all languages.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,17 +16,16 @@ from pydantic import Field
 from panglot.data.catalogue import entry_named
 from panglot.data.perturb import CODE_SWITCH, check_kinds
 from panglot.errors import PanglotError
-from panglot.evaluation import compare
 from panglot.evaluation.aggregate import Aligned, Array, align
 from panglot.evaluation.bootstrap import Draws, bounds, draw
 from panglot.evaluation.comparison import ALPHA, correct
 from panglot.evaluation.measures import DISTANCE
-from panglot.experiments.display import WHOLE, as_differences, comparison_tables, picture
+from panglot.experiments.display import WHOLE, as_differences, compare_all, picture
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.runs import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of
+from panglot.experiments.runs import HELD_OUT, HYBRID, ZERO_SHOT, Data, Run, Target, benchmark_of
 from panglot.report.charts import dots
 from panglot.report.figures import INTERVALS, SETTING_NAMES, measure_title
-from panglot.report.page import Section
+from panglot.report.page import Block, Picture, Section
 from panglot.report.tables import Table, texts
 from panglot.training.config import Part
 
@@ -77,8 +76,8 @@ def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     if data.pairs:
         _check_held_out(grid, data)
     whole = _targets(experiment, grid, data)
-    steps, seeded = experiment.recipe.training.steps, experiment.seeded
-    found = [Run(ZERO_SHOT, experiment.recipe, whole, trained=False)]
+    steps = experiment.recipe.training.steps
+    found = [experiment.untrained(whole)]
     for budget in grid.budgets:
         for code in grid.languages:
             settings = {
@@ -87,10 +86,12 @@ def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
                 "data.languages": [code],
                 "training.steps": max(1, round(steps / len(grid.languages))) if budget == "pairs" else steps,
             }
-            found += seeded(specific(budget, code), _targets(experiment, grid, data, code), settings)
-    for name, strategy in ((AGNOSTIC, "hybrid"), (AGNOSTIC_MONOLINGUAL, MONOLINGUAL)):
-        found += seeded(name, whole, {"batches.strategy": strategy, "data.languages": grid.languages})
-    return found
+            own = _targets(experiment, grid, data, code)
+            found += experiment.seeded(own, {specific(budget, code): settings})
+    strategies = {AGNOSTIC: HYBRID, AGNOSTIC_MONOLINGUAL: MONOLINGUAL}
+    shared = {"data.languages": grid.languages}
+    runs = {name: {**shared, "batches.strategy": strategy} for name, strategy in strategies.items()}
+    return [*found, *experiment.seeded(whole, runs)]
 
 
 def specific(budget: str, language: str | None = None) -> str:
@@ -136,10 +137,10 @@ def _targets(experiment: Experiment, grid: Grid, data: Data, own: str | None = N
     return tuple(found)
 
 
-def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[Section]:
+def answer(grid: Grid, findings: Findings) -> Sequence[Section]:
     """Show what one model and one a language reach inside the domain and outside, and what each loses."""
-    table = systems(findings.table, grid)
-    shifts = list(_shifts(table, experiment.measure))
+    table, measure = systems(findings.table, grid), findings.experiment.measure
+    shifts = list(_shifts(table, measure))
     lost = losses(shifts)
     unchanged = set(table["benchmark"])
     outside = [(shift.title, shift.setting) for shift in shifts if shift.title in unchanged]
@@ -147,33 +148,26 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
     places = [*((HELD_OUT, setting) for setting in settings), *outside]
     differences, tables = [], []
     for title, setting in places:
-        aligned = _lined_up(_of(table, title), setting, experiment.measure)
-        found = compare(aligned, WHOLE, AGNOSTIC)
+        aligned = _lined_up(_of(table, title), setting, measure)
         panel = f"{title}, {SETTING_NAMES[setting]}"
-        name, heading = f"domain-shift-{title}-{setting}", f"{measure_title(experiment.measure)}: {panel}"
-        tables += comparison_tables(name, heading, found, aligned, AGNOSTIC)
+        name, heading = f"domain-shift-{title}-{setting}", f"{measure_title(measure)}: {panel}"
+        found, of_place = compare_all(name, heading, aligned, AGNOSTIC)
         differences.append(found.assign(panel=panel))
+        tables += of_place
     rows = as_differences(pd.concat(differences))
     rows = rows[~rows["run"].isin([AGNOSTIC, ZERO_SHOT])]
     rows = rows.assign(name=rows["group"].replace("all", "mean"), series=rows["run"])
-    heading = "Difference to the agnostic model, by language of the query"
+    name, heading = "domain-shift-differences", "Difference to the agnostic model, by language of the query"
     names = ["mean", *sorted(grid.languages)]
-    drawn = picture(
-        "domain-shift-differences", heading, dots(rows, heading, value="difference", names=names, zero=True)
-    )
-    whole = lost["language"] == ALL_LANGUAGES
+    drawn = picture(name, heading, dots, rows, value="difference", names=names, zero=True)
+    whole, name = lost["language"] == ALL_LANGUAGES, "domain-shift-losses"
+    of_shifts: list[Block] = [
+        _gains(lost[whole]),
+        _table(name, "What is lost, mean of the languages", lost[whole]),
+        _table(f"{name}-languages", "What is lost, by language", lost[~whole], folded=True),
+    ]
     return [
-        Section(
-            "shifts",
-            "What is lost outside the domain",
-            [
-                _gains(lost[whole]),
-                _table("domain-shift-losses", "What is lost, mean of the languages", lost[whole]),
-                _table(
-                    "domain-shift-losses-languages", "What is lost, by language", lost[~whole], folded=True
-                ),
-            ],
-        ),
+        Section("shifts", "What is lost outside the domain", of_shifts),
         Section("languages", "One model against one a language", [drawn, *tables]),
     ]
 
@@ -228,9 +222,8 @@ def _shifts(table: pd.DataFrame, measure: str) -> Iterator[Shift]:
             after = _of(table, title, kind)
             (held,) = set(after["measure"]) - {DISTANCE}  # changed queries are measured by one measure
             before = draw(_lined_up(rows, setting, held), WHOLE)
-            yield Shift(
-                f"{title}, {kind}", setting, held, before, draw(_lined_up(after, setting, held), WHOLE)
-            )
+            changed_so = draw(_lined_up(after, setting, held), WHOLE)
+            yield Shift(f"{title}, {kind}", setting, held, before, changed_so)
 
 
 def losses(shifts: Sequence[Shift]) -> pd.DataFrame:
@@ -285,7 +278,7 @@ def _normal_p(drawn: Array) -> float:
     return math.erfc(value / (spread * math.sqrt(2)))
 
 
-def _gains(lost: pd.DataFrame) -> Any:
+def _gains(lost: pd.DataFrame) -> Picture:
     """Draw the gain over the zero-shot encoder inside and outside, a panel a shift."""
     parts = []
     for series in ("inside", "outside"):
@@ -296,7 +289,7 @@ def _gains(lost: pd.DataFrame) -> Any:
     rows = rows[rows["run"] != ZERO_SHOT]
     title = "Gain over the zero-shot encoder, inside the domain and outside"
     names = list(dict.fromkeys(rows["run"]))
-    return picture("domain-shift-gains", title, dots(rows, title, value="gain", names=names, zero=True))
+    return picture("domain-shift-gains", title, dots, rows, value="gain", names=names, zero=True)
 
 
 def _table(name: str, title: str, lost: pd.DataFrame, folded: bool = False) -> Table:

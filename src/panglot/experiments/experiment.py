@@ -5,7 +5,7 @@ A question is a module with ``TITLE``, ``Grid`` (its own settings), ``plan`` (it
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.resources import files
@@ -22,13 +22,15 @@ from panglot.evaluation.aggregate import Aligned, align
 from panglot.evaluation.measures import DISTANCE, parse_measure
 from panglot.experiments.runs import (
     HELD_OUT,
+    ZERO_SHOT,
     Data,
+    Remedy,
     Run,
+    Target,
     benchmark_of,
     folder_of,
     forget_data,
     key_of,
-    missing_targets,
     read_table,
     sources_of,
 )
@@ -85,10 +87,53 @@ class Experiment(Part):
         """Return the measure that a benchmark's answers are given in."""
         return str((self.grid.get("measures") or {}).get(benchmark, self.measure))
 
-    def seeded(self, name: str, targets: Sequence[Any], settings: Mapping[str, Any]) -> list[Run]:
-        """Return a trained run for every seed: the shared recipe with some settings laid over it."""
+    def data(self, pairs: Iterable[Any], places: Mapping[str, str] | None = None, **settings: Any) -> Data:
+        """Return what its runs are trained and measured on, in its precision and by its measures.
+
+        Args:
+            pairs: sources to train on.
+            places: folders of benchmarks by name.
+            settings: others of ``Data``.
+        """
+        how = {"bf16": chosen_precision(self.bf16), "measures": self.measures, **settings}
+        return Data(tuple(map(str, pairs)), tuple((places or {}).items()), **how)
+
+    def targets(
+        self,
+        languages: Mapping[str, Sequence[str]] | Sequence[str] | None = None,
+        *,
+        remedy: Remedy = "",
+        added: str = "",
+    ) -> tuple[Target, ...]:
+        """Return all benchmarks as what a run is measured on.
+
+        Args:
+            languages: of queries and passages, alike on all benchmarks or by name; None: all.
+            remedy: see ``Target``.
+            added: put behind the name of each, in answers.
+        """
+        chosen = languages if isinstance(languages, Mapping) else dict.fromkeys(self.benchmarks, languages)
+        return tuple(
+            Target(
+                name,
+                None if (codes := chosen.get(name)) is None else tuple(codes),
+                remedy=remedy,
+                label=f"{name}, {added}" if added else "",
+            )
+            for name in self.benchmarks
+        )
+
+    def untrained(
+        self, targets: Sequence[Target], name: str = ZERO_SHOT, settings: Mapping[str, Any] | None = None
+    ) -> Run:
+        """Return a run of an encoder as it is: the recipe's, if no settings name another."""
+        return Run(name, override(self.recipe, settings or {}), tuple(targets), trained=False)
+
+    def seeded(self, targets: Sequence[Target], runs: Mapping[str, Mapping[str, Any]]) -> list[Run]:
+        """Return a trained run for every name and seed: the shared recipe with its settings laid over it."""
         return [
             Run(name, override(self.recipe, {**settings, "training.seed": seed}), tuple(targets))
+            for name, settings in runs.items()
             for seed in range(self.seeds)
         ]
 
@@ -157,13 +202,9 @@ class Findings:
         """Give each benchmark's title, the measure of its answers, and its runs lined up."""
         for title in dict.fromkeys(target.title for run in self.runs for target in run.targets):
             measure = self.experiment.measure_of(title)
-            yield title, measure, lined_up(self.table[self.table["benchmark"] == title], measure)
-
-
-def lined_up(rows: pd.DataFrame, measure: str) -> Aligned:
-    """Line up runs on one benchmark by a measure, and by rank distance where there is any."""
-    names = [measure, *([DISTANCE] if (rows["measure"] == DISTANCE).any() else [])]
-    return align(rows[rows["perturbation"] == ""], names)
+            rows = self.table[(self.table["benchmark"] == title) & (self.table["perturbation"] == "")]
+            names = [measure, *([DISTANCE] if (rows["measure"] == DISTANCE).any() else [])]
+            yield title, measure, align(rows, names)
 
 
 @dataclass(frozen=True)
@@ -183,7 +224,11 @@ class Answer:
     @property
     def tables(self) -> list[Table]:
         """All tables."""
-        return [block for section in self.sections for block in section.blocks if isinstance(block, Table)]
+        return _tables(self.sections)
+
+
+def _tables(sections: Sequence[Section]) -> list[Table]:
+    return [block for section in sections for block in section.blocks if isinstance(block, Table)]
 
 
 def plan_runs(experiment: Experiment, data: Data) -> list[Run]:
@@ -211,11 +256,6 @@ def plan_runs(experiment: Experiment, data: Data) -> list[Run]:
 def _measures(experiment: Experiment, runs: Sequence[Run]) -> list[str]:
     titles = [target.title for run in runs for target in run.targets]
     return list(dict.fromkeys([experiment.measure, *map(experiment.measure_of, titles)]))
-
-
-def unfinished(runs: Sequence[Run], data: Data, folder: Path) -> list[Run]:
-    """Return the runs that were not trained, or not measured on all benchmarks, yet."""
-    return [run for run in runs if missing_targets(run, data, folder)]
 
 
 def run_experiment(
@@ -251,7 +291,7 @@ def run_experiment(
     measures = [*_measures(experiment, runs), *(data.measures[:1] if perturbed else ()), DISTANCE]
     table = read_table(runs, data, folder, list(dict.fromkeys(measures)))
     findings = Findings(experiment, runs, table, data, folder)
-    sections = experiment.module.answer(experiment, experiment.settings(), findings)
+    sections = experiment.module.answer(experiment.settings(), findings)
     return _write(sections, findings, output)
 
 
@@ -296,10 +336,7 @@ def _summary(sections: Sequence[Section], findings: Findings) -> dict[str, Any]:
             for run in runs
         ],
         "tables": {
-            block.name: {"title": block.title, "rows": to_records(block.data)}
-            for section in sections
-            for block in section.blocks
-            if isinstance(block, Table)
+            table.name: {"title": table.title, "rows": to_records(table.data)} for table in _tables(sections)
         },
     }
     # JSON has neither infinity, which settings may be, nor NaN

@@ -1,27 +1,26 @@
 """Does hybrid training help low-resource languages, zero-shot, against the other strategies?"""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated
 
 import pandas as pd
 from pydantic import Field, field_validator
 
 from panglot.evaluation import compare
-from panglot.evaluation.aggregate import Aligned, Grouping
+from panglot.evaluation.aggregate import Aligned, Array, Grouping
 from panglot.evaluation.bootstrap import Draws, draw, interval
 from panglot.evaluation.groups import language_kinds, pair_groups, pair_kinds, query_groups
-from panglot.experiments.display import WHOLE, as_differences, comparison_tables, picture
+from panglot.experiments.display import as_differences, compare_all, picture
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.runs import ZERO_SHOT, Data, Run, Target, languages_of
+from panglot.experiments.runs import HYBRID, ZERO_SHOT, Data, Run, languages_of
 from panglot.languages import resource_class
 from panglot.report.charts import dots
-from panglot.report.figures import INTERVALS, figure_table, legend, measure_title, with_panels
-from panglot.report.page import Block, Section
+from panglot.report.figures import INTERVALS, difference_table, legend, measure_title, with_panels
+from panglot.report.page import Block, Picture, Section
 from panglot.report.tables import Table, texts
 from panglot.training.config import Part
 
 TITLE = "Does hybrid training help low-resource languages?"
-HYBRID = "hybrid"
 LOW = 2  # languages up to this resource class are called low-resource here
 CLASSES = ("queries, by class", "pairs, by lower class")
 DETAILS = ("pairs", "queries, by training", "queries, by script", "queries, by family")
@@ -53,13 +52,10 @@ class Grid(Part):
 
 def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     """Return the zero-shot encoder, and a run for every strategy and seed."""
-    measured = {name: tuple(codes) for name, codes in grid.measured.items()}
-    targets = tuple(Target(name, measured.get(name)) for name in experiment.benchmarks)
-    found = [Run(ZERO_SHOT, experiment.recipe, targets, trained=False)]
-    for strategy in grid.strategies:
-        settings = {"batches.strategy": strategy, "data.languages": grid.languages}
-        found += experiment.seeded(strategy, targets, settings)
-    return found
+    targets = experiment.targets(grid.measured)
+    shared = {"data.languages": grid.languages}
+    runs = {strategy: {**shared, "batches.strategy": strategy} for strategy in grid.strategies}
+    return [experiment.untrained(targets), *experiment.seeded(targets, runs)]
 
 
 def groupings(seen: Sequence[str]) -> Mapping[str, Grouping]:
@@ -71,11 +67,11 @@ def groupings(seen: Sequence[str]) -> Mapping[str, Grouping]:
 
     def trained(x: str, y: str) -> str | None:
         found = pair_class(x, y)
-        return None if found is None else f"{found}, {seen_pair(x, y)}"
+        return found and f"{found}, {seen_pair(x, y)}"
 
     def side(x: str, y: str) -> str | None:
         found = pair_class(x, y)
-        return None if found is None else "low" if int(found) <= LOW else "high"
+        return found and ("low" if int(found) <= LOW else "high")
 
     return {
         CLASSES[0]: query_groups(kinds["resource"]),
@@ -93,45 +89,45 @@ def pair_class(x: str, y: str) -> str | None:
     return None if a is None or b is None else str(min(a, b))
 
 
-def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[Section]:
+def answer(grid: Grid, findings: Findings) -> Sequence[Section]:
     """Show where hybrid is ahead of every other strategy: overall, by resource class and by language pair."""
     seen = sorted(grid.languages) if grid.languages is not None else languages_of(findings.data)
     groups, sections = groupings(seen), []
     for benchmark, measure, aligned in findings.benchmarks():
-        name = f"low-resource-{benchmark}"
-        title = f"{measure_title(measure)} on {benchmark}"
-        found = compare(aligned, WHOLE, HYBRID)
-        blocks: list[Block] = [*comparison_tables(name, f"{title} by strategy", found, aligned, HYBRID)]
+        name, title = f"low-resource-{benchmark}", f"{measure_title(measure)} on {benchmark}"
+        _, tables = compare_all(name, f"{title} by strategy", aligned, HYBRID)
         one = Aligned(aligned.cells, aligned.columns, {measure: aligned.values[measure]})
         drawn = draw(one, groups)
         others = [run for run in one.runs if run != HYBRID]
         gains = compare(one, groups, [(HYBRID, other) for other in others], draws=drawn)
         gains = gains[gains["run"] == HYBRID]
-        classes = with_panels(as_differences(gains[gains["family"].isin(CLASSES)]))
-        if classes["group"].nunique() > 1:
-            rows = classes[
-                (classes["baseline"] != ZERO_SHOT)
-                & ~((classes["family"] == CLASSES[0]) & (classes["setting"] == "crosslingual"))
-            ]
-            rows = rows.assign(
-                name="class " + rows["group"],
-                series="minus " + rows["baseline"],
-                panel=rows["panel"].where(rows["family"] == CLASSES[0], "pairs")
-                + rows["family"].str.partition(",")[2],
-            )
-            heading = f"Hybrid minus each strategy on {benchmark}, by resource class"
-            spec = dots(rows, heading, value=f"difference of {measure_title(measure)}", zero=True)
-            blocks.insert(0, picture(f"{name}-classes-dots", heading, spec))
-        details = gains["family"].isin(DETAILS)
-        blocks.append(_gains(f"{name}-classes", f"{title}: hybrid minus each other", gains[~details]))
-        blocks.append(
-            _gains(
-                f"{name}-groups", f"{title}: hybrid minus each other, in detail", gains[details], folded=True
-            )
-        )
-        blocks += _contrast(f"{name}-contrast", title, drawn, others)
+        details, heading = gains["family"].isin(DETAILS), f"{title}: hybrid minus each other"
+        blocks: list[Block] = [
+            *_classes(f"{name}-classes-dots", benchmark, measure, gains),
+            *tables,
+            _gains(f"{name}-classes", heading, gains[~details]),
+            _gains(f"{name}-groups", f"{heading}, in detail", gains[details], folded=True),
+            *_contrast(f"{name}-contrast", title, drawn, others),
+        ]
         sections.append(Section(benchmark, benchmark, blocks))
     return sections
+
+
+def _classes(name: str, benchmark: str, measure: str, gains: pd.DataFrame) -> Iterator[Picture]:
+    """Draw what hybrid is ahead of each other strategy by resource class, where there are several."""
+    rows = with_panels(as_differences(gains[gains["family"].isin(CLASSES)]))
+    if rows["group"].nunique() < 2:
+        return
+    of_queries = rows["family"] == CLASSES[0]
+    rows = rows.assign(
+        name="class " + rows["group"],
+        series="minus " + rows["baseline"],
+        panel=rows["panel"].where(of_queries, "pairs") + rows["family"].str.partition(",")[2],
+    )
+    # across languages, pairs say more than queries
+    rows = rows[(rows["baseline"] != ZERO_SHOT) & ~(of_queries & (rows["setting"] == "crosslingual"))]
+    heading = f"Hybrid minus each strategy on {benchmark}, by resource class"
+    yield picture(name, heading, dots, rows, value=f"difference of {measure_title(measure)}", zero=True)
 
 
 def _gains(name: str, title: str, gains: pd.DataFrame, folded: bool = False) -> Table:
@@ -139,8 +135,7 @@ def _gains(name: str, title: str, gains: pd.DataFrame, folded: bool = False) -> 
     heads = {"family": "of", "group": "group", "panel": "setting"}
     note = f"{legend('the other', 'all rows of a kind')} {NOTE}"
     rows = gains.assign(minus="minus " + gains["baseline"])
-    form: Any = {"value": "difference", "form": ".3f", "column": "minus"}
-    return figure_table(name, title, rows, heads, **form, note=note, folded=folded)
+    return difference_table(name, title, rows, heads, column="minus", note=note, folded=folded)
 
 
 def _contrast(name: str, title: str, drawn: Draws, others: Sequence[str]) -> list[Table]:
@@ -148,14 +143,13 @@ def _contrast(name: str, title: str, drawn: Draws, others: Sequence[str]) -> lis
     family = "pairs, low-resource or not"
     if set(drawn.figures.loc[drawn.figures["family"] == family, "group"]) != {"low", "high"}:
         return []
-    gains = {
-        other: [
-            drawn.of(HYBRID, family=family, group=g) - drawn.of(other, family=family, group=g)
-            for g in ("low", "high")
-        ]
-        for other in others
-    }
-    data = pd.DataFrame([{"against": other, **interval(low - high)} for other, (low, high) in gains.items()])
+
+    def gain(other: str, group: str) -> Array:
+        of = {"family": family, "group": group}
+        return drawn.of(HYBRID, **of) - drawn.of(other, **of)
+
+    rows = [{"against": name, **interval(gain(name, "low") - gain(name, "high"))} for name in others]
+    data = pd.DataFrame(rows)
     shown = pd.DataFrame({"against": data["against"], "difference": texts(data, form="+.3f")})
     heading = f"{title}: what hybrid gains on low-resource pairs (class {LOW} or less) minus on all others"
     return [Table(name, heading, shown, data, note=INTERVALS)]

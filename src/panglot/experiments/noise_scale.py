@@ -14,12 +14,10 @@ from panglot.batches import make_sampler
 from panglot.data import ParallelPairs
 from panglot.encoders import cut_at
 from panglot.training import InfoNCE, TrainingConfig
-from panglot.training.adapters import dropout_of
+from panglot.training.adapters import prepared
 from panglot.training.config import chosen_precision
 from panglot.training.dataset import Steps
-from panglot.training.micro_batches import micro_batched
-from panglot.training.optimizer import table_mode
-from panglot.training.trainer import CPU_TOKENS, GPU_TOKENS
+from panglot.training.trainer import token_budget
 
 Array = npt.NDArray[np.float64]
 NORMAL = 1.96  # standard errors to either side of a 95 % interval
@@ -94,17 +92,13 @@ def gradient_products(
     how, batches = recipe.training, recipe.batches.sampler_settings()
     sampler = make_sampler(sources, seed=how.seed + OTHER_DRAWS, steps=count, **batches)
     device = model.device
-    budget = how.micro_batch_tokens or (GPU_TOKENS if device.type == "cuda" else CPU_TOKENS)
-    steps = Steps(sampler, sources, model, count, 1, budget)
+    budget = token_budget(how, cuda=device.type == "cuda")
+    steps = Steps(sampler, sources, model, count, token_budget=budget)
     held: list[list[Tensor | None]] = []
     products = np.zeros((count, count))
     training = model.training
-    with (
-        table_mode(model, how.embedding_update),
-        dropout_of(model, how.dropout),
-        micro_batched(model, cached=how.gradient_cache),
-        cut_at(model, how.max_length),
-    ):
+    plain = how.model_copy(update={"lora": None, "compile": False})
+    with prepared(model, plain), cut_at(model, how.max_length):
         in_bf16 = torch.autocast(device.type, torch.bfloat16, enabled=chosen_precision(how.bf16))
         model.forward = in_bf16(model.forward)  # type: ignore[method-assign]
         loss = InfoNCE(model, recipe.loss.temperature)

@@ -21,11 +21,12 @@ from panglot.data.fetch.get import get_data, wanted_files
 from panglot.data.suite import as_benchmark
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
-from panglot.evaluation.aggregate import align, all_cells
+from panglot.evaluation.aggregate import align
 from panglot.evaluation.measures import DISTANCE
 from panglot.experiments import strategies
+from panglot.experiments.display import SETTINGS
 from panglot.experiments.experiment import Answer, Experiment, Findings, run_experiment
-from panglot.experiments.runs import ZERO_SHOT, Data, benchmark_of
+from panglot.experiments.runs import ZERO_SHOT, benchmark_of
 from panglot.experiments.sweep import IN_MEMORY, Tell
 from panglot.progress import bar
 from panglot.report.figures import beside_published, reference_for
@@ -223,19 +224,14 @@ def reproduce(
             languages = _languages(name) if name in SIZES else None
             get_data(entry_named(name), languages=languages, say=say, bar=bar)
     translator = cache(partial(load_translator, wanted.translator))  # when a source lacks something
-    pairs = [str(_translated(wanted, name, output, translator, say)) for name in wanted.sources]
-    data = Data(
-        tuple(pairs),
-        validation=VALIDATION,
-        bf16=chosen_precision(experiment.bf16),
-        measures=experiment.measures,
-    )
+    pairs = [_translated(wanted, name, output, translator, say) for name in wanted.sources]
+    data = experiment.data(pairs, validation=VALIDATION)
     return run_experiment(experiment, data, output, workers=workers, tell=tell)
 
 
-def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[Section]:
+def answer(grid: Grid, findings: Findings) -> Sequence[Section]:
     """Show every kind of batch in every setting, and the published figures beside them."""
-    return [_with_published(one, findings) for one in strategies.answer(experiment, grid, findings)]
+    return [_with_published(one, findings) for one in strategies.answer(grid, findings)]
 
 
 def _with_published(section: Section, findings: Findings) -> Section:
@@ -248,11 +244,9 @@ def _with_published(section: Section, findings: Findings) -> Section:
         return section
     rows = findings.table[findings.table["benchmark"] == section.name]
     aligned = align(rows, ["AP", DISTANCE])
-    found = compare(aligned, {"settings": all_cells}, ZERO_SHOT, resamples=1, flips=1)  # for the values alone
-    return replace(
-        section,
-        blocks=[*section.blocks, beside_published(found, reference, f"published-{section.name}")],
-    )
+    found = compare(aligned, SETTINGS, ZERO_SHOT, resamples=1, flips=1)  # for the values alone
+    published = beside_published(found, reference, f"published-{section.name}")
+    return replace(section, blocks=[*section.blocks, published])
 
 
 def _languages(name: str) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from panglot.data import Benchmark, FloatArray, sample_benchmark, sample_pairs
 from panglot.encoders import EMBEDDED, computes_bfloat16, encode, load_encoder, passage_prompt, query_prompt
 from panglot.evaluation import Evaluation, evaluate
-from panglot.evaluation.ranks import Ranks, exact_ranks
+from panglot.evaluation.ranks import exact_ranks
 from panglot.training import train, training_of
 from panglot.training.callbacks import Tell
 
@@ -103,15 +103,12 @@ def quickstart(
             encoder, benchmark, name=name, training=trained, bf16=fast, embeddings=vectors, progress=False
         )
         evaluation.save(folder / f"{name}.json")
-        rank = _rank_in_other_languages(benchmark, exact_ranks(benchmark, *vectors))
+        ranks = exact_ranks(benchmark, *vectors)
+        asked = benchmark.queries.languages[ranks.query]
+        others = asked != benchmark.passages.languages[ranks.passage]
         answers = [_answer(benchmark, language, topic, *vectors) for language, topic in QUESTIONS]
-        stages.append(Stage(name, evaluation, rank, answers))
+        stages.append(Stage(name, evaluation, float(np.median(ranks.in_all[others])), answers))
     return stages
-
-
-def _rank_in_other_languages(benchmark: Benchmark, ranks: Ranks) -> float:
-    asked, written = benchmark.queries.languages[ranks.query], benchmark.passages.languages[ranks.passage]
-    return float(np.median(ranks.in_all[asked != written]))
 
 
 def _answer(

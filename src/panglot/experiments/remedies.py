@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from panglot.experiments.display import targets_compared
+from panglot.experiments.display import compare_targets
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.runs import ZERO_SHOT, Data, Run, Target
+from panglot.experiments.runs import ZERO_SHOT, Data, Run
 from panglot.report.page import Section
 from panglot.training.config import Part
 
@@ -41,24 +41,20 @@ class Grid(Part):
 
 def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     """Return the zero-shot encoder with every remedy, and a run for every trained model and seed."""
-    measured = None if grid.measured is None else tuple(grid.measured)
-    plain = [Target(name, measured) for name in experiment.benchmarks]
-    remedied = plain + [
-        Target(name, measured, remedy=remedy, label=f"{name}, {NAMES[remedy]}")
-        for name in experiment.benchmarks
-        for remedy in grid.untrained
-    ]
-    found = [Run(ZERO_SHOT, experiment.recipe, tuple(remedied), trained=False)]
+    plain = remedied = experiment.targets(grid.measured)
+    for remedy in grid.untrained:
+        remedied += experiment.targets(grid.measured, remedy=remedy, added=NAMES[remedy])
+    found = [experiment.untrained(remedied)]
     for name, settings in grid.runs.items():
         targets = remedied if name in grid.both else plain
-        found += experiment.seeded(name, targets, {"data.languages": grid.languages, **settings})
+        found += experiment.seeded(targets, {name: {"data.languages": grid.languages, **settings}})
     return found
 
 
-def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[Section]:
+def answer(grid: Grid, findings: Findings) -> Sequence[Section]:
     """Show every remedy in every setting, compared with the zero-shot encoder."""
     sections = []
-    for benchmark in experiment.benchmarks:
-        _, _, blocks = targets_compared(findings, benchmark, ZERO_SHOT, f"remedies-{benchmark}")
+    for benchmark in findings.experiment.benchmarks:
+        _, _, blocks = compare_targets(findings, benchmark, ZERO_SHOT, f"remedies-{benchmark}")
         sections.append(Section(benchmark, benchmark, blocks))
     return sections

@@ -19,6 +19,7 @@ from panglot.training import TrainingConfig
 from panglot.training.recipes import load_source, load_validation, select_languages
 
 ZERO_SHOT = "zero-shot"  # what answers call the encoder that is not trained
+HYBRID = "hybrid"  # the strategy that the others are compared with
 HELD_OUT = "held-out"  # name of the benchmark that held-out documents of the sources make
 OF_MODELS = (".bin", ".json", ".model", ".safetensors", ".txt")  # files that a checkpoint consists of
 
@@ -217,6 +218,11 @@ def results_of(run: Run, target: Target, data: Data, folder: Path) -> Path:
 def missing_targets(run: Run, data: Data, folder: Path) -> list[Target]:
     """Return the benchmarks that a run was not measured on yet."""
     return [target for target in run.targets if not results_of(run, target, data, folder).exists()]
+
+
+def unfinished(runs: Sequence[Run], data: Data, folder: Path) -> list[Run]:
+    """Return the runs that were not trained, or not measured on all benchmarks, yet."""
+    return [run for run in runs if missing_targets(run, data, folder)]
 
 
 def read_table(runs: Sequence[Run], data: Data, folder: Path, measures: Sequence[str]) -> pd.DataFrame:

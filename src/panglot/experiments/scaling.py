@@ -1,7 +1,7 @@
 """What do more training languages and larger batches buy, and what do they cost?"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,19 +16,19 @@ from panglot.data import ParallelPairs
 from panglot.encoders import load_encoder
 from panglot.errors import PanglotError
 from panglot.evaluation import ALL, compare
-from panglot.evaluation.aggregate import Aligned, Grouping, all_cells
+from panglot.evaluation.aggregate import Aligned, Grouping
 from panglot.evaluation.measures import DISTANCE
 from panglot.experiments.cost import machine, measure_cost
-from panglot.experiments.display import WHOLE, comparison_tables, picture
+from panglot.experiments.display import SETTINGS, compare_all, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.noise_scale import gradient_products, noise_scale
-from panglot.experiments.runs import ZERO_SHOT, Data, Run, Target, digest, key_of, languages_of, sources_of
+from panglot.experiments.runs import HYBRID, ZERO_SHOT, Data, Run, digest, key_of, languages_of, sources_of
 from panglot.files import write_json
 from panglot.parse import read_form
 from panglot.progress import say
 from panglot.report.charts import curves, pareto
 from panglot.report.figures import figure_table, legend, measure_title, with_panels
-from panglot.report.page import Section
+from panglot.report.page import Block, Picture, Section
 from panglot.report.tables import Table, numbers, texts
 from panglot.training import TrainingConfig, override
 from panglot.training.config import Part
@@ -43,6 +43,10 @@ MEASURED = {  # what is measured apart from the runs
     "cost": "the cost of",
     "noise": "the gradient noise of",
     "noise-after": "the gradient noise after training with",
+}
+COSTS = {  # columns of costs, and what their panels are called
+    "seconds": "seconds of training",
+    "peak memory, MiB": "peak memory beyond model and data, MiB",
 }
 Count = Annotated[int, Field(ge=2)]
 
@@ -88,25 +92,23 @@ class Grid(Part):
 def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     """Return the zero-shot encoder, and a run for every set of languages, budget, batch size and seed."""
     _check(grid, data)
-    targets = [Target(name, tuple(grid.measured)) for name in experiment.benchmarks]
-    chosen = tuple(grid.size_measured or grid.measured)
-    of_sizes = [Target(name, chosen, label=f"{name}, {ABOUT_SIZES}") for name in experiment.benchmarks]
-    recipe = override(experiment.recipe, {"batches.strategy": "hybrid"})
-    found = [Run(ZERO_SHOT, recipe, (*targets, *(of_sizes if grid.sizes else ())), trained=False)]
+    targets = experiment.targets(grid.measured)
+    of_sizes = experiment.targets(grid.size_measured or grid.measured, added=ABOUT_SIZES)
+    found = [experiment.untrained((*targets, *(of_sizes if grid.sizes else ())))]
     for seed in range(experiment.seeds):
-        seeded = override(recipe, {"training.seed": seed})
+        seeded = override(experiment.recipe, {"batches.strategy": HYBRID, "training.seed": seed})
         runs: list[Run] = []
         for count, languages in sets_of_languages(grid, data).items():
             for steps in dict.fromkeys(_steps(experiment, grid, count).values()):
                 of_run = override(seeded, {"data.languages": languages, "training.steps": steps})
-                runs.append(Run(languages_name(count, steps), of_run, tuple(targets)))
+                runs.append(Run(languages_name(count, steps), of_run, targets))
         for size in dict.fromkeys(grid.sizes):
             of_run = sized(seeded, grid, size)
             same = next((k for k, run in enumerate(runs) if run.recipe == of_run), None)
             if same is None:
-                runs.append(Run(size_name(size), of_run, tuple(of_sizes)))
+                runs.append(Run(size_name(size), of_run, of_sizes))
             else:  # the recipe's own size: one run, measured for both
-                runs[same] = Run(runs[same].name, of_run, (*runs[same].targets, *of_sizes))
+                runs[same] = replace(runs[same], targets=(*targets, *of_sizes))
         found += runs
     return found
 
@@ -166,19 +168,18 @@ def sized(recipe: TrainingConfig, grid: Grid, size: int) -> TrainingConfig:
     )
 
 
-def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[Section]:
+def answer(grid: Grid, findings: Findings) -> Sequence[Section]:
     """Show what more languages do at equal steps and equal pairs, and which batch size is worth its cost."""
-    measured = measure_batches(experiment, grid, findings.data, findings.folder)
+    measured = measure_batches(findings.experiment, grid, findings.data, findings.folder)
     sections = []
     for benchmark, measure, aligned in findings.benchmarks():
         about_sizes = benchmark.endswith(f", {ABOUT_SIZES}")
         name = benchmark.replace(", ", "-").replace(" ", "-")
         title = f"{measure_title(measure)} on {benchmark}"
         if about_sizes:
-            blocks = [*_sizes(experiment, findings, name, title, aligned, measured)]
+            heading, blocks = "Batch sizes", [*_sizes(findings, name, title, aligned, measured)]
         else:
-            blocks = [*_languages(experiment, grid, findings, name, title, aligned)]
-        heading = "Batch sizes" if about_sizes else "Training languages"
+            heading, blocks = "Training languages", [*_languages(grid, findings, name, title, aligned)]
         sections.append(Section(name, f"{heading}: {benchmark}", blocks))
     return sections
 
@@ -186,38 +187,31 @@ def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[S
 # languages
 
 
-def _languages(
-    experiment: Experiment, grid: Grid, findings: Findings, name: str, title: str, aligned: Aligned
-) -> Iterator[Any]:
+def _languages(grid: Grid, findings: Findings, name: str, title: str, aligned: Aligned) -> Iterator[Block]:
     """Give tables of both budgets, and plots over the number of languages, of all measured and of subsets."""
     counts = list(sets_of_languages(grid, findings.data))
-    steps = {count: _steps(experiment, grid, count) for count in counts}
+    steps = {count: _steps(findings.experiment, grid, count) for count in counts}
     budgets = {b: {languages_name(c, steps[c][b]): c for c in counts} for b in (STEPS, PAIRS)}
     lined = {budget: aligned.only([ZERO_SHOT, *names]) for budget, names in budgets.items()}
     heading = f"{title} by number of training languages"
     tables, wholes = [], []
     for budget, names in budgets.items():
-        few = next(iter(names))
-        found = compare(lined[budget], WHOLE, few)
-        own = f"languages-{name}-{budget.split()[1]}"
-        tables += comparison_tables(own, f"{title} at {budget}", found, lined[budget], few)
+        own, few = f"languages-{name}-{budget.split()[1]}", next(iter(names))
+        found, of_budget = compare_all(own, f"{title} at {budget}", lined[budget], few)
+        tables += of_budget
         wholes.append(found[found["family"] == "settings"].assign(budget=budget))
     yield _curve(f"languages-{name}", heading, pd.concat(wholes), budgets)
     yield from tables
     for k, (of, grouping, baseline) in enumerate(subsets(grid, counts), 1):
         found = pd.concat(
-            compare(lined[b], {"settings": grouping}, languages_name(baseline, steps[baseline][b])).assign(
-                budget=b
-            )
-            for b in budgets
+            compare(lined[b], {"settings": grouping}, languages_name(baseline, of_baseline)).assign(budget=b)
+            for b, of_baseline in steps[baseline].items()
         )
         found = found[found["measure"] != DISTANCE]
-        yield _curve(f"languages-{name}-{k}", f"{heading}: {of}", found, budgets)
-        heads, note = (
-            {"budget": "", "run": ""},
-            legend(f"{baseline} languages at the same budget", "settings"),
-        )
         own, about = f"languages-{name}-{k}", f"{heading}: {of}"
+        yield _curve(own, about, found, budgets)
+        heads = {"budget": "", "run": ""}
+        note = legend(f"{baseline} languages at the same budget", "settings")
         yield figure_table(own, about, found, heads, note=note, folded=True)
 
 
@@ -252,28 +246,23 @@ def _about(codes: Sequence[str], both: Callable[..., Any]) -> Grouping:
     return grouping
 
 
-def _curve(name: str, title: str, found: pd.DataFrame, budgets: Mapping[str, Mapping[str, int]]) -> Any:
+def _curve(name: str, title: str, found: pd.DataFrame, budgets: Mapping[str, Mapping[str, int]]) -> Picture:
     """Draw both budgets over the number of languages, and the zero-shot encoder as a level line."""
     rows = with_panels(found)
     counts = [budgets[b].get(run) for b, run in zip(rows["budget"], rows["run"], strict=True)]
     trained = rows.assign(x=counts, series=rows["budget"]).dropna(subset="x")
     level = rows[(rows["run"] == ZERO_SHOT) & (rows["budget"] == STEPS)].assign(series=ZERO_SHOT)
     ends = [level.assign(x=end(trained["x"])) for end in (min, max)]
-    spec = curves(pd.concat([trained, *ends]), title, x="training languages (logarithmic)", scale="log")
-    return picture(f"{name}-curve", title, spec)
+    rows, x = pd.concat([trained, *ends]), "training languages (logarithmic)"
+    return picture(f"{name}-curve", title, curves, rows, x=x, scale="log")
 
 
 # batch sizes
 
 
 def _sizes(
-    experiment: Experiment,
-    findings: Findings,
-    name: str,
-    title: str,
-    aligned: Aligned,
-    measured: Mapping[str, Any],
-) -> Iterator[Any]:
+    findings: Findings, name: str, title: str, aligned: Aligned, measured: Mapping[str, Any]
+) -> Iterator[Block]:
     """Give a table of all sizes, of their costs and noise scales, and the Pareto plot."""
     trained = [run for run in findings.runs if run.trained and run.name in aligned.runs]
     recipes = {size_name(run.recipe.batches.size): run.recipe for run in trained}
@@ -281,21 +270,20 @@ def _sizes(
     names = {run.name: size_name(run.recipe.batches.size) for run in trained}
     columns = [(names.get(run, run), seed) for run, seed in aligned.columns]
     lined = Aligned(aligned.cells, columns, aligned.values).only([ZERO_SHOT, *recipes])
-    own = size_name(experiment.recipe.batches.size)
+    own = size_name(findings.experiment.recipe.batches.size)
     base = own if own in recipes else next(iter(recipes))
-    found = compare(lined, WHOLE, base)
+    found, tables = compare_all(f"sizes-{name}", title, lined, base)
     settings = found[found["family"] == "settings"]
     best = best_of(lined.only(list(recipes)), settings)
     quality = settings[settings["measure"] != DISTANCE]["setting"].iloc[-1]  # the last: multilingual if any
     costs = _costs(settings[settings["setting"] == quality], best, recipes, measured)
     if "seconds" in costs:
         heading = f"{quality} {title} against cost, a point a batch size"
-        yield picture(f"pareto-{name}", heading, pareto(_frontiers(costs), heading))
-    yield from comparison_tables(f"sizes-{name}", title, found, lined, base)
+        yield picture(f"pareto-{name}", heading, pareto, _frontiers(costs))
+    yield from tables
     shown = costs.drop(columns=["value", "low", "high"])
-    shown = numbers(
-        shown, {name: "+.4f" if name.startswith("gain") else ",.4g" for name in shown.columns[1:]}
-    )
+    forms = {head: "+.4f" if head.startswith("gain") else ",.4g" for head in shown.columns[1:]}
+    shown = numbers(shown, forms)
     note = (
         f"Gain: {quality}, beyond the zero-shot encoder. Peak memory: beyond model and data, of a fresh "
         "process. Seconds: of training, at the pairs a second. Good in: settings in which a size is "
@@ -314,7 +302,7 @@ def best_of(aligned: Aligned, settings: pd.DataFrame) -> pd.DataFrame:
     found = settings[settings["run"].isin(aligned.runs)]
     for (measure, setting), group in found.groupby(["measure", "setting"], sort=False):
         ordered = group.sort_values("value", ascending=measure == DISTANCE, kind="stable")
-        best = compare(aligned, {"settings": all_cells}, ordered["run"].iloc[0])
+        best = compare(aligned, SETTINGS, ordered["run"].iloc[0])
         rows.append(best[(best["measure"] == measure) & (best["setting"] == setting)])
     best = pd.concat(rows, ignore_index=True)
     return best.assign(difference=best["difference"].astype(float).fillna(0))
@@ -359,13 +347,10 @@ def _costs(
 
 def _frontiers(costs: pd.DataFrame) -> pd.DataFrame:
     """Return points for the Pareto plot: a panel a cost."""
+    label = [f"{size:,}" for size in costs["batch size"]]
     parts = []
-    for column, panel in (
-        ("seconds", "seconds of training"),
-        ("peak memory, MiB", "peak memory beyond model and data, MiB"),
-    ):
+    for column, panel in COSTS.items():
         on = frontier(costs[column].to_numpy(), costs["value"].to_numpy())
-        label = [f"{size:,}" for size in costs["batch size"]]
         parts.append(costs.assign(x=costs[column], label=label, panel=panel, frontier=on))
     return pd.concat(parts)
 

@@ -8,17 +8,15 @@ from pydantic import Field
 from panglot.batches import KINDS
 from panglot.errors import PanglotError
 from panglot.evaluation import compare
-from panglot.experiments.display import WHOLE, targets_compared
+from panglot.experiments.display import SETTINGS, compare_targets
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.runs import ZERO_SHOT, Data, Run, Target
+from panglot.experiments.runs import HYBRID, ZERO_SHOT, Data, Run
 from panglot.report.figures import figure_table, legend
 from panglot.report.page import Section
 from panglot.training.config import Part
 
 TITLE = "Batch strategies under one budget"
 STRATEGIES = ("monolingual", "crosslingual", "mixed", "hybrid")
-HYBRID = "hybrid"
-CENTRED = ", centred"
 
 
 class Grid(Part):
@@ -42,29 +40,25 @@ def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     for strategy in grid.strategies:
         if strategy not in KINDS or strategy == "specific":
             raise PanglotError(f"'{strategy}' cannot be compared; use {', '.join(STRATEGIES)} or english.")
-    targets = [Target(name) for name in experiment.benchmarks]
+    targets = experiment.targets()
     if grid.centred:
-        targets += [
-            Target(name, remedy="centred", label=f"{name}{CENTRED}") for name in experiment.benchmarks
-        ]
-    found = [Run(ZERO_SHOT, experiment.recipe, tuple(targets), trained=False)]
-    named = {strategy: {"batches.strategy": strategy} for strategy in grid.strategies}
-    for name, settings in {**named, **grid.variants}.items():
-        found += experiment.seeded(name, targets, {"data.languages": grid.languages, **settings})
-    return found
+        targets += experiment.targets(remedy="centred", added="centred")
+    named = {strategy: {"batches.strategy": strategy} for strategy in grid.strategies} | grid.variants
+    runs = {name: {"data.languages": grid.languages, **settings} for name, settings in named.items()}
+    return [experiment.untrained(targets), *experiment.seeded(targets, runs)]
 
 
-def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[Section]:
+def answer(grid: Grid, findings: Findings) -> Sequence[Section]:
     """Show every strategy in every setting, and hybrid and each variant minus all others."""
     sections = []
     names = list(dict.fromkeys(run.name for run in findings.runs))
     references = [name for name in names if name == HYBRID or name in grid.variants]
-    for benchmark in experiment.benchmarks:
-        baseline = HYBRID if HYBRID in names else ZERO_SHOT
-        aligned, title, blocks = targets_compared(findings, benchmark, baseline, f"strategies-{benchmark}")
+    baseline = HYBRID if HYBRID in names else ZERO_SHOT
+    for benchmark in findings.experiment.benchmarks:
+        aligned, title, blocks = compare_targets(findings, benchmark, baseline, f"strategies-{benchmark}")
         if references:
             pairs = [(one, other) for one in references for other in aligned.runs if other != one]
-            minus = compare(aligned, {"settings": WHOLE["settings"]}, pairs)
+            minus = compare(aligned, SETTINGS, pairs)
             minus = minus[minus["baseline"].notna()]
             heads, note = {"run": "", "baseline": "minus"}, legend("the other", "all rows and settings")
             name, heading = f"differences-{benchmark}", f"{title}: differences"

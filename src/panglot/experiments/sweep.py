@@ -18,20 +18,15 @@ from filelock import FileLock
 from sentence_transformers import SentenceTransformer
 
 from panglot.batches import make_sampler
-from panglot.data import Benchmark, FloatArray, ParallelPairs, Suite
+from panglot.data import Benchmark, FloatArray
 from panglot.data.catalogue import entry_named
 from panglot.data.fetch import get_data
 from panglot.data.suite import as_benchmark
 from panglot.encoders import Store, load_encoder, open_store, shift_of_pairs
-from panglot.encoders.language_means import Centre
 from panglot.encoders.names import LASER2
 from panglot.errors import PanglotError, needs
-from panglot.evaluation import (
-    Evaluation,
-    embed_benchmark,
-    evaluate,
-)
-from panglot.evaluation.run import Rerank, embed_queries
+from panglot.evaluation import embed_benchmark, evaluate
+from panglot.evaluation.run import embed_queries
 from panglot.evaluation.stores import encode_passages, store_facts
 from panglot.experiments.runs import (
     Data,
@@ -45,6 +40,7 @@ from panglot.experiments.runs import (
     missing_targets,
     results_of,
     sources_of,
+    unfinished,
     validation_of,
 )
 from panglot.files import write_json
@@ -105,7 +101,7 @@ def sweep(
     titles = [run.title for run in runs]
     if twice := next((title for k, title in enumerate(titles) if title in titles[:k]), None):
         raise PanglotError(f"two runs are called '{twice}'; give every run a name of its own.")
-    missing = [run for run in runs if missing_targets(run, data, folder)]
+    missing = unfinished(runs, data, folder)
     for run in missing:
         check_run(run, data, folder)
     tell = tell or (lambda _: None)
@@ -239,8 +235,18 @@ def _measure(
             "embeddings": _embedded(model, as_benchmark(benchmark), data.bf16, folder_of(run, data, folder)),
         }
         for target in (t for t, one in zip(targets, loaded, strict=True) if one is benchmark):
-            found = _measured(model, benchmark, target, sources_of(data)[0], shared)
+            how = {"perturb": target.perturb, **_remedy(target, model, data)}
+            found = evaluate(model, benchmark, progress=False, **how, **shared)
             found.save(results_of(run, target, data, folder))
+
+
+def _remedy(target: Target, model: SentenceTransformer, data: Data) -> dict[str, Any]:
+    """Return what applies the remedy of a target, as ``evaluate`` names it."""
+    if target.remedy in ("scores", "turns"):
+        return {"rerank": partial(balanced_lists, kind=target.remedy)}
+    if target.remedy == "shift":
+        return {"centre": shift_of_pairs(model, sources_of(data)[0], PIVOT)}
+    return {"centre": "corpus" if target.remedy == "centred" else None}
 
 
 def _embedded(
@@ -253,27 +259,6 @@ def _embedded(
     folder = place / STORES / digest(facts.corpus)  # one name may be measured in several sets of languages
     encode_passages(model, benchmark, folder, facts)
     return embed_queries(model, benchmark, bf16=bf16), open_store(folder)
-
-
-def _measured(
-    model: SentenceTransformer,
-    benchmark: Benchmark | Suite,
-    target: Target,
-    sources: Sequence[ParallelPairs],
-    shared: dict[str, Any],
-) -> Evaluation:
-    """Measure a model with the remedy of a target."""
-    rerank: Rerank | None = None
-    centre: Centre = None
-    if target.remedy in ("scores", "turns"):
-        rerank = partial(balanced_lists, kind=target.remedy)
-    elif target.remedy == "shift":
-        centre = shift_of_pairs(model, sources, PIVOT)
-    elif target.remedy == "centred":
-        centre = "corpus"
-    return evaluate(
-        model, benchmark, perturb=target.perturb, centre=centre, rerank=rerank, progress=False, **shared
-    )
 
 
 def _model(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,15 +16,15 @@ from panglot.evaluation.bootstrap import bounds, draw, interval
 from panglot.evaluation.comparison import FIGURE, correct
 from panglot.evaluation.groups import named_languages, pair_groups, pair_kinds
 from panglot.evaluation.measures import DISTANCE
-from panglot.experiments.display import WHOLE, as_differences, comparison_tables, picture
+from panglot.experiments.display import as_differences, compare_all, picture
 from panglot.experiments.experiment import Experiment, Findings
 from panglot.experiments.runs import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of, languages_of
 from panglot.languages import branch, family, writing
 from panglot.report.charts import dots
-from panglot.report.figures import INTERVALS, figure_table, measure_title, with_panels, with_texts
+from panglot.report.figures import INTERVALS, difference_table, measure_title, with_panels, with_texts
 from panglot.report.page import Block, Section
 from panglot.report.tables import Table, texts, wide
-from panglot.training.config import Part, override
+from panglot.training.config import Part
 
 TITLE = "How far does each strategy reach languages that are left out of training?"
 NOTHING = "nothing left out"
@@ -92,16 +91,15 @@ def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     """Return the zero-shot encoder, and each strategy and seed with all languages and without each set."""
     trained = languages_of(data) if grid.languages is None else sorted(set(grid.languages))
     targets = tuple(_target(name, grid, trained, data) for name in experiment.benchmarks)
-    found = [Run(ZERO_SHOT, experiment.recipe, targets, trained=False)]
-    for other in dict.fromkeys(grid.others):
-        found.append(Run(other, override(experiment.recipe, {"model.name": other}), targets, trained=False))
+    untrained = {ZERO_SHOT: {}, **{name: {"model.name": name} for name in grid.others}}
+    found = [experiment.untrained(targets, *one) for one in untrained.items()]
+    runs = {}
     for name in (None, *grid.left_out):
         left_out = [] if name is None else _left_out(name, grid, trained, targets)
         languages = [code for code in trained if code not in left_out]
         for strategy in grid.strategies:
-            settings = {"batches.strategy": strategy, "data.languages": languages}
-            found += experiment.seeded(run_name(strategy, name), targets, settings)
-    return found
+            runs[run_name(strategy, name)] = {"batches.strategy": strategy, "data.languages": languages}
+    return [*found, *experiment.seeded(targets, runs)]
 
 
 def run_name(strategy: str, left_out: str | None) -> str:
@@ -136,20 +134,20 @@ def _left_out(name: str, grid: Grid, trained: Sequence[str], targets: Sequence[T
     return found
 
 
-def answer(experiment: Experiment, grid: Grid, findings: Findings) -> Sequence[Section]:
+def answer(grid: Grid, findings: Findings) -> Sequence[Section]:
     """Show what left-out languages gain over the zero-shot encoder, and how much of the gain remains."""
     seen = {run.name: tuple(run.recipe.data.languages or ()) for run in findings.runs if run.trained}
     sections = []
     for benchmark, measure, aligned in findings.benchmarks():
         sets = _sets(grid, seen, sorted(set(aligned.cells.frame["query_language"])))
         title, name = f"{measure_title(measure)} on {benchmark}", f"unseen-{benchmark}"
-        tables = comparison_tables(name, title, compare(aligned, WHOLE, ZERO_SHOT), aligned, ZERO_SHOT)
-        blocks: list[Block] = [*tables]
+        _, tables = compare_all(name, title, aligned, ZERO_SHOT)
+        blocks: list[Block] = []
         if sets:
             parts = [_compared(aligned, one, sets[0], grid.strategies) for one in sets]
             found = correct(pd.concat(parts, ignore_index=True), ["kind", "family"])
-            blocks = [*_shown(name, benchmark, found), *tables]
-        sections.append(Section(benchmark, benchmark, blocks))
+            blocks = [*_shown(name, benchmark, found)]
+        sections.append(Section(benchmark, benchmark, [*blocks, *tables]))
     return sections
 
 
@@ -203,12 +201,12 @@ def _compared(
         base, rest, full = (drawn.of(run, **figure) for run in (ZERO_SHOT, row["run"], row["baseline"]))
         low, high = bounds(full - base)
         if high < 0 if row["measure"] == DISTANCE else low > 0:
-            share = interval((rest - base) / np.where(full == base, np.nan, full - base))
-            kept.append({"kept": share["value"], "kept_low": share["low"], "kept_high": share["high"]})
+            kept.append(interval((rest - base) / np.where(full == base, np.nan, full - base)))
         else:
-            kept.append({"kept": np.nan, "kept_low": np.nan, "kept_high": np.nan})
+            kept.append(dict.fromkeys(("value", "low", "high"), np.nan))
     shares = pd.DataFrame(kept, index=found.index[found["kind"] == "change"])
-    return found.join(shares)
+    names = {"value": "kept", "low": "kept_low", "high": "kept_high"}
+    return found.join(shares.rename(columns=names).reindex(columns=list(names.values())))
 
 
 def _shown(name: str, benchmark: str, found: pd.DataFrame) -> Iterator[Block]:
@@ -223,7 +221,7 @@ def _shown(name: str, benchmark: str, found: pd.DataFrame) -> Iterator[Block]:
     heading = f"Gain of left-out languages on {benchmark}, over the zero-shot encoder"
     rows = rows.assign(name=rows["strategy"], series=series)
     names = list(dict.fromkeys(rows["strategy"]))
-    yield picture(f"{name}-gain", heading, dots(rows, heading, value="gain", names=names, zero=True))
+    yield picture(f"{name}-gain", heading, dots, rows, value="gain", names=names, zero=True)
     for part, title, rows, folded in (
         ("left-out", "Left-out languages", found[found["group"] == "left out"], False),
         ("kept", "Kept languages", found[found["group"] == "kept"], False),
@@ -235,13 +233,10 @@ def _shown(name: str, benchmark: str, found: pd.DataFrame) -> Iterator[Block]:
     for part, title in (("strategies", "hybrid minus others"), ("sets", "against the first set")):
         rows = found[found["kind"] == part]
         if len(rows):
-            heading, heads = (
-                f"Left-out languages on {benchmark}: {title}",
-                {"left_out": "left out", "strategy": ""},
-            )
+            heading = f"Left-out languages on {benchmark}: {title}"
+            heads = {"left_out": "left out", "strategy": ""}
             note = f"{INTERVALS} ▲ ▼: significant, p < 0.05 after Holm's correction over the table."
-            form: Any = {"value": "difference", "form": ".3f"}
-            yield figure_table(f"{name}-{part}", heading, rows, heads, **form, note=note, folded=True)
+            yield difference_table(f"{name}-{part}", heading, rows, heads, note=note, folded=True)
 
 
 def _table(name: str, title: str, found: pd.DataFrame, folded: bool) -> Table:

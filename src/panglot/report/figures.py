@@ -177,6 +177,13 @@ def figure_table(
     return Table(name, title, shown, rows.drop(columns="panel"), len(heads), note, folded)
 
 
+def difference_table(
+    name: str, title: str, rows: pd.DataFrame, heads: Mapping[str, str], **options: Any
+) -> Table:
+    """Show differences between runs, to three digits; see ``figure_table``."""
+    return figure_table(name, title, rows, heads, value="difference", form=".3f", **options)
+
+
 # one run
 
 
@@ -355,7 +362,7 @@ def change_by_language_table(compared: Comparison, run: str) -> Table:
     rows = with_languages(_of(compared, run, "by_language").drop(columns=ENDS))
     title = f"{run} minus {compared.baseline}: {measure_title(compared.measure)} by query language"
     note = f"{_marks(compared, 'all runs, languages and settings')}."
-    return figure_table("languages", title, rows, LANGUAGE, value="difference", form=".3f", note=note)
+    return difference_table("languages", title, rows, LANGUAGE, note=note)
 
 
 def change_matrix_tables(compared: Comparison, runs: Iterable[str] | None = None) -> Iterator[Table]:

@@ -1,4 +1,4 @@
-"""What is done to an encoder before it is trained: low-rank adapters, dropout, checkpointing, compilation."""
+"""What is done to an encoder before it is trained: its token table, adapters, dropout, compilation, ..."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,23 @@ from sentence_transformers import SentenceTransformer
 from torch import nn
 
 from panglot.errors import PanglotError, needs
-from panglot.training.config import Lora
+from panglot.training.config import Lora, TrainingPart
+from panglot.training.micro_batches import micro_batched
+from panglot.training.optimizer import table_mode
+
+
+@contextmanager
+def prepared(model: SentenceTransformer, how: TrainingPart) -> Iterator[None]:
+    """Make a model ready to be trained as asked, and a plain one again."""
+    with (
+        table_mode(model, how.embedding_update),
+        adapted(model, how.lora, how.seed),
+        dropout_of(model, how.dropout),
+        without_checkpointing_after(model),
+        compiled(model, how.compile),
+        micro_batched(model, cached=how.gradient_cache),
+    ):
+        yield
 
 
 @contextmanager

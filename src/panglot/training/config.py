@@ -367,22 +367,15 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
     values: dict[str, Any] = {}
     if path is not None:
         path = _recipe_file(path)
-        values = read_toml(path)
-        values = renamed(values)
-        data = values.get("data")
-        of_data: dict[str, Any] = data if isinstance(data, dict) else {}
-        for name in ("pairs", "validation"):
-            if isinstance(of_data.get(name), list):
-                of_data[name] = [_source(path.parent, str(source)) for source in of_data[name]]
-    model = values.get("model")
-    named = (
-        overrides.get("model.name") or (model.get("name") if isinstance(model, dict) else None) or EMBEDDED
-    )
-    _lay_over(copy.deepcopy(values), overrides, str(path or ""))  # refuses mistakes before torch is loaded
+        values = renamed(read_toml(path))
+        data: Any = values.get("data")
+        for name in ("pairs", "validation") if isinstance(data, dict) else ():
+            if isinstance(data.get(name), list):
+                data[name] = [_source(path.parent, str(source)) for source in data[name]]
+    # what is given, alone: mistakes in it are refused before torch is loaded
+    given = _lay_over(copy.deepcopy(values), overrides, str(path or ""))
     tested = {
-        key: value
-        for key, value in known_settings(str(named)).items()
-        if key not in overrides and not _has(values, key)
+        key: value for key, value in known_settings(given.model.name).items() if not _is_set(given, key)
     }
     return with_precision(_lay_over(values, tested | dict(overrides), str(path or "")))
 
@@ -410,11 +403,10 @@ def known_settings(model: str) -> dict[str, Any]:
     return {}
 
 
-def _has(values: Any, key: str) -> bool:
-    """Say whether a recipe's tables have a setting such as ``batches.size``."""
+def _is_set(config: TrainingConfig, key: str) -> bool:
+    """Say whether a setting such as ``batches.size`` was given, even if as its default."""
     part, name = key.split(".")
-    table = values.get(part, {})
-    return not isinstance(table, dict) or name in table  # what is not a table is refused later
+    return name in getattr(config, part).model_fields_set
 
 
 def _source(folder: Path, name: str) -> str:

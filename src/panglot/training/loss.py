@@ -23,14 +23,12 @@ class Guidance:
         distillation: weight of ``distillation``; 0: none.
         temperature: of the two distributions that distillation compares.
         pull: weight of ``pull``; 0: none. The teacher then needs the model's dimension.
-        pivot: the language it reads, where the item has it; None: the query's own.
     """
 
     teacher: SentenceTransformer
     distillation: float = 0.0
     temperature: float = 0.05
     pull: float = 0.0
-    pivot: str | None = "en"
 
 
 class Candidates(NamedTuple):

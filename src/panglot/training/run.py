@@ -2,9 +2,9 @@
 
 import copy
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from panglot.encoders import all_finite, cut_at, load_encoder, max_length_of, mo
 from panglot.encoders.load import quiet_transformers
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json
-from panglot.training.adapters import adapted, compiled, dropout_of, without_checkpointing_after
+from panglot.training.adapters import prepared
 from panglot.training.callbacks import StepCallback, Tell, check_tracker, tensorboard_in, training_progress
 from panglot.training.card import base_model, model_card
 from panglot.training.checkpoints import (
@@ -31,7 +31,7 @@ from panglot.training.checkpoints import (
     remove_checkpoints,
     save_model,
 )
-from panglot.training.config import TrainingConfig, TrainingPart, config_of, idle_settings
+from panglot.training.config import TrainingConfig, config_of, idle_settings
 from panglot.training.dataset import Steps
 from panglot.training.distributed import (
     check_shards,
@@ -44,9 +44,7 @@ from panglot.training.distributed import (
 )
 from panglot.training.held_out import Measure, measure_of
 from panglot.training.loss import Guidance, InfoNCE
-from panglot.training.micro_batches import micro_batched
-from panglot.training.optimizer import table_mode
-from panglot.training.trainer import CPU_TOKENS, GPU_TOKENS, PairsTrainer, training_arguments
+from panglot.training.trainer import PairsTrainer, token_budget, training_arguments
 
 
 @dataclass(frozen=True)
@@ -108,17 +106,17 @@ def train(
         PanglotError: settings that cannot work, or a folder that holds another run.
     """
     sources = [pairs] if isinstance(pairs, ParallelPairs) else list(pairs)
+    note = note or (lambda _: None)
     model_name = model_name or base_model(model) or "encoder"
     config = config_of(model_name, config, settings)
     if not config.loss.negatives:
         sources = [source.without_negatives() for source in sources]
         held_out = [source.without_negatives() for source in held_out]
-    folder, how, batches = Path(output), config.training, config.batches
+    folder, how, loss, batches = Path(output), config.training, config.loss, config.batches
     guidance = _guidance(config, teacher, model)
     drawn = batches.drawn_from(sources)
     sampler = make_sampler(drawn, seed=how.seed, steps=how.steps, **batches.sampler_settings())
-    _check(how, bool(held_out), model, guidance)
-    _check_dimensions(config.loss.matryoshka_dims, model)
+    _check(config, bool(held_out), model, guidance)
     run = _describe(model, model_name, sources, config, guidance)
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     arguments = training_arguments(folder, how, bool(held_out))  # several processes meet here
@@ -134,12 +132,37 @@ def train(
     with only_training(folder), quiet_transformers():
         checkpoint = _begin(folder, run, resume, ranks, note)
         for sentence in [*sampler.notes(), *idle_settings(config, bool(held_out))]:
-            if note is not None:
-                note(sentence)
-        steps = Steps(sampler, drawn, model, last_step(checkpoint, how), ranks)
+            note(sentence)
+        steps = Steps(
+            sampler,
+            drawn,
+            model,
+            last_step(checkpoint, how),
+            ranks,
+            token_budget=token_budget(how, cuda=torch.cuda.is_available()),
+            teacher=guidance.teacher if guidance else None,
+            pivot=loss.pivot or None,
+            aligned=loss.alignment > 0,
+        )
+        measure = None
+        if held_out:
+            measure = partial(_agreed, measure_of(config, held_out, model.max_seq_length))
         with _steps_shown(tell) as told:
             callback = StepCallback(told)
-            return _finish(steps, folder, config, run, guidance, held_out, arguments, checkpoint, callback)
+            trainer = _make_steps(steps, config, guidance, measure, arguments, checkpoint, callback)
+            made, log = trainer.state.global_step, trainer.state.log_history
+            if callback.stopped:
+                return Training(made, {}, log, finished=False)
+            figures = measure(model) if measure else {}
+            card = model_card(run, figures, made, model)
+            gather_weights(model)
+            if not all_finite(model):
+                raise PanglotError(
+                    f"{folder}: the last step made weights that are not finite, so no model is saved. "
+                    f"Lower learning_rate ({how.learning_rate:g})."
+                )
+            decided_by_first(partial(_keep, model, folder, card, {"log": log, "held_out": figures}))
+            return Training(made, figures, log, finished=True)
 
 
 def _steps_shown(tell: Tell | Literal[False] | None) -> AbstractContextManager[Tell | None]:
@@ -149,33 +172,24 @@ def _steps_shown(tell: Tell | Literal[False] | None) -> AbstractContextManager[T
     return nullcontext(tell or None)
 
 
-def _finish(
+def _make_steps(
     steps: Steps,
-    folder: Path,
     config: TrainingConfig,
-    run: dict[str, Any],
     guidance: Guidance | None,
-    held_out: Sequence[ParallelPairs],
+    measure: Measure | None,
     arguments: SentenceTransformerTrainingArguments,
     checkpoint: Path | None,
     callback: StepCallback,
-) -> Training:
-    """Make the steps that are left, from a checkpoint or the beginning, and save the model."""
-    model, how, cuda = steps.model, config.training, torch.cuda.is_available()
-    if steps.ranks > 1 and cuda and how.embedding_update == "sparse":  # NCCL sums no sparse gradients
-        how = how.model_copy(update={"embedding_update": "dense"})
-    measure = None
-    if held_out:
-        measure = partial(_agreed, measure_of(config, held_out, model.max_seq_length))
-    steps = replace(steps, token_budget=how.micro_batch_tokens or (GPU_TOKENS if cuda else CPU_TOKENS))
+) -> PairsTrainer:
+    """Make the steps that are left, from a checkpoint or the beginning; return the trainer that made them."""
+    model, how, loss = steps.model, config.training, config.loss
+    folder = Path(str(arguments.output_dir)).parent
+    if steps.ranks > 1 and torch.cuda.is_available() and how.embedding_update == "sparse":
+        how = how.model_copy(update={"embedding_update": "dense"})  # NCCL sums no sparse gradients
     arguments.max_steps = steps.steps
-    loss = config.loss
-    if loss.alignment:
-        steps = replace(steps, aligned=True, pivot=loss.pivot or None)
     if guidance is not None:
         guidance.teacher.to(arguments.device).eval()
-        steps = replace(steps, teacher=guidance.teacher, pivot=guidance.pivot)
-    with _prepared(model, how):
+    with prepared(model, how):
         with tensorboard_in(folder / "tensorboard"):
             trainer = PairsTrainer(
                 steps=steps,
@@ -193,25 +207,7 @@ def _finish(
             callback.release()
             if is_first():  # the one that writes them
                 remove_checkpoints(folder, only_broken=True)
-    made = trainer.state.global_step
-    log: list[dict[str, float]] = trainer.state.log_history
-    if callback.stopped:
-        return Training(made, {}, log, finished=False)
-    figures = measure(model) if measure else {}
-    card = model_card(run, figures, made, model)
-    gather_weights(model)
-    _check_finite(model, folder, how.learning_rate)
-    decided_by_first(partial(_keep, model, folder, card, {"log": log, "held_out": figures}))
-    return Training(made, figures, log, finished=True)
-
-
-def _check_finite(model: SentenceTransformer, folder: Path, rate: float) -> None:
-    """Refuse to save a model that its last step broke."""
-    if not all_finite(model):
-        raise PanglotError(
-            f"{folder}: the last step made weights that are not finite, so no model is saved. "
-            f"Lower learning_rate ({rate:g})."
-        )
+    return trainer
 
 
 def _has_idle_parts(model: SentenceTransformer) -> bool:
@@ -223,7 +219,7 @@ def _has_idle_parts(model: SentenceTransformer) -> bool:
 
 
 def _begin(
-    folder: Path, run: dict[str, Any], resume: bool, ranks: int, note: Callable[[str], None] | None
+    folder: Path, run: dict[str, Any], resume: bool, ranks: int, note: Callable[[str], None]
 ) -> Path | None:
     """Begin or continue the run in a folder as the first process finds it; see ``prepare_folder``."""
     checkpoint = decided_by_first(partial(prepare_folder, folder, run, resume))
@@ -235,7 +231,7 @@ def _begin(
             "keep the output folder on a file system that all of them share."
         )
     before = processes_of(checkpoint)
-    if before != ranks and note is not None:
+    if before != ranks:
         note(
             f"the run began on {before} processes and continues on {ranks}: "
             "the batches stay the same, but dropout leaves out other units."
@@ -257,45 +253,29 @@ def _keep(model: SentenceTransformer, folder: Path, card: str, log: dict[str, An
     remove_checkpoints(folder)
 
 
-@contextmanager
-def _prepared(model: SentenceTransformer, how: TrainingPart) -> Iterator[None]:
-    """Make a model ready to be trained as asked, and a plain one again."""
-    with (
-        table_mode(model, how.embedding_update),
-        adapted(model, how.lora, how.seed),
-        dropout_of(model, how.dropout),
-        without_checkpointing_after(model),
-        compiled(model, how.compile),
-        micro_batched(model, cached=how.gradient_cache),
-    ):
-        yield
-
-
-def _check(how: TrainingPart, held_out: bool, model: SentenceTransformer, guidance: Guidance | None) -> None:
+def _check(
+    config: TrainingConfig, held_out: bool, model: SentenceTransformer, guidance: Guidance | None
+) -> None:
     """Refuse settings that cannot work together."""
+    how, dims, own = config.training, config.loss.matryoshka_dims, model.get_embedding_dimension()
     if how.patience and not (held_out and how.eval_steps):
         raise PanglotError("patience needs held-out documents and eval_steps. Set both, or patience = 0.")
     for name in how.report_to:
         check_tracker(name)
+    if dims and own is not None and max(dims) > own:
+        raise PanglotError(
+            f"matryoshka_dims has {max(dims)}, but the model's embeddings have {own} dimensions. "
+            "Use dimensions up to that."
+        )
     if guidance is None:
         return
     if guidance.teacher is model:
         raise PanglotError("the teacher is the model that is trained, which changes; load it once more.")
-    own, other = (m.get_embedding_dimension() for m in (model, guidance.teacher))
+    other = guidance.teacher.get_embedding_dimension()
     if guidance.pull and own != other:
         raise PanglotError(
             f"the teacher's embeddings have {other} dimensions and the model's {own}, so translations cannot "
             "be pulled to the teacher's; use another teacher, or distillation alone."
-        )
-
-
-def _check_dimensions(dims: Sequence[int], model: SentenceTransformer) -> None:
-    """Refuse Matryoshka dimensions beyond those of the model."""
-    whole = model.get_embedding_dimension()
-    if dims and whole is not None and max(dims) > whole:
-        raise PanglotError(
-            f"matryoshka_dims has {max(dims)}, but the model's embeddings have {whole} dimensions. "
-            "Use dimensions up to that."
         )
 
 
@@ -313,7 +293,6 @@ def _guidance(
         distillation=loss.distillation,
         temperature=loss.distillation_temperature,
         pull=loss.pull,
-        pivot=loss.pivot or None,
     )
 
 

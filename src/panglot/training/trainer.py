@@ -24,7 +24,6 @@ from panglot.training.micro_batches import Features
 from panglot.training.optimizer import clip_gradients, make_optimizer
 
 WEIGHTS = "model.safetensors"
-CPU_TOKENS, GPU_TOKENS = 1024, 16_384  # of a micro-batch, measured on either: see docs/results/performance.md
 COUNTED = ("pairs", "tokens", "padded", "monolingual")
 
 
@@ -142,6 +141,11 @@ class PairsTrainer(SentenceTransformerTrainer):
             load_model(self.model, str(Path(checkpoint_path) / WEIGHTS))
         else:  # in shards
             Trainer._load_from_checkpoint(self, checkpoint_path, model)
+
+
+def token_budget(how: TrainingPart, *, cuda: bool) -> int:
+    """Return the tokens of a micro-batch: the settings', or what is fast (docs/results/performance.md)."""
+    return how.micro_batch_tokens or (16_384 if cuda else 1024)
 
 
 def training_arguments(

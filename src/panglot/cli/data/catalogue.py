@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from panglot.cli import show
 from panglot.cli.options import Json
@@ -22,10 +22,10 @@ FEW = 6  # languages that are named in the list; more are counted
 
 def list_(
     kind: Annotated[
-        str | None, typer.Option(help="benchmark (for evaluation), pairs (for training) or encoder.")
+        str | None, Option(help="benchmark (for evaluation), pairs (for training) or encoder.")
     ] = None,
-    language: Annotated[str | None, typer.Option(help="List only data in this language, e.g. sw.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print only JSON, with all facts.")] = False,
+    language: Annotated[str | None, Option(help="List only data in this language, e.g. sw.")] = None,
+    json: Annotated[bool, Option("--json", help="Print only JSON, with all facts.")] = False,
 ) -> None:
     """List the benchmarks and training sets that panglot loads by name.
 
@@ -50,7 +50,7 @@ def list_(
 
 
 def info(
-    name: Annotated[str, typer.Argument(help="Name in 'panglot data list', or a family such as beir.")],
+    name: Annotated[str, Argument(help="Name in 'panglot data list', or a family such as beir.")],
     json: Json = False,
 ) -> None:
     """Show the facts about a benchmark or training set, and where a copy of it was found.
@@ -73,17 +73,14 @@ def info(
 
 
 def get(
-    name: Annotated[str, typer.Argument(help="Name in 'panglot data list'.")],
+    name: Annotated[str, Argument(help="Name in 'panglot data list'.")],
     source: Annotated[
-        Path | None,
-        typer.Option("--from", help="Copy the official files, packed or unpacked, from this folder."),
+        Path | None, Option("--from", help="Copy the official files, packed or unpacked, from this folder.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Fetch files again that exist already.")] = False,
+    force: Annotated[bool, Option("--force", help="Fetch files again that exist already.")] = False,
     languages: Annotated[
         str | None,
-        typer.Option(
-            help="Fetch only the files of these languages, e.g. sw,yo, if each language has its own."
-        ),
+        Option(help="Fetch only the files of these languages, e.g. sw,yo, if each language has its own."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -106,11 +103,8 @@ def get(
     entry = entry_named(name)
     chosen = languages.split(",") if languages else None
     folder = get_data(entry, source=source, languages=chosen, force=force, bar=_bytes_bar, say=show.say)
-    if json:
-        show.print_json({"name": name, "folder": str(folder), "licence": entry.licence})
-        return
-    show.tell(f"{name} is in {folder}")
-    show.tell(f"licence: {entry.licence or 'not stated'}")
+    facts = {"name": name, "folder": str(folder), "licence": entry.licence}
+    show.answer(json, facts, f"{name} is in {folder}", f"licence: {entry.licence or 'not stated'}")
 
 
 @contextlib.contextmanager

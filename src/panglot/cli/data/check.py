@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
+from panglot import encoders
 from panglot.cli import show
 from panglot.cli.options import Json, TrustRemoteCode
 from panglot.errors import PanglotError
@@ -16,40 +18,35 @@ if TYPE_CHECKING:
     from panglot.data.checks import Unseen
 
 WIDEST = 20  # maximum number of languages in the matrix; a narrow terminal shows fewer
-WITH_PARAGRAPHS = (
-    "xquad-r",
-    "mlqa-r",
-)  # candidates are sentences; the overlap is checked on whole paragraphs
+WITH_PARAGRAPHS = ("xquad-r", "mlqa-r")  # candidates are sentences; overlap is checked on whole paragraphs
+PADDING = (0, 1, 0, 0)  # of tables: none on the left
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 def check(
     files: Annotated[
         list[Path],
-        typer.Argument(
+        Argument(
             metavar="FILE...",
             help="Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, or hf:owner/name#split.",
         ),
     ],
     column: Annotated[
         list[str] | None,
-        typer.Option(help="Column of a field, e.g. query=question or text=text_{language}; repeatable."),
+        Option(help="Column of a field, e.g. query=question or text=text_{language}; repeatable."),
     ] = None,
     benchmark: Annotated[
         list[str] | None,
-        typer.Option(help="Find texts that also occur in this benchmark, as NAME or NAME=DATA; repeatable."),
+        Option(help="Find texts that also occur in this benchmark, as NAME or NAME=DATA; repeatable."),
     ] = None,
     run: Annotated[
-        int, typer.Option(help="Report texts that share this many characters in a row with a benchmark.")
+        int, Option(help="Report texts that share this many characters in a row with a benchmark.")
     ] = 80,
-    batch_size: Annotated[int, typer.Option(help="Batch size that you will train with.")] = 128,
+    batch_size: Annotated[int, Option(help="Batch size that you will train with.")] = 128,
     model: Annotated[
-        str | None,
-        typer.Option(help="Count tokens with this model's tokenizer, and report texts that it cuts."),
+        str | None, Option(help="Count tokens with this model's tokenizer, and report texts that it cuts.")
     ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with code 1 if there are warnings, too.")
-    ] = False,
+    strict: Annotated[bool, Option("--strict", help="Exit with code 1 if there are warnings, too.")] = False,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
 ) -> None:
@@ -108,7 +105,6 @@ def _unseen(text: str) -> "Unseen":
 def _token_settings(model: str | None, trust_remote_code: bool) -> dict[str, Any]:
     if model is None:
         return {}
-    from panglot import encoders
 
     encoder = encoders.load_encoder(model, trust_remote_code=trust_remote_code)
     return {
@@ -177,7 +173,7 @@ def _languages_table(report: Mapping[str, Any]) -> "Table":
     """Show rows and lengths by language."""
     from panglot.languages import language_name
 
-    table = _table("lengths: median / 95th percentile / most")
+    table = show.new_table("lengths: median / 95th percentile / most", padding=PADDING)
     table.add_column("language")
     table.add_column("rows", justify="right")
     kinds = [kind for kind in next(iter(report["languages"].values())) if kind != "rows"]
@@ -204,7 +200,7 @@ def _coverage_table(coverage: Mapping[str, Mapping[str, int]]) -> "Table":
     title = "items that two languages share"
     if len(codes) < len(coverage):
         title += f" (the {len(codes)} largest of {len(coverage)} languages; --json has all)"
-    table = _table(title)
+    table = show.new_table(title, padding=PADDING)
     table.add_column("", no_wrap=True)
     for code in codes:
         table.add_column(code, justify="right", no_wrap=True)
@@ -219,12 +215,3 @@ def _short(count: int) -> str:
         if count >= 10 * size:
             return f"{count // size}{unit}"
     return str(count)
-
-
-def _table(title: str) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    return Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from panglot.cli import show
 from panglot.cli.options import Json, TrustRemoteCode
@@ -11,42 +11,39 @@ from panglot.cli.options import Json, TrustRemoteCode
 
 def translate(
     pairs: Annotated[
-        Path, typer.Argument(help="Pairs: .jsonl, .jsonl.gz, .jsonl.zst, .parquet, or a folder of LAReQA.")
+        Path, Argument(help="Pairs: .jsonl, .jsonl.gz, .jsonl.zst, .parquet, or a folder of LAReQA.")
     ],
     model: Annotated[
         str,
-        typer.Option(
+        Option(
             help="Folder or hub id of a translation model: NLLB-200, M2M-100, MADLAD-400, Opus-MT, mBART-50."
         ),
     ],
-    to: Annotated[str, typer.Option(help="Languages to translate into, e.g. de,sw,zh-Hant.")],
+    to: Annotated[str, Option(help="Languages to translate into, e.g. de,sw,zh-Hant.")],
     output: Annotated[
         Path,
-        typer.Option(
+        Option(
             help="Write all pairs to this file. Run the same command again to continue after an interruption."
         ),
     ],
     source: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--from",
             help="Translate from this language, and skip items that lack it. "
             "(default: en, or the language of an item's first row)",
         ),
     ] = None,
     fields: Annotated[
-        str, typer.Option(help="Fields to translate; without 'negatives', new rows have none.")
+        str, Option(help="Fields to translate; without 'negatives', new rows have none.")
     ] = "query,passage,negatives",
-    beams: Annotated[int, typer.Option(help="Number of beams; 1 is greedy search.")] = 1,
-    bf16: Annotated[bool, typer.Option("--bf16", help="Compute in bfloat16: half the memory.")] = False,
+    beams: Annotated[int, Option(help="Number of beams; 1 is greedy search.")] = 1,
+    bf16: Annotated[bool, Option("--bf16", help="Compute in bfloat16: half the memory.")] = False,
     max_tokens: Annotated[
-        int,
-        typer.Option(help="Maximum number of tokens in a segment. Longer sentences are cut."),
+        int, Option(help="Maximum number of tokens in a segment. Longer sentences are cut.")
     ] = 200,
-    token_budget: Annotated[
-        int, typer.Option(help="Padded tokens in a batch, times the number of beams.")
-    ] = 4096,
-    revision: Annotated[str | None, typer.Option(help="Revision of a hub model.")] = None,
+    token_budget: Annotated[int, Option(help="Padded tokens in a batch, times the number of beams.")] = 4096,
+    revision: Annotated[str | None, Option(help="Revision of a hub model.")] = None,
     trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
 ) -> None:
@@ -83,13 +80,11 @@ def translate(
             progress=advance,
         )
     figures = {"output": str(output), **found.summary}
-    if json:
-        show.print_json(figures)
-        return
-    show.tell(
+    show.answer(
+        json,
+        figures,
         f"{figures['source']}: {figures['rows_translated']:,} of {rows:,} rows translated "
-        f"({figures['texts']:,} texts), after {figures['rows_kept']:,} existing rows"
+        f"({figures['texts']:,} texts), after {figures['rows_kept']:,} existing rows",
+        *(f"  left out: {count:,} ({problem})" for problem, count in figures["left_out"].items()),
+        f"  written to {output}; {found.note.name} describes the translated rows",
     )
-    for problem, count in figures["left_out"].items():
-        show.tell(f"  left out: {count:,} ({problem})")
-    show.tell(f"  written to {output}; {found.note.name} describes the translated rows")
