@@ -63,6 +63,11 @@ def test_models_that_differ_in_more_than_weights_are_refused(
         average([tiny])
     with pytest.raises(PanglotError, match="model 2 cannot be averaged with the first"):
         average([tiny, encoder])
+    for model, number in ((tiny, 1), (other, 2)):
+        model.register_buffer("graph", torch.tensor([number]))
+    with pytest.raises(PanglotError, match="'graph' differs, which has no mean"):
+        average([tiny, other])
+    other.graph = tiny.graph
     other.prompts["query"] = "ask: "
     with pytest.raises(PanglotError, match="model 2 has other prompts"):
         average([tiny, other])

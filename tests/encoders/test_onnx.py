@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from architectures import make_checkpoint
 from sentence_transformers import SentenceTransformer
 
 from panglot import load_encoder, sample_pairs, train
@@ -88,6 +89,25 @@ def test_an_exported_model_is_not_trained(tiny_encoder: SentenceTransformer, tmp
     exported = load_encoder(str(tmp_path / "onnx"), device="cpu")
     with pytest.raises(PanglotError, match="train its original"):
         train(exported, sample_pairs(), tmp_path / "run", batch_size=8, steps=1, tell=False)
+
+
+def test_an_exported_deberta_keeps_its_character_map(tmp_path: Path) -> None:
+    make_checkpoint(tmp_path / "deberta", "mdeberta-v3-base")
+    model = load_encoder(str(tmp_path / "deberta"), device="cpu")
+    export_onnx(model, tmp_path / "onnx")
+    exported = load_encoder(str(tmp_path / "onnx"), device="cpu")
+    text = "你好，世界"
+    assert exported.tokenizer.tokenize(text) == model.tokenizer.tokenize(text)
+    assert encode(exported, [text]) == pytest.approx(encode(model, [text]), abs=1e-5)
+
+
+def test_pooling_that_leaves_the_prompt_out_is_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    model = load_encoder(str(tiny_checkpoint), device="cpu")
+    pooling: Any = model[1]
+    pooling.include_prompt = False
+    with pytest.raises(PanglotError, match="leaves the prompt out"):
+        export_onnx(model, tmp_path / "onnx")
+    assert not (tmp_path / "onnx").exists()
 
 
 def test_what_is_no_transformer_is_refused(static_encoder: SentenceTransformer, tmp_path: Path) -> None:

@@ -296,6 +296,20 @@ def test_the_whole_model_is_left_alone(checkpoints: dict[str, Path], tmp_path: P
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_an_added_token_without_an_embedding_is_dropped(
+    checkpoints: dict[str, Path], tmp_path: Path, kind: str
+) -> None:
+    model = load_encoder(str(checkpoints[kind]), device="cpu")
+    rows = transformer(model).get_input_embeddings().num_embeddings
+    missing = rows - len(model.tokenizer) + 1
+    model.tokenizer.add_tokens([f"<image{k}>" for k in range(missing)], special_tokens=True)
+    trim_encoder(model, tmp_path / "small", languages=["en"])
+    texts = ["Owls fly at night.", "The moon is far."]
+    small = load_encoder(str(tmp_path / "small"), device="cpu")
+    assert encode(small, texts) == pytest.approx(encode(model, texts), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_without_pairs_whole_scripts_stay(checkpoints: dict[str, Path], tmp_path: Path, kind: str) -> None:
     whole = load_encoder(str(checkpoints[kind]), device="cpu")
     facts = trim_encoder(whole, tmp_path / "small", languages=["ru"])

@@ -47,6 +47,19 @@ def test_the_worst_queries_of_each_pair(small: Small) -> None:
     assert pair == [Worst(0, "en", 0.5, 2), Worst(1, "en", 1.0, 1)]
     with pytest.raises(PanglotError, match="no 'P@5'; use one of AP, nDCG@10"):
         worst_queries(benchmark, table, "P@5")
+    with pytest.raises(PanglotError, match="no 'item'"):
+        worst_queries(benchmark, table, "item")
+
+
+@pytest.mark.parametrize("measure", ["rank_distance", "max@r", "AP"])
+def test_the_worst_has_the_highest_figure_where_less_is_better(
+    tiny_encoder: SentenceTransformer, measure: str
+) -> None:
+    benchmark = sample_benchmark().restrict(["de", "en"])
+    table = evaluate(tiny_encoder, benchmark).per_query
+    every = worst_queries(benchmark, table, measure, [("en", "*")], count=10**6)
+    values = [one.value for one in every]
+    assert values == sorted(values, reverse=measure != "AP") and values[0] != values[-1]
 
 
 def test_what_ranked_above_the_answer(small: Small) -> None:
@@ -120,11 +133,26 @@ def test_a_real_evaluation_is_repeated(tiny_encoder: SentenceTransformer, centre
         assert not any(p.relevance for p in failure.above)
 
 
+def test_passages_are_rounded_as_in_the_store_that_was_evaluated(tiny_encoder: SentenceTransformer) -> None:
+    benchmark = sample_benchmark().restrict(["de", "en"])
+    evaluation = evaluate(tiny_encoder, benchmark)
+    worst = worst_queries(benchmark, evaluation.per_query, "AP", count=1)
+    of_store = {**evaluation.results, "model": {**evaluation.results["model"], "store": "int8"}}
+    _, whole = embed_for(tiny_encoder, benchmark, worst, evaluation.results)
+    _, rounded = embed_for(tiny_encoder, benchmark, worst, of_store)
+    steps = np.abs(whole).max(axis=1, keepdims=True) / 127
+    assert np.abs(rounded / steps - np.rint(rounded / steps)).max() < 1e-3
+    assert 0 < np.abs(rounded - whole).max() <= steps.max() / 2 + 1e-6
+
+
 def test_other_data_models_and_means_are_refused(tiny_encoder: SentenceTransformer) -> None:
     benchmark = sample_benchmark().restrict(["de", "en"])
     results = evaluate(tiny_encoder, benchmark).results
     with pytest.raises(PanglotError, match="of another sample"):
         check_same(results, tiny_encoder, benchmark.restrict(["de"]))
+    titled = {**results["benchmark"], "candidate_text": "title+passage"}
+    with pytest.raises(PanglotError, match="of another sample"):
+        check_same({**results, "benchmark": titled}, tiny_encoder, benchmark)
     model = {**results["model"], "sha256": "0"}
     with pytest.raises(PanglotError, match="of other weights"):
         check_same({**results, "model": model}, tiny_encoder, benchmark)

@@ -15,10 +15,11 @@ from panglot.cli import app
 from panglot.data import sample
 from panglot.evaluation.aggregate import ALL, align
 from panglot.evaluation.bootstrap import Draws
-from panglot.experiments import baselines, domain_shift, low_resource, scaling, unseen_languages
+from panglot.experiments import baselines, domain_shift, low_resource, scaling, strategies, unseen_languages
 from panglot.experiments.cost import Cost
 from panglot.experiments.experiment import plan_runs, read_experiment
 from panglot.experiments.runs import Data, Run, Target
+from panglot.training.config import checked
 
 TRAIN = str(sample.FOLDER / "train.jsonl")
 DATA = Data((TRAIN,), held_out=0.3)
@@ -492,6 +493,18 @@ def test_a_command_trains_measures_and_answers(
         again = CliRunner().invoke(app, command)
         assert again.exit_code == 0
         assert measured == [4, 8]  # not measured twice
+
+
+@pytest.mark.parametrize("name", ["hybrid", "mixed", "zero-shot"])
+def test_a_variant_has_a_name_of_its_own(name: str) -> None:
+    with pytest.raises(PanglotError, match=f"a variant cannot be called '{name}'"):
+        checked(strategies.Grid, {"strategies": ["hybrid", "mixed"], "variants": {name: {}}}, "grid")
+
+
+def test_a_benchmark_that_is_named_twice_is_refused() -> None:
+    twice = read_experiment("alpha", {"benchmarks": ["sample", "sample"]})
+    with pytest.raises(PanglotError, match="'sample' is named twice"):
+        plan_runs(twice, Data((TRAIN,)))
 
 
 def test_strategies_are_compared_with_variants_and_centring(tiny_checkpoint: Path, tmp_path: Path) -> None:

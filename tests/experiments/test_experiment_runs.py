@@ -211,6 +211,17 @@ def test_results_depend_on_how_is_measured(make_run: MakeRun, data: Data, tmp_pa
     assert {path.parent for path in found} == {folder_of(run, data, tmp_path)}
 
 
+def test_a_shift_is_measured_anew_for_other_pairs(make_run: MakeRun, data: Data, tmp_path: Path) -> None:
+    run, shifted = make_run("zero-shot", trained=False), replace(BOTH, remedy="shift")
+    text = Path(data.pairs[0]).read_text(encoding="utf-8").splitlines()
+    other = tmp_path / "other.jsonl"
+    other.write_text("\n".join(text[: len(text) // 2]) + "\n", encoding="utf-8")
+    ways = [data, replace(data, pairs=(str(other),)), replace(data, held_out=0.5)]
+    forget_data()
+    assert len({results_of(run, BOTH, way, tmp_path) for way in ways}) == 1
+    assert len({results_of(run, shifted, way, tmp_path) for way in ways}) == 3
+
+
 def test_results_have_names_that_windows_takes(
     make_run: MakeRun, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

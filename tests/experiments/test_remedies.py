@@ -70,3 +70,6 @@ def test_a_shift_puts_the_mean_of_parallel_passages_together(tiny_checkpoint: Pa
     assert found.passage.vectors[rows["de"]] == pytest.approx(means[0] - means[1], abs=1e-6)
     with pytest.raises(PanglotError, match="no source has a passage in 'xx'"):
         shift_of_pairs(model, [pairs], "xx")
+    for texts in (0, -3):
+        with pytest.raises(PanglotError, match="use 1 or more"):
+            shift_of_pairs(model, [pairs], "en", texts)

@@ -115,6 +115,9 @@ def test_what_cannot_be_merged_is_refused(tiny_checkpoint: Path, tmp_path: Path)
         {"weights": [0, 0]},
         {"parts": {"one": {}}},
         {"parts": {"../a": {}, "b": {}}},
+        {"parts": {"a": {}, "b": {"data.languages": ["en"]}}},
+        {"parts": {"a": {}, "b": {"data.pairs": ["other.jsonl"]}}},
+        {"parts": {"a": {"model.name": "other"}, "b": {}}},
     ]
     for wrong in wrongs:
         with pytest.raises(PanglotError):

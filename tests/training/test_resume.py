@@ -14,6 +14,7 @@ from filelock import FileLock
 from sentence_transformers import SentenceTransformer
 
 from panglot import PanglotError, load_encoder, sample_pairs, train
+from panglot.data import ParallelPairs
 from panglot.encoders import model_sha256
 from panglot.files import MANIFEST, write_manifest
 from panglot.training import Lora, StepReport, Training, callbacks
@@ -253,6 +254,21 @@ def test_resuming_with_another_setting_is_refused_naming_it(
 ) -> None:
     with pytest.raises(PanglotError, match=message):
         run(crashed, resume=True, **settings)
+
+
+def test_resuming_with_other_held_out_pairs_is_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    pairs = sample_pairs()
+
+    def start(held_out: list[ParallelPairs], **how: Any) -> Any:
+        model = load_encoder(str(tiny_checkpoint), device="cpu")
+        settings: dict[str, Any] = {"batch_size": 8, "steps": 4, "eval_steps": 2, "max_length": 16}
+        return train(model, pairs, tmp_path / "run", held_out=held_out, **settings, **how)
+
+    assert not start([pairs.select(items=range(8))], tell=press_ctrl_c(2)).finished
+    for other in ([pairs.select(items=range(6))], [], [pairs.select(items=range(8), languages=["de", "en"])]):
+        with pytest.raises(PanglotError, match="cannot resume, because held_out"):
+            start(other, resume=True)
+    assert start([pairs.select(items=range(8))], resume=True).finished
 
 
 def test_resuming_with_another_teacher_is_refused(

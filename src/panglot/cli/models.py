@@ -248,7 +248,9 @@ def average(
     }
     averaged = encoders.average(loaded, shares)
     facts["sha256"] = encoders.model_sha256(averaged)
-    run = next(filter(None, map(training.training_of, models)), None)
+    runs = [run for run in map(training.training_of, models) if run]
+    sources = [source for run in runs for source in run["data"]]
+    run = {**runs[0], "data": [s for k, s in enumerate(sources) if s not in sources[:k]]} if runs else None
     with atomic_folder(output) as part:
         save_encoder(averaged, part)
         card = card_head([], ["panglot"]) + CARD.format(count=len(models))

@@ -170,8 +170,8 @@ def inspect(
 
 
 def _candidates(kind: str) -> str | None:
-    """Return the kind of LAReQA's candidates; other benchmarks have one kind and no option."""
-    return kind if kind.startswith("sentence") else None
+    """Return the kind of candidates to ask for; None where it is the one that a benchmark has by default."""
+    return kind if kind in ("sentence+context", "title+passage") else None
 
 
 def report(

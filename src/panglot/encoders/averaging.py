@@ -36,6 +36,12 @@ def average(
                     f"model {number} cannot be averaged with the first: '{name}' has the shape {shapes[1]} "
                     f"there and {shapes[0]} here; average models that were trained from the same one."
                 )
+        whole = (name for name, value in states[0].items() if not value.is_floating_point())
+        if odd := next((name for name in whole if not state[name].equal(states[0][name])), None):
+            raise PanglotError(
+                f"model {number} cannot be averaged with the first: '{odd}' differs, which has no mean; "
+                "average models before they are exported."
+            )
         if prompts_of(models[0]) != prompts_of(model):
             raise PanglotError(
                 f"model {number} has other prompts than the first; average models that were trained from the "

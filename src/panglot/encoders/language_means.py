@@ -228,8 +228,7 @@ def means_of_pairs(
     Raises:
         PanglotError: no texts are asked for.
     """
-    if texts < 1:
-        raise PanglotError(f"means over {texts} texts a language cannot be taken; use 1 or more.")
+    _check_texts(texts)
     codes = sorted({code for source in sources for code in source.languages})
     found: dict[str, list[str]] = {"query": [], "passage": []}
     language: list[int] = []
@@ -261,6 +260,7 @@ def shift_of_pairs(
     Raises:
         PanglotError: no source has passages in the pivot language.
     """
+    _check_texts(texts)
     codes = sorted({code for source in sources for code in source.languages})
     if pivot not in codes:
         raise PanglotError(f"no source has a passage in '{pivot}'; use one of {', '.join(codes)}.")
@@ -281,6 +281,11 @@ def shift_of_pairs(
     shift = means_of_texts(vectors[: len(own)] - vectors[len(own) :], np.array(language, np.int64), codes)
     none = replace(shift, vectors=np.zeros_like(shift.vectors))
     return _described(model, none, shift, sources)
+
+
+def _check_texts(texts: int) -> None:
+    if texts < 1:
+        raise PanglotError(f"means over {texts} texts a language cannot be taken; use 1 or more.")
 
 
 def _described(

@@ -189,7 +189,7 @@ def _load(
             local_files_only=local,
             model_kwargs={"dtype": dtype},
         )
-        _restore_character_map(getattr(model, "tokenizer", None), find)
+        restore_character_map(getattr(model, "tokenizer", None), find)
         _drop_unused_pooler(model)
         check_weights(model, name)
         _try(model, name)
@@ -244,7 +244,7 @@ def save_encoder(model: SentenceTransformer, folder: Path) -> None:
         model.save_pretrained(str(folder), create_model_card=False)
 
 
-def _restore_character_map(tokenizer: Any, find: Callable[[str], str | None]) -> None:
+def restore_character_map(tokenizer: Any, find: Callable[[str], str | None]) -> None:
     """Put the character map before the other steps of a DeBERTa tokenizer; leave all others alone.
 
     By the map of its SentencePiece model a full-width comma becomes a plain one before pieces are looked for.

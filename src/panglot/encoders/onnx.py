@@ -18,7 +18,7 @@ from sentence_transformers.base.modules import InputModule, Transformer
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
-from panglot.errors import PanglotError, needs
+from panglot.errors import PanglotError, first_line, needs
 from panglot.files import atomic_folder, check_new_folder, sha256
 from panglot.parse import read_form
 
@@ -37,6 +37,8 @@ class OnnxTransformer(InputModule):
     def __init__(
         self, folder: Path, max_seq_length: int, source_sha256: str, precision: str, dimension: int
     ) -> None:
+        from panglot.encoders.load import restore_character_map  # which imports this module
+
         needs("onnx", "onnx", "onnxruntime")
         import onnxruntime  # type: ignore[import-untyped]
 
@@ -47,6 +49,9 @@ class OnnxTransformer(InputModule):
         self.precision = precision
         self.dimension = dimension
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        restore_character_map(
+            self.tokenizer, lambda name: str(folder / name) if (folder / name).exists() else None
+        )
         # a model is known by its state: in the place of the graph's weights, which torch does not have
         digest = bytes.fromhex(sha256(folder / GRAPH))
         self.register_buffer("graph_sha256", torch.frombuffer(bytearray(digest), dtype=torch.uint8))
@@ -110,6 +115,8 @@ def export_onnx(model: SentenceTransformer, output: Path, *, int8: bool = False)
     first = model[0]
     if not isinstance(first, Transformer) or not hasattr(first, "tokenizer"):
         raise PanglotError("only transformers are exported; this model is fast as it is (try --bf16).")
+    if any(getattr(module, "include_prompt", True) is False for module in list(model)[1:]):
+        raise PanglotError("a model whose pooling leaves the prompt out is not exported; use it as it is.")
     size = sum(value.numel() * value.element_size() for value in first.parameters())
     if size > LARGEST:
         raise PanglotError(
@@ -118,7 +125,12 @@ def export_onnx(model: SentenceTransformer, output: Path, *, int8: bool = False)
     with atomic_folder(output) as part:
         work = part / "transformer"
         work.mkdir()
-        _write_graph(first, work / GRAPH, model.max_seq_length or 512)
+        try:
+            _write_graph(first, work / GRAPH, model.max_seq_length or 512)
+        except (RuntimeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise PanglotError(
+                f"PyTorch cannot write this model as ONNX ({first_line(error)}); use it as it is."
+            ) from error
         if int8:
             from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore[import-untyped]
 

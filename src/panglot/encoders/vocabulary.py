@@ -73,6 +73,8 @@ def vocabulary_of(model: SentenceTransformer) -> Vocabulary:
             "Use a transformer with a fast tokenizer (a tokenizer.json)."
         )
     state: State = json.loads(backend.to_str())
+    rows = module.model.get_input_embeddings().num_embeddings  # <image> may have none
+    state["added_tokens"] = [token for token in state["added_tokens"] if token["id"] < rows]
     if state["model"]["type"] not in KINDS:
         raise PanglotError(
             f"a tokenizer of the kind {state['model']['type']} cannot be trimmed; only {KINDS}."

@@ -11,8 +11,10 @@ from sentence_transformers import SentenceTransformer
 from panglot.data import Benchmark, FloatArray, IntArray
 from panglot.encoders import encode, model_sha256, passage_prompt, query_prompt
 from panglot.encoders.language_means import centre_benchmark, corpus_means
+from panglot.encoders.store_write import pack
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import ALL
+from panglot.evaluation.measures import LESS_IS_BETTER
 from panglot.evaluation.results import Failure, Listed
 from panglot.evaluation.run import embed_benchmark
 from panglot.evaluation.scores import Vectors, gathered_scores, tie_order
@@ -59,7 +61,7 @@ def parse_pairs(names: str, benchmark: Benchmark) -> list[Pair]:
 def worst_queries(
     benchmark: Benchmark, table: pa.Table, measure: str, pairs: Sequence[Pair] | None = None, count: int = 3
 ) -> list[Worst]:
-    """Choose the queries with the lowest figure of each pair, worst first; ties by the deeper best rank.
+    """Choose the queries with the worst figure of each pair, worst first; ties by the deeper best rank.
 
     Args:
         pairs: query language and pool; None for each language against the pool of all (or its own,
@@ -68,8 +70,8 @@ def worst_queries(
     Raises:
         PanglotError: a measure that the table lacks, or queries that the benchmark lacks.
     """
-    if measure not in table.column_names:
-        have = [name for name in table.column_names if name in ("AP",) or "@" in name]
+    have = [name for name in table.column_names if name == "AP" or "@" in name or name in LESS_IS_BETTER]
+    if measure not in have:
         raise PanglotError(f"the results have no '{measure}'; use one of {', '.join(have)}.")
     if pairs is None:
         several = len(benchmark.languages) > 1
@@ -77,13 +79,14 @@ def worst_queries(
     language = np.array(table.column("query_language").to_pylist())
     pool = np.array(table.column("pool").to_pylist())
     value = table.column(measure).to_numpy(zero_copy_only=False).astype(float)
+    upwards = -value if measure in LESS_IS_BETTER else value  # the worst first
     rank = table.column("best_rank").to_numpy()
     ids = table.column("query_id")
     row_of = {name: row for row, name in enumerate(benchmark.queries.ids)}
     chosen = []
     for a, b in pairs:
         of_pair = np.flatnonzero((language == a) & (pool == b) & ~np.isnan(value))
-        for k in of_pair[np.lexsort((-rank[of_pair], value[of_pair]))][:count].tolist():
+        for k in of_pair[np.lexsort((-rank[of_pair], upwards[of_pair]))][:count].tolist():
             name = ids[k].as_py()
             if name not in row_of:
                 raise PanglotError(
@@ -178,7 +181,8 @@ def _listed(benchmark: Benchmark, query: int, passage: int, rank: int, score: fl
 def check_same(results: Mapping[str, Any], model: SentenceTransformer, benchmark: Benchmark) -> None:
     """Raise a ``PanglotError`` if results are not of this model and benchmark, or cannot be repeated."""
     found = results["benchmark"]
-    if found["sha256"] != benchmark.sha256 or found["passages"] != len(benchmark.passages):
+    same_texts = found.get("candidate_text", benchmark.candidate_text) == benchmark.candidate_text
+    if found["sha256"] != benchmark.sha256 or found["passages"] != len(benchmark.passages) or not same_texts:
         raise PanglotError(
             f"the results are of another {found['name']} than the data given; name the data "
             "(and options) that was evaluated."
@@ -217,7 +221,10 @@ def embed_for(
         queries, passages = centre_benchmark(benchmark, queries, passages, means)
         return queries[rows], passages
     texts = [benchmark.queries.texts[row] for row in rows.tolist()]
-    return (
-        encode(model, texts, query_prompt(model), bf16=bf16, progress=progress),
-        encode(model, benchmark.passages.titled(), passage_prompt(model), bf16=bf16, progress=progress),
-    )
+    queries = encode(model, texts, query_prompt(model), bf16=bf16, progress=progress)
+    titled = benchmark.passages.titled()
+    passages = encode(model, titled, passage_prompt(model), bf16=bf16, progress=progress)
+    if kept := results["model"].get("store"):  # rounded as they were in the store
+        packed, scale = pack(passages, kept)
+        passages = packed.astype(np.float32) * (1 if scale is None else scale[:, None])
+    return queries, passages

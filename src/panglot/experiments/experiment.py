@@ -242,6 +242,8 @@ def plan_runs(experiment: Experiment, data: Data) -> list[Run]:
         for name in given if isinstance(given, dict) else ():
             if name != HELD_OUT:
                 entry_named(name)
+    if twice := [name for k, name in enumerate(experiment.benchmarks) if name in experiment.benchmarks[:k]]:
+        raise PanglotError(f"benchmark '{twice[0]}' is named twice; name it once.")
     runs: list[Run] = experiment.module.plan(experiment, experiment.settings(), data)
     if any(run.trained for run in runs) and not data.pairs:
         raise PanglotError("there is nothing to train on; name parallel pairs with --pairs.")

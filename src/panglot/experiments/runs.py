@@ -210,6 +210,8 @@ def results_of(run: Run, target: Target, data: Data, folder: Path) -> Path:
     remedy = {"": False, "centred": True}.get(target.remedy, target.remedy)  # as earlier results are kept
     how: list[Any] = [checksums, target.languages, target.perturb, remedy, data.bf16, data.measures]
     how += [data.held_out] if target.name == HELD_OUT else []
+    if target.remedy == "shift":  # which the pairs say
+        how += [[source.sha256 for source in sources_of(data)[0]], data.held_out]
     how += ["per query"] if target.perturb else []  # earlier results lack the rows of changed queries
     name = target.name.replace(":", "-")  # beir-parallel:nfcorpus; Windows has no colons in names
     return folder_of(run, data, folder) / f"{name}-{digest(how)}.json"

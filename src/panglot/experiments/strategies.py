@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from panglot.batches import KINDS
 from panglot.errors import PanglotError
@@ -33,6 +33,12 @@ class Grid(Part):
     variants: dict[str, dict[str, Any]] = Field(default_factory=dict)
     centred: bool = False
     languages: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _named_apart(self) -> "Grid":
+        if taken := sorted({ZERO_SHOT, *self.strategies} & set(self.variants)):
+            raise ValueError(f"a variant cannot be called '{taken[0]}'; choose another name")
+        return self
 
 
 def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:

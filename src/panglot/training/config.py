@@ -221,7 +221,7 @@ class TrainingPart(Part):
     lr_scheduler_type: Literal["linear", "cosine", "constant"] = "linear"
     weight_decay: NotNegative = 0.01
     max_grad_norm: Positive = 1.0
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     dropout: Share | None = None
     bf16: Precision = False
     micro_batch_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -246,6 +246,9 @@ class TrainingPart(Part):
 PartName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # the name of a folder, too
 
 
+OF_PARTS = ("batches", "loss", "training")  # what parts of a merged model may differ in
+
+
 class MergePart(Part):
     """Train several models from one start, and merge them: the result is the weighted mean of their weights.
 
@@ -257,6 +260,14 @@ class MergePart(Part):
 
     parts: Annotated[dict[PartName, dict[str, Any]], Field(min_length=2)]
     weights: list[NotNegative] = Field(default_factory=list)
+
+    @field_validator("parts")
+    @classmethod
+    def _of_training(cls, parts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name in (name for settings in parts.values() for name in settings):
+            if name.partition(".")[0] not in OF_PARTS:
+                raise ValueError(f"{name} is the same for all parts; set one of {', '.join(OF_PARTS)}")
+        return parts
 
     @field_validator("weights")
     @classmethod

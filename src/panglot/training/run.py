@@ -118,6 +118,8 @@ def train(
     sampler = make_sampler(drawn, seed=how.seed, steps=how.steps, **batches.sampler_settings())
     _check(config, bool(held_out), model, guidance)
     run = _describe(model, model_name, sources, config, guidance)
+    if held_out:  # it decides which model is the best
+        run["held_out"] = [_facts_of(source) for source in held_out]
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     arguments = training_arguments(folder, how, bool(held_out))  # several processes meet here
     # several GPUs take several processes; DataParallel would cut through what a step consists of
@@ -320,15 +322,16 @@ def _describe(
             "max_length": max_length_of(model),
             "centre": config.model.centre,
         },
-        "data": [
-            {
-                "name": source.name,
-                "sha256": source.sha256,
-                "items": len(source),
-                "rows": source.index.entries,
-                "languages": list(source.languages),
-            }
-            for source in sources
-        ],
+        "data": [_facts_of(source) for source in sources],
         **settings,
+    }
+
+
+def _facts_of(source: ParallelPairs) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "sha256": source.sha256,
+        "items": len(source),
+        "rows": source.index.entries,
+        "languages": list(source.languages),
     }
