@@ -120,6 +120,7 @@ class ExactEngine:
         self._segments: dict[str, _Segment] = {}
         # their checksums: another index has segments of the same names
         self._read: dict[str, str | None] = {}
+        self._manifest: tuple[Any, dict[str, str | None]] = (None, {})
         self._place: dict[str, tuple[str, int]] = {}
         self._documents: dict[str, set[str]] = {}
         self._lexicon: tuple[Bm25Pool, list[tuple[str, int]]] | None = None
@@ -294,12 +295,16 @@ class ExactEngine:
         """Return the checksums of the segments by name, in order; None for those of an older index."""
         folder = self.folder / EXACT
         path = folder / MANIFEST
-        if path.exists():
-            return read_form(path, _Manifest, fix=REMAKE).segments
+        if path.exists():  # it is replaced as a whole, so that it is read once only
+            found = path.stat()
+            known = found.st_ino, found.st_size, found.st_mtime_ns
+            if known != self._manifest[0]:
+                self._manifest = known, read_form(path, _Manifest, fix=REMAKE).segments
+            return dict(self._manifest[1])
         if not folder.exists() and (self.folder / FACTS).exists():
             raise PanglotError(f"{folder}: is gone; the index {DAMAGED}.")
-        found = sorted(folder.glob("*.arrow"))
-        return {own.name: sha256(own) if checksums else None for own in found}
+        segments = sorted(folder.glob("*.arrow"))
+        return {own.name: sha256(own) if checksums else None for own in segments}
 
     def _refresh(self) -> None:
         """Read the segments that are new; all again where some that were read are gone."""
