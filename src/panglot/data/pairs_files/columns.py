@@ -322,15 +322,17 @@ def _with_ids(names: Sequence[str], guess: dict[str, str], given: Columns, where
     layout, ids = find_layout(names, guess, where), _called(OTHERS["item_id"], names)
     if not layout.wide or not layout.numbered or "item_id" in guess or not ids:
         return guess
-    texts = layout.wide.get("id", {})
-    said = {"query", "passage", TEXT} & given.keys()
-    if {"query", "passage"} <= texts.keys() and ids[0] in texts.values() and not said:
-        others = [name for name in texts.values() if name != ids[0]]
-        raise PanglotError(
-            f"{where}: {listed([ids[0], *dict.fromkeys(others)])} may hold ids or Indonesian texts (id). "
-            f"Give --column item_id={shlex.quote(ids[0])} for ids, or --column 'item_id={ROW}' for texts."
-        )
-    return guess if ids[0] in texts.values() and said else {**guess, "item_id": ids[0]}
+    texts = layout.wide.get("id", {})  # what would be Indonesian
+    if ids[0] in texts.values():
+        if {"query", "passage", TEXT} & given.keys():
+            return guess
+        if {"query", "passage"} <= texts.keys():
+            doubtful = listed(list(dict.fromkeys([ids[0], *texts.values()])))
+            raise PanglotError(
+                f"{where}: {doubtful} may hold ids or Indonesian texts (id). "
+                f"Give --column item_id={shlex.quote(ids[0])} for ids, or --column 'item_id={ROW}' for texts."
+            )
+    return {**guess, "item_id": ids[0]}
 
 
 def _renamed(columns: Columns) -> dict[str, str]:

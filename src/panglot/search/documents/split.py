@@ -89,6 +89,7 @@ def passages_of(
         fits = len(title) < length // 2 or count([title])[0] <= length // 2
         return title if fits else split_text(title, count, length // 2)[0]
 
+    @cache
     def room(heading: str) -> int:  # the tokens that a title leaves for a text
         title = titled(heading)
         return length - count([title])[0] if title else length

@@ -300,7 +300,7 @@ class ExactEngine:
             known = found.st_ino, found.st_size, found.st_mtime_ns
             if known != self._manifest[0]:
                 self._manifest = known, read_form(path, _Manifest, fix=REMAKE).segments
-            return dict(self._manifest[1])
+            return self._manifest[1]
         if not folder.exists() and (self.folder / FACTS).exists():
             raise PanglotError(f"{folder}: is gone; the index {DAMAGED}.")
         segments = sorted(folder.glob("*.arrow"))
