@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Response, Security
+from fastapi import APIRouter, FastAPI, Query, Response, Security
 from fastapi.openapi.docs import get_swagger_ui_html
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_fastapi_instrumentator import Instrumentator
@@ -41,7 +41,7 @@ from panglot.search.serve.limits import (
     error_response,
     guard,
     in_shape,
-    in_time,
+    timed,
     with_headers,
 )
 from panglot.search.serve.searcher import IndexSearcher
@@ -95,8 +95,8 @@ def create_app(
     metrics.instrument(app)
     # the guard checks the key, before anything is read; this says so in the description
     needed = [Security(BEARER)] if keys else []
-    timed = [Depends(metrics.count_running), Depends(in_time(limits.seconds), scope="function")]
-    app.include_router(_api(service, metrics, name, needed), dependencies=timed)
+    router = APIRouter(route_class=timed(limits.seconds, metrics.running))
+    app.include_router(_api(router, service, metrics, name, needed))
     app.add_api_route("/", search_page, include_in_schema=False)
     app.add_api_route("/docs", api_page, include_in_schema=False)
     app.mount(STATIC, StaticFiles(packages=[("fastapi_offline", "static")]))  # Swagger UI
@@ -144,11 +144,6 @@ class Metrics:
         for code, count in passages.items():
             self.passages.labels(code).set(count)
         return generate_latest(self.registry)
-
-    async def count_running(self) -> AsyncIterator[None]:
-        """Count a request as long as it is being answered; a dependency of FastAPI."""
-        with self.running.track_inprogress():
-            yield
 
     def instrument(self, app: FastAPI) -> None:
         """Count the requests of an application, by path and status; nothing that clients write is kept.
@@ -206,9 +201,8 @@ class _Service:
         return schemas.SearchResponse(results=results, seconds=round(time.perf_counter() - start, 6))
 
 
-def _api(service: _Service, metrics: Metrics, name: str, needed: list[Any]) -> APIRouter:
-    """Make what programs use."""
-    router = APIRouter()
+def _api(router: APIRouter, service: _Service, metrics: Metrics, name: str, needed: list[Any]) -> APIRouter:
+    """Add what programs use."""
 
     @router.get("/search", dependencies=needed)
     async def search_one(address: Annotated[schemas.SearchAddress, Query()]) -> schemas.SearchResponse:

@@ -5,13 +5,15 @@ import hashlib
 import hmac
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from prometheus_client import Gauge
 from pydantic import BaseModel, Field
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -138,8 +140,9 @@ def with_headers(app: ASGIApp, headers: Mapping[str, str]) -> ASGIApp:
     async def headed(scope: Scope, receive: Receive, send: Send) -> None:
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
+                given = MutableHeaders(scope=message)
                 for name, value in headers.items():
-                    MutableHeaders(scope=message).setdefault(name, value)
+                    given.setdefault(name, value)
             await send(message)
 
         await app(scope, receive, add)
@@ -293,8 +296,14 @@ async def _has_key(request: Request, digests: Collection[bytes]) -> bool:
     return sum(hmac.compare_digest(digest, known) for known in digests) > 0
 
 
-def in_time(seconds: float) -> Callable[[Request], AsyncIterator[None]]:
-    """Make a dependency that stops an answer when time is up, or when the client goes.
+def timed(seconds: float, running: Gauge) -> type[APIRoute]:
+    """Make a kind of route that stops an answer when time is up, or when the client goes.
+
+    A dependency could do the same, for a third of the time that a request takes in FastAPI.
+
+    Args:
+        seconds: in which a request must be answered, once its body is there.
+        running: counts the requests that are being answered.
 
     Raises:
         ProblemError: ``timeout`` or ``gone``.
@@ -305,18 +314,26 @@ def in_time(seconds: float) -> Callable[[Request], AsyncIterator[None]]:
             pass
         timer.reschedule(asyncio.get_running_loop().time())
 
-    async def limit(request: Request) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(seconds) as timer:
-                watcher = asyncio.create_task(stop_when_gone(request, timer))
-                try:
-                    yield
-                finally:
-                    watcher.cancel()
-        except TimeoutError:
-            if watcher.done():
-                raise ProblemError("gone") from None
-            message = f"there was no answer within {seconds:g} seconds; ask for less."
-            raise ProblemError("timeout", message) from None
+    class Timed(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            answer = super().get_route_handler()
 
-    return limit
+            async def limited(request: Request) -> Response:
+                await request.body()  # what comes after it is that the client goes
+                try:
+                    async with asyncio.timeout(seconds) as timer:
+                        watcher = asyncio.create_task(stop_when_gone(request, timer))
+                        try:
+                            with running.track_inprogress():
+                                return await answer(request)
+                        finally:
+                            watcher.cancel()
+                except TimeoutError:
+                    if watcher.done():
+                        raise ProblemError("gone") from None
+                    message = f"there was no answer within {seconds:g} seconds; ask for less."
+                    raise ProblemError("timeout", message) from None
+
+            return limited
+
+    return Timed
