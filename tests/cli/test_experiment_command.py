@@ -164,6 +164,8 @@ MISTAKES = {
     "--set training.sped=3": "Unknown setting training.sped",
     "--set steps=3": "'steps' is not a setting. Write PART.NAME",
     "--set alpha": "'alpha' sets nothing; write NAME=VALUE",
+    "--set training.seed=3": "training.seed has no effect in an experiment",
+    "--data sample=a --data sample=b": "--data: 'sample' is named twice; name it once.",
     "--seeds 0": "alpha: seeds is wrong: Input should be greater than or equal to 1",
     "--benchmark bear": "'bear' is not a benchmark that panglot knows; choose one of afriqa, ",
     "--benchmark xquad-r": "benchmark 'xquad-r' needs its data",

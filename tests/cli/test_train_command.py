@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from panglot import load_encoder
 from panglot.data import sample
@@ -97,3 +98,15 @@ def test_results_of_a_trained_model_say_how_it_was_trained(
     assert short("--output", tmp_path / "run", "--alpha", "0.7").code == 0
     results = panglot("evaluate", tmp_path / "run", "--languages", "en", "--json").results
     assert results["model"]["training"]["batches"]["alpha"] == 0.7
+
+
+def test_a_mistake_in_an_option_is_told_by_one_of_several_processes(
+    panglot: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store = TCPStore("127.0.0.1", 0, is_master=True)
+    names = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port)}
+    for name, value in {**names, "TORCHELASTIC_USE_AGENT_STORE": "True"}.items():
+        monkeypatch.setenv(name, value)
+    outcomes = [panglot("train", "--pairs", "nosuch.jsonl", "--output", tmp_path / "run") for _ in range(2)]
+    assert [outcome.code for outcome in outcomes] == [2, 2]
+    assert [outcome.err.count("error: nosuch.jsonl") for outcome in outcomes] == [1, 0]

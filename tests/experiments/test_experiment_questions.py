@@ -511,21 +511,17 @@ def test_strategies_are_compared_with_variants_and_centring(tiny_checkpoint: Pat
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
         f'[model]\nname = "{tiny_checkpoint.as_posix()}"\n[batches]\nsize = 4\n'
-        "[training]\nsteps = 2\nmax_length = 24"
+        '[training]\nsteps = 2\nmax_length = 24\n[data]\nlanguages = ["de", "en"]'
     )
     command = ["experiment", "strategies", str(recipe), "--pairs", TRAIN, "--output", str(tmp_path / "out")]
-    command += [
-        "--benchmark",
-        f"sample={tmp_path}",
-        "--strategy",
-        "monolingual,hybrid",
-        "--languages",
-        "de,en",
-    ]
+    command += ["--benchmark", f"sample={tmp_path}", "--strategy", "monolingual,hybrid"]
     command += ["--variant", "cold:loss.temperature=0.5", "--centred", "--seeds", "1", "--json"]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
-    tables = json.loads(done.stdout)["tables"]
+    summary = json.loads(done.stdout)
+    keys = [run["key"] for run in summary["runs"][1:]]
+    assert [key["data"]["languages"] for key in keys] == [["de", "en"]] * 3  # the recipe's
+    tables = summary["tables"]
     names = ["zero-shot", "monolingual", "hybrid", "cold"]
     runs = [f"{name}{ending}" for name in names for ending in ("", ", centred")]
     assert list(dict.fromkeys(row["run"] for row in tables["strategies-sample"]["rows"])) == runs
@@ -542,6 +538,12 @@ def test_strategies_are_compared_with_variants_and_centring(tiny_checkpoint: Pat
             "'loss.pull=1' has no settings. Write NAME:PART.SETTING=VALUE",
         ),
         (["--benchmark", "sample"], "'sample' names no folder. Write NAME=FOLDER."),
+        (["--benchmark", "sample=a", "--benchmark", "sample=b"], "--benchmark: 'sample' is named twice"),
+        (["--variant", ":loss.pull=1"], "':loss.pull=1' has no name. Write NAME:PART.SETTING=VALUE"),
+        (["--variant", "a:loss.pull=1", "--variant", "a:loss.pull=2"], "--variant: two are called 'a'"),
+        (["--variant", "a:training.seed=1"], "'a' sets training.seed, and every run has its own"),
+        (["--set", "training.seed=1"], "training.seed has no effect in an experiment"),
+        (["--set", "data.held_out=0.1"], "data.held_out has no effect in an experiment"),
     ],
 )
 def test_strategies_that_cannot_be_compared_are_refused(

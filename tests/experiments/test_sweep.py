@@ -200,7 +200,7 @@ def test_what_a_worker_raises_is_one_sentence_and_ends_the_others(
     runs = [make_run(group) for group in ("right", "wrong", "after")]
     with pytest.raises(PanglotError) as raised:
         sweep(runs, Data(()), Path("runs"), workers=2, tell=told.append)
-    assert str(raised.value) == "this cannot work."
+    assert str(raised.value) == "wrong, seed 0: this cannot work."
     assert told == [Progress(0, 3, "3 runs, 2 at once"), Progress(1, 3, "right, seed 0")]
     assert ray.options == {"num_cpus": 2, "num_gpus": 0}
     assert ray.cancelled == [1, 2]

@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 from panglot import PanglotError, load_encoder, sample_pairs, train
 from panglot.data import sample
 from panglot.encoders import average, model_sha256
-from panglot.training import StepReport, TrainingConfig, held_out_measure, training_of
+from panglot.training import StepReport, TrainingConfig, held_out_measure, read_recipe, training_of
 from panglot.training.config import checked
 from panglot.training.merge import shares
 from panglot.training.recipes import run_recipe
@@ -135,3 +135,10 @@ def test_what_cannot_be_merged_is_refused(tiny_checkpoint: Path, tmp_path: Path)
     )
     with pytest.raises(PanglotError, match="specific"):
         run_recipe(specific, tmp_path / "other", tell=False)
+
+
+def test_a_table_in_place_of_a_quoted_name_is_refused_when_the_recipe_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text('[merge.parts.a]\nbatches.alpha = 0.3\n[merge.parts.b]\n"batches.alpha" = 0.7\n')
+    with pytest.raises(PanglotError, match=r'quotation marks: "batches\.NAME"'):
+        read_recipe(path, {})

@@ -186,3 +186,21 @@ def test_a_folder_of_lareqa_is_a_source(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "recipes").glob("*.toml")), ids=str)
 def test_the_recipes_of_the_repository_are_valid(path: Path) -> None:
     assert read_recipe(path, {}).batches.strategy
+
+
+def test_of_several_processes_the_first_alone_makes_means_that_a_killed_run_lacks(
+    recipe: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, chosen = tmp_path / "run", recipe(model__centre=True)
+    run_recipe(chosen, folder, tell=False)
+    means = folder / "language_means.safetensors"
+    made = means.read_bytes()
+    means.unlink()
+    for rank, there in ((1, False), (0, True), (1, True)):  # the second process comes before or after
+        monkeypatch.setenv("RANK", str(rank))
+        assert run_recipe(chosen, folder, resume=True, tell=False)[folder].finished
+        assert means.exists() is there
+    assert means.read_bytes() == made
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(PanglotError, match="this run is finished"):
+        run_recipe(chosen, folder, resume=True, tell=False)

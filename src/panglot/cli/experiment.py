@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -84,21 +84,26 @@ def strategies(
     You can stop the command at any time: the same command continues and skips finished runs.
     """
     from panglot.experiments import Experiment
+    from panglot.experiments.experiment import check_used
 
     given = {"model.name": model} if model else {}
-    shared = training.read_recipe(recipe, given | overrides(settings))
-    places = dict(_place(text) for text in benchmark)
-    variants = {}
+    given |= check_used(overrides(settings))
+    shared = training.read_recipe(recipe, given)
+    places = _places("--benchmark", benchmark)
+    variants: dict[str, dict[str, Any]] = {}
     for text in variant or []:
         name, colon, changes = text.partition(":")
-        if not colon:
-            raise PanglotError(f"--variant: '{text}' has no settings. Write NAME:PART.SETTING=VALUE.")
+        if not (name and colon):
+            what = "settings" if name else "name"
+            raise PanglotError(f"--variant: '{text}' has no {what}. Write NAME:PART.SETTING=VALUE.")
+        if name in variants:
+            raise PanglotError(f"--variant: two are called '{name}'; give every variant a name of its own.")
         variants[name] = overrides(changes.split(","))
     grid = {
         "strategies": [name for name in strategy.split(",") if name],
         "variants": variants,
         "centred": centred,
-        "languages": languages.split(",") if languages else None,
+        "languages": languages.split(",") if languages else shared.data.languages,
     }
     experiment = Experiment(
         question="strategies", benchmarks=list(places), seeds=seeds, bf16=bf16, recipe=shared, grid=grid
@@ -147,11 +152,10 @@ def _command(name: str) -> Callable[..., None]:
         given = overrides(settings)
         given |= {"model.name": model} if model else {}
         given |= {"seeds": seeds} if seeds is not None else {}
-        places = dict(_place(text) for text in place or [])
+        places = _places("--data", place or [])
         if benchmark:
-            named = [_place(text) if "=" in text else (text, "") for text in benchmark]
-            given["benchmarks"] = [name for name, _ in named]
-            places |= {name: folder for name, folder in named if folder}
+            given["benchmarks"] = [text.partition("=")[0] for text in benchmark]
+            places |= _places("--benchmark", [text for text in benchmark if "=" in text])
         experiment = read_experiment(recipe or name, given)
         if experiment.question != name:
             asks = experiment.question
@@ -213,11 +217,17 @@ def finish_runs(
     show.tell(f"wrote the report, plots and tables to {output}")
 
 
-def _place(text: str) -> tuple[str, str]:
-    name, _, folder = text.partition("=")
-    if not (name and folder):
-        raise PanglotError(f"'{text}' names no folder. Write NAME=FOLDER.")
-    return name, folder
+def _places(option: str, texts: list[str]) -> dict[str, str]:
+    """Return folders by name of benchmark."""
+    places: dict[str, str] = {}
+    for text in texts:
+        name, _, folder = text.partition("=")
+        if not (name and folder):
+            raise PanglotError(f"'{text}' names no folder. Write NAME=FOLDER.")
+        if name in places:
+            raise PanglotError(f"{option}: '{name}' is named twice; name it once.")
+        places[name] = folder
+    return places
 
 
 @contextmanager

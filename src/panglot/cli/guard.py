@@ -196,6 +196,15 @@ def one_sentence() -> Iterator[None]:
         return
     if os.environ.get(DEBUG, "0") not in ("", "0"):
         traceback.print_exc()
-    if sentence:
+    if sentence and _first_to_report(sentence):
         show.complain(sentence)
     sys.exit(code)
+
+
+def _first_to_report(sentence: str) -> bool:
+    """Say whether no other process of torchrun's has printed this sentence."""
+    if "RANK" not in os.environ:  # one process alone: a mistake is answered without loading torch
+        return True
+    from panglot.training.distributed import first_to_report
+
+    return first_to_report(sentence)

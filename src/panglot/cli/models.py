@@ -282,6 +282,7 @@ def push(
     ] = None,
     private: Annotated[bool, Option("--private", help="Make a new repository private.")] = False,
     revision: Annotated[str | None, Option(help="Branch to write to. (default: main)")] = None,
+    trust_remote_code: TrustRemoteCode = False,
     json: Annotated[bool, Option("--json", help="Print only JSON: the address of the commit.")] = False,
 ) -> None:
     """Upload a model with its card to the Hugging Face hub.
@@ -296,6 +297,11 @@ def push(
     from panglot.report.export import names_licence, push_model
 
     loaded = [load_results(path).results for path in results or ()]
+    if loaded and (folder / "modules.json").is_file():
+        own = encoders.model_sha256(encoders.load_encoder(str(folder), trust_remote_code=trust_remote_code))
+        for path, found in zip(results or (), loaded, strict=True):
+            if found["model"]["sha256"] != own:
+                raise PanglotError(f"{path}: is of another model than {folder}; name results of this one.")
     address = push_model(folder, repo, results=loaded, licence=licence, private=private, revision=revision)
     if licence is None and not json and not names_licence(folder):
         show.note("the card names no license. Name that of the model it began with: --license.")

@@ -146,21 +146,17 @@ def train(
 
 @contextmanager
 def _one_voice() -> Iterator[None]:
-    """Let one of torchrun's processes print for all: the first one, or the first that has an error."""
+    """Let the first of torchrun's processes print for all."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of libraries, about each other
         if "RANK" not in os.environ:  # one process alone: a mistake is answered without loading torch
             yield
             return
-        from panglot.training.distributed import first_to_report, is_first, leave
+        from panglot.training.distributed import is_first, leave
 
         show.out.quiet = show.err.quiet = not is_first()
         try:
             yield
-        except PanglotError as error:
-            if first_to_report(str(error)):
-                raise
-            raise typer.Exit(2) from error
         finally:
             show.out.quiet = show.err.quiet = False
         leave()

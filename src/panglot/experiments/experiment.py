@@ -131,6 +131,8 @@ class Experiment(Part):
 
     def seeded(self, targets: Sequence[Target], runs: Mapping[str, Mapping[str, Any]]) -> list[Run]:
         """Return a trained run for every name and seed: the shared recipe with its settings laid over it."""
+        if own := [name for name, settings in runs.items() if "training.seed" in settings]:
+            raise PanglotError(f"'{own[0]}' sets training.seed, and every run has its own; leave it out.")
         return [
             Run(name, override(self.recipe, {**settings, "training.seed": seed}), tuple(targets))
             for name, settings in runs.items()
@@ -176,8 +178,19 @@ def read_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
     parse_measure(found.measure)
     if found.question not in NAMES:
         raise PanglotError(f"{name}: unknown question '{found.question}'; use one of {', '.join(NAMES)}.")
-    recipe = with_precision(override(found.recipe, of_recipe))
+    recipe = with_precision(override(found.recipe, check_used(of_recipe)))
     return found.model_copy(update={"recipe": recipe, "bf16": chosen_precision(found.bf16)})
+
+
+def check_used(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return settings to lay over a recipe; refuse those that an experiment has in place of the recipe."""
+    for name in settings:
+        if name == "training.seed" or name.startswith("data."):
+            raise PanglotError(
+                f"{name} has no effect in an experiment; "
+                "use its own options (--pairs, --held-out, --seeds) or grid.languages."
+            )
+    return settings
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -114,8 +115,9 @@ def sweep(
         return
     for run in missing:
         tell(Progress(done, len(runs), run.title))
-        if not finish(run, data, folder, _step_of(run, done, len(runs), tell)):
-            raise KeyboardInterrupt
+        with _named(run):
+            if not finish(run, data, folder, _step_of(run, done, len(runs), tell)):
+                raise KeyboardInterrupt
         gc.collect()  # trainer and model refer to each other; gigabytes are free before the next
         done += 1
         tell(Progress(done, len(runs), run.title))
@@ -165,9 +167,19 @@ def _in_worker(run: Run, data: Data, folder: Path, threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
-    if not finish(run, data, folder):
-        raise PanglotError(f"{run.title}: was interrupted; the same command goes on with it.")
+    with _named(run):
+        if not finish(run, data, folder):
+            raise PanglotError("was interrupted; the same command goes on with it.")
     gc.collect()
+
+
+@contextmanager
+def _named(run: Run) -> Iterator[None]:
+    """Say in an error which run it is of."""
+    try:
+        yield
+    except PanglotError as error:
+        raise PanglotError(f"{run.title}: {error}") from error
 
 
 def check_run(run: Run, data: Data, folder: Path) -> None:

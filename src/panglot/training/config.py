@@ -267,6 +267,8 @@ class MergePart(Part):
         for name in (name for settings in parts.values() for name in settings):
             if name.partition(".")[0] not in OF_PARTS:
                 raise ValueError(f"{name} is the same for all parts; set one of {', '.join(OF_PARTS)}")
+            if "." not in name:
+                raise ValueError(f'{name} is a table; write settings in quotation marks: "{name}.NAME"')
         return parts
 
     @field_validator("weights")

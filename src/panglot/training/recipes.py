@@ -161,10 +161,13 @@ def train_recipe(
         from panglot.training.merge import train_merged  # a mistake in a recipe is answered without torch
 
         return train_merged(recipe, model, sources, output, **how)
-    if resume and (output / "modules.json").exists() and _lacks_means(recipe, output):
-        trained = encoders.load_encoder(str(output), trust_remote_code=recipe.model.trust_remote_code)
-        # what a killed run had left to do
-        encoders.save_language_means(output, encoders.means_of_pairs(trained, sources))
+    if resume and recipe.model.centre and (output / "modules.json").exists():
+        # what a killed run had left to do; the first process does it alone, and the others have no part in it
+        if training.is_first():
+            if encoders.holds_language_means(output):
+                raise PanglotError(f"{output}: this run is finished; there is nothing to resume.")
+            trained = encoders.load_encoder(str(output), trust_remote_code=recipe.model.trust_remote_code)
+            encoders.save_language_means(output, encoders.means_of_pairs(trained, sources))
         return training.Training(recipe.training.steps, {}, [], finished=True)
     outcome = training.train(
         model,

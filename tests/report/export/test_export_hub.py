@@ -129,6 +129,29 @@ def test_results_of_two_models_are_refused(runs: SimpleNamespace, tmp_path: Path
         write_model_index(tmp_path / "README.md", [])
 
 
+def test_models_without_a_checksum_are_told_apart_by_name(results: dict[str, Any], tmp_path: Path) -> None:
+    of_mteb = [{**results, "model": {"name": name, "sha256": None}} for name in ("mteb:a/b", "mteb:a/c")]
+    with pytest.raises(PanglotError, match="are of several models"):
+        write_model_index(tmp_path / "README.md", of_mteb)
+
+
+def test_two_results_of_one_benchmark_are_refused(results: dict[str, Any], tmp_path: Path) -> None:
+    centred = {**results, "model": {**results["model"], "centring": {"means": "corpus"}}}
+    with pytest.raises(PanglotError, match="two results files are of the same model and benchmark"):
+        write_model_index(tmp_path / "README.md", [results, centred])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_body_with_other_line_ends_leaves_one_front_matter(results: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_bytes(b"---\nlicense: mit\n---\n# A title\n\r\npasted\r\n")
+    write_model_index(path, [results])
+    written = path.read_bytes()
+    assert written.startswith(b"---\nlicense: mit\nmodel-index:\n")
+    assert written.endswith(b"---\n# A title\n\r\npasted\r\n")
+    assert written.split(b"\n").count(b"---") == 2
+
+
 def test_names_of_tasks_and_measures(results: dict[str, Any]) -> None:
     first = eval_results(results)[0]
     assert (first.task_name, first.metric_name) == ("monolingual retrieval", "monolingual AP")
@@ -161,7 +184,7 @@ def model(tmp_path: Path) -> Path:
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
-    for name in ("checkpoints/checkpoint-2/model.safetensors", "tensorboard/events"):
+    for name in ("checkpoints/checkpoint-2/model.safetensors", "parts/a/modules.json", "tensorboard/events"):
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_text("much")
     (folder / "README.md").write_text(TRAINED_CARD)
@@ -202,6 +225,14 @@ def test_without_options_the_card_stays_and_the_branch_is_main(hub: LoopbackHub,
     assert (hub.branches, hub.committed_to) == ([], ["main"])
     assert not {"visibility", "private"} & hub.made[0].keys()  # the hub's default
     assert hub.repos[REPO]["README.md"].decode() == TRAINED_CARD.replace(PLACE, "me/hybrid")
+
+
+def test_a_model_without_a_card_leaves_the_card_of_the_repository(hub: LoopbackHub, model: Path) -> None:
+    hub.add(REPO, {"README.md": b"# A card"})
+    (model / "README.md").unlink()
+    push_model(model, "me/hybrid")
+    assert hub.repos[REPO]["README.md"] == b"# A card"
+    assert hub.repos[REPO]["modules.json"] == b"modules.json"
 
 
 @pytest.mark.parametrize("repo", ["hybrid", "me/hybrid/x", "me/", "/hybrid", "me/hy brid", ""])

@@ -24,7 +24,7 @@ from panglot.report.figures import SETTING_NAMES
 from panglot.training.card import PLACE
 
 CARD, MODULES = "README.md", "modules.json"
-LEFT_OUT = ("checkpoints", "tensorboard")  # what a training run leaves beside the model
+LEFT_OUT = ("checkpoints", "parts", "tensorboard")  # what a training run leaves beside the model
 FENCE = "---"
 KEY = "model-index"
 TASK = "sentence-similarity"  # the task that sentence-transformers' models have on the hub
@@ -78,7 +78,8 @@ def write_model_index(
         dataset: the benchmark's id on the hub. (default: its name)
 
     Raises:
-        PanglotError: results of several models, or front matter that is not what the hub reads.
+        PanglotError: results of several models, two of one benchmark, or front matter that is not what the
+            hub reads.
     """
     card = Path(card)
     text = with_results(_read(card), card, results, name=name, dataset=dataset)
@@ -95,7 +96,8 @@ def with_results(
     dataset: str | None = None,
 ) -> str:
     """Return the text of a model card with results in its front matter; see ``write_model_index``."""
-    models = {str(found["model"]["sha256"]) for found in results}
+    # BM25 and mteb's models have no checksum
+    models = {str(found["model"]["sha256"] or found["model"]["name"]) for found in results}
     if len(models) != 1:
         raise PanglotError(
             "the results are of several models; name those of the model whose card it is."
@@ -105,6 +107,8 @@ def with_results(
     known_name, known = _known(_split(text, card)[0], card)
     found = [result for one in results for result in eval_results(one, dataset)]
     new = {_identity(result) for result in found}
+    if len(new) < len(found):
+        raise PanglotError("two results files are of the same model and benchmark; name one of them.")
     kept = [result for result in known if _identity(result) not in new]
     called = name or known_name or str(results[0]["model"]["name"]).rstrip("/").rsplit("/", 1)[-1]
     return with_field(text, card, KEY, eval_results_to_model_index(called, [*kept, *found]))
@@ -146,7 +150,7 @@ def _read(card: Path) -> str:
 
 def _split(text: str, card: Path) -> tuple[list[str], str, str]:
     """Return the lines of the front matter, what follows it as it is, and how lines end."""
-    newline = "\r\n" if "\r\n" in text else "\n"
+    newline = "\r\n" if text.partition("\n")[0].endswith("\r") else "\n"
     lines = text.split(newline)
     if lines[0].rstrip() != FENCE:
         return [], text, newline
@@ -183,8 +187,8 @@ def push_model(
 ) -> str:
     """Upload a model's folder to the hub in one commit, and make the repository where there is none.
 
-    The card is the folder's README.md, with the repository's name where it says how to load the model, and
-    with the results as ``model-index``. The folder itself stays as it is.
+    The card is the folder's README.md, if it has one, with the repository's name where it says how to load
+    the model, and with the results as ``model-index``. The folder itself stays as it is.
 
     Args:
         repo: ``OWNER/NAME``.
@@ -211,10 +215,9 @@ def push_model(
         text = with_results(text, own, results, name=repo.partition("/")[2])
     if licence is not None:
         text = with_field(text, own, "license", licence)
-    card = text.replace(PLACE, repo)
-    files = [
-        CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in model_files(folder)
-    ] + [CommitOperationAdd(CARD, card.encode())]
+    files = [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in model_files(folder)]
+    if text:  # else the repository keeps the card that it has
+        files.append(CommitOperationAdd(CARD, text.replace(PLACE, repo).encode()))
     api = HfApi()
     try:
         api.create_repo(repo, private=private or None, exist_ok=True)  # None: as the owner prefers
