@@ -165,7 +165,7 @@ MISTAKES = {
     "--set steps=3": "'steps' is not a setting. Write PART.NAME",
     "--set alpha": "'alpha' sets nothing; write NAME=VALUE",
     "--seeds 0": "alpha: seeds is wrong: Input should be greater than or equal to 1",
-    "--benchmark bear": "'bear' is not a benchmark that panglot knows; choose one of afriqa, ",
+    "--benchmark bear": "'bear' is not a benchmark that panglot knows; choose beir, or",
     "--benchmark xquad-r": "benchmark 'xquad-r' needs its data",
     "--benchmark xquad-r=none": "none: no such file or folder; check --data",
     "--benchmark xquad-r=": "'xquad-r=' names no folder. Write NAME=FOLDER.",
