@@ -137,6 +137,7 @@ def serve(
     limits = Limits(seconds=timeout, body_bytes=max_body)
     keys = read_keys(api_key_file) if api_key_file else []
     opened = open_socket(host, port)
+    show.say("encoding the bundled sample" if index == SAMPLE else f"loading the model of {index}")
     encoder, name, searcher = open_searcher(
         index,
         model,

@@ -140,14 +140,15 @@ def train(
                 show.note(f"interrupted after step {outcome.steps}; {again}.")
                 raise typer.Exit(130)
             if not json:
-                show.tell(f"trained {outcome.steps} steps; the model is in {folder}")
+                plural = "s" * (outcome.steps != 1)
+                show.tell(f"trained {outcome.steps} step{plural}; the model is in {folder}")
                 for name, weight in outcome.weights.items():
                     show.tell(f"  weight of {name}: {weight:g}")
                 for name, value in sorted(outcome.figures.items()):
                     show.tell(f"  held-out {name.replace('_', ' ')}: {value:.4f}")
 
 
-def _is_used(config: training.TrainingConfig, name: str, value: Any) -> bool:
+def _is_used(config: "training.TrainingConfig", name: str, value: Any) -> bool:
     """Return whether a run has this value of a setting; ``auto`` has become one of two values."""
     part, _, setting = name.partition(".")
     return bool(value == "auto" or getattr(getattr(config, part), setting) == value)
