@@ -70,6 +70,8 @@ TRAINING = {
     "--pairs few.jsonl --patience 2 --strategy english --batch-size 2": "patience needs held-out documents",
     "--pairs few.jsonl --resume --strategy english --batch-size 2": "holds no run to resume",
     "none.toml": "none.toml: no such recipe",
+    "owner/name": "owner/name: is not a recipe. Write a model as --model owner/name",
+    ".": ".: is not a recipe. Write a model as --model .",
     "broken.toml": "broken.toml: is not valid TOML",
     "odd.toml": "odd.toml: Unknown setting batches.alhpa. Did you mean batches.alpha?",
     "--steps 3": "there is nothing to train on; name files with --pairs",
@@ -92,13 +94,16 @@ def test_training_without_an_output_folder_is_one_sentence(panglot: Runner) -> N
 
 def test_training_an_unknown_model_is_one_sentence(panglot: Runner, folder: Path) -> None:
     outcome = panglot("train", "--pairs", SAMPLE, "--model", "nobody/no-such-model", "--output", "run")
-    assert "'nobody/no-such-model' cannot be loaded as an encoder" in one_sentence(outcome)
+    said = one_sentence(outcome)
+    assert "'nobody/no-such-model' cannot be loaded as an encoder: there is no such folder, and" in said
 
 
 EVALUATION = {
     "no-such-model": "'no-such-model' is not a model: there is no such folder",
     "nobody/no-such-model": "'nobody/no-such-model' cannot be loaded as an encoder",
-    "MODEL --benchmark bear": "'bear' is not a benchmark that panglot knows; choose one of afriqa, ",
+    "MODEL --benchmark bear": "'bear' is not a benchmark that panglot knows; choose beir, or a name that",
+    "MODEL --benchmark xquad": "choose xquad-r or squad, or a name that 'panglot data list' shows",
+    "MODEL --benchmark .": "a name that 'panglot data list' shows, and give its folder with --data .",
     "MODEL --benchmark xquad-r": "benchmark 'xquad-r' needs its data; name the folder or file with --data",
     "MODEL --benchmark xquad-r --data none": "none: no such file or folder; check --data",
     "MODEL --benchmark xquad-r --data .": "holds no LAReQA files; it needs one en.json",

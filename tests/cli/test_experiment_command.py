@@ -167,7 +167,7 @@ MISTAKES = {
     "--set training.seed=3": "training.seed has no effect in an experiment",
     "--data sample=a --data sample=b": "--data: 'sample' is named twice; name it once.",
     "--seeds 0": "alpha: seeds is wrong: Input should be greater than or equal to 1",
-    "--benchmark bear": "'bear' is not a benchmark that panglot knows; choose one of afriqa, ",
+    "--benchmark bear": "'bear' is not a benchmark that panglot knows; choose beir, or",
     "--benchmark xquad-r": "benchmark 'xquad-r' needs its data",
     "--benchmark xquad-r=none": "none: no such file or folder; check --data",
     "--benchmark xquad-r=": "'xquad-r=' names no folder. Write NAME=FOLDER.",

@@ -42,7 +42,7 @@ def test_a_person_is_told_what_was_saved_and_what_it_costs(
     lines = {line.split("  ")[0]: " ".join(line.split()) for line in outcome.out.splitlines()}
     before, after = facts["pieces"]["before"], facts["pieces"]["after"]
     share = f"{100 * (after / before - 1):+.0f}%"
-    assert lines["pieces"] == f"pieces {before:,} -> {after:,} {share}"
+    assert lines["tokens"] == f"tokens {before:,} -> {after:,} {share}"
     assert "weights, MB" in lines
     for name, title in (("given", "given texts"), ("sample", "other texts (the bundled sample)")):
         cost = facts["cost"][name]
@@ -65,7 +65,7 @@ def test_many_changed_tokens_are_noted(
     assert ("note: 3.2% of the tokens of other texts in these languages changed" in outcome.err) == noted
     lines = [" ".join(line.split()) for line in outcome.out.splitlines()]
     assert lines[:3] == [
-        "pieces 4,000,000 -> 1,000,000 -75%",
+        "tokens 4,000,000 -> 1,000,000 -75%",
         "parameters, M 4.0 -> 1.0 -75%",
         "weights, MB 4.0 -> 1.0 -75%",
     ]
@@ -96,7 +96,7 @@ def test_a_trained_model_keeps_the_story_of_its_training(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ((), "nothing says which pieces to keep"),
+        ((), "nothing says which tokens to keep"),
         (("--languages", "xq"), "'xq' is not a language code"),
         (("--pairs", SAMPLE, "--languages", "fi"), "no source has a pair in 'fi'"),
         (("--pairs", "none.jsonl"), "none.jsonl: no such file"),

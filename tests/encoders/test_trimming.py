@@ -394,7 +394,7 @@ Choice = dict[str, Any]
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
-        ({}, "nothing says which pieces to keep; give --pairs, --languages or both."),
+        ({}, "nothing says which tokens to keep; give --pairs, --languages or both."),
         ({"languages": ["en", "xx-yy-zz"]}, "'xx-yy-zz' is not a language code"),
         ({"languages": ["klingonish"]}, "'klingonish' is not a language code; use BCP-47 codes"),
         ({"languages": ["en"], "min_count": 0}, "the least count is 0; use 1"),

@@ -347,6 +347,21 @@ def test_matches_no_nearer_than_chance_are_weak(engine: str, table_encoder: Make
     index.close()
 
 
+def test_no_match_is_weak_in_a_language_of_few_passages(table_encoder: Make, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    cosines = {f"other{k}": float(c) for k, c in enumerate(rng.normal(0.3, 0.05, 70))}
+    words = {f"tell {name}": [c, float(np.sqrt(1 - c * c))] for name, c in cosines.items()}
+    words |= {name: [1.0, 0.0] for name in (*cosines, "ask q", "tell ")}
+    model = table_encoder(words)
+    model.max_seq_length = 64
+    index = Index.create(tmp_path / "index", model, name="table")
+    index.add_documents(
+        [replace(document(name, name), language="sw" if k < 10 else "en") for k, name in enumerate(cosines)]
+    )
+    hits = index.search("q", 70)
+    assert {(hit.language, hit.weak) for hit in hits} == {("en", True), ("sw", False)}
+
+
 def test_titles_are_encoded_and_shown(model: SentenceTransformer, tmp_path: Path) -> None:
     index = Index.create(tmp_path / "index", model, name="table", engine="exact")
     index.add_documents([document("t", "one", title="Numbers")])

@@ -274,9 +274,9 @@ def reproduce(
     scale: Annotated[
         float, Option(help="Share of the paper's training pairs and steps; 1 is all, 0.001 a trial.")
     ] = 1.0,
-    output: Annotated[
-        Path, Option(help="Folder for translated pairs, runs and the report. (default: runs/paper)")
-    ] = Path("runs/paper"),
+    output: Annotated[Path, Option(help="Folder for translated pairs, runs and the report.")] = Path(
+        "runs/paper"
+    ),
     source: Annotated[
         list[str] | None, Option(help="Train on this training set of the paper. (default: all)")
     ] = None,

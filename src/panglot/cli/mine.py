@@ -15,10 +15,7 @@ from panglot.errors import PanglotError
 def mine(
     pairs: Annotated[
         list[Path],
-        Option(
-            help="Parallel pairs: .jsonl, .jsonl.gz, .jsonl.zst, .parquet, or a folder of LAReQA. "
-            "Repeat the option for each source."
-        ),
+        Option(help="Parallel pairs, as for panglot train. Repeat the option for each source."),
     ],
     output: Annotated[
         Path,

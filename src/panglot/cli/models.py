@@ -117,7 +117,7 @@ def _means(encoder: "SentenceTransformer", sources: Sequence["ParallelPairs"], t
 
 MUCH = 0.01  # share of changed tokens above which a note is printed
 SIZES = (
-    ("pieces", "pieces", 1, 0),
+    ("pieces", "tokens", 1, 0),
     ("parameters", "parameters, M", 1e6, 1),
     ("bytes", "weights, MB", 1e6, 1),
 )

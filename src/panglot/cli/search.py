@@ -69,7 +69,9 @@ def search(
     if not results:
         show.tell("no results")
     elif all(result.weak for result in results):
-        show.note("the index may have no answer: all matches are weak.")
+        show.note(
+            "no passage is much nearer to the question than the others are; the index may have no answer."
+        )
     for rank, result in enumerate(results, 1):
         title = f"  {snippet(result.title, 70)}" if result.title else ""
         weak = "  (weak match)" if result.weak else ""
@@ -135,6 +137,7 @@ def serve(
     limits = Limits(seconds=timeout, body_bytes=max_body)
     keys = read_keys(api_key_file) if api_key_file else []
     opened = open_socket(host, port)
+    show.say("encoding the bundled sample" if index == SAMPLE else f"loading the model of {index}")
     encoder, name, searcher = open_searcher(
         index,
         model,

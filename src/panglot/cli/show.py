@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.console import RenderableType
 from rich.highlighter import JSONHighlighter
 from rich.table import Table as Grid
 
@@ -38,8 +39,13 @@ def table(found: "Table") -> None:
     """Print a table; in a pipe, which has no width, print it wide."""
     from panglot.report.tables import to_rich
 
+    grid(to_rich(found))
+
+
+def grid(found: RenderableType) -> None:
+    """Print a table of rich's; in a pipe, which has no width, print it wide."""
     console = out if out.is_terminal else SafeConsole(file=out.file, width=max(out.width, WIDE))
-    console.print(to_rich(found))
+    console.print(found)
 
 
 def new_table(title: str, **how: Any) -> Grid:

@@ -91,7 +91,7 @@ def train(
 
       panglot train --pairs pairs.jsonl.gz --output runs/hybrid
 
-      panglot train multilingual-e5-small --pairs pairs.jsonl --set batches.alpha=0.3 --output runs/alpha-0.3
+      panglot train my-recipe.toml --model runs/hybrid --set batches.alpha=0.3 --output runs/alpha-0.3
 
     Ctrl-C writes a checkpoint and stops. The same command with --resume continues, and gives exactly the
     weights of an uninterrupted run.
@@ -101,6 +101,8 @@ def train(
 
     if output is None:
         raise PanglotError("no output folder is given; name one with --output.")
+    if recipe is not None:
+        _check_recipe(recipe)
     options: dict[str, Any] = {
         "model.name": model,
         "training.max_length": max_length,
@@ -124,10 +126,11 @@ def train(
     given = {name: value for name, value in options.items() if value is not None}
     with _one_voice():
         checked = training.read_recipe(recipe, given | overrides(settings))
-        show.say(f"loading {checked.model.name} and {len(checked.data.pairs)} source(s)")
-        if tested := training.known_settings(checked.model.name):
-            known = ", ".join(f"{name} {value}" for name, value in tested.items())
-            show.say(f"settings tested for this model (options and recipes override them): {known}")
+        count = len(checked.data.pairs)
+        show.say(f"loading {checked.model.name} and {count} source{'s' * (count != 1)} of pairs")
+        known = training.known_settings(checked.model.name).items()
+        if used := [f"{name} {value}" for name, value in known if _is_used(checked, name, value)]:
+            show.say(f"settings tested for this model (options and recipes override them): {', '.join(used)}")
         outcomes = run_recipe(checked, output, resume=resume, note=show.note)
         if json:
             show.print_json({str(folder): vars(outcome) for folder, outcome in outcomes.items()})
@@ -137,11 +140,25 @@ def train(
                 show.note(f"interrupted after step {outcome.steps}; {again}.")
                 raise typer.Exit(130)
             if not json:
-                show.tell(f"trained {outcome.steps} steps; the model is in {folder}")
+                plural = "s" * (outcome.steps != 1)
+                show.tell(f"trained {outcome.steps} step{plural}; the model is in {folder}")
                 for name, weight in outcome.weights.items():
                     show.tell(f"  weight of {name}: {weight:g}")
                 for name, value in sorted(outcome.figures.items()):
                     show.tell(f"  held-out {name.replace('_', ' ')}: {value:.4f}")
+
+
+def _is_used(config: "training.TrainingConfig", name: str, value: Any) -> bool:
+    """Return whether a run has this value of a setting; ``auto`` has become one of two values."""
+    part, _, setting = name.partition(".")
+    return bool(value == "auto" or getattr(getattr(config, part), setting) == value)
+
+
+def _check_recipe(recipe: Path) -> None:
+    """Refuse a model in the place of the recipe, where the other commands take their model."""
+    named = recipe.suffix == ".toml" or recipe.is_file() or recipe.parent in (Path(), Path("paper"))
+    if recipe.is_dir() or not named:
+        raise PanglotError(f"{recipe}: is not a recipe. Write a model as --model {recipe}.")
 
 
 @contextmanager

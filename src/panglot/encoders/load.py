@@ -357,7 +357,7 @@ def explain_loading(name: str, error: Exception, trust: bool, kind: str = "an en
             "code, then allow it with --trust-remote-code (in a recipe: model.trust_remote_code = true)."
         )
     if not Path(name).exists() and (refusal := hub_refusal(error, "model")) is not None:
-        return f"'{name}' cannot be loaded as {kind}: {refusal}."
+        return f"'{name}' cannot be loaded as {kind}: there is no such folder, and {refusal}."
     return (
         f"'{name}' cannot be loaded as {kind} ({type(error).__name__}: {first_line(error)}). Check the path "
         "or hub id, and the network for a hub model."

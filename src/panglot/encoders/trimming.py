@@ -87,7 +87,7 @@ def trim_encoder(
     output = Path(output)
     languages = None if languages is None else check_languages(languages)
     if not pairs and not languages:
-        raise PanglotError("nothing says which pieces to keep; give --pairs, --languages or both.")
+        raise PanglotError("nothing says which tokens to keep; give --pairs, --languages or both.")
     if min_count < 1:
         raise PanglotError(
             f"the least count is {min_count}; use 1 to keep all pieces that are needed, or more."

@@ -52,8 +52,14 @@ def test_an_error_is_code_1_and_names_its_line(run: Check, tmp_path: Path) -> No
 
 def test_a_warning_is_code_1_only_when_strict(run: Check, tmp_path: Path) -> None:
     file = write(tmp_path / "mine.jsonl", CLEAN)
-    assert run(file).code == 0  # 24 items fill no batch of 128
+    assert run(file).code == 0  # 24 items fill no batch of 64
     assert run(file, "--strict").code == 1
+
+
+def test_items_that_all_languages_share_are_counted_in_one_line(run: Check, tmp_path: Path) -> None:
+    outcome = run(write(tmp_path / "mine.jsonl", CLEAN), "--batch-size", "2")
+    assert "every two languages share 24 items" in outcome.out
+    assert outcome.out.count("every two languages share") == 1
 
 
 def test_the_report_as_json(report: Check, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from panglot.data.catalogue import Entry
 
-FEW = 6  # languages that are named in the list; more are counted
+FEW = 3  # languages that are named in the list; more are counted
 
 
 def list_(
@@ -45,7 +45,7 @@ def list_(
     if json:
         show.print_json([_facts(entry) for entry in chosen])
         return
-    show.out.print(_table(chosen))
+    show.grid(_table(chosen))
     show.tell("more about one: panglot data info NAME; to fetch it: panglot data get NAME")
 
 
@@ -65,7 +65,7 @@ def info(
     if json:
         show.print_json([_facts(entry) for entry in family] if family else _facts(entry_named(name)))
     elif family:
-        show.out.print(_table(family, whole=True))
+        show.grid(_table(family, whole=True))
     else:
         for title, value in _lines(_facts(entry_named(name))):
             show.out.print(f"[bold]{title}[/bold]", end=" " * (14 - len(title)))
@@ -136,7 +136,7 @@ def _table(entries: Iterable["Entry"], whole: bool = False) -> "Table":
 
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("name", "kind", "languages", "what it is", "here"):
-        table.add_column(column, overflow="fold", no_wrap=column == "name")
+        table.add_column(column, overflow="fold", no_wrap=column in ("name", "kind", "here"))
     families: dict[str, list[Entry]] = {}
     for entry in entries:
         families.setdefault(entry.name if whole or not entry.family else entry.family, []).append(entry)
@@ -148,7 +148,7 @@ def _table(entries: Iterable["Entry"], whole: bool = False) -> "Table":
             table.add_row(name, first.kind, languages or "any", first.title, _presence(first))
         else:
             here = sum(where_is(entry) is not None for entry in members)
-            title = f"{len(members)} sets: {members[0].name}, {members[-1].name}, ..."
+            title = f"{len(members)} sets; see panglot data info {name}"
             table.add_row(name, first.kind, languages, title, f"{here} of {len(members)}" if here else "")
     return table
 

@@ -28,7 +28,8 @@ def check(
         list[Path],
         Argument(
             metavar="FILE...",
-            help="Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, or hf:owner/name#split.",
+            help="Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, hf:owner/name#split, "
+            "or sample.",
         ),
     ],
     column: Annotated[
@@ -42,7 +43,7 @@ def check(
     run: Annotated[
         int, Option(help="Report texts that share this many characters in a row with a benchmark.")
     ] = 80,
-    batch_size: Annotated[int, Option(help="Batch size that you will train with.")] = 128,
+    batch_size: Annotated[int, Option(help="Batch size that you will train with.")] = 64,
     model: Annotated[
         str | None, Option(help="Count tokens with this model's tokenizer, and report texts that it cuts.")
     ] = None,
@@ -116,9 +117,10 @@ def _token_settings(model: str | None, trust_remote_code: bool) -> dict[str, Any
 
 def _print(report: Mapping[str, Any]) -> None:
     figures = report["counts"]
+    languages = f"{figures['languages']} language{'s' * (figures['languages'] != 1)}"
     show.out.rule(f"[bold]{report['name']}", align="left", characters="─", style="dim")
     show.tell(
-        f"{figures['rows']:,} rows, {figures['items']:,} items in {figures['languages']} languages; "
+        f"{figures['rows']:,} rows, {figures['items']:,} items in {languages}; "
         f"{figures['items_in_all_languages']:,} items in all of them, "
         f"{figures['items_in_one_language']:,} in one only"
     )
@@ -128,7 +130,7 @@ def _print(report: Mapping[str, Any]) -> None:
     )
     show.out.print(_languages_table(report))
     if len(report["coverage"]) > 1:
-        show.out.print(_coverage_table(report["coverage"]))
+        _print_coverage(report["coverage"])
     for name, overlap in report["overlap"].items():
         show.tell(_overlap_sentence(name, overlap))
     _print_findings(report["findings"])
@@ -189,10 +191,14 @@ def _languages_table(report: Mapping[str, Any]) -> "Table":
     return table
 
 
-def _coverage_table(coverage: Mapping[str, Mapping[str, int]]) -> "Table":
-    """Show how many items each two languages share; of many languages, show the largest."""
+def _print_coverage(coverage: Mapping[str, Mapping[str, int]]) -> None:
+    """Show how many items each two languages share: a table; of many languages, show the largest."""
     from rich.text import Text
 
+    shared = {count for code, row in coverage.items() for other, count in row.items() if other != code}
+    if len(shared) == 1:
+        show.tell(f"every two languages share {shared.pop():,} items")
+        return
     largest = sorted(coverage, key=lambda code: -coverage[code][code])
     widest = max(max(len(code), len(_short(coverage[code][code]))) for code in largest[:WIDEST]) + 2
     largest = largest[: min(WIDEST, max(2, (show.out.width - 2) // widest - 1))]
@@ -200,14 +206,15 @@ def _coverage_table(coverage: Mapping[str, Mapping[str, int]]) -> "Table":
     title = "items that two languages share"
     if len(codes) < len(coverage):
         title += f" (the {len(codes)} largest of {len(coverage)} languages; --json has all)"
-    table = show.new_table(title, padding=PADDING)
+    show.out.print(title, style="bold", highlight=False)  # a title of the table is wrapped at its width
+    table = show.new_table("", padding=PADDING)
     table.add_column("", no_wrap=True)
     for code in codes:
         table.add_column(code, justify="right", no_wrap=True)
     for code in codes:
         cells = [Text(_short(coverage[code][other]), "bold" if code == other else "") for other in codes]
         table.add_row(code, *cells)
-    return table
+    show.out.print(table)
 
 
 def _short(count: int) -> str:

@@ -10,9 +10,7 @@ from panglot.cli.options import Json, TrustRemoteCode
 
 
 def translate(
-    pairs: Annotated[
-        Path, Argument(help="Pairs: .jsonl, .jsonl.gz, .jsonl.zst, .parquet, or a folder of LAReQA.")
-    ],
+    pairs: Annotated[Path, Argument(help="Pairs, as for panglot train.")],
     model: Annotated[
         str,
         Option(

@@ -1,5 +1,6 @@
 """Entries of the catalogue: facts about one data set, read from one TOML file each; and where its data is."""
 
+import difflib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -107,14 +108,15 @@ def entry_named(name: str) -> Entry:
     if name.startswith(f"{PARALLEL}:"):
         return replace(entries[PARALLEL], name=name)
     if name not in entries:
-        names = list(dict.fromkeys(f"{e.family}-..." if e.family else e.name for e in entries.values()))
-        members = [e.name for e in entries.values() if e.family == name]
-        known = ", ".join(members or names)
+        if members := [e.name for e in entries.values() if e.family == name]:
+            raise PanglotError(f"'{name}' is several benchmarks; choose one of {', '.join(members)}.")
+        names = dict.fromkeys(part for e in entries.values() for part in (e.name, e.family) if part)
+        close = difflib.get_close_matches(Path(name).name, names, n=3, cutoff=0.7)
+        choose = f"choose {' or '.join(close)}, or" if close else "choose"
+        data = f", and give its folder with --data {name}" if Path(name).exists() else ""
         raise PanglotError(
-            f"'{name}' is not a benchmark that panglot knows; choose one of {known} "
-            "(see 'panglot data list')."
-            if not members
-            else f"'{name}' is several benchmarks; choose one of {known}."
+            f"'{name}' is not a benchmark that panglot knows; {choose} a name that 'panglot data list' "
+            f"shows{data}."
         )
     return entries[name]
 
