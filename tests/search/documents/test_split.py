@@ -156,3 +156,21 @@ def test_languages_are_detected_under_the_names_that_were_given() -> None:
 def test_languages_that_the_detector_cannot_find_are_refused(among: list[str], why: str) -> None:
     with pytest.raises(PanglotError, match=why):
         detect_languages([], among)
+
+
+def test_the_language_of_a_document_is_that_of_most_of_its_long_pieces(encoder: SentenceTransformer) -> None:
+    english = (
+        "The library opens at nine in the morning, and at noon on Sundays.",
+        "Every book may be kept for a month, and then you have to bring it back.",
+        "Those who lose a book pay what a new one costs at the front desk.",
+    )
+    german = (
+        "Die Bibliothek öffnet jeden Morgen um neun Uhr, und sonntags öffnet sie erst mittags um zwölf Uhr."
+    )
+    numbers = Section(
+        "prices", "10.20 30.40 50.60 70.80 90.10 20.30 40.50 60.70 80.90 11.21 31.41 51.61 71.81"
+    )
+    texts = (*(Section(str(k), text) for k, text in enumerate((*english, german))), numbers)
+    for sections, language in ((texts, "en"), ((numbers,), "und")):
+        passages = passages_of(Document("d", sections), token_counter(encoder), 64)
+        assert {passage.language for passage in passages} == {language}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from statistics import mode
 from typing import TYPE_CHECKING, Any
 
 import regex
@@ -25,6 +26,7 @@ NUMBERED = regex.compile(r"#[0-9]+\Z")
 Count = Callable[[Sequence[str]], list[int]]
 UNKNOWN = "und"  # BCP-47's code for a language that is not known
 ENOUGH = 2000  # characters of a text that are looked at
+ASKED = 9  # pieces of a document whose languages are counted: one may be code, or a quotation
 LETTERS = 2  # a text with fewer letters has no language
 # What the detector often takes a language's own texts for, and codes that BCP-47 spells otherwise
 FOLDED = {
@@ -78,8 +80,8 @@ def passages_of(
     where it fits there.
 
     Args:
-        document: with or without a language; without, it is detected in the head of the longest piece. Of a
-            title and heading that would fill more than half of a passage, the beginning is kept.
+        document: with or without a language; without, it is what most of its longest pieces seem to be. Of
+            a title and heading that would fill more than half of a passage, the beginning is kept.
         count: see ``token_counter``.
     """
 
@@ -102,8 +104,9 @@ def passages_of(
     pieces = _without_short(pieces, lambda piece: count([piece.text])[0] <= room(piece.heading), count)
     language = document.language
     if language is None:
-        texts = sorted((piece.text for piece in pieces), key=len)[-1:]
-        language = (detect_languages(texts, among) or [UNKNOWN])[0]
+        longest = sorted((piece.text for piece in pieces), key=len, reverse=True)[:ASKED]
+        known = [code for code in detect_languages(longest, among) if code != UNKNOWN]
+        language = mode(known) if known else UNKNOWN  # of two as frequent, that of the longer piece
     return [
         Passage(
             id=passage_id(document.id, k + 1),
