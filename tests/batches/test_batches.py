@@ -1,5 +1,6 @@
 """What holds for every batch that a sampler draws, over random incomplete grids with passage groups."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,10 @@ class Source(NamedTuple):
         if language is None:
             items = {i for i in range(len(self.groups)) if sum(i == j for j, _ in self.cells) > 1}
         return len({self.groups[i] for i in items})
+
+    def shared(self, first: str, second: str) -> int:
+        """Return the largest batch of different passages of items that are in both languages."""
+        return len({self.groups[i] for i, k in self.cells if k == first and (i, second) in self.cells})
 
 
 @st.composite
@@ -57,6 +62,9 @@ def largest(source: Source, strategy: Strategy) -> int:
         "crosslingual": source.most(),
         "mixed": len(set(source.groups)),
         "hybrid": min(in_one, source.most()),
+        "bilingual": max(
+            source.shared(*two) for two in itertools.combinations(LANGUAGES, 2)
+        ),  # at most in_one
         "english": source.most("en"),
         "specific": source.most("en"),
     }[strategy]
@@ -86,6 +94,10 @@ def test_a_batch_keeps_what_its_kind_promises(
             assert len({*query, *passage}) == 1
         elif batch.kind == "mixed":
             assert query == passage
+        elif batch.kind == "bilingual":
+            two = {*query, *passage}
+            assert len(two) <= 2
+            assert {(i, k) for i in items for k in two} <= source.cells
         else:
             assert all(a != b for a, b in zip(query, passage, strict=True))
         if strategy in ("english", "specific"):
@@ -99,6 +111,7 @@ def test_a_batch_keeps_what_its_kind_promises(
         ("crosslingual", {"crosslingual"}),
         ("mixed", {"mixed"}),
         ("hybrid", {"monolingual", "crosslingual"}),
+        ("bilingual", {"monolingual", "bilingual"}),
         ("english", {"monolingual"}),
         ("specific", {"monolingual"}),
     ],

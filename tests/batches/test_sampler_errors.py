@@ -50,6 +50,15 @@ def test_a_crosslingual_batch_larger_than_the_items_in_two_languages_is_answered
     assert len(make_sampler([PAIRS], strategy="hybrid", batch_size=3).draw(0)) == 3
 
 
+def test_a_bilingual_batch_larger_than_what_two_languages_share_is_answered_likewise() -> None:
+    said = message(PAIRS, strategy="bilingual", batch_size=4)
+    assert said.startswith(
+        "no source has 4 items with different passages in any two languages for a bilingual"
+    )
+    assert "the most is 3" in said
+    assert len(make_sampler([PAIRS], strategy="bilingual", batch_size=3).draw(0)) == 3
+
+
 def test_a_mixed_batch_larger_than_a_source_is_answered_likewise() -> None:
     said = message(PAIRS, source("en"), strategy="mixed", batch_size=5)  # never across two sources
     assert said.startswith("no source has 5 items with different passages for a mixed batch of 5")
@@ -69,9 +78,9 @@ def test_a_batch_larger_than_the_one_language_is_answered_with_its_size() -> Non
 
 
 def test_items_in_one_language_each_make_no_crosslingual_batch() -> None:
-    for strategy in ("crosslingual", "hybrid"):
+    for strategy, kind in (("crosslingual",) * 2, ("hybrid", "crosslingual"), ("bilingual",) * 2):
         said = message(source("de", "en", "en", "en"), strategy=strategy, batch_size=2)
-        assert said.startswith("no item exists in two languages, so no crosslingual batch can be drawn")
+        assert said.startswith(f"no item exists in two languages, so no {kind} batch can be drawn")
 
 
 def test_a_language_without_a_pair_is_named() -> None:
@@ -101,7 +110,7 @@ def test_a_temperature_is_above_zero(name: str, temperature: float) -> None:
 def test_an_unknown_strategy_is_answered_with_the_known_ones(strategy: str) -> None:
     assert message(PAIRS, strategy=strategy) == (
         f"'{strategy}' is not a strategy; "
-        "use one of monolingual, crosslingual, mixed, hybrid, english, specific."
+        "use one of monolingual, crosslingual, mixed, hybrid, bilingual, english, specific."
     )
 
 

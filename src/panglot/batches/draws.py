@@ -8,7 +8,11 @@ PATIENCE = 8  # rounds of drawing before all candidates are shuffled instead
 
 
 def distinct_items(
-    index: PairIndex, candidates: IntArray | None, size: int, rng: np.random.Generator
+    index: PairIndex,
+    candidates: IntArray | None,
+    size: int,
+    rng: np.random.Generator,
+    language: int | None = None,
 ) -> IntArray:
     """Draw ``size`` items at random, no two of one passage group.
 
@@ -17,10 +21,15 @@ def distinct_items(
         candidates: items to draw from; None for all.
         size: how many.
         rng: the only source of chance.
+        language: that every item must exist in; None: in any.
 
     Returns:
         ``(size,)`` item numbers.
     """
+
+    def in_language(items: IntArray) -> IntArray:
+        return items if language is None else items[index.has(items, language)]
+
     count = index.items if candidates is None else len(candidates)
     if size * 4 < count:
         chosen: IntArray = np.empty(0, np.int64)
@@ -28,12 +37,13 @@ def distinct_items(
             missing = size - len(chosen)
             position = rng.integers(0, count, missing + missing // 8 + 8)
             more = position if candidates is None else candidates[position].astype(np.int64)
-            chosen = np.concatenate([chosen, more])
+            chosen = np.concatenate([chosen, in_language(more)])
             chosen = _first_of_each(index.groups_of(chosen), chosen, size)
             if len(chosen) == size:
                 return chosen
     order = rng.permutation(count)
-    items = order if candidates is None else candidates[order].astype(np.int64)
+    items: IntArray = order if candidates is None else candidates[order].astype(np.int64)
+    items = in_language(items)
     chosen = _first_of_each(index.groups_of(items), items, size)
     if len(chosen) < size:
         raise ValueError(f"only {len(chosen)} of {size} items have passages of their own")

@@ -1,5 +1,6 @@
 """The sampler: which pairs, in which languages, make up the batch of a step."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,14 +14,15 @@ from panglot.data import IntArray, PairIndex, ParallelPairs
 from panglot.errors import PanglotError
 from panglot.languages import language_code, matches, matching
 
-Strategy = Literal["monolingual", "crosslingual", "mixed", "hybrid", "english", "specific"]
-Kind = Literal["monolingual", "crosslingual", "mixed"]
+Strategy = Literal["monolingual", "crosslingual", "mixed", "hybrid", "bilingual", "english", "specific"]
+Kind = Literal["monolingual", "crosslingual", "mixed", "bilingual"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 KINDS: dict[Strategy, tuple[Kind, ...]] = {
     "monolingual": ("monolingual",),
     "crosslingual": ("crosslingual",),
     "mixed": ("mixed",),
     "hybrid": ("monolingual", "crosslingual"),
+    "bilingual": ("monolingual", "bilingual"),
     "english": ("monolingual",),
     "specific": ("monolingual",),
 }
@@ -65,12 +67,12 @@ class Sampler:
         indexes: one per source.
         strategy: see ``STRATEGIES``.
         batch_size: pairs in the global batch, over all processes.
-        alpha: probability that a batch of the hybrid strategy is monolingual; several numbers: a schedule,
+        alpha: probability that a hybrid or bilingual batch is monolingual; several numbers: a schedule,
             linear between them, the first at the first step and the last at the last.
         seed: of all draws.
         language: the one language of ``english`` and ``specific``; ``en`` includes ``en-US``.
-        language_temperature: languages of monolingual batches are drawn in proportion to
-            size ** (1 / temperature): 1 is by size, infinity (the default) uniform.
+        language_temperature: languages of monolingual batches (pairs of languages of bilingual ones) are
+            drawn in proportion to size ** (1 / temperature): 1 is by size, infinity (the default) uniform.
         source_temperature: the same for sources; the default is 1.
         source_sizes: sizes of sources, by name, to draw by in place of their numbers of items.
         names: of the sources, for messages.
@@ -109,7 +111,7 @@ class Sampler:
         if self.strategy == "specific" and self.language is None:
             raise PanglotError("strategy 'specific' trains one model per language; name the language.")
         kinds = KINDS[self.strategy]
-        if self.strategy == "hybrid":
+        if len(kinds) == 2:
             likeliest = (max(alphas), 1 - min(alphas))
             kinds = tuple(kind for kind, most in zip(kinds, likeliest, strict=True) if most > 0)
         object.__setattr__(self, "_plans", {kind: self._plan(kind) for kind in kinds})
@@ -119,7 +121,7 @@ class Sampler:
         return self._kind(step, self._rng(step))
 
     def alpha_at(self, step: int) -> float:
-        """Return the probability that the hybrid batch of a step (from 0) is monolingual."""
+        """Return the probability that the batch of a step (from 0) is monolingual, where that is drawn."""
         alphas = _points(self.alpha)
         if len(alphas) == 1 or self.steps is None or self.steps < 2:
             return alphas[0]
@@ -134,12 +136,17 @@ class Sampler:
         index = self.indexes[source]
         if kind == "monolingual":
             languages, bounds = plan.languages[source]
-            language = int(languages[_pick(bounds, rng)])
+            language = int(languages[_pick(bounds, rng), 0])
             items = distinct_items(index, index.items_in(language), self.batch_size, rng)
             query = passage = np.full(self.batch_size, language)
         elif kind == "mixed":
             items = distinct_items(index, None, self.batch_size, rng)
             query = passage = one_language_each(index, items, rng)
+        elif kind == "bilingual":
+            languages, bounds = plan.languages[source]
+            rarer, other = languages[_pick(bounds, rng)]
+            items = distinct_items(index, index.items_in(rarer), self.batch_size, rng, language=other)
+            query, passage = np.where(rng.random((2, self.batch_size)) < 0.5, rarer, other)
         else:
             items = distinct_items(index, plan.candidates[source], self.batch_size, rng)
             query, passage = two_languages_each(index, items, rng)
@@ -156,12 +163,13 @@ class Sampler:
                 )
             for source, (languages, _) in sorted(plan.languages.items()):
                 index = self.indexes[source]
-                small = set(range(len(index.languages))) - set(languages.tolist())
+                small = set(range(len(index.languages))) - set(languages.ravel().tolist())
                 if small and self.language is None and self.strategy != "english":
                     names = ", ".join(index.languages[k] for k in sorted(small))
+                    shared = " in common with any other language" if kind == "bilingual" else ""
                     found.append(
-                        f"{self._name(source)}: {names} have fewer than {self.batch_size} items; "
-                        "no monolingual batch is drawn in them."
+                        f"{self._name(source)}: {names} have fewer than {self.batch_size} items{shared}; "
+                        f"no {kind} batch is drawn in them."
                     )
         return found
 
@@ -188,21 +196,20 @@ class Sampler:
         candidates: dict[int, IntArray | None] = {}
         largest = 0
         for number, index in enumerate(self.indexes):
-            counts: dict[int, int] = {}
-            if kind == "monolingual":
-                wanted = [k for k, code in enumerate(index.languages) if matches(only or "*", code)]
-                counts = {k: _groups(index, index.items_in(k), self.batch_size) for k in wanted}
-                fits = [k for k in wanted if counts[k] >= self.batch_size]
-                size = index.items
-                able = max(counts.values(), default=0)
-                if fits:
-                    weights = [len(index.items_in(k)) for k in fits]
-                    languages[number] = np.array(fits), _bounds(weights, self.language_temperature)
+            chosen = None if kind in ("monolingual", "mixed") else _multilingual(index)
+            everything = np.arange(index.items) if chosen is None else chosen
+            size = len(everything)
+            if kind in ("monolingual", "bilingual"):
+                of = _ones(index, only or "*") if kind == "monolingual" else _twos(index)
+                passages = {
+                    own: _groups(index, index.items_in(own[0]), self.batch_size, *own[1:]) for own in of
+                }
+                able = max(passages.values(), default=0)
+                if fits := [own for own in of if passages[own] >= self.batch_size]:
+                    bounds = _bounds([of[own] for own in fits], self.language_temperature)
+                    languages[number] = np.array(fits), bounds
             else:
-                candidates[number] = None if kind == "mixed" else _multilingual(index)
-                chosen = candidates[number]
-                everything = np.arange(index.items) if chosen is None else chosen
-                size, able = len(everything), _groups(index, everything, self.batch_size)
+                candidates[number], able = chosen, _groups(index, everything, self.batch_size)
             largest = max(largest, able)
             if able >= self.batch_size:
                 sources.append(number)
@@ -219,6 +226,7 @@ class _Plan:
 
     sources: list[int]
     source_bounds: npt.NDArray[np.float64]
+    # of each source: ``(n, 1)`` languages or ``(n, 2)`` pairs of them, and their cumulative probabilities
     languages: dict[int, tuple[IntArray, npt.NDArray[np.float64]]]
     candidates: dict[int, IntArray | None]
 
@@ -233,22 +241,38 @@ def make_sampler(sources: Sequence[ParallelPairs], **settings: object) -> Sample
 
 
 def _why_not(kind: Kind, only: str | None, largest: int, size: int) -> str:
-    if kind == "crosslingual" and largest == 0:
-        return "no item exists in two languages, so no crosslingual batch can be drawn; use 'monolingual'."
-    place = f"in '{only}' " if only else "in any one language " if kind == "monolingual" else ""
+    if kind in ("crosslingual", "bilingual") and largest == 0:
+        return f"no item exists in two languages, so no {kind} batch can be drawn; use 'monolingual'."
+    places = {"monolingual": "in any one language ", "bilingual": "in any two languages "}
+    place = f"in '{only}' " if only else places.get(kind, "")
     return (
         f"no source has {size} items with different passages {place}for a {kind} batch of {size}; "
         f"the most is {largest}: choose a batch size up to that."
     )
 
 
-def _groups(index: PairIndex, items: IntArray, enough: int) -> int:
-    """Count the passage groups among some items; from ``enough`` up it may be too low."""
-    if index.item_group is None:
+def _ones(index: PairIndex, pattern: str) -> dict[tuple[int, ...], int]:
+    """Return the languages that fit a pattern, with their numbers of items."""
+    fits = [k for k, code in enumerate(index.languages) if matches(pattern, code)]
+    return {(k,): len(index.items_in(k)) for k in fits}
+
+
+def _twos(index: PairIndex) -> dict[tuple[int, ...], int]:
+    """Return every two languages, the one with fewer items first, with the number of items in both."""
+    shared = index.coverage()
+    rarest = np.argsort(shared.diagonal(), kind="stable").tolist()
+    return {(x, y): int(shared[x, y]) for x, y in itertools.combinations(rarest, 2) if shared[x, y]}
+
+
+def _groups(index: PairIndex, items: IntArray, enough: int, language: int | None = None) -> int:
+    """Count the passage groups among some items (in a language); from ``enough`` up it may be too low."""
+    if index.item_group is None and language is None:
         return len(items)
     size = 4 * enough
     while True:  # a part of a large set is often enough
-        found = len(np.unique(index.groups_of(items[:size])))
+        part = items[:size]
+        part = part if language is None else part[index.has(part, language)]
+        found = len(np.unique(index.groups_of(part)))
         if found >= enough or size >= len(items):
             return found
         size *= 4

@@ -42,10 +42,14 @@ def train(
     ] = None,
     strategy: Annotated[
         str | None,
-        Option(help="Strategy: monolingual, crosslingual, mixed, hybrid (the default), english or specific."),
+        Option(
+            help="How batches are drawn: monolingual, crosslingual, mixed, hybrid (the default), bilingual, "
+            "english or specific."
+        ),
     ] = None,
     alpha: Annotated[
-        float | None, Option(help="Probability that a hybrid batch is monolingual. (default: 0.5)")
+        float | None,
+        Option(help="Probability that a hybrid or bilingual batch is monolingual. (default: 0.5)"),
     ] = None,
     batch_size: Annotated[
         int | None, Option(help="Number of pairs in a batch. (default: as tested for the model)")

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.float32]
+SLICE = 1 << 18  # items whose presence in each language is held at once
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,23 @@ class PairIndex:
         found = (low < end) & (self.entry_language[entry] == languages)
         rows = entry if self.entry_row is None else self.entry_row[entry].astype(np.int64)
         return np.where(found, rows, -1)
+
+    def has(self, items: IntArray, language: int) -> npt.NDArray[np.bool_]:
+        """Return a mask of the items that exist in a language."""
+        return self.rows_of(items, np.full(len(items), language)) >= 0
+
+    def coverage(self) -> IntArray:
+        """Return ``(L, L)`` how many items exist in both of two languages; the diagonal is items in each."""
+        size = len(self.languages)
+        shared = np.zeros((size, size), np.int64)
+        for start in range(0, self.items, SLICE):
+            stop = min(start + SLICE, self.items)
+            low, high = self.item_offsets[start], self.item_offsets[stop]
+            item = np.repeat(np.arange(stop - start), np.diff(self.item_offsets[start : stop + 1]))
+            present = np.zeros((stop - start, size), np.float32)  # exact: sums stay below 2**24
+            present[item, self.entry_language[low:high]] = 1
+            shared += (present.T @ present).astype(np.int64)
+        return shared
 
     def select(self, items: npt.NDArray[np.bool_], languages: Sequence[str]) -> "PairIndex":
         """Return the index of some items (a mask of shape ``(N,)``) in some languages.

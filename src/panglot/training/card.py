@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from panglot import encoders
+from panglot.batches import KINDS
 from panglot.encoders.names import card_head
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def model_card(
     batches, data = run["batches"], run["data"]
     languages = sorted({code for source in data for code in source["languages"]})
     strategy = batches["strategy"]
-    if strategy == "hybrid":
-        strategy = f"hybrid, alpha {batches['alpha']}"
+    if len(KINDS[strategy]) == 2:
+        strategy = f"{strategy}, alpha {batches['alpha']}"
     merged = run.get("merge", {})
     if merged:
         strategy = " and ".join(dict.fromkeys(p["run"]["batches"]["strategy"] for p in merged.values()))
@@ -156,6 +157,8 @@ def _explain(batches: dict[str, Any]) -> str:
         "monolingual": "every batch is in one language.",
         "crosslingual": "each pair of a batch has its query in one language and its passage in another.",
         "mixed": "each pair of a batch has its own language.",
+        "bilingual": f"each batch is monolingual with probability {batches['alpha']}, else in two languages: "
+        "each query and each passage is in either of them.",
         "english": "every batch is in one language.",
         "specific": "every batch is in one language, the model's own.",
     }[str(batches["strategy"])]

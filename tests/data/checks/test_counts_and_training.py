@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from panglot.data.checks import check as counting
-from panglot.data.checks.check import check_batches, check_lengths, counts, coverage, lengths
+from panglot.data import index as data_index
+from panglot.data.checks.check import check_batches, check_lengths, counts, lengths
 from panglot.data.checks.rows import CheckedRows
 
 MakeRows = Callable[..., CheckedRows]
@@ -39,8 +39,8 @@ def test_counts(make_rows: MakeRows) -> None:
 def test_coverage_counts_the_items_that_two_languages_share(
     make_rows: MakeRows, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(counting, "SLICE", size)
-    shared = coverage(make_rows(ROWS).pairs().index)
+    monkeypatch.setattr(data_index, "SLICE", size)
+    shared = make_rows(ROWS).pairs().index.coverage()
     assert shared.tolist() == [[2, 2, 1], [2, 3, 1], [1, 1, 1]]  # de, en, fr
 
 

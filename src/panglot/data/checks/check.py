@@ -25,7 +25,6 @@ from panglot.data.checks.scripts import find_broken_characters, find_font_encodi
 from panglot.data.index import IntArray, PairIndex
 from panglot.data.pairs_files.columns import BadLines, Columns
 
-SLICE = 1 << 18  # items whose presence in each language is held at once
 Lengths = Callable[[Sequence[str]], IntArray]
 
 
@@ -43,20 +42,6 @@ def counts(rows: CheckedRows, index: PairIndex) -> dict[str, Any]:
         "items_in_all_languages": int((languages_of_item == len(index.languages)).sum()),
         "rows_with_negatives": len(rows) - rows.table.column("negatives").null_count,
     }
-
-
-def coverage(index: PairIndex) -> IntArray:
-    """Return ``(L, L)`` how many items exist in both of two languages; the diagonal is items in each."""
-    size = len(index.languages)
-    shared = np.zeros((size, size), np.int64)
-    for start in range(0, index.items, SLICE):
-        stop = min(start + SLICE, index.items)
-        low, high = index.item_offsets[start], index.item_offsets[stop]
-        item = np.repeat(np.arange(stop - start), np.diff(index.item_offsets[start : stop + 1]))
-        present = np.zeros((stop - start, size), np.float32)  # exact: sums stay below 2**24
-        present[item, index.entry_language[low:high]] = 1
-        shared += (present.T @ present).astype(np.int64)
-    return shared
 
 
 def lengths(rows: CheckedRows, tokens: Lengths | None = None) -> dict[str, dict[str, dict[str, int]]]:
@@ -199,7 +184,7 @@ def check_source(
     findings = find_bad_lines(bad) + findings
     index = rows.pairs().index
     sizes = lengths(rows, tokens)
-    shared = coverage(index)
+    shared = index.coverage()
     overlap: dict[str, Any] = {}
     if benchmarks:
         overlap, found = find_overlap(rows, benchmarks, run)
