@@ -51,6 +51,8 @@ def test_alpha_runs_every_share_schedule_and_seed() -> None:
     ]
     assert [run.recipe.batches.alpha for run in runs[1::2]] == [0.4, 0.5, [1.0, 0.0]]
     assert {run.recipe.batches.strategy for run in runs[1:]} == {"hybrid"}
+    bilingual = planned("alpha", {"seeds": 1, "batches.strategy": "bilingual", **grid})
+    assert {run.recipe.batches.strategy for run in bilingual[1:]} == {"bilingual"}
     assert {run.targets for run in runs} == {(Target("sample", ("de", "en")),)}
 
 
@@ -151,6 +153,7 @@ def test_scaling_runs_both_budgets_and_sizes_over_as_many_pairs() -> None:
 
 MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("alpha", {"grid.alphas": [0.4]}, "alphas must hold 0.5"),
+    ("alpha", {"batches.strategy": "mixed"}, "mixed batches have no alpha; use hybrid or bilingual"),
     ("alpha", {"grid.schedules": {"alpha 0.5": [0, 1]}}, "a schedule cannot be called 'alpha 0.5'"),
     ("low-resource", {"grid.strategies": ["mixed", "english"]}, "strategies lack 'hybrid'"),
     ("low-resource", {"grid.measures": {"sample": "R@7"}}, "'R@7' is not measured; use AP, "),

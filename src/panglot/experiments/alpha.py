@@ -5,9 +5,11 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from panglot.batches import KINDS
+from panglot.errors import PanglotError
 from panglot.experiments.display import as_differences, compare_all, picture
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.runs import HYBRID, ZERO_SHOT, Data, Run
+from panglot.experiments.runs import ZERO_SHOT, Data, Run
 from panglot.report.charts import curves
 from panglot.report.figures import measure_title, with_panels
 from panglot.report.page import Section
@@ -43,9 +45,13 @@ class Grid(Part):
 
 def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     """Return the zero-shot encoder, and a run for every share, schedule and seed."""
+    strategy = experiment.recipe.batches.strategy
+    if len(KINDS[strategy]) == 1:
+        mixed = " or ".join(name for name, kinds in KINDS.items() if len(kinds) > 1)
+        raise PanglotError(f"batches.strategy: {strategy} batches have no alpha; use {mixed}.")
     targets = experiment.targets(grid.languages)
     shares = {**{_name(alpha): alpha for alpha in grid.alphas}, **grid.schedules}
-    shared = {"batches.strategy": HYBRID, "data.languages": grid.languages}
+    shared = {"data.languages": grid.languages}
     runs = {name: {**shared, "batches.alpha": alpha} for name, alpha in shares.items()}
     return [experiment.untrained(targets), *experiment.seeded(targets, runs)]
 
