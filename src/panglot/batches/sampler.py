@@ -197,8 +197,7 @@ class Sampler:
         largest = 0
         for number, index in enumerate(self.indexes):
             chosen = None if kind in ("monolingual", "mixed") else _multilingual(index)
-            everything = np.arange(index.items) if chosen is None else chosen
-            size = len(everything)
+            size = index.items if chosen is None else len(chosen)
             if kind in ("monolingual", "bilingual"):
                 of = _ones(index, only or "*") if kind == "monolingual" else _twos(index)
                 passages = {
@@ -209,7 +208,8 @@ class Sampler:
                     bounds = _bounds([of[own] for own in fits], self.language_temperature)
                     languages[number] = np.array(fits), bounds
             else:
-                candidates[number], able = chosen, _groups(index, everything, self.batch_size)
+                candidates[number] = chosen
+                able = _groups(index, np.arange(size) if chosen is None else chosen, self.batch_size)
             largest = max(largest, able)
             if able >= self.batch_size:
                 sources.append(number)
