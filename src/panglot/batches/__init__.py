@@ -1,6 +1,25 @@
-"""Batches: six strategies, drawn without state."""
+"""Batches: seven strategies, drawn without state."""
 
-from panglot.batches.sampler import KINDS, STRATEGIES, Batch, Kind, Sampler, Strategy, make_sampler
+from panglot.batches.sampler import (
+    KINDS,
+    STRATEGIES,
+    WITH_ALPHA,
+    Batch,
+    Kind,
+    Sampler,
+    Strategy,
+    make_sampler,
+)
 from panglot.batches.stream import hybrid_dataset
 
-__all__ = ["KINDS", "STRATEGIES", "Batch", "Kind", "Sampler", "Strategy", "hybrid_dataset", "make_sampler"]
+__all__ = [
+    "KINDS",
+    "STRATEGIES",
+    "WITH_ALPHA",
+    "Batch",
+    "Kind",
+    "Sampler",
+    "Strategy",
+    "hybrid_dataset",
+    "make_sampler",
+]

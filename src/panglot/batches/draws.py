@@ -26,10 +26,6 @@ def distinct_items(
     Returns:
         ``(size,)`` item numbers.
     """
-
-    def in_language(items: IntArray) -> IntArray:
-        return items if language is None else items[index.has(items, language)]
-
     count = index.items if candidates is None else len(candidates)
     if size * 4 < count:
         chosen: IntArray = np.empty(0, np.int64)
@@ -37,13 +33,12 @@ def distinct_items(
             missing = size - len(chosen)
             position = rng.integers(0, count, missing + missing // 8 + 8)
             more = position if candidates is None else candidates[position].astype(np.int64)
-            chosen = np.concatenate([chosen, in_language(more)])
+            chosen = np.concatenate([chosen, index.those_in(more, language)])
             chosen = _first_of_each(index.groups_of(chosen), chosen, size)
             if len(chosen) == size:
                 return chosen
     order = rng.permutation(count)
-    items: IntArray = order if candidates is None else candidates[order].astype(np.int64)
-    items = in_language(items)
+    items = index.those_in(order if candidates is None else candidates[order].astype(np.int64), language)
     chosen = _first_of_each(index.groups_of(items), items, size)
     if len(chosen) < size:
         raise ValueError(f"only {len(chosen)} of {size} items have passages of their own")

@@ -26,6 +26,7 @@ KINDS: dict[Strategy, tuple[Kind, ...]] = {
     "english": ("monolingual",),
     "specific": ("monolingual",),
 }
+WITH_ALPHA = tuple(name for name, kinds in KINDS.items() if len(kinds) == 2)
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Sampler:
         if self.strategy == "specific" and self.language is None:
             raise PanglotError("strategy 'specific' trains one model per language; name the language.")
         kinds = KINDS[self.strategy]
-        if len(kinds) == 2:
+        if self.strategy in WITH_ALPHA:
             likeliest = (max(alphas), 1 - min(alphas))
             kinds = tuple(kind for kind, most in zip(kinds, likeliest, strict=True) if most > 0)
         object.__setattr__(self, "_plans", {kind: self._plan(kind) for kind in kinds})
@@ -270,9 +271,7 @@ def _groups(index: PairIndex, items: IntArray, enough: int, language: int | None
         return len(items)
     size = 4 * enough
     while True:  # a part of a large set is often enough
-        part = items[:size]
-        part = part if language is None else part[index.has(part, language)]
-        found = len(np.unique(index.groups_of(part)))
+        found = len(np.unique(index.groups_of(index.those_in(items[:size], language))))
         if found >= enough or size >= len(items):
             return found
         size *= 4

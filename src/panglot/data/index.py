@@ -87,9 +87,9 @@ class PairIndex:
         rows = entry if self.entry_row is None else self.entry_row[entry].astype(np.int64)
         return np.where(found, rows, -1)
 
-    def has(self, items: IntArray, language: int) -> npt.NDArray[np.bool_]:
-        """Return a mask of the items that exist in a language."""
-        return self.rows_of(items, np.full(len(items), language)) >= 0
+    def those_in(self, items: IntArray, language: int | None) -> IntArray:
+        """Return those of some items that exist in a language; None: all."""
+        return items if language is None else items[self.rows_of(items, np.full(len(items), language)) >= 0]
 
     def coverage(self) -> IntArray:
         """Return ``(L, L)`` how many items exist in both of two languages; the diagonal is items in each."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from panglot import encoders
-from panglot.batches import KINDS, Strategy
+from panglot.batches import WITH_ALPHA, Strategy
 from panglot.data import ParallelPairs, join_pairs
 from panglot.data.catalogue.training import is_benchmark, is_training_set
 from panglot.data.pairs_files.columns import check_columns
@@ -296,7 +296,7 @@ def idle_settings(config: TrainingConfig, held_out: bool) -> list[str]:
     batches, loss, how = config.batches, config.loss, config.training
     guided = loss.distillation or loss.pull
     idle = {
-        "batches.alpha": (len(KINDS[batches.strategy]) == 1, f"with {batches.strategy} batches"),
+        "batches.alpha": (batches.strategy not in WITH_ALPHA, f"with {batches.strategy} batches"),
         "loss.teacher": (not guided, "without loss.distillation or loss.pull"),
         "loss.distillation_temperature": (not loss.distillation, "without loss.distillation"),
         "loss.pivot": (
