@@ -132,19 +132,20 @@ def serve(
         Index.open(index).close()  # a wrong place is refused before torch is loaded
     from panglot.search.serve import Limits, create_app, open_searcher, read_keys
     from panglot.search.serve.limits import LOOPBACK
-    from panglot.search.serve.run import address, make_server, notes, open_socket
+    from panglot.search.serve.run import address, make_server, notes, open_socket, preparing
 
     limits = Limits(seconds=timeout, body_bytes=max_body)
     keys = read_keys(api_key_file) if api_key_file else []
     opened = open_socket(host, port)
     show.say("encoding the bundled sample" if index == SAMPLE else f"loading the model of {index}")
-    encoder, name, searcher = open_searcher(
-        index,
-        model,
-        trust_remote_code=trust_remote_code,
-        reranker=reranker_of(rerank, trust_remote_code),
-        rerank_depth=rerank_depth,
-    )
+    with preparing():
+        encoder, name, searcher = open_searcher(
+            index,
+            model,
+            trust_remote_code=trust_remote_code,
+            reranker=reranker_of(rerank, trust_remote_code),
+            rerank_depth=rerank_depth,
+        )
     hosts = LOOPBACK if host in LOOPBACK else None
     app = create_app(encoder, searcher, name=name, limits=limits, keys=keys, hosts=hosts)
     opened.listen()  # who comes from now on waits, and is not turned away

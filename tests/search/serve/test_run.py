@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import warm
 
 from panglot.errors import PanglotError
 from panglot.search.serve import Limits, create_app, read_keys
-from panglot.search.serve.run import address, make_server, notes, open_socket
+from panglot.search.serve.run import address, make_server, notes, open_socket, preparing
 
 
 class Searcher:
@@ -214,3 +215,16 @@ def test_a_killed_server_starts_again_at_once() -> None:
         finally:
             process.kill()
         assert "Traceback" not in process.communicate()[1]
+
+
+def test_what_loads_has_one_thread_and_what_encodes_has_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen: list[bool] = []
+    monkeypatch.setattr("gc.freeze", lambda: frozen.append(True))  # the other tests need their memory back
+    threads = torch.get_num_threads()
+    with preparing():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == threads
+    assert frozen == [True]
+    with pytest.raises(PanglotError), preparing():
+        raise PanglotError("there is no such model.")
+    assert torch.get_num_threads() == threads

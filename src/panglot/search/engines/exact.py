@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,7 @@ WAIT = 60.0  # seconds that a writer waits for another
 REMAKE = "delete the index and make it again"
 DAMAGED = f"is damaged; {REMAKE}"
 Flags = npt.NDArray[np.bool_]
+Form = TypeVar("Form")
 
 
 class _About(NamedTuple):
@@ -120,7 +121,7 @@ class ExactEngine:
         self._segments: dict[str, _Segment] = {}
         # their checksums: another index has segments of the same names
         self._read: dict[str, str | None] = {}
-        self._manifest: tuple[Any, dict[str, str | None]] = (None, {})
+        self._files: dict[str, tuple[tuple[int, ...], Any]] = {}
         self._place: dict[str, tuple[str, int]] = {}
         self._documents: dict[str, set[str]] = {}
         self._lexicon: tuple[Bm25Pool, list[tuple[str, int]]] | None = None
@@ -129,10 +130,7 @@ class ExactEngine:
 
     def facts(self) -> Facts | None:
         """Return the content of ``index.json``."""
-        path = self.folder / FACTS
-        if not path.exists():
-            return None
-        return read_form(path, dict[str, Any], fix=REMAKE)
+        return self._content(FACTS, dict[str, Any])
 
     def write_facts(self, facts: Facts) -> None:
         """Write ``index.json``, and make the folder."""
@@ -291,16 +289,28 @@ class ExactEngine:
             write_json(folder / MANIFEST, {"segments": segments})
         self._refresh()
 
+    def _content(self, name: str, form: type[Form]) -> Form | None:
+        """Return what a file holds that is replaced as a whole; None where there is none.
+
+        Every search asks for it, so it is read again only when it has changed.
+        """
+        path = self.folder / name
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        stamp = found.st_ino, found.st_size, found.st_mtime_ns
+        if self._files.get(name, ((), None))[0] != stamp:
+            self._files[name] = stamp, read_form(path, form, fix=REMAKE)
+        content: Form = self._files[name][1]
+        return content
+
     def _listed(self, *, checksums: bool = False) -> dict[str, str | None]:
         """Return the checksums of the segments by name, in order; None for those of an older index."""
         folder = self.folder / EXACT
-        path = folder / MANIFEST
-        if path.exists():  # it is replaced as a whole, so that it is read once only
-            found = path.stat()
-            known = found.st_ino, found.st_size, found.st_mtime_ns
-            if known != self._manifest[0]:
-                self._manifest = known, read_form(path, _Manifest, fix=REMAKE).segments
-            return self._manifest[1]
+        manifest = self._content(f"{EXACT}/{MANIFEST}", _Manifest)
+        if manifest is not None:
+            return manifest.segments
         if not folder.exists() and (self.folder / FACTS).exists():
             raise PanglotError(f"{folder}: is gone; the index {DAMAGED}.")
         segments = sorted(folder.glob("*.arrow"))

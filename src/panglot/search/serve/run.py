@@ -2,11 +2,14 @@
 
 import asyncio
 import errno
+import gc
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import h11
+import torch
 from fastapi import FastAPI
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -58,6 +61,24 @@ def notes(host: str, locked: bool) -> list[str]:
     if not locked:
         said.append("there is no API key; --api-key-file sets one.")
     return said
+
+
+@contextmanager
+def preparing() -> Iterator[None]:
+    """Load the model and all else before the server runs, so that it does not slow down the answers.
+
+    PyTorch keeps workers for each thread that calls it. Once they are more than the processors they sleep
+    after each operation, so the thread that loads has none beside those of the one that encodes. What is
+    loaded then stays, and Python need not look through it for garbage, for a third of a second each time.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+    gc.collect()
+    gc.freeze()
 
 
 def make_server(app: FastAPI, limits: Limits) -> Server:
