@@ -53,6 +53,7 @@ IDLE = (
     Idle(["run_depth"], "runs"),
     Idle(["seed", "lexicon"], "perturb"),
     Idle(["run"], "benchmark"),
+    Idle(["details"], "json", bool, "--json has all figures"),
     Idle(["column", "language", "among", "length", "model", "engine", *OF_ENCODING], "inputs"),
     Idle(["store"], "column", bool, "panglot encode takes no --column"),
     Idle(["store"], "every_item", bool, "panglot encode takes no --every-item"),
