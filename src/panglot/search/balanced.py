@@ -34,6 +34,7 @@ class Chance:
 
     mean: Mapping[str, float]
     spread: Mapping[str, float]
+    size: Mapping[str, int]  # number of these passages
 
 
 def check_balance(kind: str | None) -> None:
@@ -52,9 +53,10 @@ def chance_scores(scores: FloatArray, languages: IntArray, codes: Sequence[str])
         scores: ``(n,)`` of the query with the sampled passages.
         languages: ``(n,)`` position of each passage's language in ``codes``.
     """
-    means, variances, weights = {}, {}, {}
+    means, variances, weights, sizes = {}, {}, {}, {}
     for k, code in enumerate(codes):
         own = scores[languages == k].astype(np.float64)
+        sizes[code] = len(own)
         weights[code] = min(len(own), FEWEST) / FEWEST
         means[code] = float(own.mean()) if len(own) else 0.0
         variances[code] = float(own.var(ddof=1)) if len(own) > 1 else 0.0
@@ -68,6 +70,7 @@ def chance_scores(scores: FloatArray, languages: IntArray, codes: Sequence[str])
     return Chance(
         {code: weights[code] * means[code] + (1 - weights[code]) * mean for code in codes},
         {code: value if value > FLAT else 1.0 for code, value in spread.items()},
+        sizes,
     )
 
 
