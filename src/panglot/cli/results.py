@@ -71,9 +71,7 @@ def compare(
         show.print_json(compared.to_dict())
         return
     show.table(comparison_table(compared))
-    for run in compared.runs if details else ():
-        if run == compared.baseline:
-            continue
+    for run in [run for run in compared.runs if details and run != compared.baseline]:
         show.table(change_by_language_table(compared, run))
         for matrix in change_matrix_tables(compared, [run]):
             if 1 < len(matrix.shown) <= WIDEST:
