@@ -25,9 +25,17 @@ def test_json_holds_the_figures_of_the_files(panglot: Runner, runs: list[Path]) 
     assert compared["compared"]["tuned"]["settings"]["multilingual"]["verdict"] == "better"
 
 
-def test_a_person_sees_tables(panglot: Runner, runs: list[Path]) -> None:
-    outcome = panglot("compare", *runs, "--measure", "nDCG@10")
-    assert outcome.code == 0
+def test_a_person_sees_the_settings_first_and_where_the_rest_is(panglot: Runner, runs: list[Path]) -> None:
+    lines = panglot("compare", *runs, "--measure", "nDCG@10").out.splitlines()
+    assert lines[0] == "nDCG@10 on sample; baseline: plain"
+    assert sum("▲" in line for line in lines) == 3 + 1  # the settings, and what the mark means
+    assert not any("Swahili" in line for line in lines)
+    assert len(lines) <= 16 and "--details" in lines[-1]
+
+
+def test_details_add_languages_and_language_pairs(panglot: Runner, runs: list[Path]) -> None:
+    outcome = panglot("compare", *runs, "--measure", "nDCG@10", "--details")
+    assert outcome.code == 0 and "--details" not in outcome.out
     text = " ".join(outcome.out.split())
     assert "nDCG@10 on sample; baseline: plain" in text
     assert "tuned minus plain: nDCG@10 by query language" in text
@@ -39,7 +47,7 @@ def test_a_person_sees_tables(panglot: Runner, runs: list[Path]) -> None:
 
 
 def test_the_baseline_is_chosen_by_number(panglot: Runner, runs: list[Path]) -> None:
-    text = " ".join(panglot("compare", *runs, "--baseline", "2").out.split())
+    text = " ".join(panglot("compare", *runs, "--baseline", "2", "--details").out.split())
     assert "nDCG@10 on sample; baseline: tuned" in text or "mAP on sample; baseline: tuned" in text
     assert "plain minus tuned: mAP by query language" in text
 
@@ -51,6 +59,7 @@ def test_the_baseline_is_chosen_by_number(panglot: Runner, runs: list[Path]) -> 
         (("--measure", "P@5"), "not all runs hold 'P@5'"),
         (("--flips", "0"), "0 flips cannot be drawn"),
         (("--alpha", "5"), "alpha is 5; use a number between 0 and 1"),
+        (("--details", "--json"), "--json has all figures, so --details has no effect"),
     ],
 )
 def test_bad_options_are_one_sentence(

@@ -192,6 +192,30 @@ def test_a_suite_is_measured_part_by_part(panglot: Runner, tiny_checkpoint: Path
     assert panglot("evaluate", "bm25", *given[2:], "--json").results["parts"]["de-en"]["queries"] == 4
 
 
+def test_lists_of_all_languages_are_balanced(panglot: Runner, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    given = ("evaluate", tiny_checkpoint, "--languages", "de,en")
+    plain = panglot(*given, "--json").results
+    for kind in ("scores", "turns"):
+        path = tmp_path / f"{kind}.json"
+        printed = panglot(*given, "--balanced", kind, "--output", path)
+        assert f"are balanced by {kind}" in printed.out
+        found = json.loads(path.read_text())
+        assert found["model"]["balanced"] == kind
+        for setting in ("monolingual", "crosslingual"):  # lists of one language stay as they are
+            assert found["settings"][setting] == plain["settings"][setting]
+        assert found["bias"]["rank_distance"] != plain["bias"]["rank_distance"]
+        assert panglot("inspect", path).code == 2
+    for wrong, why in (
+        (("turns", "--runs", tmp_path / "runs"), "--balanced is given, so --runs has no effect"),
+        (("turns", "--rerank", "x"), "--rerank is given, so --balanced has no effect"),
+        (("fair",), "'fair' is not a kind of balancing; use scores or turns"),
+    ):
+        refused = panglot(*given, "--balanced", *wrong)
+        assert refused.code == 2 and why in refused.err
+    alone = panglot("evaluate", tiny_checkpoint, "--languages", "de", "--balanced", "turns")
+    assert alone.code == 2 and "balancing is measured on two or more languages" in alone.err
+
+
 def test_lists_are_reranked(
     panglot: Runner, tiny_checkpoint: Path, tiny_reranker: Path, tmp_path: Path
 ) -> None:

@@ -24,7 +24,7 @@ def test_results_that_would_overwrite_each_other_are_refused(
 ) -> None:
     outcome = panglot("export", "mteb", runs[0], runs[0], "--output", tmp_path / "mteb")
     assert outcome.code == 2
-    assert "would overwrite what another of the files writes" in outcome.err
+    assert "two of the results would write this file" in outcome.err
     assert not (tmp_path / "mteb").exists()
 
 

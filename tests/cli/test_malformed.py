@@ -229,7 +229,7 @@ def test_escape_sequences_reach_no_terminal(panglot: Runner, runs: list[Path]) -
         found = json.loads(path.read_text(encoding="utf-8"))
         found["model"]["name"] = f"\x1b[31mred\x9b2J\u202e{path.stem}"
         path.write_text(json.dumps(found), encoding="utf-8")
-    for more in ([], ["--json"]):
+    for more in (["--details"], ["--json"]):
         outcome = panglot("compare", *runs, "--resamples", "5", "--flips", "5", *more)
         assert outcome.code == 0 and "red" in outcome.out
         assert not {"\x1b", "\x9b", "\u202e"} & set(outcome.out + outcome.err)

@@ -518,12 +518,21 @@ def test_strategies_are_compared_with_variants_and_centring(tiny_checkpoint: Pat
     )
     command = ["experiment", "strategies", str(recipe), "--pairs", TRAIN, "--output", str(tmp_path / "out")]
     command += ["--benchmark", f"sample={tmp_path}", "--strategy", "monolingual,hybrid"]
-    command += ["--variant", "cold:loss.temperature=0.5", "--centred", "--seeds", "1", "--json"]
+    command += [
+        "--variant",
+        "cold:loss.matryoshka_dims=[8,16],loss.temperature=0.5",
+        "--centred",
+        "--seeds",
+        "1",
+        "--json",
+    ]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     summary = json.loads(done.stdout)
     keys = [run["key"] for run in summary["runs"][1:]]
     assert [key["data"]["languages"] for key in keys] == [["de", "en"]] * 3  # the recipe's
+    loss = keys[2]["loss"]
+    assert (loss["matryoshka_dims"], loss["temperature"]) == ([8, 16], 0.5)  # the variant's
     tables = summary["tables"]
     names = ["zero-shot", "monolingual", "hybrid", "cold"]
     runs = [f"{name}{ending}" for name in names for ending in ("", ", centred")]

@@ -22,7 +22,7 @@ LISTS = {"en": [("e1", 0.9), ("e2", 0.8), ("e3", 0.7)], "sw": [("s1", 0.5), ("s2
 
 
 def test_calibrated_scores_by_hand() -> None:
-    chance = Chance({"en": 0.6, "sw": 0.2}, {"en": 0.1, "sw": 0.1})
+    chance = Chance({"en": 0.6, "sw": 0.2}, {"en": 0.1, "sw": 0.1}, {"en": 9, "sw": 9})
     found = calibrated(LISTS, chance)
     assert [name for name, _ in found[:2]] == ["e1", "s1"]
     # (0.9 - 0.6) / 0.1 and (0.5 - 0.2) / 0.1, then 2.5, 2 and 1
@@ -49,6 +49,7 @@ def test_a_language_with_few_passages_borrows_from_all() -> None:
     # en weighs 1, sw one half: together a mean of 1/3; sw is then half its own mean, half that
     assert found.mean == pytest.approx({"en": 0.0, "sw": 0.5 + 1 / 6})
     assert found.spread == {"en": 1.0, "sw": 1.0}  # nothing varies: nothing is divided by 0
+    assert found.size == {"en": 10, "sw": 5}
 
 
 def test_an_unknown_kind_is_refused() -> None:

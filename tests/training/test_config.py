@@ -166,8 +166,10 @@ def test_a_part_that_is_no_table_takes_no_setting(tmp_path: Path) -> None:
 
 
 def test_a_missing_recipe_or_a_folder_is_named(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.toml", tmp_path):
-        with pytest.raises(PanglotError, match=r"no such recipe; .* multilingual-e5-small, paper/labse"):
+    with pytest.raises(PanglotError, match=r"no such recipe; .* multilingual-e5-small, paper/labse"):
+        read_recipe(tmp_path / "none.toml", {})
+    for path in (tmp_path, Path("owner/name")):
+        with pytest.raises(PanglotError, match=f"{path}: is not a recipe. Write a model as --model {path}"):
             read_recipe(path, {})
 
 

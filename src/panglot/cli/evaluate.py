@@ -1,5 +1,6 @@
 """``panglot evaluate``."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ from panglot.cli import show
 from panglot.cli.guard import BM25, MTEB
 from panglot.cli.models import means_for
 from panglot.cli.options import (
+    Balance,
     CandidateText,
     Column,
     Data,
@@ -94,6 +96,7 @@ def evaluate(
     ] = None,
     rerank: Rerank = None,
     rerank_depth: RerankDepth = 100,
+    balanced: Balance = None,
     seed: Annotated[int, Option(help="Random seed of --perturb.")] = 0,
     runs: Annotated[Path | None, Option(help="Write TREC runs and qrels into this folder.")] = None,
     run_depth: Annotated[
@@ -158,6 +161,7 @@ def evaluate(
             bf16=bf16,
             rerank=rerank,
             rerank_depth=rerank_depth,
+            balanced=balanced,
             seed=seed,
             runs=runs,
             run_depth=run_depth or None,
@@ -189,6 +193,7 @@ def _model(
     lexicon: Path | None,
     bf16: bool,
     rerank: str | None,
+    balanced: str | None,
     **settings: Any,
 ) -> "Evaluation":
     from panglot.data.perturb import parse_kinds, read_lexicon
@@ -196,7 +201,10 @@ def _model(
     from panglot.encoders.store import open_store
     from panglot.evaluation import evaluate as run_evaluation
     from panglot.evaluation.run import embed_queries
+    from panglot.search.balanced import balanced_lists, check_balanced
 
+    if balanced is not None:
+        check_balanced(chosen, balanced)
     kinds = parse_kinds(perturb) if perturb else []
     words = read_lexicon(lexicon) if lexicon else None
     opened = open_store(store) if store else None
@@ -208,7 +216,7 @@ def _model(
         whole = as_benchmark(chosen)
         with show.bar("encoding", len(whole.queries)) as advance:
             given = embed_queries(encoder, whole, bf16=bf16, progress=advance), opened
-    return run_evaluation(
+    found = run_evaluation(
         encoder,
         chosen,
         name=model,
@@ -220,9 +228,12 @@ def _model(
         perturb=kinds,
         lexicon=words,
         reranker=reranker,
+        rerank=None if balanced is None else partial(balanced_lists, kind=balanced),
         note=show.note,
         **settings,
     )
+    found.results["model"] |= {} if balanced is None else {"balanced": balanced}
+    return found
 
 
 def _tell(results: dict[str, Any], measure: str) -> None:
@@ -241,5 +252,7 @@ def _tell(results: dict[str, Any], measure: str) -> None:
     if centring := results["model"]["centring"]:
         origins = ", ".join(source["name"] for source in centring["sources"])
         show.tell(f"embeddings are centred by language, with means of {origins}")
+    if balanced := results["model"].get("balanced"):
+        show.tell(f"lists of passages in all languages are balanced by {balanced}")
     if reranker := results["model"].get("reranker"):
         show.tell(f"the first {reranker['depth']} passages of each list are reranked by {reranker['name']}")

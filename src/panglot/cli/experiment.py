@@ -1,5 +1,6 @@
 """``panglot experiment`` and ``panglot reproduce``: a question, or the paper, by one command."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ HELP = {
 ABOUT = """The command trains the missing models, evaluates and compares them, and writes
 report.html, report.md and summary.json. You can stop it at any time: the same command continues and skips
 finished runs."""
+BEFORE_SETTING = r",(?=\s*\w+\.[\w.]+\s*=)"  # other commas are parts of values: of lists, tables and texts
 WAIT = 60.0  # seconds between lines about training in a pipe
 
 Output = Annotated[Path, Option(help="Write the report and its tables into this folder.")]
@@ -98,7 +100,7 @@ def strategies(
             raise PanglotError(f"--variant: '{text}' has no {what}. Write NAME:PART.SETTING=VALUE.")
         if name in variants:
             raise PanglotError(f"--variant: two are called '{name}'; give every variant a name of its own.")
-        variants[name] = overrides(changes.split(","))
+        variants[name] = overrides(re.split(BEFORE_SETTING, changes))
     grid = {
         "strategies": [name for name in strategy.split(",") if name],
         "variants": variants,

@@ -10,7 +10,6 @@ from typer import Argument, Option
 from panglot import encoders
 from panglot.cli import show
 from panglot.cli.options import Json, TrustRemoteCode
-from panglot.errors import PanglotError
 
 app = typer.Typer(no_args_is_help=True, help="Export results or models (MTEB, model card, ONNX).")
 
@@ -41,22 +40,7 @@ def mteb(
     from panglot.report.export import write_mteb
 
     loaded = [load_results(path).results for path in results]
-    places = set()
-    for path, found in zip(results, loaded, strict=True):
-        of = found["model"]
-        place = (of["name"], revision or of["sha256"], task or found["benchmark"]["name"])
-        if place in places:
-            raise PanglotError(
-                f"{path}: would overwrite what another of the files writes for {place[0]} and {place[2]}; "
-                "export it with another --output, --revision or --task."
-            )
-        places.add(place)
-    written = [
-        path
-        for found in loaded
-        for path in write_mteb(found, output, task=task, split=split, revision=revision)
-    ]
-    names = [str(path) for path in written]
+    names = [str(path) for path in write_mteb(loaded, output, task=task, split=split, revision=revision)]
     show.answer(json, {"files": names}, *names)
 
 

@@ -47,16 +47,18 @@ class Idle(NamedTuple):
 
 
 OF_ENCODING = ("centre", "max_length", "truncate_dim", "bf16")
-OF_ENCODERS = ("rerank", "store", "perturb", "lexicon", "runs", *OF_ENCODING)
+OF_ENCODERS = ("rerank", "balanced", "store", "perturb", "lexicon", "runs", *OF_ENCODING)
 IDLE = (
     Idle(["rerank_depth"], "rerank"),
     Idle(["run_depth"], "runs"),
     Idle(["seed", "lexicon"], "perturb"),
     Idle(["run"], "benchmark"),
+    Idle(["details"], "json", bool, "--json has all figures"),
     Idle(["column", "language", "among", "length", "model", "engine", *OF_ENCODING], "inputs"),
     Idle(["store"], "column", bool, "panglot encode takes no --column"),
     Idle(["store"], "every_item", bool, "panglot encode takes no --every-item"),
-    Idle(["perturb", "runs"], "rerank", bool, "--rerank is given"),
+    Idle(["perturb", "runs", "balanced"], "rerank", bool, "--rerank is given"),
+    Idle(["perturb", "runs"], "balanced", bool, "--balanced is given"),
     Idle(OF_ENCODERS, "model", lambda name: name == BM25, "BM25 has no vectors"),
     Idle(OF_ENCODERS, "model", lambda name: name.startswith(MTEB), "mteb loads and asks the model"),
 )

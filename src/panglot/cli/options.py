@@ -26,6 +26,10 @@ TrainedOn = Annotated[str | None, Option(help="Train only on these languages, e.
 ModelOfIndex = Annotated[
     str | None, Option(help="Model of the index, if it has moved. (default: the model that the index names)")
 ]
+Balance = Annotated[
+    str | None,
+    Option(help="Balance languages: scores (calibrate scores by language) or turns (languages take turns)."),
+]
 Bf16 = Annotated[bool, Option("--bf16", help="Encode in bfloat16: faster.")]
 Json = Annotated[bool, Option("--json", help="Print only JSON.")]
 TrustRemoteCode = Annotated[

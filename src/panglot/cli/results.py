@@ -36,9 +36,12 @@ def compare(
     resamples: Resamples = 1000,
     flips: Flips = 10_000,
     seed: Seed = 0,
+    details: Annotated[
+        bool, Option("--details", help="Show the changes of languages and language pairs, too.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Compare results on one benchmark: show significant differences, and the languages that gain and lose.
+    """Compare results on one benchmark: show which differences are significant.
 
     The tests are paired and treat all translations of a question as one item. They flip the signs of the
     items' differences at random. Holm's method corrects p over all settings, over all languages, and over all
@@ -46,7 +49,7 @@ def compare(
 
     Example:
 
-      panglot compare zero-shot.json hybrid.json --measure nDCG@10
+      panglot compare zero-shot.json hybrid.json --measure nDCG@10 --details
     """
     from panglot.evaluation.comparison import check_drawing, compare_results, run_names
     from panglot.evaluation.results import load_results
@@ -68,13 +71,13 @@ def compare(
         show.print_json(compared.to_dict())
         return
     show.table(comparison_table(compared))
-    for run in compared.runs:
-        if run == compared.baseline:
-            continue
+    for run in [run for run in compared.runs if details and run != compared.baseline]:
         show.table(change_by_language_table(compared, run))
         for matrix in change_matrix_tables(compared, [run]):
             if 1 < len(matrix.shown) <= WIDEST:
                 show.table(matrix)
+    if not details:
+        show.tell("--details shows the changes of languages and language pairs, too.")
     for sentence in compared.notes:
         show.note(sentence)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from panglot.cli import show
-from panglot.cli.options import Json, ModelOfIndex, Rerank, RerankDepth, TrustRemoteCode, reranker_of
+from panglot.cli.options import Balance, Json, ModelOfIndex, Rerank, RerankDepth, TrustRemoteCode, reranker_of
 from panglot.errors import PanglotError, needs
 
 
@@ -21,12 +21,7 @@ def search(
     where: Annotated[
         list[str] | None, Option(help="Search only passages with this metadata, e.g. year=1991; repeatable.")
     ] = None,
-    balanced: Annotated[
-        str | None,
-        Option(
-            help="Balance languages: scores (calibrate scores by language) or turns (take languages in turn)."
-        ),
-    ] = None,
+    balanced: Balance = None,
     hybrid: Annotated[
         bool, Option("--hybrid", help="Match words, too: fuse the ranking with BM25's by reciprocal rank.")
     ] = False,

@@ -105,8 +105,6 @@ def train(
 
     if output is None:
         raise PanglotError("no output folder is given; name one with --output.")
-    if recipe is not None:
-        _check_recipe(recipe)
     options: dict[str, Any] = {
         "model.name": model,
         "training.max_length": max_length,
@@ -156,13 +154,6 @@ def _is_used(config: "training.TrainingConfig", name: str, value: Any) -> bool:
     """Return whether a run has this value of a setting; ``auto`` has become one of two values."""
     part, _, setting = name.partition(".")
     return bool(value == "auto" or getattr(getattr(config, part), setting) == value)
-
-
-def _check_recipe(recipe: Path) -> None:
-    """Refuse a model in the place of the recipe, where the other commands take their model."""
-    named = recipe.suffix == ".toml" or recipe.is_file() or recipe.parent in (Path(), Path("paper"))
-    if recipe.is_dir() or not named:
-        raise PanglotError(f"{recipe}: is not a recipe. Write a model as --model {recipe}.")
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """A benchmark: queries, passages and judgements, with a language on every text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,6 +56,7 @@ class Benchmark:
             query's pool (its own text).
         candidate_text: what a candidate is made of (LAReQA: ``sentence`` or ``sentence+context``).
         sha256: checksum of the data that it was read from.
+        query_documents: ``(Q,)`` the document (article) that each query asks about; None: not known.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Benchmark:
     gains: IntArray
     candidate_text: str = "passage"
     sha256: str = ""
+    query_documents: IntArray | None = None
 
     def __post_init__(self) -> None:
         for kind, texts in (("query", self.queries), ("passage", self.passages)):
@@ -90,6 +92,7 @@ class Benchmark:
         code[[self.languages.index(language) for language in kept]] = np.arange(len(kept))
         queries, query_row = _subset(self.queries, code)
         passages, passage_row = _subset(self.passages, code)
+        documents = self.query_documents
         judged = (query_row[self.judged_query] >= 0) & (passage_row[self.judged_passage] >= 0)
         return replace(
             self,
@@ -100,6 +103,7 @@ class Benchmark:
             judged_query=query_row[self.judged_query[judged]],
             judged_passage=passage_row[self.judged_passage[judged]],
             gains=self.gains[judged],
+            query_documents=None if documents is None else documents[query_row >= 0],
         )
 
 
@@ -183,16 +187,12 @@ def _judgements(
     return queries, np.array([passage for passages in found for passage in passages], np.int64)
 
 
-def pairs_from_benchmark(benchmark: Benchmark, articles: Mapping[str, str] | None = None) -> ParallelPairs:
+def pairs_from_benchmark(benchmark: Benchmark) -> ParallelPairs:
     """Make parallel pairs of a benchmark with translated queries (LAReQA), to train a model on.
 
     An item is a question; its passage in a language is its first relevant one there. Questions that share
     a relevant passage (or one that reads the same) in any language share a ``passage_id``: they are never
-    each other's negatives.
-
-    Args:
-        articles: the article that each query is about, by the query's id. Questions that share one, or whose
-            translations do, are of one document.
+    each other's negatives. Questions that share a document, or whose translations do, are of one document.
     """
     relevant = benchmark.gains > 0
     query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
@@ -204,10 +204,9 @@ def pairs_from_benchmark(benchmark: Benchmark, articles: Mapping[str, str] | Non
     query, first = np.unique(query[same], return_index=True)
     passage = passage[same][first]
     items = benchmark.query_items[query]
-    documents = None
-    if articles is not None:
-        codes = np.unique([articles[label] for label in benchmark.queries.ids], return_inverse=True)[1]
-        documents = connected(len(group), (benchmark.query_items, codes), (np.arange(len(group)), group))
+    documents = benchmark.query_documents
+    if documents is not None:
+        documents = connected(len(group), (benchmark.query_items, documents), (np.arange(len(group)), group))
     rows = [
         {
             "item_id": str(items[k]),

@@ -192,8 +192,8 @@ def check_same(results: Mapping[str, Any], model: SentenceTransformer, benchmark
             f"the results are of other weights of {results['model']['name']}; "
             "name the model that was evaluated, or evaluate this one."
         )
-    if results["model"].get("reranker") is not None:
-        raise PanglotError("the results are of reranked lists; inspect an evaluation without --rerank.")
+    if results["model"].keys() & {"reranker", "balanced"}:
+        raise PanglotError("inspect needs an evaluation without --rerank and --balanced; evaluate again.")
     centring = results["model"].get("centring")
     if centring is not None and centring["means"] != "corpus":
         raise PanglotError(

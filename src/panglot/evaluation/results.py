@@ -362,6 +362,7 @@ class _Model(TypedDict):
     precision: NotRequired[str]
     centring: NotRequired[dict[str, Any] | None]
     reranker: NotRequired[dict[str, Any]]
+    balanced: NotRequired[str]
 
 
 class _Benchmark(TypedDict):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import numpy as np
 
-from panglot.data import Benchmark, FloatArray, IntArray
+from panglot.data import Benchmark, FloatArray, IntArray, Suite
 from panglot.errors import PanglotError
 from panglot.search.engines.engine import draw
 
@@ -34,6 +34,7 @@ class Chance:
 
     mean: Mapping[str, float]
     spread: Mapping[str, float]
+    size: Mapping[str, int]  # number of these passages
 
 
 def check_balance(kind: str | None) -> None:
@@ -52,9 +53,10 @@ def chance_scores(scores: FloatArray, languages: IntArray, codes: Sequence[str])
         scores: ``(n,)`` of the query with the sampled passages.
         languages: ``(n,)`` position of each passage's language in ``codes``.
     """
-    means, variances, weights = {}, {}, {}
+    means, variances, weights, sizes = {}, {}, {}, {}
     for k, code in enumerate(codes):
         own = scores[languages == k].astype(np.float64)
+        sizes[code] = len(own)
         weights[code] = min(len(own), FEWEST) / FEWEST
         means[code] = float(own.mean()) if len(own) else 0.0
         variances[code] = float(own.var(ddof=1)) if len(own) > 1 else 0.0
@@ -68,6 +70,7 @@ def chance_scores(scores: FloatArray, languages: IntArray, codes: Sequence[str])
     return Chance(
         {code: weights[code] * means[code] + (1 - weights[code]) * mean for code in codes},
         {code: value if value > FLAT else 1.0 for code, value in spread.items()},
+        sizes,
     )
 
 
@@ -94,6 +97,19 @@ def in_turns(lists: Mapping[str, Ranked[Id]]) -> list[tuple[Id, float]]:
     return merged
 
 
+def check_balanced(chosen: Benchmark | Suite, kind: str) -> None:
+    """Refuse an unknown kind, one language alone, too many passages, and queries that leave passages out."""
+    check_balance(kind)
+    for part in chosen.parts if isinstance(chosen, Suite) else (chosen,):
+        pairs = len(part.queries) * len(part.passages)
+        if len(part.languages) < 2 or pairs > SCORES or (part.gains < 0).any():
+            raise PanglotError(
+                f"{part.name}: balancing is measured on two or more languages, on at most {SCORES:,} pairs "
+                "of a query and a passage, and where no query leaves passages out; choose another benchmark, "
+                "or some of its languages."
+            )
+
+
 def balanced_lists(
     benchmark: Benchmark, queries: FloatArray, passages: Vectors, ranks: Ranks, top: Top, *, kind: str
 ) -> tuple[Ranks, Top]:
@@ -102,16 +118,9 @@ def balanced_lists(
     For ``evaluate_embeddings``: ``rerank=partial(balanced_lists, kind="scores")``. Whole lists are ordered.
 
     Raises:
-        PanglotError: an unknown kind, one language alone, too many passages, or queries that leave passages
-            out of their pool.
+        PanglotError: see ``check_balanced``.
     """
-    check_balance(kind)
-    if len(benchmark.languages) < 2 or len(queries) * len(passages) > SCORES or (benchmark.gains < 0).any():
-        raise PanglotError(
-            f"{benchmark.name}: balancing is measured on two or more languages, on at most {SCORES:,} pairs "
-            "of a query and a passage, and where no query leaves passages out; choose another benchmark, or "
-            "some of its languages."
-        )
+    check_balanced(benchmark, kind)
     pool = np.asarray(passages[:])
     sampled = _sampled(benchmark)
     in_all, listed = ranks.in_all.copy(), top.passage.copy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -118,9 +118,7 @@ def look_up(
     total, state = engine.state()
     searched = total if chosen == Filter() else engine.count(chosen)
     marking = searched >= ENOUGH
-    chances, sizes = (
-        _chances(engine, state, members, vectors) if marking or balanced == "scores" else ([], {})
-    )
+    chances = _chances(engine, state, members, vectors) if marking or balanced == "scores" else []
     asked = _Asked(engine, questions, vectors, max(k, DEPTH) if hybrid else k)
     parts = {code: Filter(tuple(own), where) for code, own in members.items()}
     if balanced == "turns":
@@ -134,8 +132,7 @@ def look_up(
         of_id = None  # scores are cosines
         if hybrid or balanced == "scores":
             of_id = engine.vectors(sorted({one.passage.id for ranked in lists for one in ranked}))
-        many = {code for code, size in sizes.items() if size >= ENOUGH}
-        weak = weak_matches(vectors, lists, chances, searched, many, of_id)
+        weak = weak_matches(vectors, lists, chances, searched, of_id)
     return [
         [Result(**vars(passage), score=float(score), weak=passage.id in of) for passage, score in ranked]
         for ranked, of in zip(lists, weak, strict=True)
@@ -180,24 +177,24 @@ def weak_matches(
     lists: Sequence[Sequence[Found]],
     chances: Sequence[Chance],
     searched: int,
-    many: Collection[str],
     of_id: Mapping[str, FloatArray] | None,
 ) -> list[set[str]]:
     """Return the ids of each list's weak matches: passages as near to the question as chance would have them.
 
     The best of n draws from a normal distribution lies about sqrt(2 ln n) standard deviations above its mean.
-    Mean and deviation are those of the question's cosines with 200 passages of a language taken at random.
+    Mean and deviation are those of the question's cosines with 200 passages of a language taken at random. In
+    a language of fewer than fifty no match is weak: the answers are a large part of what is random.
 
     Args:
         vectors: ``(n, d)`` of the questions.
         searched: passages that were searched; in fewer than fifty a few of one kind would pass for chance.
-        many: languages of fifty passages or more; in others the answers are a large part of what is random.
         of_id: vectors of what was found; None: the scores are the cosines.
     """
     bound = math.sqrt(2 * math.log(searched))
     weak = []
     for vector, ranked, chance in zip(vectors, lists, chances, strict=True):
-        low = {code: chance.mean[code] + bound * chance.spread[code] for code in chance.mean if code in many}
+        many = [code for code, size in chance.size.items() if size >= ENOUGH]
+        low = {code: chance.mean[code] + bound * chance.spread[code] for code in many}
         near = [
             (one.passage, one.score if of_id is None else float(vector @ of_id[one.passage.id]))
             for one in ranked
@@ -209,8 +206,8 @@ def weak_matches(
 
 def _chances(
     engine: Engine, state: Hashable, members: Mapping[str, Sequence[str]], vectors: FloatArray
-) -> tuple[list[Chance], dict[str, int]]:
-    """Describe each question's scores with random passages of each language that has some; return how many.
+) -> list[Chance]:
+    """Describe each question's scores with random passages of each language that has some.
 
     The samples are kept as long as the engine's state is the same: drawing them takes longer than a search.
     """
@@ -225,8 +222,7 @@ def _chances(
     codes = tuple(code for code in members if len(sampled[code]))
     language = np.repeat(np.arange(len(codes)), [len(sampled[code]) for code in codes])
     scores = vectors @ np.concatenate([sampled[code] for code in codes]).T if codes else vectors[:, :0]
-    sizes = {code: len(sampled[code]) for code in codes}
-    return [chance_scores(of_question, language, codes) for of_question in scores], sizes
+    return [chance_scores(of_question, language, codes) for of_question in scores]
 
 
 def reciprocal_ranks(lists: Sequence[Sequence[Id]]) -> list[tuple[Id, float]]:

@@ -402,6 +402,8 @@ def _recipe_file(path: Path) -> Path:
     }
     if (name := path.as_posix().removesuffix(".toml")) in bundled:
         return bundled[name]
+    if path.is_dir() or (path.suffix != ".toml" and path.parent not in (Path(), Path("paper"))):
+        raise PanglotError(f"{path}: is not a recipe. Write a model as --model {path}.")
     raise PanglotError(f"{path}: no such recipe; check the path, or use one of {', '.join(bundled)}.")
 
 

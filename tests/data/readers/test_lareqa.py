@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from panglot.data import Benchmark, load_benchmark, read_lareqa
+from panglot.data.pairs_files import squad
+from panglot.data.readers import questions
 from panglot.errors import PanglotError
+from panglot.parse import read_form
 
 Question = tuple[str, str, int]  # id, text, start of the answer
 
@@ -139,6 +142,32 @@ def test_files_that_are_no_language_are_passed_over(folder: Path) -> None:
     assert read_lareqa(folder, "mine").languages == ("de", "en")
 
 
+def test_articles_are_documents_and_a_folder_of_pairs_is_parsed_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+
+    def read(path: Path, form: Any) -> Any:
+        parsed.append(path.name)
+        return read_form(path, form)
+
+    monkeypatch.setattr(questions, "read_form", read)
+    monkeypatch.setattr(squad, "read_form", read)
+    pairs = questions.folder_pairs(folder)
+    assert sorted(parsed) == ["de.json", "en.json"]
+    rows = pairs.table.to_pylist()
+    document_of = {row["query"]: row["document_id"] for row in rows}
+    assert document_of["What is in bread?"] == document_of["Who digs?"]  # both articles are called "-"
+    assert len(pairs) == 8  # questions with one answer in German and English are one item
+
+    untitled = (folder / "en.json").read_text().replace('"title": "-"', '"title": ""')
+    (folder / "en.json").write_text(untitled)
+    asked = read_lareqa(folder, "mine").restrict(["en"])
+    assert asked.query_documents is not None
+    documents = dict(zip(asked.queries.ids, asked.query_documents.tolist(), strict=True))
+    assert documents["en:bread"] != documents["en:first"] == documents["en:inside"]
+
+
 def test_a_folder_without_files_is_said(tmp_path: Path) -> None:
     with pytest.raises(PanglotError, match=r"holds no LAReQA files"):
         read_lareqa(tmp_path, "mine")
@@ -159,6 +188,7 @@ ODD: dict[str, dict[str, Any]] = {
     "no context": {"context": ...},
     "no questions": {"qas": ...},
     "a question without an id": {"qas": [{"question": "q", "answers": [{"answer_start": 0}]}]},
+    "a question without words": {"qas": [{"id": "a", "question": " ", "answers": [{"answer_start": 0}]}]},
     "a question without an answer": {"qas": [{"id": "a", "question": "q", "answers": []}]},
     "an answer that starts at a word": {
         "qas": [{"id": "a", "question": "q", "answers": [{"answer_start": "owls"}]}]

@@ -61,7 +61,7 @@ def test_subsets_have_mtebs_language_codes(results: dict[str, Any]) -> None:
 
 
 def test_folders_are_those_of_mteb(results: dict[str, Any], tmp_path: Path) -> None:
-    written = write_mteb(results, tmp_path, task="Mine", split="dev", revision="abc")
+    written = write_mteb([results], tmp_path, task="Mine", split="dev", revision="abc")
     assert [path.relative_to(tmp_path).as_posix() for path in written] == [
         "models__plain/abc/Mine-monolingual.json",
         "models__plain/abc/Mine-crosslingual.json",
@@ -102,13 +102,22 @@ def test_names_do_not_lead_out_of_the_folder(
     results: dict[str, Any], tmp_path: Path, options: dict[str, str]
 ) -> None:
     with pytest.raises(PanglotError, match="cannot be the name of a"):
-        write_mteb(results, tmp_path / "mteb", **options)
+        write_mteb([results], tmp_path / "mteb", **options)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_results_of_one_name_in_mtebs_folders_are_refused(results: dict[str, Any], tmp_path: Path) -> None:
+    spelled = {**results, "model": {**results["model"], "name": results["model"]["name"].replace("/", "__")}}
+    with pytest.raises(PanglotError, match=r"-monolingual\.json: two of the results would write this file"):
+        write_mteb([results, spelled], tmp_path)
+    assert not list(tmp_path.iterdir())
+    other = {**results, "benchmark": {**results["benchmark"], "name": "other"}}
+    assert len(write_mteb([results, other], tmp_path)) == 3 + 3 + 1  # the facts of the model once
 
 
 def test_mteb_itself_reads_them(results: dict[str, Any], tmp_path: Path) -> None:
     mteb = pytest.importorskip("mteb")
-    for path in write_mteb(results, tmp_path)[:-1]:
+    for path in write_mteb([results], tmp_path)[:-1]:
         found = mteb.TaskResult.from_disk(path)
         setting = found.task_name.removeprefix("sample-")
         scores = [score["main_score"] for score in found.scores["test"]]

@@ -299,6 +299,7 @@ class Questions:
     passages: list[tuple[str, str, str, str]] = field(default_factory=list)
     queries: list[Query] = field(default_factory=list)
     keys: list[Hashable] = field(default_factory=list)
+    documents: list[str] = field(default_factory=list)  # that the queries ask about, where they are known
     # rows of the passages with each key, in all languages
     answers: dict[Hashable, list[int]] = field(default_factory=dict)
 
@@ -307,10 +308,13 @@ class Questions:
         self.passages.append((label, language, text, title))
         return len(self.passages) - 1
 
-    def add_question(self, label: str, language: str, text: str, item: str, key: Hashable) -> None:
+    def add_question(
+        self, label: str, language: str, text: str, item: str, key: Hashable, document: str | None = None
+    ) -> None:
         """Add a question."""
         self.queries.append(Query(label, language, text, item))
         self.keys.append(key)
+        self.documents += [] if document is None else [document]
 
     def benchmark(
         self,
@@ -339,6 +343,7 @@ class Questions:
             gains=np.ones(len(judged_query), np.int64),
             candidate_text=candidate_text,
             sha256=sha256,
+            query_documents=np.unique(self.documents, return_inverse=True)[1] if self.documents else None,
         )
 
 

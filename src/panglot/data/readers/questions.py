@@ -42,7 +42,7 @@ class _Answer(TypedDict):
 
 class _Question(TypedDict):
     id: NotBlank
-    question: str
+    question: NotBlank
     answers: Annotated[list[_Answer], Field(min_length=1)]
 
 
@@ -54,6 +54,7 @@ class _Paragraph(TypedDict):
 
 
 class _Article(TypedDict):
+    title: NotRequired[str | None]
     paragraphs: list[_Paragraph]
 
 
@@ -81,9 +82,11 @@ def read_lareqa(folder: str | Path, name: str, candidate_text: CandidateText = "
     found = Questions(list(files))
     for language, (path, *_) in files.items():
         paragraphs = [
-            paragraph for article in read_form(path, _Lareqa)["data"] for paragraph in article["paragraphs"]
+            (article.get("title") or paragraph["context"], paragraph)
+            for article in read_form(path, _Lareqa)["data"]
+            for paragraph in article["paragraphs"]
         ]
-        for at, paragraph in enumerate(paragraphs):
+        for at, (title, paragraph) in enumerate(paragraphs):
             breaks = paragraph["sentence_breaks"]
             if len(paragraph["sentences"]) != len(breaks):
                 raise PanglotError(
@@ -96,7 +99,8 @@ def read_lareqa(folder: str | Path, name: str, candidate_text: CandidateText = "
                 found.add_passage(f"{language}:{at:04d}:{position:02d}", language, text)
             for question in paragraph["qas"]:
                 label = question["id"]
-                found.add_question(f"{language}:{label}", language, question["question"], label, label)
+                asked, document = question["question"], f"{path.name}:{title}"
+                found.add_question(f"{language}:{label}", language, asked, label, label, document)
                 answer = first + _sentence_at(breaks, question["answers"][0]["answer_start"])
                 found.answers.setdefault(label, []).append(answer)
     sha256 = checksum([path for path, *_ in files.values()])
@@ -163,8 +167,8 @@ def read_squad(
                 if question.id in seen:
                     raise PanglotError(f"{path}: question id '{question.id}' occurs twice; make ids unique.")
                 seen.add(question.id)
-                label = prefix + question.id
-                found.add_question(label, code, question.text, question.id, question.id)
+                label, document = prefix + question.id, f"{path.name}:{question.title or question.context}"
+                found.add_question(label, code, question.text, question.id, question.id, document)
                 found.answers.setdefault(question.id, []).append(rows[key])
     titled = candidate_text == "title+passage"
     return found.benchmark(name, checksum([path for path, *_ in asked]), candidate_text, titled=titled)
@@ -197,30 +201,12 @@ def _squad_files(
 
 
 def folder_pairs(folder: Path, columns: Columns | None = None) -> ParallelPairs:
-    """Return the questions of a folder of LAReQA (with their answer sentences) or SQuAD files as pairs.
-
-    Articles are documents; paragraphs without a title are one each.
-    """
+    """Return the questions of a folder of LAReQA (with their answer sentences) or SQuAD files as pairs."""
     own = files_by_language(folder, ["{code}.json"], others=True)
-    if own and b'"sentence_breaks"' not in next(iter(own.values()))[0].read_bytes():
-        own = {}
-    if own or not any(language_in_name(path) for path in folder.glob("*.json*")):
-        benchmark = read_lareqa(folder, folder.name)
-        asked = [(code, path, list(squad_questions(path))) for code, (path, *_) in own.items()]
-    else:
-        benchmark = read_squad(folder, name=folder.name, columns=columns)
-        asked = [
-            (code if len(benchmark.languages) > 1 else "", path, [one])
-            for path, questions, language_of in _squad_files(folder, folder.name, None, None, None, columns)
-            for one in questions
-            for code in [language_of.get(one.id, "")]
-        ]
-    articles = {
-        f"{code}:{one.id}" if code else one.id: f"{path.name}:{one.title or one.context}"
-        for code, path, questions in asked
-        for one in questions
-    }
-    return pairs_from_benchmark(benchmark, articles)
+    lareqa = own and b'"sentence_breaks"' in next(iter(own.values()))[0].read_bytes()
+    if lareqa or not any(language_in_name(path) for path in folder.glob("*.json*")):
+        return pairs_from_benchmark(read_lareqa(folder, folder.name))
+    return pairs_from_benchmark(read_squad(folder, name=folder.name, columns=columns))
 
 
 def _own_files(place: Path) -> list[Path]:

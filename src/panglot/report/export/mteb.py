@@ -33,7 +33,7 @@ DIGITS = 6  # as mteb rounds
 
 
 def write_mteb(
-    results: Mapping[str, Any],
+    results: Sequence[Mapping[str, Any]],
     folder: str | Path,
     *,
     task: str | None = None,
@@ -43,6 +43,7 @@ def write_mteb(
     """Write results into a folder of mteb's results: ``FOLDER/model/revision/task.json``.
 
     Args:
+        results: of any models and benchmarks.
         task: name of the tasks, to which the setting is added. (default: the benchmark's name)
         revision: of the model. (default: the checksum of its weights)
 
@@ -50,22 +51,28 @@ def write_mteb(
         the files written.
 
     Raises:
-        PanglotError: a name that no file can have.
+        PanglotError: a name that no file can have, or two results that would be one file; nothing is written.
     """
-    model = results["model"]
-    of_model = revision or str(model.get("sha256") or "no_revision_available")
-    place = Path(folder) / str(model["name"]).strip("/").replace("/", "__").replace(" ", "_")
-    _check_name(place.name, "model")
-    _check_name(of_model, "revision")
-    written = []
-    for found in task_results(results, task=task, split=split):
-        _check_name(found["task_name"], "task")
-        path = place / of_model / f"{found['task_name']}.json"
-        write_json(path, found)
-        written.append(path)
-    meta = place / of_model / "model_meta.json"
-    write_json(meta, _model_meta(model, of_model))
-    return [*written, meta]
+    files: dict[Path, dict[str, Any]] = {}
+    for found in results:
+        model = found["model"]
+        of_model = revision or str(model.get("sha256") or "no_revision_available")
+        place = Path(folder) / str(model["name"]).strip("/").replace("/", "__").replace(" ", "_")
+        _check_name(place.name, "model")
+        _check_name(of_model, "revision")
+        for of_task in task_results(found, task=task, split=split):
+            _check_name(of_task["task_name"], "task")
+            path = place / of_model / f"{of_task['task_name']}.json"
+            if path in files:
+                raise PanglotError(
+                    f"{path}: two of the results would write this file; export one of them with another "
+                    "--output, --revision or --task."
+                )
+            files[path] = of_task
+        files[place / of_model / "model_meta.json"] = _model_meta(model, of_model)
+    for path, content in files.items():
+        write_json(path, content)
+    return list(files)
 
 
 def task_results(
