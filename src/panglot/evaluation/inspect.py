@@ -15,7 +15,7 @@ from panglot.encoders.store_write import pack
 from panglot.errors import PanglotError
 from panglot.evaluation.aggregate import ALL
 from panglot.evaluation.measures import LESS_IS_BETTER
-from panglot.evaluation.results import Failure, Listed
+from panglot.evaluation.results import Failure, Listed, check_of_model
 from panglot.evaluation.run import embed_benchmark
 from panglot.evaluation.scores import Vectors, gathered_scores, tie_order
 from panglot.evaluation.top import top_passages
@@ -192,8 +192,7 @@ def check_same(results: Mapping[str, Any], model: SentenceTransformer, benchmark
             f"the results are of other weights of {results['model']['name']}; "
             "name the model that was evaluated, or evaluate this one."
         )
-    if results["model"].keys() & {"reranker", "balanced"}:
-        raise PanglotError("inspect needs an evaluation without --rerank and --balanced; evaluate again.")
+    check_of_model(results)
     centring = results["model"].get("centring")
     if centring is not None and centring["means"] != "corpus":
         raise PanglotError(

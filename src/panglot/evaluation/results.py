@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -278,6 +278,15 @@ def _check_belongs(path: Path, settings: dict[str, Any], table: pa.Table, table_
                     f"{table_path}: does not belong to {path.name}, whose {setting} {measure} is "
                     f"{value:.4f} and not {found:.4f}; copy both files of one evaluation."
                 )
+
+
+def check_of_model(results: Mapping[str, Any]) -> None:
+    """Raise a ``PanglotError`` where the lists are not the model's own: they were reranked or balanced."""
+    if results["model"].keys() & {"reranker", "balanced"}:
+        raise PanglotError(
+            f"the results of {results['model']['name']} are of lists that were reranked or balanced; "
+            "evaluate without --rerank and --balanced."
+        )
 
 
 def describe_run(seed: int = 0, command: str | None = None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 
 from panglot import mteb_tasks
 from panglot.errors import PanglotError
-from panglot.report.export import task_results, write_mteb
+from panglot.report.export import eval_results, task_results, write_mteb
 from panglot.report.export.mteb import mteb_name
 
 KEYS = {
@@ -132,3 +132,11 @@ def test_tasks_without_mteb_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_measure_with_a_cut_off_has_a_name_of_its_own() -> None:
     assert [mteb_name(measure) for measure in ("AP", "AP@10", "RR")] == ["map", "map_at_10", "mrr"]
+
+
+@pytest.mark.parametrize("how", [{"reranker": {"name": "r", "depth": 10}}, {"balanced": "scores"}])
+def test_lists_that_are_not_the_models_own_are_not_exported(results: dict[str, Any], how: Any) -> None:
+    changed = {**results, "model": {**results["model"], **how}}
+    for export in (task_results, eval_results):
+        with pytest.raises(PanglotError, match="evaluate without --rerank and --balanced"):
+            export(changed)

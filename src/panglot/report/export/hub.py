@@ -17,6 +17,7 @@ from huggingface_hub.repocard_data import eval_results_to_model_index, model_ind
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from panglot.errors import PanglotError, first_line
+from panglot.evaluation.results import check_of_model
 from panglot.files import atomic_write
 from panglot.parse import parse_yaml
 from panglot.report.export.mteb import mteb_name
@@ -33,6 +34,7 @@ DIGITS = 5
 
 def eval_results(results: Mapping[str, Any], dataset: str | None = None) -> list[EvalResult]:
     """Return a results file's figures in the three settings, and rank distance, as the hub lists them."""
+    check_of_model(results)
     benchmark = results["benchmark"]
     dataset = dataset or str(benchmark["name"])
 

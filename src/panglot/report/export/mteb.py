@@ -19,6 +19,7 @@ from panglot.data import Benchmark, IntArray, load_benchmark
 from panglot.data.suite import SETTINGS
 from panglot.errors import PanglotError, needs
 from panglot.evaluation.mteb_models import SPLIT, task_metadata
+from panglot.evaluation.results import check_of_model
 from panglot.files import write_json
 from panglot.languages import script
 
@@ -81,7 +82,11 @@ def task_results(
     """Return results as mteb's ``TaskResult`` objects, one a setting that the benchmark has.
 
     ``mteb_version`` is None, since mteb measured nothing, and so is the time that it took.
+
+    Raises:
+        PanglotError: lists that were reranked or balanced are not the model's own.
     """
+    check_of_model(results)
     benchmark = results["benchmark"]
     name = task or str(benchmark["name"])
     measured = next((list(figures) for figures in results["settings"].values() if figures), [])
