@@ -12,7 +12,7 @@ from typer import Argument, Option
 
 from panglot import training
 from panglot.cli import show
-from panglot.cli.options import Json, TrainedOn, overrides
+from panglot.cli.options import PAIRS, Json, TrainedOn, overrides
 from panglot.errors import PanglotError
 
 
@@ -30,13 +30,7 @@ def train(
     model: Annotated[
         str | None, Option(help="multilingual-e5-small (the default), a model folder, or a hub id.")
     ] = None,
-    pairs: Annotated[
-        list[str] | None,
-        Option(
-            help="Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, hf:owner/name#split, "
-            "sample, a training set of 'panglot data list', or a folder of LAReQA. Repeat for each source."
-        ),
-    ] = None,
+    pairs: Annotated[list[str] | None, Option(help=f"{PAIRS} Repeat for each source.")] = None,
     column: Annotated[
         list[str] | None, Option(help="Column of a field, as FIELD=COLUMN, e.g. query=question; repeatable.")
     ] = None,

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from panglot import encoders, training
 from panglot.batches import make_sampler
-from panglot.data import ParallelPairs, load_benchmark, load_pairs, pairs_from_benchmark
-from panglot.data.catalogue.training import is_benchmark, is_training_set, training_pairs
-from panglot.data.pairs_files.hub import is_hub_source
-from panglot.data.readers.questions import folder_pairs
+from panglot.data import ParallelPairs, load_benchmark, pairs_from_benchmark
+from panglot.data.catalogue.training import is_benchmark, load_source
 from panglot.errors import PanglotError
 from panglot.languages import check_languages, matches, matching
 from panglot.training.config import TrainingConfig, override
@@ -22,21 +20,6 @@ if TYPE_CHECKING:
 
     from panglot.training import Training
     from panglot.training.callbacks import Tell
-
-
-def load_source(source: str | Path, columns: Mapping[str, str] | None = None) -> ParallelPairs:
-    """Load training pairs.
-
-    Args:
-        source: a file, a data set of the hub (``hf:owner/name#split``), a training set of the catalogue by
-            name, or a folder of LAReQA (its questions and answer sentences) or of SQuAD's format.
-    """
-    path = Path(source)
-    if not is_hub_source(source) and path.is_dir():
-        return folder_pairs(path, columns)
-    if is_training_set(str(source)) and not path.exists():
-        return training_pairs(str(source))
-    return load_pairs(source, columns=columns)
 
 
 def run_recipe(

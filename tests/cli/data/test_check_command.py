@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from panglot.data import sample_pairs
+from panglot.data.catalogue.training import load_source
 
 Check = Callable[..., Any]
 Row = dict[str, str]
@@ -78,6 +79,39 @@ def test_a_mapping_and_several_files(run: Check, report: Check, tmp_path: Path) 
     assert report(str(wide), *columns)["counts"]["rows"] == 2
     files = [write(tmp_path / f"{name}.jsonl", CLEAN) for name in ("one", "two")]
     assert [f["name"] for f in run(*files, "--json").results["files"]] == ["one", "two"]
+
+
+def test_folders_and_training_sets_are_checked_as_they_are_trained_on(
+    report: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PANGLOT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PANGLOT_DATA", str(tmp_path / "data"))
+    question = {"id": "q", "question": "Who?", "answers": [{"answer_start": 0}]}
+    paragraph = {"context": "I do.", "qas": [question]}
+    cut = {"sentences": ["I do."], "sentence_breaks": [[0, 5]]}
+    squad, lareqa = ({"data": [{"paragraphs": [paragraph | more]}]} for more in ({}, cut))
+    page = {"id": 3, "qa_pairs": [{"question": "Wer?", "answer": "Ich."}]}
+    for place, value in (
+        ("squad/xquad.de.json", squad),
+        ("squad/xquad.en.json", squad),
+        ("lareqa/de.json", lareqa),
+        ("lareqa/en.json", lareqa),
+        ("data/mfaq/data/de/train.jsonl", page),
+    ):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(json.dumps(value) + "\n")
+    for source in (str(tmp_path / "squad"), str(tmp_path / "lareqa"), "mfaq"):
+        found, pairs = report(source), load_source(source)
+        assert found["name"] == pairs.name
+        assert (found["counts"]["items"], list(found["languages"])) == (len(pairs), list(pairs.languages))
+
+
+def test_a_folder_without_pairs_is_one_sentence_in_check_and_training(panglot: Check, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    checked = panglot("data", "check", tmp_path / "empty")
+    trained = panglot("train", "--pairs", tmp_path / "empty", "--output", tmp_path / "run")
+    assert checked.code == trained.code == 2
+    assert checked.err.splitlines()[-1] == trained.err.splitlines()[-1]
 
 
 def test_overlap_with_a_benchmark_is_an_error(run: Check, tmp_path: Path) -> None:

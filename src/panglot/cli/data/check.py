@@ -1,7 +1,6 @@
 """``panglot data check``."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,7 +8,7 @@ from typer import Argument, Option
 
 from panglot import encoders
 from panglot.cli import show
-from panglot.cli.options import Json, TrustRemoteCode
+from panglot.cli.options import PAIRS, Json, TrustRemoteCode
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
@@ -24,14 +23,7 @@ STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 def check(
-    files: Annotated[
-        list[Path],
-        Argument(
-            metavar="FILE...",
-            help="Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, hf:owner/name#split, "
-            "or sample.",
-        ),
-    ],
+    pairs: Annotated[list[str], Argument(metavar="PAIRS...", help=PAIRS)],
     column: Annotated[
         list[str] | None,
         Option(help="Column of a field, e.g. query=question or text=text_{language}; repeatable."),
@@ -70,10 +62,12 @@ def check(
     benchmarks = [_unseen(text) for text in benchmark or []]
     settings = _token_settings(model, trust_remote_code)
     reports = []
-    with show.bar("checking", len(files)) as advance:
-        for file in files:
+    with show.bar("checking", len(pairs)) as advance:
+        for source in pairs:
             reports.append(
-                check_source(file, columns, benchmarks=benchmarks, batch_size=batch_size, run=run, **settings)
+                check_source(
+                    source, columns, benchmarks=benchmarks, batch_size=batch_size, run=run, **settings
+                )
             )
             advance(1)
     if json:

@@ -163,7 +163,7 @@ def check_source(
     """Look a source of parallel pairs through, before anything is trained on it.
 
     Args:
-        source: a file, or ``hf:owner/name#split``.
+        source: what training takes; see ``panglot.data.catalogue.training.load_source``.
         columns: fields to columns; see ``panglot.data.pairs_files.columns``.
         benchmarks: texts that it must not share; see ``texts_of``.
         batch_size: that it is to be trained with.
