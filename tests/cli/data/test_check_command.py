@@ -57,6 +57,39 @@ def test_a_warning_is_code_1_only_when_strict(run: Check, tmp_path: Path) -> Non
     assert run(file, "--strict").code == 1
 
 
+def test_the_strategies_that_can_be_trained_are_named(run: Check, panglot: Check, tmp_path: Path) -> None:
+    german = [{**row, "item_id": f"d{row['item_id']}"} for row in CLEAN if row["language"] == "de"]
+    files = [write(tmp_path / "both.jsonl", CLEAN), write(tmp_path / "german.jsonl", german)]
+    expected: dict[int, list[str]] = {
+        24: ["monolingual", "crosslingual", "mixed", "hybrid", "bilingual"],
+        25: [],
+    }
+    for size, strategies in expected.items():
+        found = run(*files, "--batch-size", str(size), "--json").results["batches"]
+        assert (found["size"], found["strategies"]) == (size, strategies)
+    joined = run(*files, "--batch-size", "25", "--join-sources", "--json").results["batches"]
+    assert joined["strategies"] == ["monolingual", "mixed"]
+    alone = run(files[1], "--batch-size", "8")
+    assert "strategies that can be trained: monolingual, mixed\n" in alone.out
+    sentence = "no item exists in two languages, so no crosslingual batch can be drawn; use 'monolingual'."
+    assert f"crosslingual, hybrid: {sentence}" in alone.out
+    refused = panglot("train", "--pairs", files[1], "--batch-size", "8", "--output", tmp_path / "run")
+    assert sentence in refused.err
+
+
+def test_languages_that_share_too_few_items_are_named(run: Check, tmp_path: Path) -> None:
+    swahili = [{**row, "language": "sw", "query": f"{row['query']} sw"} for row in CLEAN[:6:2]]
+    file = write(tmp_path / "mine.jsonl", CLEAN + swahili)
+    outcome = run(file, "--batch-size", "4", "--json")
+    findings = outcome.results["batches"]["findings"]
+    assert [(found["severity"], found["sentence"].split(";")[0]) for found in findings] == [
+        ("warning", "mine: sw (3) have fewer than 4 items"),
+        ("note", "mine: sw have fewer than 4 items in common with any other language"),
+    ]
+    assert outcome.code == 0
+    assert run(file, "--batch-size", "4", "--strict").code == 1
+
+
 def test_items_that_all_languages_share_are_counted_in_one_line(run: Check, tmp_path: Path) -> None:
     outcome = run(write(tmp_path / "mine.jsonl", CLEAN), "--batch-size", "2")
     assert "every two languages share 24 items" in outcome.out
