@@ -93,7 +93,8 @@ def test_training_without_an_output_folder_is_one_sentence(panglot: Runner) -> N
 
 
 def test_training_an_unknown_model_is_one_sentence(panglot: Runner, folder: Path) -> None:
-    outcome = panglot("train", "--pairs", SAMPLE, "--model", "nobody/no-such-model", "--output", "run")
+    given = ("--pairs", SAMPLE, "--batch-size", "4", "--model", "nobody/no-such-model")
+    outcome = panglot("train", *given, "--output", "run")
     said = one_sentence(outcome)
     assert "'nobody/no-such-model' cannot be loaded as an encoder: there is no such folder, and" in said
 

@@ -95,7 +95,7 @@ def train(
     weights of an uninterrupted run.
     """
     from panglot.data.pairs_files.columns import parse_columns
-    from panglot.training.recipes import run_recipe
+    from panglot.training.recipes import check_recipe, run_recipe
 
     if output is None:
         raise PanglotError("no output folder is given; name one with --output.")
@@ -124,6 +124,7 @@ def train(
     given = {name: value for name, value in options.items() if value is not None}
     with _one_voice():
         checked = training.read_recipe(recipe, given | overrides(settings))
+        check_recipe(checked)
         count = len(checked.data.pairs)
         show.say(f"loading {checked.model.name} and {count} source{'s' * (count != 1)} of pairs")
         known = training.known_settings(checked.model.name).items()
@@ -147,9 +148,9 @@ def train(
 
 
 def _is_used(config: "training.TrainingConfig", name: str, value: Any) -> bool:
-    """Return whether a run has this value of a setting; ``auto`` has become one of two values."""
+    """Return whether a run has this value of a setting."""
     part, _, setting = name.partition(".")
-    return bool(value == "auto" or getattr(getattr(config, part), setting) == value)
+    return bool(getattr(getattr(config, part), setting) == value)
 
 
 def _check_recipe(recipe: Path) -> None:
