@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from panglot import PanglotError
-from panglot.batches import Sampler, make_sampler
+from panglot.batches import Sampler, make_sampler, possible_strategies
 from panglot.batches.sampler import _bounds
 from panglot.data import ParallelPairs, pairs_from_rows
 
@@ -177,7 +177,9 @@ def test_a_language_that_cannot_fill_a_batch_is_never_drawn_and_noted() -> None:
     hits = languages_drawn(sampler)
     assert (hits["de"], hits["sw"]) == (0, 0)
     check_share(hits["el"], 1 / 2)
-    assert sampler.notes() == ["s: de, sw have fewer than 8 items; no monolingual batch is drawn in them."]
+    assert sampler.notes() == [
+        "s: de (7), sw (3) have fewer than 8 items; no monolingual batch is drawn in them."
+    ]
 
 
 def test_items_of_one_passage_do_not_help_to_fill_a_batch() -> None:
@@ -211,5 +213,23 @@ def test_pairs_of_languages_are_drawn_by_size_and_temperature(temperature: float
     check_share(sum(drawn), smaller)
     assert sampler.notes() == [
         "s: sw have fewer than 8 items in common with any other language; "
-        "no bilingual batch is drawn in them."
+        "no bilingual batch is drawn in them.",
+        "s: de/fr have fewer than 8 items in common; no bilingual batch is drawn in them.",
     ]
+
+
+def test_strategies_are_possible_where_a_sampler_can_be_made() -> None:
+    sources = [source("wide", de_en=12, en_sw=9, sw=3), source("English", en=40)]
+    indexes, names = [pairs.index for pairs in sources], [pairs.name for pairs in sources]
+    for size in (8, 10, 20, 30, 50):
+        found = possible_strategies(indexes, size, names)
+        for strategy, notes in found.items():
+            try:
+                expected = make_sampler(sources, strategy=strategy, batch_size=size).notes()
+            except PanglotError as error:
+                assert isinstance(notes, PanglotError)
+                assert str(notes) == str(error)
+            else:
+                assert notes == expected
+    possible = [name for name, notes in found.items() if not isinstance(notes, PanglotError)]
+    assert (list(found), possible) == (["monolingual", "crosslingual", "mixed", "hybrid", "bilingual"], [])

@@ -93,7 +93,8 @@ def test_training_without_an_output_folder_is_one_sentence(panglot: Runner) -> N
 
 
 def test_training_an_unknown_model_is_one_sentence(panglot: Runner, folder: Path) -> None:
-    outcome = panglot("train", "--pairs", SAMPLE, "--model", "nobody/no-such-model", "--output", "run")
+    given = ("--pairs", SAMPLE, "--batch-size", "4", "--model", "nobody/no-such-model")
+    outcome = panglot("train", *given, "--output", "run")
     said = one_sentence(outcome)
     assert "'nobody/no-such-model' cannot be loaded as an encoder: there is no such folder, and" in said
 
@@ -166,3 +167,22 @@ def test_a_full_disk_in_train_is_one_sentence(
     assert outcome.code == 2
     assert "Traceback" not in outcome.err
     assert "the disk is full" in outcome.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "command", ["trian", "train --batch-sise 3", "train --steps many", "--unknown train"]
+)
+def test_wrong_usage_is_said_by_one_process_alone(
+    panglot: Runner, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    reported: list[str] = []
+
+    def first_to_report(sentence: str) -> bool:
+        reported.append(sentence)
+        return len(reported) == 1
+
+    monkeypatch.setattr("panglot.cli.guard._first_to_report", first_to_report)
+    first, second = (panglot(*command.split()) for _ in range(2))
+    assert (first.code, second.code, first.out, second.out) == (2, 2, "", "")
+    assert (first.err.count("─ Error ─"), second.err) == (1, "")
+    assert reported[0] == reported[1]

@@ -9,7 +9,7 @@ import pytest
 from panglot import PanglotError, encoders
 from panglot.experiments import read_experiment
 from panglot.training import Lora, TrainingConfig, known_settings, override, parse_override, read_recipe
-from panglot.training.config import TrainingPart, idle_settings
+from panglot.training.config import TrainingPart, idle_settings, with_precision
 
 RECIPE = """
 [data]
@@ -85,9 +85,10 @@ def test_bfloat16_is_a_tested_setting_where_the_machine_is_fast_at_it(
     monkeypatch: pytest.MonkeyPatch, fast: bool
 ) -> None:
     monkeypatch.setattr(encoders, "computes_bfloat16", lambda: fast)
-    assert read_recipe(None, {}).training.bf16 is fast
-    assert read_recipe(None, {"training.bf16": True}).training.bf16 is True
-    assert read_recipe(Path("multilingual-e5-small-merged"), {}).training.bf16 is fast
+    for path in (None, Path("multilingual-e5-small-merged")):
+        assert read_recipe(path, {}).training.bf16 == "auto"
+        assert with_precision(read_recipe(path, {})).training.bf16 is fast
+    assert with_precision(read_recipe(None, {"training.bf16": True})).training.bf16 is True
     assert read_experiment("remedies").bf16 is read_experiment("remedies").recipe.training.bf16 is fast
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from panglot import PanglotError, load_encoder
 from panglot.data import sample
+from panglot.data.catalogue.training import load_source
 from panglot.encoders import model_sha256
 from panglot.training import StepReport, TrainingConfig, read_recipe, training_of
-from panglot.training.recipes import load_source, run_recipe
+from panglot.training.recipes import run_recipe
 
 SAMPLE = sample.FOLDER / "train.jsonl"
 Maker = Callable[..., TrainingConfig]

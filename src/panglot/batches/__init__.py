@@ -9,6 +9,7 @@ from panglot.batches.sampler import (
     Sampler,
     Strategy,
     make_sampler,
+    possible_strategies,
 )
 from panglot.batches.stream import hybrid_dataset
 
@@ -22,4 +23,5 @@ __all__ = [
     "Strategy",
     "hybrid_dataset",
     "make_sampler",
+    "possible_strategies",
 ]

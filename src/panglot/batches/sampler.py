@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -26,7 +26,9 @@ KINDS: dict[Strategy, tuple[Kind, ...]] = {
     "english": ("monolingual",),
     "specific": ("monolingual",),
 }
+OF_ONE_LANGUAGE: tuple[Strategy, ...] = ("english", "specific")
 WITH_ALPHA = tuple(name for name, kinds in KINDS.items() if len(kinds) == 2)
+SHOWN = 10  # names that a note lists
 
 
 @dataclass(frozen=True)
@@ -162,17 +164,30 @@ class Sampler:
                     f"{self._name(k)}: has too few items for a {kind} batch of {self.batch_size}; "
                     "it is never drawn for one."
                 )
-            for source, (languages, _) in sorted(plan.languages.items()):
-                index = self.indexes[source]
-                small = set(range(len(index.languages))) - set(languages.ravel().tolist())
-                if small and self.language is None and self.strategy != "english":
-                    names = ", ".join(index.languages[k] for k in sorted(small))
-                    shared = " in common with any other language" if kind == "bilingual" else ""
-                    found.append(
-                        f"{self._name(source)}: {names} have fewer than {self.batch_size} items{shared}; "
-                        f"no {kind} batch is drawn in them."
-                    )
+            if self.language is None and self.strategy != "english":
+                for source, (languages, _) in sorted(plan.languages.items()):
+                    found += self._never_drawn(source, kind, languages)
         return found
+
+    def _never_drawn(self, source: int, kind: Kind, drawn: IntArray) -> Iterator[str]:
+        """Say in which languages, or pairs of languages, of a source no batch is drawn."""
+        index, name = self.indexes[source], self._name(source)
+        codes, few = index.languages, f"have fewer than {self.batch_size} items"
+        known = sorted(set(drawn.ravel().tolist()))
+        small = [k for k in range(len(codes)) if k not in known]
+        if kind == "monolingual" and small:
+            sizes = [_groups(index, index.items_in(k), self.batch_size) for k in small]
+            names = [f"{codes[k]} ({size})" for k, size in zip(small, sizes, strict=True)]
+            yield f"{name}: {_first_of(names)} {few}; no monolingual batch is drawn in them."
+        if kind == "bilingual" and small:
+            names = [codes[k] for k in small]
+            common = "in common with any other language; no bilingual batch is drawn in them."
+            yield f"{name}: {_first_of(names)} {few} {common}"
+        if kind == "bilingual":
+            pairs = {frozenset(pair) for pair in drawn.tolist()}
+            others = [pair for pair in itertools.combinations(known, 2) if frozenset(pair) not in pairs]
+            if names := [f"{codes[x]}/{codes[y]}" for x, y in others]:
+                yield f"{name}: {_first_of(names)} {few} in common; no bilingual batch is drawn in them."
 
     def _rng(self, step: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, step]))
@@ -216,7 +231,7 @@ class Sampler:
                 sources.append(number)
                 sizes.append(self.source_sizes.get(self._name(number), size))
         if not sources:
-            raise PanglotError(_why_not(kind, only, largest, self.batch_size))
+            raise PanglotError(_why_not(kind, only, largest, self.batch_size, len(self.indexes)))
         bounds = _bounds(sizes, self.source_temperature)
         return _Plan(sources, bounds, languages, candidates)
 
@@ -241,14 +256,43 @@ def make_sampler(sources: Sequence[ParallelPairs], **settings: object) -> Sample
     return Sampler([s.index for s in sources], names=[s.name for s in sources], **settings)  # type: ignore[arg-type]
 
 
-def _why_not(kind: Kind, only: str | None, largest: int, size: int) -> str:
+def possible_strategies(
+    indexes: Sequence[PairIndex], batch_size: int, names: Sequence[str] = ()
+) -> dict[Strategy, list[str] | PanglotError]:
+    """Say for each strategy that draws in all languages what its batches lack, or why none can be drawn.
+
+    Args:
+        indexes: one per source.
+        names: of the sources.
+
+    Returns:
+        by strategy, the notes of its sampler, or the error with which training would refuse it.
+    """
+    found: dict[Strategy, list[str] | PanglotError] = {}
+    for strategy in STRATEGIES:
+        if strategy not in OF_ONE_LANGUAGE:
+            try:
+                found[strategy] = Sampler(indexes, strategy, batch_size, names=names).notes()
+            except PanglotError as error:
+                found[strategy] = error
+    return found
+
+
+def _first_of(names: Sequence[str]) -> str:
+    """Return some names as a note shows them, the first ten of many."""
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _why_not(kind: Kind, only: str | None, largest: int, size: int, sources: int) -> str:
     if kind in ("crosslingual", "bilingual") and largest == 0:
         return f"no item exists in two languages, so no {kind} batch can be drawn; use 'monolingual'."
     places = {"monolingual": "in any one language ", "bilingual": "in any two languages "}
+    joined = ", or draw from all sources together with batches.join_sources = true" if sources > 1 else ""
     place = f"in '{only}' " if only else places.get(kind, "")
     return (
         f"no source has {size} items with different passages {place}for a {kind} batch of {size}; "
-        f"the most is {largest}: choose a batch size up to that."
+        f"the most is {largest}: choose a batch size up to that{joined}."
     )
 
 

@@ -96,6 +96,6 @@ def main() -> None:
     log.addHandler(notes)
     try:
         with guard.one_sentence():
-            app()
+            guard.run(app)
     finally:
         log.removeHandler(notes)

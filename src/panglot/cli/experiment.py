@@ -87,10 +87,11 @@ def strategies(
     """
     from panglot.experiments import Experiment
     from panglot.experiments.experiment import check_used
+    from panglot.training.config import with_precision
 
     given = {"model.name": model} if model else {}
     given |= check_used(overrides(settings))
-    shared = training.read_recipe(recipe, given)
+    shared = with_precision(training.read_recipe(recipe, given))
     places = _places("--benchmark", benchmark)
     variants: dict[str, dict[str, Any]] = {}
     for text in variant or []:

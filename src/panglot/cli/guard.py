@@ -10,10 +10,11 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import typer
 from typer.core import TyperCommand
+from typer.rich_utils import rich_format_error
 
 from panglot.cli import show
 from panglot.errors import PanglotError
@@ -27,6 +28,9 @@ REPORT = (
     "This is an error in panglot. Please report it to the place where you got panglot, with the output of "
     "'panglot --debug ...'."
 )
+USAGE_ERROR: Any = (
+    typer.BadParameter.__base__
+)  # of click, or of the copy of it that newer versions of typer have
 NO_MEMORY = "not enough memory; use smaller batches, a smaller model or fewer texts."
 
 
@@ -158,6 +162,17 @@ def check_commands(app: typer.Typer) -> None:
     for group in app.registered_groups:
         if group.typer_instance is not None:
             check_commands(group.typer_instance)
+
+
+def run(app: typer.Typer) -> NoReturn:
+    """Run the command line; wrong usage is answered as typer does, by one of torchrun's processes alone."""
+    try:
+        code = app(standalone_mode=False) or 0
+    except USAGE_ERROR as error:
+        code = error.exit_code
+        if _first_to_report(error.format_message()):
+            rich_format_error(error)
+    sys.exit(code)
 
 
 class Notes(logging.Handler):

@@ -77,8 +77,8 @@ def mine(
 
       panglot mine --model runs/hybrid --pairs pairs.jsonl.gz --output mined.jsonl.gz
     """
+    from panglot.data.catalogue.training import load_source
     from panglot.search.mine import mine_negatives
-    from panglot.training.recipes import load_source
 
     places = _places(pairs, output)
     if corpus and across_languages:

@@ -53,7 +53,7 @@ def centre(
 
       panglot centre runs/hybrid --pairs pairs.jsonl.gz --shift en
     """
-    from panglot.training.recipes import load_source
+    from panglot.data.catalogue.training import load_source
 
     if not pairs:
         raise PanglotError("--pairs is missing. Name files of parallel pairs with it.")
@@ -90,7 +90,7 @@ def means_for(
         choice: ``corpus``, ``model``, or a file (or folder) of means or of parallel pairs.
         languages: those of the benchmark; only pairs in these languages are encoded.
     """
-    from panglot.training.recipes import load_source
+    from panglot.data.catalogue.training import load_source
 
     if choice == "corpus":
         return "corpus"
@@ -159,8 +159,8 @@ def trim(
 
       panglot trim intfloat/multilingual-e5-small --languages en,th --output e5-en-th
     """
+    from panglot.data.catalogue.training import load_source
     from panglot.encoders.trimming import lines_of, trim_encoder
-    from panglot.training.recipes import load_source
 
     run = training.training_of(model)
     facts = trim_encoder(

@@ -8,6 +8,10 @@ from typer import Argument, Option
 
 from panglot import encoders, training
 
+PAIRS = (
+    "Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, hf:owner/name#split, sample, "
+    "a training set of 'panglot data list', or a folder of LAReQA or SQuAD files."
+)
 Data = Annotated[
     Path | None,
     Option(help="Folder or file of the benchmark. (default: the folders of PANGLOT_DATA, then the cache)"),

@@ -12,7 +12,7 @@ from typer import Argument, Option
 
 from panglot import training
 from panglot.cli import show
-from panglot.cli.options import Json, TrainedOn, overrides
+from panglot.cli.options import PAIRS, Json, TrainedOn, overrides
 from panglot.errors import PanglotError
 
 
@@ -30,13 +30,7 @@ def train(
     model: Annotated[
         str | None, Option(help="multilingual-e5-small (the default), a model folder, or a hub id.")
     ] = None,
-    pairs: Annotated[
-        list[str] | None,
-        Option(
-            help="Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, hf:owner/name#split, "
-            "sample, a training set of 'panglot data list', or a folder of LAReQA. Repeat for each source."
-        ),
-    ] = None,
+    pairs: Annotated[list[str] | None, Option(help=f"{PAIRS} Repeat for each source.")] = None,
     column: Annotated[
         list[str] | None, Option(help="Column of a field, as FIELD=COLUMN, e.g. query=question; repeatable.")
     ] = None,
@@ -101,7 +95,7 @@ def train(
     weights of an uninterrupted run.
     """
     from panglot.data.pairs_files.columns import parse_columns
-    from panglot.training.recipes import run_recipe
+    from panglot.training.recipes import check_recipe, run_recipe
 
     if output is None:
         raise PanglotError("no output folder is given; name one with --output.")
@@ -128,6 +122,7 @@ def train(
     given = {name: value for name, value in options.items() if value is not None}
     with _one_voice():
         checked = training.read_recipe(recipe, given | overrides(settings))
+        check_recipe(checked)
         count = len(checked.data.pairs)
         show.say(f"loading {checked.model.name} and {count} source{'s' * (count != 1)} of pairs")
         known = training.known_settings(checked.model.name).items()
@@ -151,9 +146,9 @@ def train(
 
 
 def _is_used(config: "training.TrainingConfig", name: str, value: Any) -> bool:
-    """Return whether a run has this value of a setting; ``auto`` has become one of two values."""
+    """Return whether a run has this value of a setting."""
     part, _, setting = name.partition(".")
-    return bool(value == "auto" or getattr(getattr(config, part), setting) == value)
+    return bool(getattr(getattr(config, part), setting) == value)
 
 
 @contextmanager

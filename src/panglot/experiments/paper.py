@@ -32,7 +32,7 @@ from panglot.progress import bar
 from panglot.report.figures import beside_published, reference_for
 from panglot.report.page import Section
 from panglot.training import read_recipe
-from panglot.training.config import chosen_precision
+from panglot.training.config import chosen_precision, with_precision
 from panglot.translate import Translator, load_translator, translate_pairs
 from panglot.translate.plan import plan as translations
 
@@ -118,7 +118,7 @@ class Reproduction:
             "training.steps": steps,
             "training.eval_steps": max(1, steps // EVALUATIONS),
         }
-        recipe = read_recipe(Path("paper") / self.model, scaled | dict(self.settings))
+        recipe = with_precision(read_recipe(Path("paper") / self.model, scaled | dict(self.settings)))
         grid = {"strategies": list(BATCHES), "languages": list(LANGUAGES)}
         return Experiment(
             question="paper",

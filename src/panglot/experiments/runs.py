@@ -12,11 +12,12 @@ import pandas as pd
 
 from panglot.data import Benchmark, ParallelPairs, Suite, benchmark_from_pairs, merge
 from panglot.data.catalogue import load_data
+from panglot.data.catalogue.training import load_source
 from panglot.errors import PanglotError
 from panglot.evaluation import DEFAULT_MEASURES, Evaluation, load_results, tidy
 from panglot.files import sha256, sha256_of
 from panglot.training import TrainingConfig
-from panglot.training.recipes import load_source, load_validation, select_languages
+from panglot.training.recipes import load_validation, select_languages
 
 ZERO_SHOT = "zero-shot"  # what answers call the encoder that is not trained
 HYBRID = "hybrid"  # the strategy that the others are compared with

@@ -390,7 +390,7 @@ def read_recipe(path: Path | None, overrides: Mapping[str, Any]) -> TrainingConf
     tested = {
         key: value for key, value in known_settings(given.model.name).items() if not _is_set(given, key)
     }
-    return with_precision(_lay_over(values, tested | dict(overrides), str(path or "")))
+    return _lay_over(values, tested | dict(overrides), str(path or ""))
 
 
 def _recipe_file(path: Path) -> Path:
@@ -436,6 +436,14 @@ def _source(folder: Path, name: str) -> str:
 def override(recipe: TrainingConfig, settings: Mapping[str, Any]) -> TrainingConfig:
     """Return a recipe with single settings, such as ``{"batches.alpha": 0.3}``, laid over it."""
     return _lay_over(recipe.model_dump(), settings, "")
+
+
+def parts_of(recipe: TrainingConfig) -> dict[str, TrainingConfig]:
+    """Return the config of each part of a merged model, by its name; of another model, its own."""
+    if recipe.merge is None:
+        return {recipe.model.name: recipe}
+    alone = recipe.model_copy(update={"merge": None})
+    return {name: override(alone, settings) for name, settings in recipe.merge.parts.items()}
 
 
 def renamed(values: dict[str, Any]) -> dict[str, Any]:

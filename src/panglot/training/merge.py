@@ -14,7 +14,7 @@ from panglot.files import check_new_folder, write_json
 from panglot.parse import read_form
 from panglot.training.card import model_card
 from panglot.training.checkpoints import MODEL_FILE, RUN_FILE, check_begun, last_checkpoint, save_model
-from panglot.training.config import LESS_IS_BETTER, TrainingConfig, override
+from panglot.training.config import LESS_IS_BETTER, TrainingConfig, parts_of
 from panglot.training.distributed import decided_by_first, is_first
 from panglot.training.held_out import measure_of
 from panglot.training.run import Training, train
@@ -59,12 +59,10 @@ def train_merged(
             "merge.weights is empty, and no documents are held out to choose weights on. Give one weight for "
             "each part, or use --held-out 0.1."
         )
-    alone = recipe.model_copy(update={"merge": None})
-    configs = {name: override(alone, settings) for name, settings in merge.parts.items()}
     decided_by_first(partial(_begin, output, recipe, resume))
     trained: list[SentenceTransformer] = []
     steps, log, trust = 0, [], recipe.model.trust_remote_code
-    for name, config in configs.items():
+    for name, config in parts_of(recipe).items():
         folder = output / PARTS / name
         if (folder / MODEL_FILE).exists():
             trained.append(encoders.load_encoder(str(folder), trust_remote_code=trust))

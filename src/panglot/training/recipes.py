@@ -9,34 +9,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from panglot import encoders, training
 from panglot.batches import make_sampler
-from panglot.data import ParallelPairs, load_benchmark, load_pairs, pairs_from_benchmark
-from panglot.data.catalogue.training import is_benchmark, is_training_set, training_pairs
-from panglot.data.pairs_files.hub import is_hub_source
-from panglot.data.readers.questions import folder_pairs
+from panglot.data import ParallelPairs, load_benchmark, pairs_from_benchmark
+from panglot.data.catalogue.training import is_benchmark, load_source
 from panglot.errors import PanglotError
 from panglot.languages import check_languages, matches, matching
-from panglot.training.config import TrainingConfig, override
+from panglot.training.config import TrainingConfig, override, parts_of, with_precision
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from panglot.training import Training
     from panglot.training.callbacks import Tell
-
-
-def load_source(source: str | Path, columns: Mapping[str, str] | None = None) -> ParallelPairs:
-    """Load training pairs.
-
-    Args:
-        source: a file, a data set of the hub (``hf:owner/name#split``), a training set of the catalogue by
-            name, or a folder of LAReQA (its questions and answer sentences) or of SQuAD's format.
-    """
-    path = Path(source)
-    if not is_hub_source(source) and path.is_dir():
-        return folder_pairs(path, columns)
-    if is_training_set(str(source)) and not path.exists():
-        return training_pairs(str(source))
-    return load_pairs(source, columns=columns)
 
 
 def run_recipe(
@@ -53,17 +36,18 @@ def run_recipe(
         the outcome by folder: ``output`` alone, or with the strategy ``specific`` one ``output/LANGUAGE`` for
         each language that can fill a batch. A ``specific`` run that is resumed passes over finished models.
     """
-    if recipe.merge is not None and (recipe.batches.strategy == "specific" or recipe.model.centre):
-        raise PanglotError(
-            "models of the strategy specific are not merged, and a merged model takes no model.centre; "
-            "leave merge out, or centre the merged model with panglot centre."
-        )
+    check_recipe(recipe)
     sources, held_out = _sources(recipe)
+    specific = recipe.batches.strategy == "specific" and recipe.batches.language is None
+    if not specific:
+        _check_batches(recipe, sources)
+    able = _able(recipe, sources, note) if specific else []
+    recipe = with_precision(recipe)  # loads torch, as the model does: whatever can be refused has been
     run = partial(train_recipe, recipe, sources=sources, held_out=held_out, tell=tell, note=note)
-    if recipe.batches.strategy != "specific" or recipe.batches.language is not None:
+    if not specific:
         return {output: run(_load(recipe, note), output=output, resume=resume)}
     outcomes: dict[Path, Training] = {}
-    for language in _able(recipe, sources, note):
+    for language in able:
         folder = output / language
         if resume and (folder / "modules.json").exists() and not _lacks_means(recipe, folder):
             continue
@@ -73,6 +57,24 @@ def run_recipe(
         if not outcomes[folder].finished:
             break
     return outcomes
+
+
+def check_recipe(recipe: TrainingConfig) -> None:
+    """Refuse a recipe without pairs, or with settings that exclude each other."""
+    if not recipe.data.pairs:
+        raise PanglotError("there is nothing to train on; name files with --pairs or data.pairs.")
+    if recipe.merge is not None and (recipe.batches.strategy == "specific" or recipe.model.centre):
+        raise PanglotError(
+            "models of the strategy specific are not merged, and a merged model takes no model.centre; "
+            "leave merge out, or centre the merged model with panglot centre."
+        )
+
+
+def _check_batches(recipe: TrainingConfig, sources: Sequence[ParallelPairs]) -> None:
+    """Refuse batches that the sources cannot fill, before a model is loaded."""
+    for config in parts_of(recipe).values():
+        batches = config.batches
+        make_sampler(batches.drawn_from(sources), steps=config.training.steps, **batches.sampler_settings())
 
 
 def _load(recipe: TrainingConfig, note: Callable[[str], None] | None) -> SentenceTransformer:
@@ -86,8 +88,6 @@ def _load(recipe: TrainingConfig, note: Callable[[str], None] | None) -> Sentenc
 def _sources(recipe: TrainingConfig) -> tuple[list[ParallelPairs], list[ParallelPairs]]:
     """Load the sources, keep the wanted languages, split off held-out documents."""
     data = recipe.data
-    if not data.pairs:
-        raise PanglotError("there is nothing to train on; name files with --pairs or data.pairs.")
     sources = [load_source(source, data.columns or None) for source in data.pairs]
     if data.languages is not None:
         sources = select_languages(sources, data.languages)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from panglot.data import sample_pairs
+from panglot.data.catalogue.training import load_source
 
 Check = Callable[..., Any]
 Row = dict[str, str]
@@ -56,6 +57,39 @@ def test_a_warning_is_code_1_only_when_strict(run: Check, tmp_path: Path) -> Non
     assert run(file, "--strict").code == 1
 
 
+def test_the_strategies_that_can_be_trained_are_named(run: Check, panglot: Check, tmp_path: Path) -> None:
+    german = [{**row, "item_id": f"d{row['item_id']}"} for row in CLEAN if row["language"] == "de"]
+    files = [write(tmp_path / "both.jsonl", CLEAN), write(tmp_path / "german.jsonl", german)]
+    expected: dict[int, list[str]] = {
+        24: ["monolingual", "crosslingual", "mixed", "hybrid", "bilingual"],
+        25: [],
+    }
+    for size, strategies in expected.items():
+        found = run(*files, "--batch-size", str(size), "--json").results["batches"]
+        assert (found["size"], found["strategies"]) == (size, strategies)
+    joined = run(*files, "--batch-size", "25", "--join-sources", "--json").results["batches"]
+    assert joined["strategies"] == ["monolingual", "mixed"]
+    alone = run(files[1], "--batch-size", "8")
+    assert "strategies that can be trained: monolingual, mixed\n" in alone.out
+    sentence = "no item exists in two languages, so no crosslingual batch can be drawn; use 'monolingual'."
+    assert f"crosslingual, hybrid: {sentence}" in alone.out
+    refused = panglot("train", "--pairs", files[1], "--batch-size", "8", "--output", tmp_path / "run")
+    assert sentence in refused.err
+
+
+def test_languages_that_share_too_few_items_are_named(run: Check, tmp_path: Path) -> None:
+    swahili = [{**row, "language": "sw", "query": f"{row['query']} sw"} for row in CLEAN[:6:2]]
+    file = write(tmp_path / "mine.jsonl", CLEAN + swahili)
+    outcome = run(file, "--batch-size", "4", "--json")
+    findings = outcome.results["batches"]["findings"]
+    assert [(found["severity"], found["sentence"].split(";")[0]) for found in findings] == [
+        ("warning", "mine: sw (3) have fewer than 4 items"),
+        ("note", "mine: sw have fewer than 4 items in common with any other language"),
+    ]
+    assert outcome.code == 0
+    assert run(file, "--batch-size", "4", "--strict").code == 1
+
+
 def test_items_that_all_languages_share_are_counted_in_one_line(run: Check, tmp_path: Path) -> None:
     outcome = run(write(tmp_path / "mine.jsonl", CLEAN), "--batch-size", "2")
     assert "every two languages share 24 items" in outcome.out
@@ -78,6 +112,39 @@ def test_a_mapping_and_several_files(run: Check, report: Check, tmp_path: Path) 
     assert report(str(wide), *columns)["counts"]["rows"] == 2
     files = [write(tmp_path / f"{name}.jsonl", CLEAN) for name in ("one", "two")]
     assert [f["name"] for f in run(*files, "--json").results["files"]] == ["one", "two"]
+
+
+def test_folders_and_training_sets_are_checked_as_they_are_trained_on(
+    report: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PANGLOT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PANGLOT_DATA", str(tmp_path / "data"))
+    question = {"id": "q", "question": "Who?", "answers": [{"answer_start": 0}]}
+    paragraph = {"context": "I do.", "qas": [question]}
+    cut = {"sentences": ["I do."], "sentence_breaks": [[0, 5]]}
+    squad, lareqa = ({"data": [{"paragraphs": [paragraph | more]}]} for more in ({}, cut))
+    page = {"id": 3, "qa_pairs": [{"question": "Wer?", "answer": "Ich."}]}
+    for place, value in (
+        ("squad/xquad.de.json", squad),
+        ("squad/xquad.en.json", squad),
+        ("lareqa/de.json", lareqa),
+        ("lareqa/en.json", lareqa),
+        ("data/mfaq/data/de/train.jsonl", page),
+    ):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(json.dumps(value) + "\n")
+    for source in (str(tmp_path / "squad"), str(tmp_path / "lareqa"), "mfaq"):
+        found, pairs = report(source), load_source(source)
+        assert found["name"] == pairs.name
+        assert (found["counts"]["items"], list(found["languages"])) == (len(pairs), list(pairs.languages))
+
+
+def test_a_folder_without_pairs_is_one_sentence_in_check_and_training(panglot: Check, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    checked = panglot("data", "check", tmp_path / "empty")
+    trained = panglot("train", "--pairs", tmp_path / "empty", "--output", tmp_path / "run")
+    assert checked.code == trained.code == 2
+    assert checked.err.splitlines()[-1] == trained.err.splitlines()[-1]
 
 
 def test_overlap_with_a_benchmark_is_an_error(run: Check, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from panglot.data import index as data_index
-from panglot.data.checks.check import check_batches, check_lengths, counts, lengths
+from panglot.data.checks.check import check_items, check_lengths, counts, lengths
 from panglot.data.checks.rows import CheckedRows
 
 MakeRows = Callable[..., CheckedRows]
@@ -55,40 +55,22 @@ def test_lengths_are_characters_and_tokens(make_rows: MakeRows) -> None:
     assert found["fr"]["passage_characters"] == {"median": 3, "p95": 3, "max": 3}
 
 
-def test_languages_that_cannot_fill_a_batch_are_told(make_rows: MakeRows) -> None:
+def test_few_items_and_items_in_one_language_are_told(make_rows: MakeRows) -> None:
     index = make_rows(ROWS).pairs().index
-    said = [(f.severity, f.check, f.sentence) for f in check_batches(index, 3)]
-    assert ("warning", "batches") in {(severity, check) for severity, check, _ in said}
-    sentences = " ".join(sentence for _, _, sentence in said)
-    assert "fr (1), de (2)" in sentences
-    assert (
-        "2 items with different passages exist in two languages or more: too few for a cross-lingual"
-        in sentences
-    )
-    assert "1 items exist in one language only" in sentences
-    assert "3 items are 1.0 batches of 3" in sentences
-    assert "join other files to this one, with batches.join_sources" in sentences
+    said = [(f.severity, f.check, f.count) for f in check_items(index, 3)]
+    assert said == [("note", "parallel", 1), ("note", "small", 3)]
 
 
-def test_items_that_share_a_passage_count_once(make_rows: MakeRows) -> None:
+def test_items_that_share_a_passage_are_counted(make_rows: MakeRows) -> None:
     index = make_rows(ROWS, passage_id=["p"] * 6).pairs().index
-    sentences = " ".join(f.sentence for f in check_batches(index, 2))
-    assert "no language has 2 items with different passages" in sentences
-    assert "the most is 1" in sentences
+    sentences = " ".join(f.sentence for f in check_items(index, 2))
     assert "3 items share a passage_id with others (1 groups, the largest of 3)" in sentences
     assert "all items are in one document" in sentences
 
 
-def test_one_language_has_no_crosslingual_batch(make_rows: MakeRows) -> None:
-    index = make_rows([(str(k), "en", f"q{k}", f"p{k}") for k in range(40)]).pairs().index
-    assert [f.sentence for f in check_batches(index, 4)] == [
-        "no item exists in two languages, so no cross-lingual batch can be drawn from this file."
-    ]
-
-
 def test_enough_parallel_items_give_no_finding(make_rows: MakeRows) -> None:
     rows = [(str(k), code, f"q{k}", f"p{k} {code}") for k in range(40) for code in ("de", "en")]
-    assert not list(check_batches(make_rows(rows).pairs().index, 4))
+    assert not list(check_items(make_rows(rows).pairs().index, 4))
 
 
 def test_texts_beyond_the_models_limit_are_told(make_rows: MakeRows) -> None:

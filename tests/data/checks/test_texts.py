@@ -1,11 +1,15 @@
 """Empty, repeated and untranslated texts, worked by hand."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from panglot import PanglotError
+from panglot.data import load_pairs
 from panglot.data.checks import check_source
 from panglot.data.checks.rows import (
     CheckedRows,
@@ -41,6 +45,28 @@ def test_lines_that_cannot_be_read_are_counted_by_kind_and_the_first_ten_named(t
     path.write_text("{broken\n")
     with pytest.raises(PanglotError, match="line 1: is broken JSON"):
         check_source(path)
+
+
+def test_wrong_negatives_are_listed_with_their_lines(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text(
+        'item_id,language,query,passage,negatives\n1,en,a,b,"[""x""]"\n2,en,c,d,"[1]"\n3,en,e,f\n'
+    )
+    wide = tmp_path / "wide.jsonl"
+    good = {"query_en": "Who?", "passage_en": "Me.", "query_de": "Wer?", "passage_de": "Ich."}
+    negatives = {"negatives_en": ["You.", None], "negatives_de": [None, "Du."]}
+    wide.write_text("".join(json.dumps(row) + "\n" for row in (good, good | negatives)))
+    rows = tmp_path / "mine.parquet"
+    columns = {"item_id": ["1", "2"], "language": ["en"] * 2, "query": ["a", "b"], "passage": ["c", "d"]}
+    pq.write_table(pa.table(columns | {"negatives": [["x", None], ["y"]]}), rows)
+    expected = {table: ([3, 4], 1), wide: ([2], 2), rows: ([1], 1)}
+    for path, (lines, left) in expected.items():
+        report = check_source(path)
+        found = [finding for finding in report["findings"] if finding["check"] == "unreadable"]
+        assert sorted(example["line"] for finding in found for example in finding["examples"]) == lines
+        assert report["counts"]["rows"] == left
+        with pytest.raises(PanglotError, match=r"line \d: .*; "):
+            load_pairs(path)
 
 
 def test_bad_rows_are_told_and_left_out(make_rows: MakeRows) -> None:

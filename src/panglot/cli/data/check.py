@@ -1,7 +1,6 @@
 """``panglot data check``."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,12 +8,13 @@ from typer import Argument, Option
 
 from panglot import encoders
 from panglot.cli import show
-from panglot.cli.options import Json, TrustRemoteCode
+from panglot.cli.options import PAIRS, Json, TrustRemoteCode
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from panglot.data import PairIndex
     from panglot.data.checks import Unseen
 
 WIDEST = 20  # maximum number of languages in the matrix; a narrow terminal shows fewer
@@ -24,14 +24,7 @@ STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 def check(
-    files: Annotated[
-        list[Path],
-        Argument(
-            metavar="FILE...",
-            help="Parallel pairs: .jsonl, .csv, .tsv (also .gz, .zst), .parquet, hf:owner/name#split, "
-            "or sample.",
-        ),
-    ],
+    pairs: Annotated[list[str], Argument(metavar="PAIRS...", help=PAIRS)],
     column: Annotated[
         list[str] | None,
         Option(help="Column of a field, e.g. query=question or text=text_{language}; repeatable."),
@@ -44,6 +37,9 @@ def check(
         int, Option(help="Report texts that share this many characters in a row with a benchmark.")
     ] = 80,
     batch_size: Annotated[int, Option(help="Batch size that you will train with.")] = 64,
+    join_sources: Annotated[
+        bool, Option("--join-sources", help="Draw batches from all sources together (batches.join_sources).")
+    ] = False,
     model: Annotated[
         str | None, Option(help="Count tokens with this model's tokenizer, and report texts that it cuts.")
     ] = None,
@@ -54,7 +50,7 @@ def check(
     """Find errors in your pairs and overlap with a benchmark.
 
     The command reports languages, parallel coverage and lengths; repeated, empty, untranslated and
-    mislabelled texts; overlap with benchmarks; and batches that cannot be drawn. The exit code is 0
+    mislabelled texts; overlap with benchmarks; and which strategies' batches can be drawn. The exit code is 0
     without errors, 1 with errors (with --strict: or warnings), and 2 if a line cannot be read.
 
     Example:
@@ -62,6 +58,7 @@ def check(
       panglot data check pairs.jsonl.gz --benchmark xquad-r=lareqa/xquad-r --model multilingual-e5-small
     """
     from panglot.data.checks import check_source
+    from panglot.data.index import join_indexes
     from panglot.data.pairs_files.columns import parse_columns
 
     if run < 2 or batch_size < 2:
@@ -70,17 +67,33 @@ def check(
     benchmarks = [_unseen(text) for text in benchmark or []]
     settings = _token_settings(model, trust_remote_code)
     reports = []
-    with show.bar("checking", len(files)) as advance:
-        for file in files:
+    indexes: list[PairIndex] = []
+    with show.bar("checking", len(pairs)) as advance:
+        for source in pairs:
             reports.append(
-                check_source(file, columns, benchmarks=benchmarks, batch_size=batch_size, run=run, **settings)
+                check_source(
+                    source,
+                    columns,
+                    benchmarks=benchmarks,
+                    batch_size=batch_size,
+                    run=run,
+                    indexes=indexes,
+                    **settings,
+                )
             )
             advance(1)
+    if join_sources:
+        indexes = [join_indexes(indexes, [index.entries for index in indexes])]
+    names = [report["name"] for report in reports]
+    batches = _batches(indexes, batch_size, [" + ".join(names)] if join_sources else names)
     if json:
-        show.print_json({"schema": 1, "files": reports})
+        show.print_json({"schema": 1, "files": reports, "batches": batches})
     else:
         for report in reports:
             _print(report)
+        show.out.rule(f"[bold]batches of {batch_size}", align="left", characters="─", style="dim")
+        show.tell(f"strategies that can be trained: {', '.join(batches['strategies']) or 'none'}")
+        _print_findings(batches["findings"])
     for report in reports:
         if unread := sum(found["count"] for found in report["findings"] if found["check"] == "unreadable"):
             raise PanglotError(
@@ -88,8 +101,31 @@ def check(
                 "training refuses the file."
             )
     bad = ("error", "warning") if strict else ("error",)
-    if any(report["gravest"] in bad for report in reports):
+    if any(finding["severity"] in bad for part in (*reports, batches) for finding in part["findings"]):
         raise typer.Exit(1)
+
+
+def _batches(indexes: Sequence["PairIndex"], size: int, names: Sequence[str]) -> dict[str, Any]:
+    """Return the strategies whose batches can be drawn, and findings of what they lack."""
+    from panglot.batches import possible_strategies
+
+    found = possible_strategies(indexes, size, names)
+    of_sentence: dict[str, list[str]] = {}  # the strategies that a sentence is about
+    for strategy, notes in found.items():
+        for sentence in [str(notes)] if isinstance(notes, PanglotError) else notes:
+            of_sentence.setdefault(sentence, []).append(strategy)
+    able = [strategy for strategy, notes in found.items() if not isinstance(notes, PanglotError)]
+    findings: list[Mapping[str, Any]] = [
+        {
+            "severity": "note" if strategies == ["bilingual"] else "warning",
+            "check": "batches",
+            "sentence": sentence if set(strategies) & set(able) else f"{', '.join(strategies)}: {sentence}",
+            "count": len(strategies),
+            "examples": [],
+        }
+        for sentence, strategies in of_sentence.items()
+    ]
+    return {"size": size, "strategies": able, "findings": findings}
 
 
 def _unseen(text: str) -> "Unseen":
@@ -134,6 +170,9 @@ def _print(report: Mapping[str, Any]) -> None:
     for name, overlap in report["overlap"].items():
         show.tell(_overlap_sentence(name, overlap))
     _print_findings(report["findings"])
+    counts = {kind: sum(found["severity"] == kind for found in report["findings"]) for kind in STYLES}
+    said = ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in counts.items() if count)
+    show.tell(f"found: {said}" if said else "found no problems")
 
 
 def _print_findings(findings: list[Mapping[str, Any]]) -> None:
@@ -155,9 +194,6 @@ def _print_findings(findings: list[Mapping[str, Any]]) -> None:
                 no_wrap=True,
                 overflow="ellipsis",
             )
-    counts = {kind: sum(finding["severity"] == kind for finding in findings) for kind in STYLES}
-    said = ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in counts.items() if count)
-    show.tell(f"found: {said}" if said else "found no problems")
 
 
 def _overlap_sentence(name: str, overlap: Mapping[str, Any]) -> str:

@@ -54,7 +54,7 @@ def translate(
 
       panglot data translate pairs.jsonl --model facebook/nllb-200-distilled-600M --to de --output out.jsonl
     """
-    from panglot.training.recipes import load_source
+    from panglot.data.catalogue.training import load_source
     from panglot.translate import load_translator, translate_pairs
     from panglot.translate.plan import plan
     from panglot.translate.translate import read_note

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from panglot.data.catalogue.entry import catalogue, entry_named, find_data
 from panglot.data.catalogue.load import TRAINING, reader_of
 from panglot.data.pairs import ParallelPairs, load_pairs
-from panglot.data.pairs_files.columns import SCHEMA
+from panglot.data.pairs_files.columns import SCHEMA, Columns
 from panglot.data.pairs_files.hub import is_hub_source
 from panglot.data.pairs_files.read import BATCH, SAMPLE
 from panglot.data.readers.collection import passage_rows
@@ -31,6 +31,7 @@ from panglot.data.readers.files import (
     numbered_lines,
     parquet_rows,
 )
+from panglot.data.readers.questions import folder_pairs
 from panglot.errors import PanglotError, leave_out
 from panglot.files import atomic_write, cache_folder, identity, sha256_of
 from panglot.languages import check_among, check_language
@@ -58,6 +59,27 @@ def check_source(source: str) -> None:
     """
     if not (is_hub_source(source) or source == SAMPLE or is_training_set(source) or Path(source).exists()):
         raise PanglotError(f"{source}: no such file; check the path.")
+
+
+def load_source(source: str | Path, columns: Columns | None = None) -> ParallelPairs:
+    """Load training pairs.
+
+    Args:
+        source: a file, a data set of the hub (``hf:owner/name#split``), a training set of the catalogue by
+            name, or a folder of LAReQA (its questions and answer sentences) or of SQuAD's format.
+    """
+    made = made_pairs(source, columns)
+    return load_pairs(source, columns=columns) if made is None else made
+
+
+def made_pairs(source: str | Path, columns: Columns | None = None) -> ParallelPairs | None:
+    """Return the pairs of a folder or a training set; None where a source's rows are pairs already."""
+    path = Path(source)
+    if not is_hub_source(source) and path.is_dir():
+        return folder_pairs(path, columns)
+    if is_training_set(str(source)) and not path.exists():
+        return training_pairs(str(source))
+    return None
 
 
 def training_pairs(

@@ -1,4 +1,4 @@
-"""All checks of a source, as plain data; its counts; and whether batches can be drawn from it."""
+"""All checks of a source, as plain data, and its counts."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -64,14 +64,16 @@ def lengths(rows: CheckedRows, tokens: Lengths | None = None) -> dict[str, dict[
     return found
 
 
-JOIN = "join other files to this one, with batches.join_sources"
 FEW_BATCHES = 10  # in one pass over a source; with fewer, a model soon knows each by heart
 
 
-def check_batches(index: PairIndex, batch_size: int) -> Iterator[Finding]:
-    """Find languages and strategies that cannot fill a batch: it holds each passage group once."""
-    yield from _monolingual(index, batch_size)
-    yield from _crosslingual(index, batch_size)
+def check_items(index: PairIndex, batch_size: int) -> Iterator[Finding]:
+    """Find items that few batches, no cross-lingual batch or no held-out document can be made of."""
+    alone = int((np.diff(index.item_offsets) < 2).sum())
+    if 0 < alone < index.items:
+        sentence = f"{alone:,} items exist in one language only; no cross-lingual batch draws them."
+        severity: Severity = "warning" if 2 * alone > index.items else "note"
+        yield Finding(severity, "parallel", sentence, alone)
     if index.items < FEW_BATCHES * batch_size:
         sentence = (
             f"{index.items:,} items are {index.items / batch_size:.1f} batches of {batch_size}; after a few "
@@ -90,44 +92,6 @@ def check_batches(index: PairIndex, batch_size: int) -> Iterator[Finding]:
     if len(documents) == 1 and index.items > 1:
         sentence = "all items are in one document, so none can be held out; give 'document_id'."
         yield Finding("warning", "held-out", sentence, index.items)
-
-
-def _monolingual(index: PairIndex, size: int) -> Iterator[Finding]:
-    able = {code: _distinct(index, index.items_in(k)) for k, code in enumerate(index.languages)}
-    small = {code: count for code, count in able.items() if count < size}
-    named = ", ".join(f"{code} ({count})" for code, count in sorted(small.items(), key=lambda pair: pair[1]))
-    sentence = f"these languages cannot fill a monolingual batch of {size}, so that none is drawn: {named}."
-    if len(small) == len(able):
-        most = max(able.values())
-        sentence = (
-            f"no language has {size} items with different passages, so no monolingual batch of {size} can "
-            f"be drawn; the most is {most}: use --batch-size {most} or less, or {JOIN}."
-        )
-    if small:
-        yield Finding("warning", "batches", sentence, len(small))
-
-
-def _crosslingual(index: PairIndex, size: int) -> Iterator[Finding]:
-    several = np.diff(index.item_offsets) >= 2
-    if not several.any():
-        sentence = "no item exists in two languages, so no cross-lingual batch can be drawn from this file."
-        yield Finding("warning", "parallel", sentence, index.items)
-        return
-    able = _distinct(index, np.flatnonzero(several))
-    if able < size:
-        sentence = (
-            f"{able:,} items with different passages exist in two languages or more: too few for a "
-            f"cross-lingual batch of {size}; use --batch-size {able} or less, or {JOIN}."
-        )
-        yield Finding("warning", "batches", sentence, able)
-    if lonely := int((~several).sum()):
-        sentence = f"{lonely:,} items exist in one language only; no cross-lingual batch draws them."
-        severity: Severity = "warning" if 2 * lonely > index.items else "note"
-        yield Finding(severity, "parallel", sentence, lonely)
-
-
-def _distinct(index: PairIndex, items: IntArray) -> int:
-    return len(np.unique(index.groups_of(items)))
 
 
 def check_lengths(
@@ -159,17 +123,19 @@ def check_source(
     tokens: Lengths | None = None,
     limit: int | None = None,
     model: str = "the model",
+    indexes: list[PairIndex] | None = None,
 ) -> dict[str, Any]:
     """Look a source of parallel pairs through, before anything is trained on it.
 
     Args:
-        source: a file, or ``hf:owner/name#split``.
+        source: what training takes; see ``panglot.data.catalogue.training.load_source``.
         columns: fields to columns; see ``panglot.data.pairs_files.columns``.
         benchmarks: texts that it must not share; see ``texts_of``.
         batch_size: that it is to be trained with.
         run: characters that two texts must share to be called near-duplicates.
         tokens: counts the tokens of texts, as the model cuts them; None: lengths are in characters only.
         limit: tokens that the model reads.
+        indexes: the index of the rows that can be read is added to it.
 
     Returns:
         a dict that JSON can hold: ``counts``, ``languages`` (rows and lengths of each), ``coverage``
@@ -183,6 +149,8 @@ def check_source(
     rows, findings = check_structure(read_for_checks(source, columns, bad))
     findings = find_bad_lines(bad) + findings
     index = rows.pairs().index
+    if indexes is not None:
+        indexes.append(index)
     sizes = lengths(rows, tokens)
     shared = index.coverage()
     overlap: dict[str, Any] = {}
@@ -196,7 +164,7 @@ def check_source(
         *find_foreign_scripts(rows),
         *find_font_encodings(rows),
         *find_broken_characters(rows),
-        *check_batches(index, batch_size),
+        *check_items(index, batch_size),
     ]
     if tokens is not None:
         findings += check_lengths(sizes, limit, model)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from panglot.data.catalogue.training import made_pairs
 from panglot.data.equality import fingerprints
 from panglot.data.index import IntArray
 from panglot.data.pairs import ParallelPairs, codes_of, pairs_from_table
@@ -93,9 +94,13 @@ def read_for_checks(
 ) -> CheckedRows:
     """Read all rows of a source, whatever their texts; lines that cannot be read are added to ``bad``.
 
+    The pairs of a folder or a training set of the catalogue are made as for training; see ``load_source``.
+
     Raises:
         PanglotError: the source cannot be read at all; without ``bad``, also at the first bad line.
     """
+    if (made := made_pairs(source, columns)) is not None:
+        return CheckedRows(made.name, made.table, np.arange(1, made.table.num_rows + 1))
     batches: list[pa.RecordBatch] = []
     lines: list[IntArray] = []
     for batch, numbers in read_rows(source, columns, bad):

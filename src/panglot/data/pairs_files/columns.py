@@ -37,6 +37,7 @@ LANGUAGE = "{language}"
 WIDE = ("query", "passage", "negatives")  # fields that may have a column a language
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
 LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_null)
+LONGEST = 80  # characters of a wrong cell that a message shows
 LOG = logging.getLogger("panglot")
 QUERIES = ("query", "question", "anchor", "sentence1", "source")
 PASSAGES = ("passage", "answer", "positive", "sentence2", "target", "context", "document", "text")
@@ -389,7 +390,7 @@ def flat_columns(table: pa.Table) -> pa.Table:
 
 
 def rows_of_columns(
-    table: pa.Table, layout: Layout, lines: IntArray, first: int, where: str
+    table: pa.Table, layout: Layout, lines: IntArray, first: int, where: str, bad: BadLines | None = None
 ) -> tuple[pa.RecordBatch, IntArray]:
     """Turn a batch of a file's columns into rows of ``SCHEMA``, and give the line of each.
 
@@ -397,30 +398,45 @@ def rows_of_columns(
         table: of n rows; columns that the layout names and the table lacks are empty.
         lines: ``(n,)`` the line of each row in its file.
         first: number of the first row, from 1.
+        bad: lines whose negatives cannot be read are added to it and left out, instead of raised.
 
     A language in which neither query nor passage is filled in is left out of a wide row.
     """
     count = table.num_rows
-    whole = {name: _column(table, column, name, where, lines) for name, column in layout.columns.items()}
+    faults: BadLines = []
+    whole = {
+        name: _column(table, column, name, where, lines, faults) for name, column in layout.columns.items()
+    }
     whole |= {name: pa.repeat(pa.scalar(value), count) for name, value in layout.fixed.items()}
     if layout.numbered:
         whole["item_id"] = pa.array(np.arange(first, first + count)).cast(pa.string())
     if not layout.wide:
-        return _batch(whole, count), lines
-    parts: list[pa.RecordBatch] = []
-    rows: list[IntArray] = []
-    for language, columns in layout.wide.items():
-        own = {name: _column(table, column, name, where, lines) for name, column in columns.items()}
-        part = _batch(whole | own | {"language": pa.repeat(pa.scalar(language), count)}, count)
-        filled = ~(blank(part.column("query")) & blank(part.column("passage")))
-        parts.append(part.filter(pa.array(filled)))
-        rows.append(np.flatnonzero(filled))
-    row = np.concatenate(rows)
-    order = np.argsort(row, kind="stable")
-    together = pa.Table.from_batches(parts).take(pa.array(order)).combine_chunks()
-    batches = together.to_batches()
-    empty = pa.RecordBatch.from_pylist([], schema=SCHEMA)
-    return (batches[0] if batches else empty), lines[row[order]]
+        found, numbers = _batch(whole, count), lines
+    else:
+        parts: list[pa.RecordBatch] = []
+        rows: list[IntArray] = []
+        for language, columns in layout.wide.items():
+            own = {
+                name: _column(table, column, name, where, lines, faults) for name, column in columns.items()
+            }
+            part = _batch(whole | own | {"language": pa.repeat(pa.scalar(language), count)}, count)
+            filled = ~(blank(part.column("query")) & blank(part.column("passage")))
+            parts.append(part.filter(pa.array(filled)))
+            rows.append(np.flatnonzero(filled))
+        row = np.concatenate(rows)
+        order = np.argsort(row, kind="stable")
+        together = pa.Table.from_batches(parts).take(pa.array(order)).combine_chunks()
+        batches = together.to_batches()
+        found = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=SCHEMA)
+        numbers = lines[row[order]]
+    if not faults:
+        return found, numbers
+    if bad is None:
+        raise PanglotError(min(faults)[1])
+    of_line = dict(sorted(faults))  # one for each line, whatever its columns
+    bad += of_line.items()
+    keep = ~np.isin(numbers, list(of_line))
+    return found.filter(pa.array(keep)), numbers[keep]
 
 
 def with_language_codes(rows: Rows) -> Rows:
@@ -446,14 +462,16 @@ def _batch(columns: dict[str, pa.Array], count: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
-def _column(table: pa.Table, column: str, name: str, where: str, lines: IntArray) -> pa.Array:
-    """Return a column as the type of its field; ids may be numbers."""
+def _column(
+    table: pa.Table, column: str, name: str, where: str, lines: IntArray, faults: BadLines
+) -> pa.Array:
+    """Return a column as the type of its field; ids may be numbers. Wrong negatives go into ``faults``."""
     kind = SCHEMA.field(name).type
     if column not in table.column_names:
         return pa.nulls(table.num_rows, kind)
     values = table.column(column)
     if name == "negatives" and not any(is_kind(values.type) for is_kind in LISTS):
-        return _lists(values.to_pylist(), where, lines)
+        return _lists(values.to_pylist(), where, lines, faults)
     inner = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
     if name in ("query", "passage", "language") and not any(is_kind(inner) for is_kind in TEXTS):
         raise PanglotError(f"{where}: a column is of the wrong type ('{column}' is {values.type}, not text).")
@@ -462,12 +480,14 @@ def _column(table: pa.Table, column: str, name: str, where: str, lines: IntArray
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise PanglotError(f"{where}: a column is of the wrong type ('{column}': {error}).") from error
     whole = values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
-    if name == "negatives" and pc.list_flatten(whole).null_count:
-        raise PanglotError(f"{where}: '{column}' has a list with a missing text. Fill it in, or take it out.")
+    if name == "negatives" and (texts := pc.list_flatten(whole)).null_count:
+        for row in pc.unique(pc.list_parent_indices(whole).filter(texts.is_null())).to_pylist():
+            fault = f"{where}, line {lines[row]}: '{column}' has a missing text; fill it in, or take it out."
+            faults.append((int(lines[row]), fault))
     return whole
 
 
-def _lists(values: Sequence[Any], where: str, lines: IntArray) -> pa.Array:
+def _lists(values: Sequence[Any], where: str, lines: IntArray, faults: BadLines) -> pa.Array:
     """Read negatives that are in one cell: a text, or a JSON list of texts."""
     found: list[list[str] | None] = []
     for value, line in zip(values, lines, strict=True):
@@ -481,8 +501,11 @@ def _lists(values: Sequence[Any], where: str, lines: IntArray) -> pa.Array:
             except PanglotError:
                 texts = [value]
         if not all(isinstance(text, str) for text in texts):
-            raise PanglotError(
-                f"{where}, line {line}: 'negatives' is neither a text nor a list of texts ({value!r})."
+            fault = (
+                f"{where}, line {line}: 'negatives' is neither a text nor a list of texts "
+                f"({str(value)[:LONGEST]!r}); write one of them, or leave it empty."
             )
+            faults.append((int(line), fault))
+            texts = None
         found.append(texts)
     return pa.array(found, SCHEMA.field("negatives").type)

@@ -118,14 +118,16 @@ def _split(found: Any, wanted: HubSource, source: str | Path) -> Any:
     return found[split]
 
 
-def read_hub(dataset: Any, columns: Columns | None, size: int, where: str) -> Batches:
+def read_hub(
+    dataset: Any, columns: Columns | None, size: int, where: str, bad: BadLines | None = None
+) -> Batches:
     """Read batches of ``SCHEMA`` with the number of each row; only needed columns are read."""
 
     def tables(used: list[str]) -> Iterable[pa.Table]:
         found: Iterable[pa.Table] = dataset.select_columns(used).with_format("arrow").iter(size)
         return found
 
-    yield from _read_tables(dataset.features.arrow_schema, tables, columns, where)
+    yield from _read_tables(dataset.features.arrow_schema, tables, columns, where, bad)
 
 
 def names_in(schema: pa.Schema) -> list[str]:
@@ -146,11 +148,15 @@ def read_parquet(path: Path, columns: Columns | None, size: int, bad: BadLines |
         def tables(used: list[str]) -> Iterable[pa.Table]:
             return (pa.Table.from_batches([batch]) for batch in parquet_batches(file, size, used))
 
-        yield from _read_tables(file.schema_arrow, tables, columns, str(path))
+        yield from _read_tables(file.schema_arrow, tables, columns, str(path), bad)
 
 
 def _read_tables(
-    schema: pa.Schema, tables: Callable[[list[str]], Iterable[pa.Table]], columns: Columns | None, where: str
+    schema: pa.Schema,
+    tables: Callable[[list[str]], Iterable[pa.Table]],
+    columns: Columns | None,
+    where: str,
+    bad: BadLines | None,
 ) -> Batches:
     layout = find_layout(names_in(schema), columns, where)
     # query.en is in the column query
@@ -158,5 +164,5 @@ def _read_tables(
     first = 1
     for table in tables(used):
         lines = np.arange(first, first + table.num_rows)
-        yield rows_of_columns(flat_columns(table), layout, lines, first, where)
+        yield rows_of_columns(flat_columns(table), layout, lines, first, where, bad)
         first += table.num_rows

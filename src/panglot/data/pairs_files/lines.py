@@ -60,7 +60,7 @@ def read_jsonl(path: Path, columns: Columns | None, size: int, bad: BadLines | N
         table = _table([_flat(row) for row in rows])
         names |= dict.fromkeys(table.column_names)
         layout = find_layout(list(names), columns, str(path))
-        yield rows_of_columns(table, layout, lines, done + 1, str(path))
+        yield rows_of_columns(table, layout, lines, done + 1, str(path), bad)
         done += len(rows)
 
 
@@ -177,7 +177,7 @@ def read_delimited(path: Path, columns: Columns | None, size: int, bad: BadLines
         columns_of = [pa.array([cells[k] for _, cells in part], pa.string()) for k in wanted]
         table = pa.table(columns_of, names=[names[k] for k in wanted])
         lines = np.array([line for line, _ in part], np.int64)
-        yield rows_of_columns(table, layout, lines, done + 1, str(path))
+        yield rows_of_columns(table, layout, lines, done + 1, str(path), bad)
         done += len(part)
 
 

@@ -106,7 +106,7 @@ def read_rows(source: str | Path, columns: Columns | None = None, bad: BadLines 
 
 def _rows(source: str | Path, columns: Columns | None, dataset: Any, bad: BadLines | None = None) -> Batches:
     if dataset is not None:
-        batches = read_hub(dataset, columns, BATCH, str(source))
+        batches = read_hub(dataset, columns, BATCH, str(source), bad)
     else:
         batches = _reader(Path(source))(Path(source), columns, BATCH, bad)
     for batch, lines in batches:
