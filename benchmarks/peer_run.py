@@ -166,8 +166,8 @@ def run_stock(settings: dict[str, Any], watch: Watch) -> str:
 def run_panglot(settings: dict[str, Any], watch: Watch) -> str:
     """Time ``panglot.train`` on the sources themselves, from which it draws the same batches."""
     import panglot
+    from panglot.data.catalogue.training import load_source
     from panglot.encoders import passage_prompt, query_prompt
-    from panglot.training.recipes import load_source
 
     model = panglot.load_encoder(settings["model"], max_length=settings["max_length"])
     if settings["compare_losses"]:

@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from panglot.batches import make_sampler
-from panglot.data import ParallelPairs, load_pairs, pairs_from_benchmark, read_lareqa
+from panglot.data import ParallelPairs
+from panglot.data.catalogue.training import load_source
 from panglot.errors import PanglotError
 from panglot.files import write_json
 
@@ -106,8 +107,8 @@ def parse() -> argparse.Namespace:
 
 
 def load(path: Path) -> ParallelPairs:
-    """Load a source as ``panglot.training.recipes.load_source`` does, but without importing torch."""
-    source = pairs_from_benchmark(read_lareqa(path, path.name)) if path.is_dir() else load_pairs(path)
+    """Load a source without hard negatives."""
+    source = load_source(path)
     if source.has_negatives:
         sys.exit(f"{path}: has hard negatives, which this comparison leaves out; name another file.")
     return source

@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 
 from panglot.batches import make_sampler
+from panglot.data.catalogue.training import load_source
 from panglot.encoders import load_encoder
 from panglot.training import InfoNCE, make_optimizer, set_table_mode
 from panglot.training.dataset import Steps
 from panglot.training.micro_batches import micro_batched
 from panglot.training.optimizer import clip_gradients
-from panglot.training.recipes import load_source
 
 PARTS = ("draw, look up, tokenise", "forward", "backward", "clip", "optimizer")
 
