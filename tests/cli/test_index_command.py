@@ -126,7 +126,7 @@ def test_people_read_lines(panglot: Runner, texts: Path, tmp_path: Path) -> None
         (["evaluate", "mteb:a/b", "--centre", "corpus"], "so --centre has no effect"),
         (["evaluate", "a/b", "--rerank", "c/d", "--runs", "e"], "--rerank is given, so --runs has no"),
         (["evaluate", "a/b", "--store", "c", "--every-item"], "no --every-item, so --store has no effect"),
-        (["data", "check", "x.jsonl", "--run", "9"], "--run has no effect without --benchmark"),
+        (["data", "check", "sample", "--run", "9"], "--run has no effect without --benchmark"),
     ],
 )
 def test_mistakes_are_one_sentence(
