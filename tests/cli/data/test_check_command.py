@@ -72,7 +72,8 @@ def test_the_strategies_that_can_be_trained_are_named(run: Check, panglot: Check
     alone = run(files[1], "--batch-size", "8")
     assert "strategies that can be trained: monolingual, mixed\n" in alone.out
     sentence = "no item exists in two languages, so no crosslingual batch can be drawn; use 'monolingual'."
-    assert f"crosslingual, hybrid: {sentence}" in " ".join(alone.out.split())  # lines are as wide as a terminal
+    # lines are as wide as a terminal
+    assert f"crosslingual, hybrid: {sentence}" in " ".join(alone.out.split())
     refused = panglot("train", "--pairs", files[1], "--batch-size", "8", "--output", tmp_path / "run")
     assert sentence in " ".join(refused.err.split())
 
