@@ -3,9 +3,11 @@
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 STRICT = "PANGLOT_STRICT"
+LISTED = 10  # names in a sentence
 
 
 class PanglotError(Exception):
@@ -26,6 +28,12 @@ def first_line(error: object) -> str:
     """Return the first line of what an error of a library says, or else its type."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".:") if lines else type(error).__name__
+
+
+def some_of(names: Sequence[str], between: str = ", ") -> str:
+    """Return some names as a sentence shows them: the first ten of many."""
+    more = f"{between}and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
+    return between.join(names[:LISTED]) + more
 
 
 def leave_out(sentence: str) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from panglot.batches.draws import distinct_items, one_language_each, two_languages_each
 from panglot.data import IntArray, PairIndex, ParallelPairs
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, some_of
 from panglot.languages import language_code, matches, matching
 
 Strategy = Literal["monolingual", "crosslingual", "mixed", "hybrid", "bilingual", "english", "specific"]
@@ -28,7 +28,6 @@ KINDS: dict[Strategy, tuple[Kind, ...]] = {
 }
 OF_ONE_LANGUAGE: tuple[Strategy, ...] = ("english", "specific")
 WITH_ALPHA = tuple(name for name, kinds in KINDS.items() if len(kinds) == 2)
-SHOWN = 10  # names that a note lists
 
 
 @dataclass(frozen=True)
@@ -178,16 +177,16 @@ class Sampler:
         if kind == "monolingual" and small:
             sizes = [_groups(index, index.items_in(k), self.batch_size) for k in small]
             names = [f"{codes[k]} ({size})" for k, size in zip(small, sizes, strict=True)]
-            yield f"{name}: {_first_of(names)} {few}; no monolingual batch is drawn in them."
+            yield f"{name}: {some_of(names)} {few}; no monolingual batch is drawn in them."
         if kind == "bilingual" and small:
             names = [codes[k] for k in small]
             common = "in common with any other language; no bilingual batch is drawn in them."
-            yield f"{name}: {_first_of(names)} {few} {common}"
+            yield f"{name}: {some_of(names)} {few} {common}"
         if kind == "bilingual":
             pairs = {frozenset(pair) for pair in drawn.tolist()}
             others = [pair for pair in itertools.combinations(known, 2) if frozenset(pair) not in pairs]
             if names := [f"{codes[x]}/{codes[y]}" for x, y in others]:
-                yield f"{name}: {_first_of(names)} {few} in common; no bilingual batch is drawn in them."
+                yield f"{name}: {some_of(names)} {few} in common; no bilingual batch is drawn in them."
 
     def _rng(self, step: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, step]))
@@ -276,12 +275,6 @@ def possible_strategies(
             except PanglotError as error:
                 found[strategy] = error
     return found
-
-
-def _first_of(names: Sequence[str]) -> str:
-    """Return some names as a note shows them, the first ten of many."""
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def _why_not(kind: Kind, only: str | None, largest: int, size: int, sources: int) -> str:

@@ -232,7 +232,8 @@ def _model(
         note=show.note,
         **settings,
     )
-    found.results["model"] |= {} if balanced is None else {"balanced": balanced}
+    if balanced is not None:
+        found.results["model"]["balanced"] = balanced
     return found
 
 

@@ -28,9 +28,8 @@ REPORT = (
     "This is an error in panglot. Please report it to the place where you got panglot, with the output of "
     "'panglot --debug ...'."
 )
-USAGE_ERROR: Any = (
-    typer.BadParameter.__base__
-)  # of click, or of the copy of it that newer versions of typer have
+# of click, or of the copy of it that newer versions of typer have
+USAGE_ERROR: Any = typer.BadParameter.__base__
 NO_MEMORY = "not enough memory; use smaller batches, a smaller model or fewer texts."
 
 

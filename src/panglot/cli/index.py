@@ -9,13 +9,12 @@ from typer import Option
 from panglot import encoders
 from panglot.cli import show
 from panglot.cli.options import Bf16, Json, MaxLength, TrustRemoteCode
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, some_of
 
 if TYPE_CHECKING:
     from panglot.search.export import Recall
     from panglot.search.index import Changes, Index
 
-LISTED = 10  # names in a sentence
 RARE = 0.01  # share of the passages: a language with fewer may be a mistake of the detector
 CHECKED = 20_000  # passages up to which recall is measured by default
 EXACT_UP_TO = 200_000  # passages; a question takes 15 ms there (docs/guides/search.md)
@@ -170,7 +169,7 @@ def _sizes(
             characters += sum(len(section.text) for section in document.sections)
             advance(1)
     if skipped:
-        reasons = _listed([sentence.split("; ")[0] for sentence in skipped], "; ")
+        reasons = some_of([sentence.split("; ")[0] for sentence in skipped], "; ")
         show.note(f"{len(skipped):,} files cannot be read and are left out: {reasons}.")
     return total, max(total, characters // A_PASSAGE)
 
@@ -216,22 +215,17 @@ def _tell_changes(changes: "Changes") -> None:
     ]
     show.tell(f"{changes.documents:,} documents; passages: {', '.join(parts) or 'none'}")
     if changes.without_text:
-        names = _listed(changes.without_text)
+        names = some_of(changes.without_text)
         show.note(f"{len(changes.without_text):,} documents have no text: {names}.")
 
 
 def _tell_languages(counts: dict[str, int], detected: bool) -> None:
     if counts:
-        show.tell(_listed([f"{code} {count:,}" for code, count in counts.items()]))
+        show.tell(some_of([f"{code} {count:,}" for code, count in counts.items()]))
     rare = [code for code, count in counts.items() if count < RARE * sum(counts.values())]
     if detected and rare:
         common = ",".join(code for code in counts if code not in rare)
-        show.note(f"few passages are in {_listed(rare)}. If that is wrong, add --among {common}.")
-
-
-def _listed(names: Sequence[str], between: str = ", ") -> str:
-    more = f"{between}and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
-    return between.join(names[:LISTED]) + more
+        show.note(f"few passages are in {some_of(rare)}. If that is wrong, add --among {common}.")
 
 
 def _check(opened: "Index", wanted: int | None, passages: int, indexed: bool) -> "Recall | None":

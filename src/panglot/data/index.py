@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import overload
 
 import numpy as np
@@ -93,6 +94,11 @@ class PairIndex:
 
     def coverage(self) -> IntArray:
         """Return ``(L, L)`` how many items exist in both of two languages; the diagonal is items in each."""
+        return self._coverage
+
+    @cached_property
+    def _coverage(self) -> IntArray:
+        # every sampler of bilingual batches asks, and all items are counted
         size = len(self.languages)
         shared = np.zeros((size, size), np.int64)
         for start in range(0, self.items, SLICE):

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from panglot.data import FloatArray, IntArray
 from panglot.data.text_column import take_rows
 from panglot.errors import PanglotError
 from panglot.files import atomic_write, explained, sha256, write_json
-from panglot.parse import parse_json, read_form, validated
+from panglot.parse import Form, parse_json, read_form, validated
 from panglot.search.bm25 import Bm25Pool, bm25_tokens, query_tokens
 from panglot.search.documents.document import Passage
 from panglot.search.engines.engine import (
@@ -51,7 +51,6 @@ WAIT = 60.0  # seconds that a writer waits for another
 REMAKE = "delete the index and make it again"
 DAMAGED = f"is damaged; {REMAKE}"
 Flags = npt.NDArray[np.bool_]
-Form = TypeVar("Form")
 
 
 class _About(NamedTuple):
