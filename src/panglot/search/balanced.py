@@ -53,25 +53,17 @@ def chance_scores(scores: FloatArray, languages: IntArray, codes: Sequence[str])
         scores: ``(n,)`` of the query with the sampled passages.
         languages: ``(n,)`` position of each passage's language in ``codes``.
     """
-    means, variances, weights, sizes = {}, {}, {}, {}
-    for k, code in enumerate(codes):
-        own = scores[languages == k].astype(np.float64)
-        sizes[code] = len(own)
-        weights[code] = min(len(own), FEWEST) / FEWEST
-        means[code] = float(own.mean()) if len(own) else 0.0
-        variances[code] = float(own.var(ddof=1)) if len(own) > 1 else 0.0
-    total = sum(weights.values()) or 1.0
-    mean = sum(weights[code] * means[code] for code in codes) / total
-    variance = sum(weights[code] * variances[code] for code in codes) / total
-    spread = {
-        code: float(np.sqrt(weights[code] * variances[code] + (1 - weights[code]) * variance))
-        for code in codes
-    }
-    return Chance(
-        {code: weights[code] * means[code] + (1 - weights[code]) * mean for code in codes},
-        {code: value if value > FLAT else 1.0 for code, value in spread.items()},
-        sizes,
-    )
+    scores, among = scores.astype(np.float64), len(codes)
+    sizes = np.bincount(languages, minlength=among)
+    means = np.bincount(languages, scores, among) / np.maximum(sizes, 1)
+    squares = np.bincount(languages, (scores - means[languages]) ** 2, among)
+    variances = squares / np.maximum(sizes - 1, 1)
+    weights = np.minimum(sizes, FEWEST) / FEWEST
+    shares = weights / (weights.sum() or 1.0)
+    means = weights * means + (1 - weights) * (shares @ means)
+    spreads = np.sqrt(weights * variances + (1 - weights) * (shares @ variances))
+    spreads[spreads <= FLAT] = 1.0
+    return Chance(*(dict(zip(codes, of.tolist(), strict=True)) for of in (means, spreads, sizes)))
 
 
 def calibrated(lists: Mapping[str, Ranked[Id]], chance: Chance) -> list[tuple[Id, float]]:

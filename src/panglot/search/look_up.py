@@ -221,7 +221,7 @@ def _chances(
     sampled = {code: kept[tuple(own)] for code, own in members.items()}
     codes = tuple(code for code in members if len(sampled[code]))
     language = np.repeat(np.arange(len(codes)), [len(sampled[code]) for code in codes])
-    scores = vectors @ np.concatenate([sampled[code] for code in codes]).T if codes else vectors[:, :0]
+    scores = np.hstack([vectors[:, :0], *(vectors @ sampled[code].T for code in codes)])
     return [chance_scores(of_question, language, codes) for of_question in scores]
 
 
