@@ -51,6 +51,16 @@ def test_alpha_stays_where_it_ended() -> None:
     assert [sampler((1.0, 0.25), 5).alpha_at(step) for step in (4, 5, 10**12)] == [0.25] * 3
 
 
+def test_without_alpha_the_strategy_has_its_own() -> None:
+    def kinds(**how: object) -> set[str]:
+        made = make_sampler([source()], batch_size=4, **how)
+        return {made.kind(step) for step in range(100)}
+
+    assert kinds(strategy="hybrid") == {"monolingual", "crosslingual"}
+    assert kinds(strategy="bilingual") == {"bilingual"}
+    assert kinds(strategy="bilingual", alpha=0.5) == {"monolingual", "bilingual"}
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=6), st.integers(2, 500))
 def test_a_schedule_begins_and_ends_with_its_numbers_and_stays_between_them(

@@ -194,7 +194,7 @@ def test_items_of_one_passage_do_not_help_to_fill_a_batch() -> None:
 
 
 def test_a_bilingual_batch_has_both_languages_on_either_side_alike() -> None:
-    sampler = make_sampler([source("s", de_en=100, de=50)], strategy="bilingual", alpha=0.0, batch_size=50)
+    sampler = make_sampler([source("s", de_en=100, de=50)], strategy="bilingual", batch_size=50)
     batches = [sampler.draw(step) for step in range(200)]
     sides = np.array([(batch.query_languages, batch.passage_languages) for batch in batches])
     check_of = [np.mean(sides[:, 0] == 0), np.mean(sides[:, 1] == 0), np.mean(sides[:, 0] == sides[:, 1])]
@@ -205,9 +205,7 @@ def test_a_bilingual_batch_has_both_languages_on_either_side_alike() -> None:
 @pytest.mark.parametrize(("temperature", "smaller"), [(1.0, 1 / 4), (INF, 1 / 2)])
 def test_pairs_of_languages_are_drawn_by_size_and_temperature(temperature: float, smaller: float) -> None:
     pairs = source("s", de_en=100, en_fr=300, sw_en=3)
-    sampler = make_sampler(
-        [pairs], strategy="bilingual", alpha=0.0, batch_size=8, language_temperature=temperature
-    )
+    sampler = make_sampler([pairs], strategy="bilingual", batch_size=8, language_temperature=temperature)
     german = pairs.languages.index("de")
     drawn = [german in sampler.draw(step).query_languages for step in range(STEPS)]
     check_share(sum(drawn), smaller)

@@ -92,7 +92,7 @@ def test_experiments_share_runs_in_one_folder(
     same, second = make_run("alpha 0.5"), make_run("alpha 0.6", {"batches.alpha": 0.6})
     sweep([zero, first], data, tmp_path)
     sweep([zero, same, second], data, tmp_path)
-    assert [recipe.batches.alpha for recipe in trained] == [0.5, 0.6]
+    assert [recipe.batches.used_alpha for recipe in trained] == [0.5, 0.6]
     assert len(list(tmp_path.iterdir())) == 3
     found = {run.name: read_results(run, data, tmp_path)["sample"].results for run in (first, same)}
     assert found["hybrid"] == found["alpha 0.5"]

@@ -32,7 +32,7 @@ def recipe(tmp_path: Path) -> Path:
 def test_a_recipe_sets_what_it_names_and_leaves_the_rest(recipe: Path) -> None:
     read = read_recipe(recipe, {})
     assert (read.batches.strategy, read.batches.size, read.training.steps) == ("mixed", 32, 7)
-    assert read.batches.alpha == 0.5
+    assert read.batches.used_alpha == 0.5
     assert read.batches.language_temperature == math.inf
     assert read.model.name == "multilingual-e5-small"
 
@@ -232,6 +232,20 @@ def test_old_names_of_settings_are_read(tmp_path: Path) -> None:
     read = read_recipe(path, {"training.warmup": 0.2})
     assert (read.loss.temperature, read.training.eval_steps) == (0.07, 5)
     assert (read.training.embedding_update, read.training.warmup_ratio) == ("dense", 0.2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "alpha"),
+    [
+        ({"batches.strategy": "hybrid"}, 0.5),
+        ({"batches.strategy": "bilingual"}, 0.0),
+        ({"batches.strategy": "bilingual", "batches.alpha": 0.3}, 0.3),
+        ({"batches.strategy": "hybrid", "batches.alpha": [1.0, 0.0]}, [1.0, 0.0]),
+    ],
+)
+def test_the_usual_alpha_goes_with_the_strategy(settings: dict[str, Any], alpha: float | list[float]) -> None:
+    laid_over = override(override(TrainingConfig(), {"batches.strategy": "bilingual"}), settings)
+    assert laid_over.batches.used_alpha == alpha
 
 
 @pytest.mark.parametrize("name", ["paper/xlm-r", "paper/labse"])

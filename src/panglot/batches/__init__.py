@@ -1,22 +1,23 @@
 """Batches: seven strategies, drawn without state."""
 
 from panglot.batches.sampler import (
+    ALPHAS,
     KINDS,
     STRATEGIES,
-    WITH_ALPHA,
     Batch,
     Kind,
     Sampler,
     Strategy,
     make_sampler,
     possible_strategies,
+    usual_alpha,
 )
 from panglot.batches.stream import hybrid_dataset
 
 __all__ = [
+    "ALPHAS",
     "KINDS",
     "STRATEGIES",
-    "WITH_ALPHA",
     "Batch",
     "Kind",
     "Sampler",
@@ -24,4 +25,5 @@ __all__ = [
     "hybrid_dataset",
     "make_sampler",
     "possible_strategies",
+    "usual_alpha",
 ]

@@ -27,7 +27,10 @@ KINDS: dict[Strategy, tuple[Kind, ...]] = {
     "specific": ("monolingual",),
 }
 OF_ONE_LANGUAGE: tuple[Strategy, ...] = ("english", "specific")
-WITH_ALPHA = tuple(name for name, kinds in KINDS.items() if len(kinds) == 2)
+ALPHAS: dict[Strategy, float] = {
+    "hybrid": 0.5,
+    "bilingual": 0.0,
+}  # the usual one of each strategy that has it
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Sampler:
         strategy: see ``STRATEGIES``.
         batch_size: pairs in the global batch, over all processes.
         alpha: probability that a hybrid or bilingual batch is monolingual; several numbers: a schedule,
-            linear between them, the first at the first step and the last at the last.
+            linear between them, the first at the first step and the last at the last; None: as in ``ALPHAS``.
         seed: of all draws.
         language: the one language of ``english`` and ``specific``; ``en`` includes ``en-US``.
         language_temperature: languages of monolingual batches (pairs of languages of bilingual ones) are
@@ -84,7 +87,7 @@ class Sampler:
     indexes: Sequence[PairIndex]
     strategy: Strategy = "hybrid"
     batch_size: int = 128
-    alpha: float | tuple[float, ...] = 0.5
+    alpha: float | tuple[float, ...] | None = None
     seed: int = 0
     language: str | None = None
     language_temperature: float = math.inf
@@ -97,7 +100,7 @@ class Sampler:
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
             raise PanglotError(f"'{self.strategy}' is not a strategy; use one of {', '.join(STRATEGIES)}.")
-        alphas = _points(self.alpha)
+        alphas = self._alphas
         if not alphas or not all(0 <= alpha <= 1 for alpha in alphas):
             raise PanglotError(f"alpha is {self.alpha}; it is a probability, between 0 and 1.")
         if len(alphas) > 1 and self.steps is None:
@@ -113,7 +116,7 @@ class Sampler:
         if self.strategy == "specific" and self.language is None:
             raise PanglotError("strategy 'specific' trains one model per language; name the language.")
         kinds = KINDS[self.strategy]
-        if self.strategy in WITH_ALPHA:
+        if self.strategy in ALPHAS:
             likeliest = (max(alphas), 1 - min(alphas))
             kinds = tuple(kind for kind, most in zip(kinds, likeliest, strict=True) if most > 0)
         object.__setattr__(self, "_plans", {kind: self._plan(kind) for kind in kinds})
@@ -124,7 +127,7 @@ class Sampler:
 
     def alpha_at(self, step: int) -> float:
         """Return the probability that the batch of a step (from 0) is monolingual, where that is drawn."""
-        alphas = _points(self.alpha)
+        alphas = self._alphas
         if len(alphas) == 1 or self.steps is None or self.steps < 2:
             return alphas[0]
         return float(np.interp(step, np.linspace(0, self.steps - 1, len(alphas)), alphas))
@@ -188,6 +191,11 @@ class Sampler:
             if names := [f"{codes[x]}/{codes[y]}" for x, y in others]:
                 yield f"{name}: {some_of(names)} {few} in common; no bilingual batch is drawn in them."
 
+    @property
+    def _alphas(self) -> tuple[float, ...]:
+        alpha = usual_alpha(self.strategy) if self.alpha is None else self.alpha
+        return tuple(alpha) if isinstance(alpha, (tuple, list)) else (alpha,)
+
     def _rng(self, step: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, step]))
 
@@ -246,8 +254,9 @@ class _Plan:
     candidates: dict[int, IntArray | None]
 
 
-def _points(alpha: float | tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(alpha) if isinstance(alpha, (tuple, list)) else (alpha,)
+def usual_alpha(strategy: Strategy) -> float:
+    """Return the probability that a batch is monolingual where none is given; 0.5 if it has no effect."""
+    return ALPHAS.get(strategy, 0.5)
 
 
 def make_sampler(sources: Sequence[ParallelPairs], **settings: object) -> Sampler:

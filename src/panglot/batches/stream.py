@@ -24,7 +24,7 @@ def hybrid_dataset(
     pairs: Source | Sequence[Source],
     batch_size: int = 64,
     steps: int = 1000,
-    alpha: float | Sequence[float] = 0.5,
+    alpha: float | Sequence[float] | None = None,
     seed: int = 0,
     negative: bool | None = None,
     **settings: Any,
@@ -41,7 +41,8 @@ def hybrid_dataset(
             (``panglot.data.join_pairs`` makes one of several).
         batch_size: pairs in the batch of a step, over all processes.
         steps: how many batches; give the trainer as many ``max_steps``.
-        alpha: probability that a batch is monolingual; several numbers: a schedule over the steps.
+        alpha: probability that a batch is monolingual; several numbers: a schedule over the steps; None: 0.5,
+            or 0 with ``strategy="bilingual"``.
         seed: of all draws.
         negative: whether rows have a hard negative, one of those of the passage's row, drawn at random; None:
             if all rows of the pairs have any.
@@ -65,7 +66,7 @@ def hybrid_dataset(
         raise PanglotError("pairs is an empty list; give a file of pairs, or several.")
     if steps < 1:
         raise PanglotError(f"steps is {steps}; give the number of batches, 1 or more.")
-    schedule = alpha if isinstance(alpha, (int, float)) else tuple(alpha)
+    schedule = alpha if alpha is None or isinstance(alpha, (int, float)) else tuple(alpha)
     sampler = make_sampler(sources, batch_size=batch_size, alpha=schedule, seed=seed, steps=steps, **settings)
     for sentence in sampler.notes():
         logging.getLogger(__name__).warning(sentence)

@@ -43,7 +43,9 @@ def train(
     ] = None,
     alpha: Annotated[
         float | None,
-        Option(help="Probability that a hybrid or bilingual batch is monolingual. (default: 0.5)"),
+        Option(
+            help="Probability that a hybrid or bilingual batch is monolingual. (default: 0.5; bilingual: 0)"
+        ),
     ] = None,
     batch_size: Annotated[
         int | None, Option(help="Number of pairs in a batch. (default: as tested for the model)")

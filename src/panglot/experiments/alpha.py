@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from panglot.batches import WITH_ALPHA
+from panglot.batches import ALPHAS
 from panglot.errors import PanglotError
 from panglot.experiments.display import as_differences, compare_all, picture
 from panglot.experiments.experiment import Experiment, Findings
@@ -46,10 +46,8 @@ class Grid(Part):
 def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     """Return the zero-shot encoder, and a run for every share, schedule and seed."""
     strategy = experiment.recipe.batches.strategy
-    if strategy not in WITH_ALPHA:
-        raise PanglotError(
-            f"batches.strategy: {strategy} batches have no alpha; use {' or '.join(WITH_ALPHA)}."
-        )
+    if strategy not in ALPHAS:
+        raise PanglotError(f"batches.strategy: {strategy} batches have no alpha; use {' or '.join(ALPHAS)}.")
     targets = experiment.targets(grid.languages)
     shares = {**{_name(alpha): alpha for alpha in grid.alphas}, **grid.schedules}
     shared = {"data.languages": grid.languages}

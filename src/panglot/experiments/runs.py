@@ -166,6 +166,7 @@ def key_of(run: Run, data: Data) -> dict[str, Any]:
     if not run.trained:
         return {"model": run.recipe.model.model_dump(mode="json"), **local}
     values = run.recipe.model_dump(mode="json") | local
+    values["batches"]["alpha"] = run.recipe.batches.used_alpha
     values["batches"]["join_sources"] &= len(sources_of(data)[0]) > 1  # one is drawn from alike
     later: list[tuple[dict[str, Any], str, Any]] = [
         (values, "merge", None),

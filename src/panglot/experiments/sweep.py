@@ -299,7 +299,7 @@ def _model(
         return None
     training = {
         "strategy": recipe.batches.strategy,
-        "alpha": recipe.batches.alpha,
+        "alpha": recipe.batches.used_alpha,
         "batch_size": recipe.batches.size,
         "steps": outcome.steps,
         "seed": recipe.training.seed,

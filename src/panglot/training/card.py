@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from panglot import encoders
-from panglot.batches import WITH_ALPHA
+from panglot.batches import ALPHAS
 from panglot.encoders.names import card_head
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def model_card(
     batches, data = run["batches"], run["data"]
     languages = sorted({code for source in data for code in source["languages"]})
     strategy = batches["strategy"]
-    if strategy in WITH_ALPHA:
+    if strategy in ALPHAS:
         strategy = f"{strategy}, alpha {batches['alpha']}"
     merged = run.get("merge", {})
     if merged:

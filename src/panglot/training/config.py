@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from panglot import encoders
-from panglot.batches import WITH_ALPHA, Strategy
+from panglot.batches import ALPHAS, Strategy, usual_alpha
 from panglot.data import ParallelPairs, join_pairs
 from panglot.data.catalogue.training import is_benchmark, is_training_set
 from panglot.data.pairs_files.columns import check_columns
@@ -90,11 +90,12 @@ class BatchesPart(Part):
     """How batches are drawn; see ``panglot.batches.Sampler``.
 
     Attributes:
+        alpha: None: 0.5 with hybrid batches, 0 with bilingual ones.
         join_sources: draw each batch from all sources, as if they were one; False: from one of them.
     """
 
     strategy: Strategy = "hybrid"
-    alpha: Share | Annotated[list[Share], Field(min_length=1)] = 0.5
+    alpha: Share | Annotated[list[Share], Field(min_length=1)] | None = None
     size: Annotated[int, Field(ge=2)] = 128
     language: str | None = None
     language_temperature: Flattening = math.inf
@@ -108,8 +109,13 @@ class BatchesPart(Part):
 
     def sampler_settings(self) -> dict[str, Any]:
         """Return these settings by the names that ``Sampler`` has for them."""
-        alpha = tuple(self.alpha) if isinstance(self.alpha, list) else self.alpha
+        alpha = tuple(self.used_alpha) if isinstance(self.used_alpha, list) else self.used_alpha
         return {**self.model_dump(exclude={"size", "join_sources"}), "batch_size": self.size, "alpha": alpha}
+
+    @property
+    def used_alpha(self) -> float | list[float]:
+        """The alpha that is given, or the usual one of the strategy."""
+        return usual_alpha(self.strategy) if self.alpha is None else self.alpha
 
 
 class LossPart(Part):
@@ -296,7 +302,7 @@ def idle_settings(config: TrainingConfig, held_out: bool) -> list[str]:
     batches, loss, how = config.batches, config.loss, config.training
     guided = loss.distillation or loss.pull
     idle = {
-        "batches.alpha": (batches.strategy not in WITH_ALPHA, f"with {batches.strategy} batches"),
+        "batches.alpha": (batches.strategy not in ALPHAS, f"with {batches.strategy} batches"),
         "loss.teacher": (not guided, "without loss.distillation or loss.pull"),
         "loss.distillation_temperature": (not loss.distillation, "without loss.distillation"),
         "loss.pivot": (

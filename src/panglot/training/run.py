@@ -307,6 +307,7 @@ def _describe(
 ) -> dict[str, Any]:
     """Return all that a run depends on."""
     settings = config.model_dump(include={"batches", "loss", "training"})
+    settings["batches"]["alpha"] = config.batches.used_alpha
     settings["batches"]["language_temperature"] = str(config.batches.language_temperature)  # JSON has no inf
     for setting in ("matryoshka_dims", "matryoshka_weights"):
         if not settings["loss"][setting]:  # so that runs of before there were these can be resumed
