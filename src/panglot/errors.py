@@ -1,9 +1,10 @@
 """The one error that is shown to a person without a traceback; what is left out; what the hub refuses."""
 
+import difflib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 
 STRICT = "PANGLOT_STRICT"
@@ -28,6 +29,16 @@ def first_line(error: object) -> str:
     """Return the first line of what an error of a library says, or else its type."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".:") if lines else type(error).__name__
+
+
+def meant(name: str, known: Iterable[str], what: str = "") -> str:
+    """Return a question, behind a space, that names the likeliest of the known names; or nothing.
+
+    Args:
+        what: they are, such as "the column ".
+    """
+    near = difflib.get_close_matches(name, list(known), 1, cutoff=0.65)
+    return f" Did you mean {what}{near[0]}?" if near else ""
 
 
 def some_of(names: Sequence[str], between: str = ", ") -> str:

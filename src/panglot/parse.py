@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, meant
 from panglot.files import read_whole
 
 DEEPEST = 100  # levels of lists and objects
@@ -57,7 +57,8 @@ def parse_json(
         raise PanglotError(f"{place}: is not UTF-8; save the file as UTF-8.") from error
     except json.JSONDecodeError as error:
         place = place if line else f"{place}, line {error.lineno}"
-        raise PanglotError(f"{place}: is broken JSON ({error.msg}); {fix}.") from error
+        what = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
+        raise PanglotError(f"{place}: is not valid JSON ({what}); {fix}.") from error
     except RecursionError as error:
         raise PanglotError(f"{place}: has more than {DEEPEST} levels of nesting; use fewer.") from error
     except ValueError as error:
@@ -159,10 +160,12 @@ def what_is_wrong(error: ValidationError) -> tuple[str, str, str]:
         error.errors(), key=lambda found: (len(found["loc"]), found["type"] == "extra_forbidden")
     )
     place = ".".join(str(part) for part in first["loc"] if not UNION.fullmatch(str(part)))
-    message = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ").replace("Input should", "it should", 1)
     if first["type"] == "missing":
         return first["type"], place, f"'{place}' is missing"
-    given = f" (given: {reprlib.repr(first['input'])})" if place else ""
+    choices = re.findall("'([^']*)'", message) if first["type"] == "literal_error" else []
+    question = meant(str(first["input"]), choices).replace(" Did", "; did")
+    given = f" (given: {reprlib.repr(first['input'])}{question})" if place else ""
     if not place and first["type"] == "value_error":  # of a whole form, whose words say of what
         return first["type"], place, message
     return first["type"], place, f"{place or 'its content'} is wrong: {message}{given}"

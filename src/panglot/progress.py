@@ -12,7 +12,7 @@ from rich.segment import Segment
 
 Advance = Callable[[int], None]
 Shown = Advance | Literal[False] | None  # a function of one's own, nothing, or what is shown by default
-WAIT = 10.0  # seconds between two lines where there is no terminal
+WAIT = 5.0  # seconds between two lines where there is no terminal
 # Control characters, lone surrogates, and marks that change the direction of the following text
 CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e"
 HARMFUL = re.compile(rf"[{CONTROLS}\u2066-\u2069]")

@@ -52,7 +52,7 @@ def one_sentence(outcome: Any) -> str:
 
 TRAINING = {
     "--pairs none.jsonl": "none.jsonl: no such file; check the path.",
-    "--pairs broken.jsonl": "broken.jsonl, line 2: is broken JSON",
+    "--pairs broken.jsonl": "broken.jsonl, line 2: is not valid JSON",
     "--pairs odd.jsonl": "odd.jsonl, line 2: 'klingonish' is not a language code",
     "--pairs twice.jsonl": "twice.jsonl, line 3: item 'a' is in 'en' already in line 1; keep one",
     "--pairs empty.jsonl": "empty.jsonl: is empty",
@@ -108,7 +108,7 @@ EVALUATION = {
     "MODEL --benchmark xquad-r": "benchmark 'xquad-r' needs its data; name the folder or file with --data",
     "MODEL --benchmark xquad-r --data none": "none: no such file or folder; check --data",
     "MODEL --benchmark xquad-r --data .": "holds no LAReQA files; it needs one en.json",
-    "MODEL --benchmark pairs --data broken.jsonl": "broken.jsonl, line 2: is broken JSON",
+    "MODEL --benchmark pairs --data broken.jsonl": "broken.jsonl, line 2: is not valid JSON",
     "MODEL --measures AP,MAP@ten": "'MAP@ten' is not a measure that panglot knows; use AP, nDCG@k",
     "MODEL --languages en,fr": "sample has no language 'fr'; it has ar, de, el, ",
     "MODEL --run-depth 5": "--run-depth has no effect without --runs",

@@ -33,8 +33,8 @@ def message(path: Path) -> str:
 
 
 BAD_LINES = {
-    "a broken line": (b'{"item_id": "a", "langu', "is broken JSON"),
-    "a line that is not a JSON": (b"a;en;Who?;Me.", "is broken JSON"),
+    "a broken line": (b'{"item_id": "a", "langu', "is not valid JSON"),
+    "a line that is not a JSON": (b"a;en;Who?;Me.", "is not valid JSON"),
     "a blank line": (b"", "is empty; remove it"),
     "a line of spaces": (b"  \t", "is empty; remove it"),
     "a number of too many digits": (b"1" * 5000, "has a number of more than 40 digits"),

@@ -159,7 +159,7 @@ def test_a_file_without_its_table_says_so(saved: Path) -> None:
 
 def test_a_file_cut_short_says_so(saved: Path) -> None:
     saved.write_text(saved.read_text()[:200])
-    with pytest.raises(PanglotError, match=r"line \d+: is broken JSON"):
+    with pytest.raises(PanglotError, match=r"line \d+: is not valid JSON"):
         load_results(saved)
     saved.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(PanglotError, match="is not UTF-8"):

@@ -30,9 +30,13 @@ indexing.PART = 4
 model = load_encoder(sys.argv[1], device="cpu")
 documents = [Document(str(k), (Section("", f"text number {k}"),), "", "en") for k in range(80)]
 index = indexing.Index.create(sys.argv[2], model, name="tiny", engine=sys.argv[3], length=32)
+finished = 0
 def told(count):
-    print("part", flush=True)
-    time.sleep(0.05)
+    global finished
+    finished += count
+    if finished % 4 == 0:  # a part is written
+        print("part", flush=True)
+        time.sleep(0.05)
 index.add_documents(documents, progress=told)
 print("done", flush=True)
 """

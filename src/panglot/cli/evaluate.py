@@ -9,7 +9,7 @@ from typer import Argument, Option
 from panglot import encoders, training
 from panglot.cli import show
 from panglot.cli.guard import BM25, MTEB
-from panglot.cli.models import means_for
+from panglot.cli.models import check_centre, means_for
 from panglot.cli.options import (
     Balance,
     CandidateText,
@@ -119,18 +119,17 @@ def evaluate(
 
       panglot evaluate runs/hybrid --benchmark xquad-r --rerank BAAI/bge-reranker-v2-m3 --rerank-depth 30
     """
-    from panglot.data.catalogue import entry_named, load_data
-    from panglot.evaluation import DEFAULT_MEASURES, parse_measure
+    from panglot.data.catalogue import load_data
+    from panglot.data.perturb import parse_kinds
     from panglot.evaluation.results import check_results_path, table_of
+    from panglot.search.balanced import check_balance
 
-    usual = dict.fromkeys((*entry_named(benchmark).measures, *DEFAULT_MEASURES))  # the set's own come first
-    given = usual if measures is None else measures.split(",")
-    names = [name.strip() for name in given if name.strip()]
-    if not names:
-        raise PanglotError("--measures names no measure. Leave the option out, or name a measure such as AP.")
-    for name in names:
-        parse_measure(name)
+    names = _measures(measures, benchmark)
     check_results_path(output)
+    check_balance(balanced)
+    kinds = parse_kinds(perturb) if perturb else []
+    if centre is not None:
+        check_centre(centre)
     codes = languages.split(",") if languages else None
     pairs_options = of_pairs(column, every_item)
     chosen = load_data(benchmark, data, candidate_text, codes, split, **pairs_options)
@@ -156,7 +155,7 @@ def evaluate(
             loading,
             store=store,
             centre=centre,
-            perturb=perturb,
+            kinds=kinds,
             lexicon=lexicon,
             bf16=bf16,
             rerank=rerank,
@@ -181,6 +180,21 @@ def evaluate(
         show.tell(f"runs and qrels: {runs}")
 
 
+def _measures(given: str | None, benchmark: str) -> list[str]:
+    """Return the measures that an option names, or the usual ones, those of the benchmark first."""
+    from panglot.data.catalogue import entry_named
+    from panglot.evaluation import DEFAULT_MEASURES, parse_measure
+
+    usual = dict.fromkeys((*entry_named(benchmark).measures, *DEFAULT_MEASURES))
+    named = usual if given is None else given.split(",")
+    names = [name.strip() for name in named if name.strip()]
+    if not names:
+        raise PanglotError("--measures names no measure. Leave the option out, or name a measure such as AP.")
+    for name in names:
+        parse_measure(name)
+    return names
+
+
 def _model(
     model: str,
     chosen: "Benchmark | Suite",
@@ -189,14 +203,14 @@ def _model(
     *,
     store: Path | None,
     centre: str | None,
-    perturb: str | None,
+    kinds: list[str],
     lexicon: Path | None,
     bf16: bool,
     rerank: str | None,
     balanced: str | None,
     **settings: Any,
 ) -> "Evaluation":
-    from panglot.data.perturb import parse_kinds, read_lexicon
+    from panglot.data.perturb import read_lexicon
     from panglot.data.suite import as_benchmark
     from panglot.encoders.store import open_store
     from panglot.evaluation import evaluate as run_evaluation
@@ -205,7 +219,6 @@ def _model(
 
     if balanced is not None:
         check_balanced(chosen, balanced)
-    kinds = parse_kinds(perturb) if perturb else []
     words = read_lexicon(lexicon) if lexicon else None
     opened = open_store(store) if store else None
     encoder = encoders.load_encoder(model, **loading)

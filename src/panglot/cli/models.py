@@ -81,6 +81,14 @@ def centre(
     show.answer(json, {"means": str(place), "texts": counts}, sentence)
 
 
+def check_centre(choice: str) -> None:
+    """Refuse what ``--centre`` names, before a model is loaded, where there is no such file."""
+    if choice not in ("corpus", "model") and not Path(choice).exists():
+        raise PanglotError(
+            f"--centre {choice}: there is no such file. Use corpus, model, or a file of pairs or means."
+        )
+
+
 def means_for(
     choice: str, name: str, encoder: "SentenceTransformer", languages: Sequence[str]
 ) -> "LanguageMeans | Literal['corpus']":
@@ -98,10 +106,7 @@ def means_for(
         return encoders.load_language_means(name)
     if encoders.holds_language_means(choice):
         return encoders.load_language_means(choice)
-    if not Path(choice).exists():
-        raise PanglotError(
-            f"--centre {choice}: there is no such file. Use corpus, model, or a file of pairs or means."
-        )
+    check_centre(choice)
     source = load_source(Path(choice))
     shared = [code for code in source.languages if code in languages]
     if not shared:

@@ -228,7 +228,8 @@ class Index:
             documents: with ids that differ.
             among: the languages that documents without one can be in.
             bf16: encode in bfloat16.
-            progress: called with the number of documents just finished.
+            progress: called with the number of documents just finished; while those of a part are being
+                encoded, with their share of it.
         """
         changes, model, engine = Changes(), self.model, self.engine
         count = token_counter(model)
@@ -246,9 +247,10 @@ class Index:
             engine.give_way()
             wanted = [p for p in passages if p.id not in kept or kept[p.id].about != p.about()]
             changes.unchanged += len(passages) - len(wanted)
+            advance = _as_documents(progress, len(part), len(wanted) + 1)
             for start in range(0, len(wanted), MOST):
                 some = wanted[start : start + MOST]
-                vectors = self._vectors(some, kept, bf16, changes)
+                vectors = self._vectors(some, kept, bf16, changes, advance)
                 engine.write(some, vectors)
                 engine.give_way()
             names = {passage.id for passage in passages}
@@ -258,8 +260,7 @@ class Index:
                 engine.give_way()
             changes.deleted += len(stale)
             changes.documents += len(part)
-            if progress is not None:
-                progress(len(part))
+            advance(1)
         engine.settle()
         engine.release()
         return changes
@@ -408,20 +409,26 @@ class Index:
         check_same(self.facts, facts if source is None else replace(facts, sha256=source), self.place)
 
     def _vectors(
-        self, passages: Sequence[Passage], kept: dict[str, Kept], bf16: bool, changes: Changes
+        self,
+        passages: Sequence[Passage],
+        kept: dict[str, Kept],
+        bf16: bool,
+        changes: Changes,
+        advance: Callable[[int], None],
     ) -> FloatArray:
         """Return the vectors of passages: those that are in the index where nothing else changed."""
         moved = {p.id for p in passages if p.id in kept and kept[p.id].digest == p.digest()}
         known = self.engine.vectors(sorted(moved)) if moved else {}
         fresh = [row for row, passage in enumerate(passages) if passage.id not in known]
         vectors = np.empty((len(passages), self.facts.dimension), np.float32)
-        encoded = encoders.encode(
-            self.model,
-            [passages[k].encoded for k in fresh],
-            self.facts.prompts["passage"],
-            bf16=bf16,
-            progress=lambda _: self.engine.give_way(),  # encoding is what takes long
-        )
+
+        def encoding(count: int) -> None:  # it is what takes long
+            self.engine.give_way()
+            advance(count)
+
+        texts, prompt = [passages[k].encoded for k in fresh], self.facts.prompts["passage"]
+        encoded = encoders.encode(self.model, texts, prompt, bf16=bf16, progress=encoding)
+        advance(len(known))
         if self.means is not None and fresh:
             encoded = _centred(encoded, [passages[k].language for k in fresh], self.means.passage)
         if not np.isfinite(encoded).all():
@@ -434,6 +441,21 @@ class Index:
         changes.changed += sum(passages[k].id in kept for k in fresh)
         changes.added += sum(passages[k].id not in kept for k in fresh)
         return vectors
+
+
+def _as_documents(
+    progress: Callable[[int], None] | None, documents: int, passages: int
+) -> Callable[[int], None]:
+    """Return what takes numbers of passages and reports the documents that are as large a share."""
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        before, done = documents * done // passages, done + count
+        if progress is not None and (more := documents * done // passages - before):
+            progress(more)
+
+    return advance
 
 
 def _centred(vectors: FloatArray, languages: Sequence[str], means: RoleMeans) -> FloatArray:

@@ -1,10 +1,9 @@
 """The settings of a training run: one class for ``train``, a recipe (TOML) and the command line."""
 
 import copy
-import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -20,7 +19,7 @@ from panglot.data.pairs_files.read import SAMPLE
 from panglot.data.suite import SETTINGS
 from panglot.encoders.embedded import EMBEDDED
 from panglot.encoders.names import known_names
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, meant
 from panglot.evaluation.measures import DISTANCE, parse_measure
 from panglot.parse import parse_toml, read_toml, what_is_wrong
 
@@ -354,7 +353,7 @@ def config_of(model: str, config: TrainingConfig | None, settings: Mapping[str, 
     """
     for name in settings:
         if name not in NAMES:
-            raise PanglotError(f"Unknown setting {name}.{_meant(name, NAMES)}")
+            raise PanglotError(f"Unknown setting {name}.{meant(name, NAMES)}")
     given = {NAMES[name]: value for name, value in settings.items()}
     if config is None:
         return with_precision(_lay_over({}, known_settings(model) | given, ""))
@@ -484,7 +483,7 @@ def checked(form: type[Settings], values: Mapping[str, Any], where: str = "") ->
     except ValidationError as error:
         kind, name, wrong = what_is_wrong(error)
         if kind == "extra_forbidden":
-            wrong = f"Unknown setting {name}.{_meant(name, _names(form))}"
+            wrong = f"Unknown setting {name}.{meant(name, _names(form))}"
         else:
             wrong = f"The setting {wrong}." if kind == "missing" else f"{wrong}."
         raise PanglotError(f"{where}: {wrong}" if where else wrong) from error
@@ -498,12 +497,6 @@ def _names(form: Any, prefix: str = "") -> list[str]:
         part = isinstance(inner, type) and issubclass(inner, BaseModel)
         found += [prefix + name, *(_names(inner, f"{prefix}{name}.") if part else [])]
     return found
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    """Return a question that names the likeliest of the known names, or nothing."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f" Did you mean {near[0]}?" if near else ""
 
 
 def parse_override(text: str) -> tuple[str, Any]:

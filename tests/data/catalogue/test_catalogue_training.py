@@ -197,7 +197,7 @@ def test_the_pairs_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("{", "line 1: is broken JSON"),
+        ("{", "line 1: is not valid JSON"),
         ("{}", "line 1: has no 'qa_pairs'"),
         ('{"qa_pairs": [{"question": "Wer?"}]}', "line 1: a pair has no question or no answer"),
         ('{"qa_pairs": []}', "holds no pairs of mfaq"),

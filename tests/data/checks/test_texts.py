@@ -43,7 +43,7 @@ def test_lines_that_cannot_be_read_are_counted_by_kind_and_the_first_ten_named(t
     found = [f for f in check_source(table)["findings"] if f["check"] == "unreadable"]
     assert [[e["line"] for e in f["examples"]] for f in found] == [[3, 4]]
     path.write_text("{broken\n")
-    with pytest.raises(PanglotError, match="line 1: is broken JSON"):
+    with pytest.raises(PanglotError, match="line 1: is not valid JSON"):
         check_source(path)
 
 

@@ -177,7 +177,7 @@ def test_broken_json_is_named_with_its_line(folder: Path) -> None:
     (folder / "en.json").write_text('{"data": [\n{"paragraphs": \n oh}]}')
     with pytest.raises(PanglotError) as caught:
         read_lareqa(folder, "mine")
-    assert str(caught.value).startswith(f"{folder / 'en.json'}, line 3: is broken JSON")
+    assert str(caught.value).startswith(f"{folder / 'en.json'}, line 3: is not valid JSON")
 
 
 ODD: dict[str, dict[str, Any]] = {

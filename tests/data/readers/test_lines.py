@@ -60,7 +60,7 @@ def test_an_empty_or_missing_file_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"a": ', r"line 2: is broken JSON"),
+        ('{"a": ', r"line 2: is not valid JSON"),
         ("[1]", "line 2: is not a JSON object"),
         (r'{"a": "\ud800"}', "line 2: holds half a character"),
     ],

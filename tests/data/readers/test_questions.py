@@ -166,7 +166,7 @@ def test_bad_squad_is_named(tmp_path: Path) -> None:
         (squad([OWLS, OWLS]), "mine.json: question id '11' occurs twice"),
         (squad([{"context": "-"}]), r"mine.json: 'data.0.paragraphs.0.qas' is missing"),
         (squad([{"context": " ", "qas": []}]), "paragraphs.0.context is wrong"),
-        ('{"data": [\n}', "mine.json, line 2: is broken JSON"),
+        ('{"data": [\n}', "mine.json, line 2: is not valid JSON"),
         ("[]", "mine.json: its content is wrong"),
     ]:
         path.write_text(content)
