@@ -3,6 +3,7 @@
 from panglot.batches.sampler import (
     ALPHAS,
     KINDS,
+    MEANINGS,
     STRATEGIES,
     Batch,
     Kind,
@@ -17,6 +18,7 @@ from panglot.batches.stream import hybrid_dataset
 __all__ = [
     "ALPHAS",
     "KINDS",
+    "MEANINGS",
     "STRATEGIES",
     "Batch",
     "Kind",

@@ -26,6 +26,16 @@ KINDS: dict[Strategy, tuple[Kind, ...]] = {
     "english": ("monolingual",),
     "specific": ("monolingual",),
 }
+MEANINGS: dict[Strategy, str] = {  # sentences about each, as model cards have them
+    "monolingual": "every batch is in one language.",
+    "crosslingual": "each pair of a batch has its query in one language and its passage in another.",
+    "mixed": "each pair of a batch has its own language.",
+    "hybrid": "each batch is monolingual with probability {alpha}, else cross-lingual.",
+    "bilingual": "each batch is monolingual with probability {alpha}, else in two languages: "
+    "each query and each passage is in either of them.",
+    "english": "every batch is in one language.",
+    "specific": "every batch is in one language, the model's own.",
+}
 OF_ONE_LANGUAGE: tuple[Strategy, ...] = ("english", "specific")
 ALPHAS: dict[Strategy, float] = {
     "hybrid": 0.5,

@@ -63,7 +63,7 @@ def encode(
 
       panglot encode intfloat/multilingual-e5-small --benchmark miracl --languages en --output stores/e5
 
-      panglot encode runs/hybrid --benchmark miracl --output stores/hybrid --dtype int8 --part 3/16
+      panglot encode runs/tuned --benchmark miracl --output stores/tuned --dtype int8 --part 3/16
     """
     from panglot.data import load_data
     from panglot.data.suite import as_benchmark

@@ -113,11 +113,11 @@ def evaluate(
 
     Examples:
 
-      panglot evaluate runs/hybrid --benchmark xquad-r --data lareqa/xquad-r --output results.json
+      panglot evaluate runs/tuned --benchmark xquad-r --data lareqa/xquad-r --output results.json
 
-      panglot evaluate runs/hybrid --benchmark xquad-r --perturb typos,no-diacritics
+      panglot evaluate runs/tuned --benchmark xquad-r --perturb typos,no-diacritics
 
-      panglot evaluate runs/hybrid --benchmark xquad-r --rerank BAAI/bge-reranker-v2-m3 --rerank-depth 30
+      panglot evaluate runs/tuned --benchmark xquad-r --rerank BAAI/bge-reranker-v2-m3 --rerank-depth 30
     """
     from panglot.data.catalogue import load_data
     from panglot.data.perturb import parse_kinds

@@ -63,7 +63,7 @@ def model_card(
 
     Example:
 
-      panglot export model-card results.json --card runs/hybrid/README.md
+      panglot export model-card results.json --card runs/tuned/README.md
     """
     from panglot.evaluation.results import load_results
     from panglot.report.export import write_model_index
@@ -93,7 +93,7 @@ def onnx(
 
     Example:
 
-      panglot export onnx runs/hybrid --output runs/hybrid-onnx
+      panglot export onnx runs/tuned --output runs/tuned-onnx
     """
     from panglot.encoders.onnx import export_onnx
 

@@ -75,7 +75,7 @@ def mine(
 
     Example:
 
-      panglot mine --model runs/hybrid --pairs pairs.jsonl.gz --output mined.jsonl.gz
+      panglot mine --model runs/tuned --pairs pairs.jsonl.gz --output mined.jsonl.gz
     """
     from panglot.data.catalogue.training import load_source
     from panglot.search.mine import mine_negatives

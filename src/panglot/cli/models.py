@@ -49,9 +49,9 @@ def centre(
 
     Example:
 
-      panglot centre runs/hybrid --pairs pairs.jsonl.gz
+      panglot centre runs/tuned --pairs pairs.jsonl.gz
 
-      panglot centre runs/hybrid --pairs pairs.jsonl.gz --shift en
+      panglot centre runs/tuned --pairs pairs.jsonl.gz --shift en
     """
     from panglot.data.catalogue.training import load_source
 
@@ -160,7 +160,7 @@ def trim(
 
     Examples:
 
-      panglot trim runs/hybrid --pairs pairs.jsonl.gz --languages en,de,ar --output runs/small
+      panglot trim runs/tuned --pairs pairs.jsonl.gz --languages en,de,ar --output runs/small
 
       panglot trim intfloat/multilingual-e5-small --languages en,th --output e5-en-th
     """
@@ -236,7 +236,7 @@ def average(
 
     Example:
 
-      panglot average runs/hybrid intfloat/multilingual-e5-small --weights 0.7,0.3 --output runs/kept
+      panglot average runs/tuned intfloat/multilingual-e5-small --weights 0.7,0.3 --output runs/kept
     """
     from panglot.encoders.load import save_encoder
     from panglot.encoders.names import card_head
@@ -296,7 +296,7 @@ def push(
 
     Example:
 
-      panglot push runs/hybrid me/hybrid --results results.json --license mit --private
+      panglot push runs/tuned me/tuned --results results.json --license mit --private
     """
     from panglot.evaluation.results import load_results
     from panglot.report.export import names_licence, push_model

@@ -128,4 +128,4 @@ def _show_next_steps(output: Path, stages: Sequence["Stage"]) -> None:
             f"{' '.join(map(str, results))}"
         )
     show.tell(f"  try the search page: panglot serve --model {output / 'hybrid'}")
-    show.tell("  train on your own pairs: panglot train --pairs pairs.jsonl --output runs/hybrid")
+    show.tell("  train on your own pairs: panglot train --pairs pairs.jsonl --output runs/tuned")

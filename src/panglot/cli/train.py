@@ -37,8 +37,8 @@ def train(
     strategy: Annotated[
         str | None,
         Option(
-            help="How batches are drawn: monolingual, crosslingual, mixed, hybrid (the default), bilingual, "
-            "english or specific."
+            help="How batches are drawn: monolingual, crosslingual, mixed, hybrid, bilingual, english or "
+            "specific. (default: as tested for the model, else hybrid)"
         ),
     ] = None,
     alpha: Annotated[
@@ -89,9 +89,9 @@ def train(
 
     Examples:
 
-      panglot train --pairs pairs.jsonl.gz --output runs/hybrid
+      panglot train --pairs pairs.jsonl.gz --output runs/tuned
 
-      panglot train my-recipe.toml --model runs/hybrid --set batches.alpha=0.3 --output runs/alpha-0.3
+      panglot train my-recipe.toml --model runs/tuned --set batches.alpha=0.3 --output runs/alpha-0.3
 
     Ctrl-C writes a checkpoint and stops. The same command with --resume continues, and gives exactly the
     weights of an uninterrupted run.

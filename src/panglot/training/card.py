@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from panglot import encoders
-from panglot.batches import ALPHAS
+from panglot.batches import ALPHAS, MEANINGS
 from panglot.encoders.names import card_head
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def model_card(
 
 One encoder for monolingual, cross-lingual and multilingual retrieval, fine-tuned on parallel pairs with
 panglot {run["panglot"]} (batch strategies of Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536).
-{_merged(merged) or _explain(batches).capitalize()}
+{_merged(merged) or MEANINGS[batches["strategy"]].format(alpha=batches["alpha"]).capitalize()}
 
 ## Use
 
@@ -149,16 +149,3 @@ def _merged(parts: Mapping[str, Any]) -> str:
         return ""
     named = ", ".join(f"{name} ({part['weight']:g})" for name, part in parts.items())
     return f"Its weights are the weighted mean of {len(parts)} models that were trained apart: {named}."
-
-
-def _explain(batches: dict[str, Any]) -> str:
-    return {
-        "hybrid": f"each batch is monolingual with probability {batches['alpha']}, else cross-lingual.",
-        "monolingual": "every batch is in one language.",
-        "crosslingual": "each pair of a batch has its query in one language and its passage in another.",
-        "mixed": "each pair of a batch has its own language.",
-        "bilingual": f"each batch is monolingual with probability {batches['alpha']}, else in two languages: "
-        "each query and each passage is in either of them.",
-        "english": "every batch is in one language.",
-        "specific": "every batch is in one language, the model's own.",
-    }[str(batches["strategy"])]
