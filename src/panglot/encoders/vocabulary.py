@@ -44,7 +44,7 @@ class Vocabulary:
     Attributes:
         state: the tokenizer in the JSON form of ``tokenizers``.
         pieces: text of each id.
-        unknown: the id that stands for what has no piece.
+        unknown: the id of what has no piece.
         tokenizer: reads texts of any length.
     """
 
@@ -95,7 +95,7 @@ def pieces_of(state: State) -> dict[str, int]:
 
 
 def unknown_id(state: State) -> int | None:
-    """Return the id that stands for what has no piece; None where there is none."""
+    """Return the id of what has no piece; None where there is none."""
     if "unk_id" in state["model"]:
         return state["model"]["unk_id"]  # type: ignore[no-any-return]
     return pieces_of(state).get(state["model"].get("unk_token") or "")

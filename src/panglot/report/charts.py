@@ -232,7 +232,7 @@ def _panels(chart: Chart, panels: Sequence[str], y: str = "independent") -> Char
 
 
 def _by_series(channel: Any, series: Sequence[str], values: Sequence[Any]) -> Any:
-    """Return a channel (colour, shape, dash) that tells series apart, with a legend for several."""
+    """Return a channel (colour, shape, dash) that distinguishes series, with a legend for several."""
     scale = alt.Scale(domain=list(series), range=[values[k % len(values)] for k in range(len(series))])
     legend = None
     if len(series) > 1:

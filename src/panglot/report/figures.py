@@ -26,7 +26,7 @@ MEANINGS = {
     "crosslingual": "passages in one other language",
     "multilingual": "passages in all languages, one list",
 }
-INTERVALS = "Brackets hold 95 % intervals of a bootstrap over items."
+INTERVALS = "Ranges are 95 % intervals of a bootstrap over items."
 ENDS = ["difference_low", "difference_high"]
 ACROSS = "Rows: language of the query; columns: language of the passages."
 LANGUAGE = {"name": "query language"}

@@ -240,7 +240,11 @@ def _detector(candidates: tuple[str, ...] | None) -> Any:
         unknown = [code for code, label in labels.items() if label not in detector.labels]
         alike = [code for code, label in labels.items() if list(labels.values()).count(label) > 1]
         if unknown or alike:
-            why = f"does not know {', '.join(unknown)}" if unknown else f"cannot tell {' from '.join(alike)}"
+            why = (
+                f"does not know {', '.join(unknown)}"
+                if unknown
+                else f"cannot distinguish {' from '.join(alike)}"
+            )
             raise PanglotError(
                 f"The detector of languages {why}. Say which language each text is in, or name other ones."
             )

@@ -1,4 +1,4 @@
-"""What a client may ask for, and what it hears when something goes wrong: one shape, never a traceback."""
+"""What a client may ask for, and what it gets when something goes wrong: one shape, never a traceback."""
 
 import asyncio
 import hashlib
@@ -39,11 +39,11 @@ PROBLEMS = {
     "too_large": (413, "the request is too large."),
     "wrong_host": (421, "this server does not go by that name."),
     "invalid": (422, "the request does not fit the description in /openapi.json."),
-    "gone": (499, "the client has gone."),  # for the metrics: nobody hears it
+    "gone": (499, "the client has gone."),  # for the metrics: nobody gets it
     "internal": (500, "something went wrong here; the server's log says what."),
     "busy": (503, "too many requests wait; come back in a moment."),
     "unavailable": (503, "the index cannot be searched; /languages says why."),
-    "timeout": (504, "there was no answer in time; ask for less."),
+    "timeout": (504, "the answer took too long; send fewer or shorter texts."),
 }
 CLOSE = {"connection": "close"}  # the rest of such a request is not read
 HEADERS = {
@@ -290,7 +290,7 @@ def guard(app: ASGIApp, limits: Limits, keys: Collection[str] = ()) -> ASGIApp:
 
 
 async def _has_key(request: Request, digests: Collection[bytes]) -> bool:
-    """Compare a request's key with all keys, in a time that tells nothing about them."""
+    """Compare a request's key with all keys, in a time that reveals nothing about them."""
     given = await BEARER(request)
     digest = hashlib.sha256(given.credentials.strip().encode() if given else b"").digest()
     return sum(hmac.compare_digest(digest, known) for known in digests) > 0
@@ -331,7 +331,7 @@ def timed(seconds: float, running: Gauge) -> type[APIRoute]:
                 except TimeoutError:
                     if watcher.done():
                         raise ProblemError("gone") from None
-                    message = f"there was no answer within {seconds:g} seconds; ask for less."
+                    message = f"the answer took longer than {seconds:g} seconds; send fewer or shorter texts."
                     raise ProblemError("timeout", message) from None
 
             return limited
