@@ -150,7 +150,7 @@ def test_languages_are_detected_under_the_names_that_were_given() -> None:
     [
         (["en", "ti"], "does not know ti"),
         (["ckb", "en", "dv"], "does not know ckb, dv"),
-        (["en", "zh-Hans", "zh-Hant"], "cannot tell zh-Hans from zh-Hant"),
+        (["en", "zh-Hans", "zh-Hant"], "cannot distinguish zh-Hans from zh-Hant"),
     ],
 )
 def test_languages_that_the_detector_cannot_find_are_refused(among: list[str], why: str) -> None:
