@@ -545,6 +545,11 @@ def parse_override(text: str) -> tuple[str, Any]:
     try:
         return name.strip(), parse_toml(f"value = {value}", name)["value"]
     except PanglotError:
+        if more := re.search(r",\s*(\w[\w.]*\s*=.*)", value):
+            raise PanglotError(
+                f"'{text}': '{more[1]}' is not a setting of its own. Write each as PART.SETTING=VALUE (with "
+                "an option for each, but in --variant), and a text with commas in quotation marks."
+            ) from None
         return name.strip(), value.strip()
 
 
