@@ -185,6 +185,8 @@ def test_a_folder_of_lareqa_is_a_source(tmp_path: Path) -> None:
         text = json.dumps({"data": [{"paragraphs": [paragraph]}]})
         (tmp_path / f"{code}.json").write_text(text, encoding="utf-8")
     pairs = load_source(tmp_path)
+    with pytest.raises(PanglotError, match=r"--column \(data\.columns of a recipe\) has no effect"):
+        load_source(tmp_path, {"query": "question"})
     rows = pairs.table.select(["language", "query", "passage"]).to_pylist()
     assert sorted(rows, key=lambda row: str(row["language"])) == [
         {"language": "de", "query": "de?", "passage": "Nimm Stiefel."},

@@ -98,6 +98,15 @@ def check_columns(columns: Columns) -> dict[str, str]:
     return dict(columns)
 
 
+def refuse_columns(columns: Columns | None, source: object) -> None:
+    """Refuse a mapping for a source whose format has no columns that could be mapped."""
+    if columns:
+        raise PanglotError(
+            f"{source}: has a format of its own, so --column (data.columns of a recipe) has no effect on it; "
+            "leave it out, or rename the columns of the other sources."
+        )
+
+
 def find_layout(names: Sequence[str], columns: Columns | None, where: str) -> Layout:
     """Find the fields among a file's columns.
 
