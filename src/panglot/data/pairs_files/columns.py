@@ -116,7 +116,6 @@ def find_layout(names: Sequence[str], columns: Columns | None, where: str) -> La
             passage, negatives) as ``query_{language}`` or an object by language.
     """
     mapping = _spread_text(check_columns(columns or {}), names)
-    _refuse_doubtful_ids(names, mapping, where)
     fixed = {name: column[1:] for name, column in mapping.items() if column.startswith("=")}
     singles: dict[str, str] = {}
     wide: dict[str, dict[str, str]] = {}
@@ -251,18 +250,6 @@ def _by_code(columns: Mapping[str, str], where: str) -> dict[str, str]:
     return found
 
 
-def _refuse_doubtful_ids(names: Sequence[str], mapping: Columns, where: str) -> None:
-    """Refuse ``query_id`` and ``passage_id`` beside ``query_en``, which may be ids or Indonesian."""
-    wide = len(matches(f"query_{LANGUAGE}", names)) > 1 and "query" not in names
-    said = {"query_id", "passage_id"} & set(mapping.values()) or {"query", "passage"} & set(mapping)
-    if wide and {"query_id", "passage_id"} <= set(names) and not said:
-        raise PanglotError(
-            f"{where}: 'query_id' and 'passage_id' may hold ids or Indonesian texts (id); "
-            "for ids give --column item_id=query_id --column passage_id=passage_id, for Indonesian "
-            "--column query=query_{language} --column passage=passage_{language}."
-        )
-
-
 def guessed_columns(names: Sequence[str], columns: Columns | None, where: str) -> Columns | None:
     """Return a complete mapping: the given one where it is enough, else with fields guessed from the names.
 
@@ -327,22 +314,22 @@ def _with_ids(names: Sequence[str], guess: dict[str, str], given: Columns, where
     """Return a mapping with the column of ids of a file that has one column a language.
 
     Raises:
-        PanglotError: a column called ``id`` (``query_id``) may hold ids or Indonesian texts.
+        PanglotError: columns called ``id`` (``query_id``, ``passage_id``) may hold ids or Indonesian texts.
     """
     layout, ids = find_layout(names, guess, where), _called(OTHERS["item_id"], names)
+    texts = layout.wide.get("id", {})  # what would be Indonesian
+    said = {"query", "passage", TEXT} & given.keys()
+    if not said and "item_id" not in guess and "passage" in texts and texts.get("query") in ids:
+        columns = {"item_id": texts["query"], "passage_id": texts["passage"]}
+        if texts["query"] == texts["passage"]:
+            del columns["passage_id"]
+        raise PanglotError(
+            f"{where}: {listed(list(columns.values()))} may hold ids or Indonesian texts (id). "
+            f"Give {as_options(columns)} for ids, or --column 'item_id={ROW}' for texts."
+        )
     if not layout.wide or not layout.numbered or "item_id" in guess or not ids:
         return guess
-    texts = layout.wide.get("id", {})  # what would be Indonesian
-    if ids[0] in texts.values():
-        if {"query", "passage", TEXT} & given.keys():
-            return guess
-        if {"query", "passage"} <= texts.keys():
-            doubtful = listed(list(dict.fromkeys([ids[0], *texts.values()])))
-            raise PanglotError(
-                f"{where}: {doubtful} may hold ids or Indonesian texts (id). "
-                f"Give --column item_id={shlex.quote(ids[0])} for ids, or --column 'item_id={ROW}' for texts."
-            )
-    return {**guess, "item_id": ids[0]}
+    return guess if said and ids[0] in texts.values() else {**guess, "item_id": ids[0]}
 
 
 def _renamed(columns: Columns) -> dict[str, str]:
