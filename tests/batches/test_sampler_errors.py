@@ -83,6 +83,56 @@ def test_items_in_one_language_each_make_no_crosslingual_batch() -> None:
         assert said.startswith(f"no item exists in two languages, so no {kind} batch can be drawn")
 
 
+APART = source("de", "en", "fr")  # one item a language
+TWO, PAIR = source("de en", "de en", "fr"), source("de en", "de fr", "en fr")
+FIXES: dict[str, tuple[list[ParallelPairs], str, int, str]] = {
+    "one item a language": ([APART], "monolingual", 3, "the most is 1: use 'mixed'."),
+    "more than all items": ([APART], "monolingual", 4, "the most is 1: add pairs."),
+    "two sources that suffice": (
+        [TWO, TWO],
+        "mixed",
+        5,
+        "the most is 3: choose a batch size up to that, or draw from all sources together with "
+        "batches.join_sources = true.",
+    ),
+    "two sources that do not": ([TWO, TWO], "mixed", 7, "the most is 3: choose a batch size up to that."),
+    "two sources of other languages": ([source("de"), source("en")], "monolingual", 2, "is 1: add pairs."),
+    "two sources of one language": (
+        [source("en"), source("en-US"), source("en")],
+        "english",
+        2,
+        "the most is 1: draw from all sources together with batches.join_sources = true.",
+    ),
+    "no translations": ([APART], "crosslingual", 2, "no crosslingual batch can be drawn; use 'mixed'."),
+    "no two pairs": ([source("en")], "bilingual", 2, "the most is 1: add pairs."),
+    "no two languages that share items": (
+        [PAIR],
+        "bilingual",
+        2,
+        "bilingual batch of 2; the most is 1: use 'hybrid'.",
+    ),
+    "two languages that share few": (
+        [source("de en", "de en", "de")],
+        "bilingual",
+        3,
+        "the most is 2: choose a batch size up to that, or use 'monolingual'.",
+    ),
+    "two languages that share few of the items in two": (
+        [source("de en", "de en", "de fr")],
+        "bilingual",
+        3,
+        "the most is 2: choose a batch size up to that, or use 'hybrid'.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("sources", "strategy", "size", "said"), FIXES.values(), ids=FIXES.keys())
+def test_only_fixes_that_work_are_offered(
+    sources: list[ParallelPairs], strategy: str, size: int, said: str
+) -> None:
+    assert message(*sources, strategy=strategy, batch_size=size).endswith(said)
+
+
 def test_a_language_without_a_pair_is_named() -> None:
     for strategy, language in (("english", None), ("english", "sw"), ("specific", "sw")):
         said = message(source("de el", "de el"), strategy=strategy, language=language, batch_size=2)

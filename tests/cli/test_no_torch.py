@@ -30,6 +30,9 @@ MISTAKES = {
     "train --pairs sample --batch-size 999 --strategy specific --output run": "no source has 999 items",
     "train --pairs sample --batch-size 999 --set batches.join_sources=true --output run": "the most is 48",
     "train multilingual-e5-small-merged --pairs sample --batch-size 999 --output run": "999 items",
+    "train --pairs sample --patience 2 --output run": "patience needs held-out documents",
+    "train --pairs sample --batch-size 4 --set training.report_to=['nobody'] --output run": "'nobody'",
+    "train weightless.toml --pairs sample --output run": "merge.weights is empty",
     "evaluate ./missing": "./missing",
     "evaluate multilingual-e5-small --benchmark smaple": "smaple",
     "evaluate multilingual-e5-small --measures nDGC@10": "nDGC@10",
@@ -58,8 +61,10 @@ def test_help_is_shown_without_numpy(tmp_path: Path) -> None:
 
 
 def test_a_mistake_is_answered_without_torch(tmp_path: Path) -> None:
+    recipe = tmp_path / "weightless.toml"
+    recipe.write_text('[merge.parts]\na = {}\nb = {"batches.strategy" = "mixed"}')
     answers = answers_without("torch", list(MISTAKES), tmp_path)
     for (mistake, wrong), (code, said) in zip(MISTAKES.items(), answers, strict=True):
         assert code == 2, f"{mistake}: {said}"
         assert wrong in said, mistake
-    assert not list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == [recipe]

@@ -165,8 +165,9 @@ def test_a_parquet_row_is_named_by_its_number(tmp_path: Path) -> None:
 
 
 def test_a_parquet_column_of_a_wrong_type_is_said(tmp_path: Path) -> None:
-    path = write_parquet(tmp_path / "mine.parquet", query=[["q"], ["q"], ["q"]])
-    assert message(path).startswith(f"{path}: a column is of the wrong type")
+    for column, wrong in (("query", ["q"]), ("passage", 7), ("item_id", ["a"]), ("negatives", [7])):
+        path = write_parquet(tmp_path / f"{column}.parquet", **{column: [None, wrong, wrong]})
+        assert message(path).startswith(f"{path}, line 2: '{column}' is not a")
 
 
 def test_a_parquet_file_that_is_none_is_said(tmp_path: Path) -> None:

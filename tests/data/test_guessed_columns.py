@@ -84,6 +84,21 @@ GUESSES: dict[str, tuple[list[str], dict[str, str], dict[str, str]]] = {
         {},
         {"query": "question_{language}", "passage": "answer_{language}", "item_id": "question_id"},
     ),
+    "ids, as was said": (
+        ["question_id", "question_en", "answer_id", "answer_en"],
+        {"item_id": "question_id", "passage_id": "answer_id"},
+        {
+            "item_id": "question_id",
+            "passage_id": "answer_id",
+            "query": "question_{language}",
+            "passage": "answer_{language}",
+        },
+    ),
+    "Indonesian, as the numbers of rows say": (
+        ["query_id", "query_en", "passage_id", "passage_en"],
+        {"item_id": "{row}"},
+        {"item_id": "{row}"},
+    ),
     "Indonesian, as was said": (["id", "en", "de"], {"text": "{language}"}, {"text": "{language}"}),
     "what is left": (
         ["q", "answer", "lang"],
@@ -135,6 +150,12 @@ DOUBTFUL: dict[str, tuple[list[str], dict[str, str], str]] = {
         ["question_id", "question_en", "answer_id", "answer_en"],
         {},
         "'question_id', 'answer_id' may hold ids or Indonesian texts (id).",
+    ),
+    "ids or Indonesian texts beside fields of our own": (
+        ["item_id", "query_id", "query_en", "passage_id", "passage_en"],
+        {},
+        "'query_id', 'passage_id' may hold ids or Indonesian texts (id). Give --column item_id=query_id "
+        "--column passage_id=passage_id for ids, or --column 'item_id={row}' for texts.",
     ),
     "ids that may be Indonesian": (["question_id", "question_en", "answer"], {}, "has no column 'item_id'"),
 }

@@ -553,6 +553,7 @@ def test_strategies_are_compared_with_variants_and_centring(tiny_checkpoint: Pat
         (["--benchmark", "sample=a", "--benchmark", "sample=b"], "--benchmark: 'sample' is named twice"),
         (["--variant", ":loss.pull=1"], "':loss.pull=1' has no name. Write NAME:PART.SETTING=VALUE"),
         (["--variant", "a:loss.pull=1", "--variant", "a:loss.pull=2"], "--variant: two are called 'a'"),
+        (["--variant", "a:loss.teacher=b,steps=3"], "'steps=3' is not a setting of its own"),
         (["--variant", "a:training.seed=1"], "'a' sets training.seed, and every run has its own"),
         (["--set", "training.seed=1"], "training.seed has no effect in an experiment"),
         (["--set", "data.held_out=0.1"], "data.held_out has no effect in an experiment"),

@@ -98,11 +98,24 @@ def test_experiments_share_runs_in_one_folder(
     assert found["hybrid"] == found["alpha 0.5"]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"batches.size": 500}, "the most is 48: choose a batch size up to that"),
+        ({"training.patience": 2}, "patience needs held-out documents"),
+        ({"training.report_to": ["tensorbord"]}, "'tensorbord' cannot be used"),
+    ],
+)
 def test_what_cannot_work_is_said_before_anything_is_trained(
-    make_run: MakeRun, data: Data, trained: list[TrainingConfig], tmp_path: Path
+    make_run: MakeRun,
+    data: Data,
+    trained: list[TrainingConfig],
+    tmp_path: Path,
+    wrong: dict[str, Any],
+    said: str,
 ) -> None:
-    runs = [make_run("hybrid"), make_run("large", {"batches.size": 500})]
-    with pytest.raises(PanglotError, match="the most is 48: choose a batch size up to that"):
+    runs = [make_run("hybrid"), make_run("wrong", wrong)]
+    with pytest.raises(PanglotError, match=said):
         sweep(runs, data, tmp_path)
     assert trained == []
     assert list(tmp_path.iterdir()) == []

@@ -183,10 +183,19 @@ def test_a_missing_recipe_or_a_folder_is_named(tmp_path: Path) -> None:
         ('data.languages=["en", "sw"]', ("data.languages", ["en", "sw"])),
         ("batches.language_temperature=inf", ("batches.language_temperature", math.inf)),
         ("model.name=a=b", ("model.name", "a=b")),
+        ('model.name="a,b=c"', ("model.name", "a,b=c")),
+        ("model.name=a,b", ("model.name", "a,b")),
+        ("merge.parts={a = {}, b = {}}", ("merge.parts", {"a": {}, "b": {}})),
     ],
 )
 def test_an_override_is_read_as_toml_or_else_as_text(text: str, expected: tuple[str, Any]) -> None:
     assert parse_override(text) == expected
+
+
+@pytest.mark.parametrize("text", ["batches.size=4,steps=3", "loss.teacher=a, b.c = 3", "x.y=[1,2],z=1"])
+def test_an_override_of_several_settings_is_refused(text: str) -> None:
+    with pytest.raises(PanglotError, match=r"is not a setting of its own"):
+        parse_override(text)
 
 
 def test_an_override_without_a_value_is_refused() -> None:

@@ -60,6 +60,14 @@ def test_a_recipe_trains_the_model_it_describes(recipe: Maker, tmp_path: Path) -
     assert load_encoder(str(tmp_path / "run"), device="cpu").max_seq_length == 48  # its own again
 
 
+def test_a_batch_that_the_processes_cannot_share_is_refused_before_anything_is_read(
+    recipe: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(PanglotError, match="A batch of 4"):
+        run_recipe(recipe([tmp_path / "missing.jsonl"]), tmp_path / "run")
+
+
 def test_specific_makes_one_model_a_language(recipe: Maker, tmp_path: Path) -> None:
     made = run_recipe(
         recipe(batches__strategy="specific", data__languages=["de", "hi", "th"]), tmp_path / "run"
@@ -177,6 +185,8 @@ def test_a_folder_of_lareqa_is_a_source(tmp_path: Path) -> None:
         text = json.dumps({"data": [{"paragraphs": [paragraph]}]})
         (tmp_path / f"{code}.json").write_text(text, encoding="utf-8")
     pairs = load_source(tmp_path)
+    with pytest.raises(PanglotError, match=r"--column \(data\.columns of a recipe\) has no effect"):
+        load_source(tmp_path, {"query": "question"})
     rows = pairs.table.select(["language", "query", "passage"]).to_pylist()
     assert sorted(rows, key=lambda row: str(row["language"])) == [
         {"language": "de", "query": "de?", "passage": "Nimm Stiefel."},

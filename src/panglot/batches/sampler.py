@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -37,10 +38,15 @@ MEANINGS: dict[Strategy, str] = {  # sentences about each, as model cards have t
     "specific": "every batch is in one language, the model's own.",
 }
 OF_ONE_LANGUAGE: tuple[Strategy, ...] = ("english", "specific")
-ALPHAS: dict[Strategy, float] = {
-    "hybrid": 0.5,
-    "bilingual": 0.0,
-}  # the usual one of each strategy that has it
+# The usual alpha of each strategy that has one.
+ALPHAS: dict[Strategy, float] = {"hybrid": 0.5, "bilingual": 0.0}
+# What to use where a kind of batch cannot be filled: the first that can.
+INSTEAD: dict[Kind, tuple[Strategy, ...]] = {
+    "monolingual": ("mixed",),
+    "crosslingual": ("monolingual", "mixed"),
+    "mixed": (),
+    "bilingual": ("hybrid", "monolingual", "mixed"),
+}
 
 
 @dataclass(frozen=True)
@@ -217,40 +223,72 @@ class Sampler:
     def _name(self, source: int) -> str:
         return self.names[source] if source < len(self.names) else f"source {source + 1}"
 
+    @property
+    def _only(self) -> str | None:
+        """The one language that is drawn; None: all."""
+        only = self.language or ("en" if self.strategy == "english" else None)
+        return only and (language_code(only) or only)
+
     def _plan(self, kind: Kind) -> "_Plan":
         """Find the sources (and languages) that can fill a batch, and how likely each is drawn."""
-        only = self.language or ("en" if self.strategy == "english" else None)
-        only = only and (language_code(only) or only)
+        only = self._only
         if only is not None and not any(matching([only], index.languages) for index in self.indexes):
             raise PanglotError(f"no source has a pair in '{only}', which strategy '{self.strategy}' needs.")
+        plan = self._found(kind)
+        if not plan.sources:
+            raise PanglotError(self._why_not(kind, plan))
+        return plan
+
+    def _found(self, kind: Kind) -> "_Plan":
+        """Return the plan of a kind of batch, without sources where none can fill one."""
         sources: list[int] = []
         sizes: list[float] = []
         languages: dict[int, tuple[IntArray, npt.NDArray[np.float64]]] = {}
         candidates: dict[int, IntArray | None] = {}
-        largest = 0
+        largest, joined = 0, Counter[frozenset[str]]()
         for number, index in enumerate(self.indexes):
             chosen = None if kind in ("monolingual", "mixed") else _multilingual(index)
             size = index.items if chosen is None else len(chosen)
             if kind in ("monolingual", "bilingual"):
-                of = _ones(index, only or "*") if kind == "monolingual" else _twos(index)
+                of = _ones(index, self._only or "*") if kind == "monolingual" else _twos(index)
                 passages = {
                     own: _groups(index, index.items_in(own[0]), self.batch_size, *own[1:]) for own in of
                 }
                 able = max(passages.values(), default=0)
+                joined.update({frozenset(index.languages[k] for k in own): n for own, n in passages.items()})
                 if fits := [own for own in of if passages[own] >= self.batch_size]:
                     bounds = _bounds([of[own] for own in fits], self.language_temperature)
                     languages[number] = np.array(fits), bounds
             else:
                 candidates[number] = chosen
                 able = _groups(index, np.arange(size) if chosen is None else chosen, self.batch_size)
+                joined[frozenset()] += able
             largest = max(largest, able)
             if able >= self.batch_size:
                 sources.append(number)
                 sizes.append(self.source_sizes.get(self._name(number), size))
-        if not sources:
-            raise PanglotError(_why_not(kind, only, largest, self.batch_size, len(self.indexes)))
         bounds = _bounds(sizes, self.source_temperature)
-        return _Plan(sources, bounds, languages, candidates)
+        return _Plan(sources, bounds, languages, candidates, largest, max(joined.values(), default=0))
+
+    def _why_not(self, kind: Kind, plan: "_Plan") -> str:
+        """Say why no batch of a kind can be drawn, and what to do: only what works."""
+        size, only = self.batch_size, self._only
+        others = INSTEAD.get(kind, ()) if only is None else ()
+        able = [name for name in others if all(self._found(each).sources for each in KINDS[name])]
+        fixes = {
+            "choose a batch size up to that": plan.largest >= 2,
+            "draw from all sources together with batches.join_sources = true": plan.joined >= size,
+            f"use '{able[0] if able else None}'": bool(able),
+        }
+        fix = ", or ".join(sentence for sentence, works in fixes.items() if works) or "add pairs"
+        if kind in ("crosslingual", "bilingual") and plan.largest == 0:
+            return f"no item exists in two languages, so no {kind} batch can be drawn; {fix}."
+        places = {"monolingual": "in any one language ", "bilingual": "in any two languages "}
+        place = f"in '{only}' " if only else places.get(kind, "")
+        return (
+            f"no source has {size} items with different passages {place}for a {kind} batch of {size}; "
+            f"the most is {plan.largest}: {fix}."
+        )
 
 
 @dataclass(frozen=True)
@@ -262,6 +300,8 @@ class _Plan:
     # of each source: ``(n, 1)`` languages or ``(n, 2)`` pairs of them, and their cumulative probabilities
     languages: dict[int, tuple[IntArray, npt.NDArray[np.float64]]]
     candidates: dict[int, IntArray | None]
+    largest: int  # items of different passages in the source that has most; from the batch size on, or more
+    joined: int  # the same, of all sources together
 
 
 def usual_alpha(strategy: Strategy) -> float:
@@ -294,18 +334,6 @@ def possible_strategies(
             except PanglotError as error:
                 found[strategy] = error
     return found
-
-
-def _why_not(kind: Kind, only: str | None, largest: int, size: int, sources: int) -> str:
-    if kind in ("crosslingual", "bilingual") and largest == 0:
-        return f"no item exists in two languages, so no {kind} batch can be drawn; use 'monolingual'."
-    places = {"monolingual": "in any one language ", "bilingual": "in any two languages "}
-    joined = ", or draw from all sources together with batches.join_sources = true" if sources > 1 else ""
-    place = f"in '{only}' " if only else places.get(kind, "")
-    return (
-        f"no source has {size} items with different passages {place}for a {kind} batch of {size}; "
-        f"the most is {largest}: choose a batch size up to that{joined}."
-    )
 
 
 def _ones(index: PairIndex, pattern: str) -> dict[tuple[int, ...], int]:
@@ -341,7 +369,7 @@ def _multilingual(index: PairIndex) -> IntArray | None:
 
 def _bounds(sizes: Sequence[float], temperature: float) -> npt.NDArray[np.float64]:
     """Return cumulative probabilities in proportion to size ** (1 / temperature)."""
-    largest = max(sizes)  # shares of the largest: no power of them overflows
+    largest = max(sizes, default=1)  # shares of the largest: no power of them overflows
     weights = (np.asarray(sizes, np.float64) / largest) ** (1.0 / temperature)
     return np.cumsum(weights / weights.sum())
 

@@ -204,6 +204,8 @@ def _columns(texts: Sequence[str] | None) -> dict[str, str]:
     found = dict(text.partition("=")[::2] for text in texts or ())
     if wrong := [text for text in texts or () if not all(text.partition("="))]:
         raise PanglotError(f"--column: '{wrong[0]}' maps nothing. Write FIELD=COLUMN, such as text=body.")
+    if len(found) < len(texts or ()):
+        raise PanglotError("--column: a field is mapped twice. Map it once.")
     return found
 
 

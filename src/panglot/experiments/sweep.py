@@ -18,7 +18,6 @@ from typing import Any
 from filelock import FileLock
 from sentence_transformers import SentenceTransformer
 
-from panglot.batches import make_sampler
 from panglot.data import Benchmark, FloatArray
 from panglot.data.catalogue import entry_named
 from panglot.data.fetch import get_data
@@ -51,8 +50,9 @@ from panglot.search.baseline import bm25_evaluation
 from panglot.search.bm25 import BM25
 from panglot.training import StepReport
 from panglot.training.checkpoints import last_checkpoint
+from panglot.training.config import check_settings, check_trackers
 from panglot.training.merge import MERGE_FILE
-from panglot.training.recipes import train_recipe
+from panglot.training.recipes import check_batches, train_recipe
 
 IN_MEMORY = 2_000_000  # passages of a benchmark; those of a larger one are encoded into a store
 STORES = "stores"
@@ -192,9 +192,9 @@ def check_run(run: Run, data: Data, folder: Path) -> None:
                 f"'{target.remedy}'; leave out one of them."
             )
     if run.trained:
-        how = run.recipe.batches
-        drawn = how.drawn_from(chosen_sources(run, data))
-        make_sampler(drawn, strategy=how.strategy, batch_size=how.size, language=how.language)
+        check_settings(run.recipe, bool(data.validation))
+        check_trackers(run.recipe)
+        check_batches(run.recipe, chosen_sources(run, data))
 
 
 def finish(run: Run, data: Data, folder: Path, tell: Callable[[StepReport], None] | None = None) -> bool:

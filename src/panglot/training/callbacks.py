@@ -12,9 +12,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.integrations import get_reporting_integration_callbacks  # type: ignore[attr-defined]
 
-from panglot.errors import PanglotError
 from panglot.files import write_manifest
 from panglot.progress import err, say
 from panglot.training.distributed import is_first, on_any, wait_for_all
@@ -92,21 +90,6 @@ class StepCallback(TrainerCallback):
         if self._interrupted:
             raise KeyboardInterrupt
         self._interrupted = True
-
-
-def check_tracker(name: str) -> None:
-    """Raise a ``PanglotError`` where the Trainer cannot report to a tracker: unknown, or not installed."""
-    try:
-        for tracker in get_reporting_integration_callbacks([name]):  # type: ignore[no-untyped-call]
-            tracker()
-    except (ImportError, RuntimeError, ValueError) as error:
-        reason = str(error).rstrip(".")
-        fix = (
-            "run pip install 'panglot[tensorboard]', or leave it out"
-            if name == TENSORBOARD
-            else "leave it out"
-        )
-        raise PanglotError(f"training.report_to: '{name}' cannot be used: {reason}; {fix}.") from error
 
 
 @contextmanager

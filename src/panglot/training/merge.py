@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from panglot import encoders
-from panglot.errors import PanglotError
 from panglot.files import check_new_folder, write_json
 from panglot.parse import read_form
 from panglot.training.card import model_card
 from panglot.training.checkpoints import MODEL_FILE, RUN_FILE, check_begun, last_checkpoint, save_model
-from panglot.training.config import LESS_IS_BETTER, TrainingConfig, parts_of
+from panglot.training.config import LESS_IS_BETTER, TrainingConfig, check_settings, parts_of
 from panglot.training.distributed import decided_by_first, is_first
 from panglot.training.held_out import measure_of
 from panglot.training.run import Training, train
@@ -54,11 +53,7 @@ def train_merged(
     """
     merge = recipe.merge
     assert merge is not None
-    if not merge.weights and not held_out:
-        raise PanglotError(
-            "merge.weights is empty, and no documents are held out to choose weights on. Give one weight for "
-            "each part, or use --held-out 0.1."
-        )
+    check_settings(recipe, bool(held_out))
     decided_by_first(partial(_begin, output, recipe, resume))
     trained: list[SentenceTransformer] = []
     steps, log, trust = 0, [], recipe.model.trust_remote_code

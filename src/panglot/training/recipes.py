@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,14 @@ from panglot.data import ParallelPairs, load_benchmark, pairs_from_benchmark
 from panglot.data.catalogue.training import is_benchmark, load_source
 from panglot.errors import PanglotError
 from panglot.languages import check_languages, matches, matching
-from panglot.training.config import TrainingConfig, override, parts_of, with_precision
+from panglot.training.config import (
+    TrainingConfig,
+    check_settings,
+    check_trackers,
+    override,
+    parts_of,
+    with_precision,
+)
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -40,9 +48,11 @@ def run_recipe(
     sources, held_out = _sources(recipe)
     specific = recipe.batches.strategy == "specific" and recipe.batches.language is None
     if not specific:
-        _check_batches(recipe, sources)
+        check_batches(recipe, sources)
     able = _able(recipe, sources, note) if specific else []
-    recipe = with_precision(recipe)  # loads torch, as the model does: whatever can be refused has been
+    # what is below loads torch: whatever can be refused without has been
+    check_trackers(recipe)
+    recipe = with_precision(recipe)
     run = partial(train_recipe, recipe, sources=sources, held_out=held_out, tell=tell, note=note)
     if not specific:
         return {output: run(_load(recipe, note), output=output, resume=resume)}
@@ -60,7 +70,7 @@ def run_recipe(
 
 
 def check_recipe(recipe: TrainingConfig) -> None:
-    """Refuse a recipe without pairs, or with settings that exclude each other."""
+    """Refuse a recipe without pairs, or with settings that exclude each other, before anything is loaded."""
     if not recipe.data.pairs:
         raise PanglotError("there is nothing to train on; name files with --pairs or data.pairs.")
     if recipe.merge is not None and (recipe.batches.strategy == "specific" or recipe.model.centre):
@@ -68,9 +78,11 @@ def check_recipe(recipe: TrainingConfig) -> None:
             "models of the strategy specific are not merged, and a merged model takes no model.centre; "
             "leave merge out, or centre the merged model with panglot centre."
         )
+    held_out = bool(recipe.data.held_out or recipe.data.validation)
+    check_settings(recipe, held_out, processes=int(os.environ.get("WORLD_SIZE", "1")))
 
 
-def _check_batches(recipe: TrainingConfig, sources: Sequence[ParallelPairs]) -> None:
+def check_batches(recipe: TrainingConfig, sources: Sequence[ParallelPairs]) -> None:
     """Refuse batches that the sources cannot fill, before a model is loaded."""
     for config in parts_of(recipe).values():
         batches = config.batches

@@ -21,7 +21,7 @@ from panglot.encoders.load import quiet_transformers
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json
 from panglot.training.adapters import prepared
-from panglot.training.callbacks import StepCallback, Tell, check_tracker, tensorboard_in, training_progress
+from panglot.training.callbacks import StepCallback, Tell, tensorboard_in, training_progress
 from panglot.training.card import base_model, model_card
 from panglot.training.checkpoints import (
     last_step,
@@ -31,7 +31,13 @@ from panglot.training.checkpoints import (
     remove_checkpoints,
     save_model,
 )
-from panglot.training.config import TrainingConfig, config_of, idle_settings
+from panglot.training.config import (
+    TrainingConfig,
+    check_settings,
+    check_trackers,
+    config_of,
+    idle_settings,
+)
 from panglot.training.dataset import Steps
 from panglot.training.distributed import (
     check_shards,
@@ -116,7 +122,8 @@ def train(
     guidance = _guidance(config, teacher, model)
     drawn = batches.drawn_from(sources)
     sampler = make_sampler(drawn, seed=how.seed, steps=how.steps, **batches.sampler_settings())
-    _check(config, bool(held_out), model, guidance)
+    check_trackers(config)
+    _check(config, model, guidance)
     run = _describe(model, model_name, sources, config, guidance)
     if held_out:  # it decides which model is the best
         run["held_out"] = [_facts_of(source) for source in held_out]
@@ -127,10 +134,7 @@ def train(
     if not _has_idle_parts(model):  # else each step would look for parameters without a gradient
         arguments.ddp_find_unused_parameters = False
     ranks = arguments.world_size
-    if batches.size % ranks:
-        raise PanglotError(
-            f"A batch of {batches.size} cannot be shared by {ranks} processes. Use a multiple."
-        )
+    check_settings(config, bool(held_out), ranks)
     with only_training(folder), quiet_transformers():
         checkpoint = _begin(folder, run, resume, ranks, note)
         for sentence in [*sampler.notes(), *idle_settings(config, bool(held_out))]:
@@ -255,15 +259,9 @@ def _keep(model: SentenceTransformer, folder: Path, card: str, log: dict[str, An
     remove_checkpoints(folder)
 
 
-def _check(
-    config: TrainingConfig, held_out: bool, model: SentenceTransformer, guidance: Guidance | None
-) -> None:
-    """Refuse settings that cannot work together."""
-    how, dims, own = config.training, config.loss.matryoshka_dims, model.get_embedding_dimension()
-    if how.patience and not (held_out and how.eval_steps):
-        raise PanglotError("patience needs held-out documents and eval_steps. Set both, or patience = 0.")
-    for name in how.report_to:
-        check_tracker(name)
+def _check(config: TrainingConfig, model: SentenceTransformer, guidance: Guidance | None) -> None:
+    """Refuse settings that do not fit the model or its teacher."""
+    dims, own = config.loss.matryoshka_dims, model.get_embedding_dimension()
     if dims and own is not None and max(dims) > own:
         raise PanglotError(
             f"matryoshka_dims has {max(dims)}, but the model's embeddings have {own} dimensions. "

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from small_files import as_bytes
 
-from panglot.data.catalogue.training import training_pairs
+from panglot.data.catalogue.training import load_source, training_pairs
 from panglot.errors import PanglotError
 
 
@@ -212,6 +212,11 @@ def test_broken_files_are_said_and_leave_nothing(tmp_path: Path, text: str, sent
         training_pairs("mfaq", tmp_path / "mfaq")
     assert sentence in str(caught.value)
     assert not list((tmp_path / "cache").rglob("*.p*"))
+
+
+def test_a_training_set_takes_no_columns() -> None:
+    with pytest.raises(PanglotError, match=r"mfaq: .* --column"):
+        load_source("mfaq", {"query": "question"})
 
 
 def test_what_is_no_training_set_is_said(tmp_path: Path) -> None:

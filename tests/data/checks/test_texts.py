@@ -69,6 +69,20 @@ def test_wrong_negatives_are_listed_with_their_lines(tmp_path: Path) -> None:
             load_pairs(path)
 
 
+def test_values_of_a_wrong_type_are_listed_with_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    questions: list[object] = ["Who?", 7, ["Who?"], {"is": 1}, None, "What?"]
+    path.write_text("".join(json.dumps({"q": q, "a": "Me.", "n": ["x"]}) + "\n" for q in questions))
+    columns = {"query": "q", "passage": "a", "language": "=en", "negatives": "n"}
+    report = check_source(path, columns)
+    found = [f for f in report["findings"] if f["check"] == "unreadable"]
+    assert [example["line"] for f in found for example in f["examples"]] == [2, 3]
+    assert report["counts"]["rows"] == 2
+    path.write_text('{"q": 7, "a": "b", "n": []}\n{"q": 8, "a": "b"}\n')  # all of one type
+    with pytest.raises(PanglotError, match=r"mine\.jsonl, line 1: 'q' is not a text"):
+        check_source(path, columns)
+
+
 def test_bad_rows_are_told_and_left_out(make_rows: MakeRows) -> None:
     rows = make_rows(
         [

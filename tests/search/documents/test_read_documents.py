@@ -122,6 +122,16 @@ def test_a_column_that_no_line_has_is_named(tmp_path: Path) -> None:
         list(read_documents([path], columns={"id": "kex"}))
 
 
+def test_columns_are_refused_where_no_source_has_any(tmp_path: Path) -> None:
+    text, rows = tmp_path / "a.txt", tmp_path / "b.jsonl"
+    text.write_text("A text.")
+    rows.write_text('{"body": "Another."}')
+    for source in (tmp_path, text, "hf:owner/name"):
+        with pytest.raises(PanglotError, match="--column has no effect"):
+            list(read_documents([source], columns={"text": "body"}))
+    assert len(list(read_documents([text, rows], columns={"text": "body"}))) == 2
+
+
 def test_names_of_columns_may_be_in_capitals(tmp_path: Path) -> None:
     path = tmp_path / "texts.csv"
     path.write_text("ID,Title,Text,Language\n7,Sky,The moon.,en\n", encoding="utf-8")

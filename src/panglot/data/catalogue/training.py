@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from panglot.data.catalogue.entry import catalogue, entry_named, find_data
 from panglot.data.catalogue.load import TRAINING, reader_of
 from panglot.data.pairs import ParallelPairs, load_pairs
-from panglot.data.pairs_files.columns import SCHEMA, Columns
+from panglot.data.pairs_files.columns import SCHEMA, Columns, refuse_columns
 from panglot.data.pairs_files.hub import is_hub_source
 from panglot.data.pairs_files.read import BATCH, SAMPLE
 from panglot.data.readers.collection import passage_rows
@@ -67,6 +67,7 @@ def load_source(source: str | Path, columns: Columns | None = None) -> ParallelP
     Args:
         source: a file, a data set of the hub (``hf:owner/name#split``), a training set of the catalogue by
             name, or a folder of LAReQA (its questions and answer sentences) or of SQuAD's format.
+        columns: see ``load_pairs``; training sets and LAReQA take none.
     """
     made = made_pairs(source, columns)
     return load_pairs(source, columns=columns) if made is None else made
@@ -78,6 +79,7 @@ def made_pairs(source: str | Path, columns: Columns | None = None) -> ParallelPa
     if not is_hub_source(source) and path.is_dir():
         return folder_pairs(path, columns)
     if is_training_set(str(source)) and not path.exists():
+        refuse_columns(columns, source)
         return training_pairs(str(source))
     return None
 

@@ -13,7 +13,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -98,6 +98,15 @@ def check_columns(columns: Columns) -> dict[str, str]:
     return dict(columns)
 
 
+def refuse_columns(columns: Columns | None, source: object) -> None:
+    """Refuse a mapping for a source whose format has no columns that could be mapped."""
+    if columns:
+        raise PanglotError(
+            f"{source}: has a format of its own, so --column (data.columns of a recipe) has no effect on it; "
+            "leave it out, or rename the columns of the other sources."
+        )
+
+
 def find_layout(names: Sequence[str], columns: Columns | None, where: str) -> Layout:
     """Find the fields among a file's columns.
 
@@ -107,7 +116,6 @@ def find_layout(names: Sequence[str], columns: Columns | None, where: str) -> La
             passage, negatives) as ``query_{language}`` or an object by language.
     """
     mapping = _spread_text(check_columns(columns or {}), names)
-    _refuse_doubtful_ids(names, mapping, where)
     fixed = {name: column[1:] for name, column in mapping.items() if column.startswith("=")}
     singles: dict[str, str] = {}
     wide: dict[str, dict[str, str]] = {}
@@ -242,18 +250,6 @@ def _by_code(columns: Mapping[str, str], where: str) -> dict[str, str]:
     return found
 
 
-def _refuse_doubtful_ids(names: Sequence[str], mapping: Columns, where: str) -> None:
-    """Refuse ``query_id`` and ``passage_id`` beside ``query_en``, which may be ids or Indonesian."""
-    wide = len(matches(f"query_{LANGUAGE}", names)) > 1 and "query" not in names
-    said = {"query_id", "passage_id"} & set(mapping.values()) or {"query", "passage"} & set(mapping)
-    if wide and {"query_id", "passage_id"} <= set(names) and not said:
-        raise PanglotError(
-            f"{where}: 'query_id' and 'passage_id' may hold ids or Indonesian texts (id); "
-            "for ids give --column item_id=query_id --column passage_id=passage_id, for Indonesian "
-            "--column query=query_{language} --column passage=passage_{language}."
-        )
-
-
 def guessed_columns(names: Sequence[str], columns: Columns | None, where: str) -> Columns | None:
     """Return a complete mapping: the given one where it is enough, else with fields guessed from the names.
 
@@ -318,22 +314,22 @@ def _with_ids(names: Sequence[str], guess: dict[str, str], given: Columns, where
     """Return a mapping with the column of ids of a file that has one column a language.
 
     Raises:
-        PanglotError: a column called ``id`` (``query_id``) may hold ids or Indonesian texts.
+        PanglotError: columns called ``id`` (``query_id``, ``passage_id``) may hold ids or Indonesian texts.
     """
     layout, ids = find_layout(names, guess, where), _called(OTHERS["item_id"], names)
+    texts = layout.wide.get("id", {})  # what would be Indonesian
+    said = {"query", "passage", TEXT} & given.keys()
+    if not said and "item_id" not in guess and "passage" in texts and texts.get("query") in ids:
+        columns = {"item_id": texts["query"], "passage_id": texts["passage"]}
+        if texts["query"] == texts["passage"]:
+            del columns["passage_id"]
+        raise PanglotError(
+            f"{where}: {listed(list(columns.values()))} may hold ids or Indonesian texts (id). "
+            f"Give {as_options(columns)} for ids, or --column 'item_id={ROW}' for texts."
+        )
     if not layout.wide or not layout.numbered or "item_id" in guess or not ids:
         return guess
-    texts = layout.wide.get("id", {})  # what would be Indonesian
-    if ids[0] in texts.values():
-        if {"query", "passage", TEXT} & given.keys():
-            return guess
-        if {"query", "passage"} <= texts.keys():
-            doubtful = listed(list(dict.fromkeys([ids[0], *texts.values()])))
-            raise PanglotError(
-                f"{where}: {doubtful} may hold ids or Indonesian texts (id). "
-                f"Give --column item_id={shlex.quote(ids[0])} for ids, or --column 'item_id={ROW}' for texts."
-            )
-    return {**guess, "item_id": ids[0]}
+    return guess if said and ids[0] in texts.values() else {**guess, "item_id": ids[0]}
 
 
 def _renamed(columns: Columns) -> dict[str, str]:
@@ -390,7 +386,13 @@ def flat_columns(table: pa.Table) -> pa.Table:
 
 
 def rows_of_columns(
-    table: pa.Table, layout: Layout, lines: IntArray, first: int, where: str, bad: BadLines | None = None
+    table: pa.Table,
+    layout: Layout,
+    lines: IntArray,
+    first: int,
+    where: str,
+    bad: BadLines | None = None,
+    odd: Mapping[str, Sequence[int]] | None = None,
 ) -> tuple[pa.RecordBatch, IntArray]:
     """Turn a batch of a file's columns into rows of ``SCHEMA``, and give the line of each.
 
@@ -398,15 +400,15 @@ def rows_of_columns(
         table: of n rows; columns that the layout names and the table lacks are empty.
         lines: ``(n,)`` the line of each row in its file.
         first: number of the first row, from 1.
-        bad: lines whose negatives cannot be read are added to it and left out, instead of raised.
+        bad: lines with values of a wrong type are added to it and left out, instead of raised.
+        odd: rows of columns of texts that were something else.
 
     A language in which neither query nor passage is filled in is left out of a wide row.
     """
     count = table.num_rows
     faults: BadLines = []
-    whole = {
-        name: _column(table, column, name, where, lines, faults) for name, column in layout.columns.items()
-    }
+    read = partial(_column, table, where=where, lines=lines, faults=faults, odd=odd or {})
+    whole = {name: read(column, name) for name, column in layout.columns.items()}
     whole |= {name: pa.repeat(pa.scalar(value), count) for name, value in layout.fixed.items()}
     if layout.numbered:
         whole["item_id"] = pa.array(np.arange(first, first + count)).cast(pa.string())
@@ -416,9 +418,7 @@ def rows_of_columns(
         parts: list[pa.RecordBatch] = []
         rows: list[IntArray] = []
         for language, columns in layout.wide.items():
-            own = {
-                name: _column(table, column, name, where, lines, faults) for name, column in columns.items()
-            }
+            own = {name: read(column, name) for name, column in columns.items()}
             part = _batch(whole | own | {"language": pa.repeat(pa.scalar(language), count)}, count)
             filled = ~(blank(part.column("query")) & blank(part.column("passage")))
             parts.append(part.filter(pa.array(filled)))
@@ -463,24 +463,42 @@ def _batch(columns: dict[str, pa.Array], count: int) -> pa.RecordBatch:
 
 
 def _column(
-    table: pa.Table, column: str, name: str, where: str, lines: IntArray, faults: BadLines
+    table: pa.Table,
+    column: str,
+    name: str,
+    where: str,
+    lines: IntArray,
+    faults: BadLines,
+    odd: Mapping[str, Sequence[int]],
 ) -> pa.Array:
-    """Return a column as the type of its field; ids may be numbers. Wrong negatives go into ``faults``."""
+    """Return a column as the type of its field; ids may be numbers. Values of other types are ``faults``."""
     kind = SCHEMA.field(name).type
     if column not in table.column_names:
         return pa.nulls(table.num_rows, kind)
     values = table.column(column)
     if name == "negatives" and not any(is_kind(values.type) for is_kind in LISTS):
-        return _lists(values.to_pylist(), where, lines, faults)
-    inner = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-    if name in ("query", "passage", "language") and not any(is_kind(inner) for is_kind in TEXTS):
-        raise PanglotError(f"{where}: a column is of the wrong type ('{column}' is {values.type}, not text).")
+        cells = values.to_pylist()
+        for row in odd.get(column, ()):
+            cells[row] = parse_json(cells[row], where)
+        return _lists(cells, where, lines, faults)
+    listed_texts = name == "negatives"
+    split = pa.types.is_dictionary(values.type) or (listed_texts and not pa.types.is_null(values.type))
+    inner = values.type.value_type if split else values.type
+    of_texts = name in (*WIDE, "language")
+    wrong: Iterable[int] = odd.get(column, ()) if of_texts else ()
     try:
+        if of_texts and not any(is_kind(inner) for is_kind in TEXTS):
+            raise pa.ArrowInvalid
         values = values.cast(kind)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise PanglotError(f"{where}: a column is of the wrong type ('{column}': {error}).") from error
-    whole = values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
-    if name == "negatives" and (texts := pc.list_flatten(whole)).null_count:
+        whole = values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        wrong = np.flatnonzero(values.is_valid()).tolist()
+        whole = pa.nulls(table.num_rows, kind)
+    for row in wrong:
+        what, value = "a list of texts" if listed_texts else "a text", str(values[row].as_py())[:LONGEST]
+        fault = f"{where}, line {lines[row]}: '{column}' is not {what} ({value}); write one."
+        faults.append((int(lines[row]), fault))
+    if listed_texts and (texts := pc.list_flatten(whole)).null_count:
         for row in pc.unique(pc.list_parent_indices(whole).filter(texts.is_null())).to_pylist():
             fault = f"{where}, line {lines[row]}: '{column}' has a missing text; fill it in, or take it out."
             faults.append((int(lines[row]), fault))
@@ -494,7 +512,7 @@ def _lists(values: Sequence[Any], where: str, lines: IntArray, faults: BadLines)
         if value is None or (isinstance(value, str) and not value.strip()):
             found.append(None)
             continue
-        texts: Any = [value]
+        texts: Any = value if isinstance(value, list) else [value]
         if isinstance(value, str) and value.startswith("["):
             try:
                 texts = parse_json(value, where)

@@ -57,10 +57,10 @@ def read_jsonl(path: Path, columns: Columns | None, size: int, bad: BadLines | N
     names: dict[str, None] = {}
     done = 0
     for rows, lines in _rows(path, size, bad):
-        table = _table([_flat(row) for row in rows])
+        table, odd = _table([_flat(row) for row in rows])
         names |= dict.fromkeys(table.column_names)
         layout = find_layout(list(names), columns, str(path))
-        yield rows_of_columns(table, layout, lines, done + 1, str(path), bad)
+        yield rows_of_columns(table, layout, lines, done + 1, str(path), bad, odd)
         done += len(rows)
 
 
@@ -146,19 +146,22 @@ def _flat(value: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Make a table of flat rows; a column has all keys that any row has."""
+def _table(rows: list[dict[str, Any]]) -> tuple[pa.Table, dict[str, list[int]]]:
+    """Make a table of flat rows, with the keys that any row has; give the rows that are not texts.
+
+    They are given for columns of mixed types, and written there as JSON.
+    """
     names = list(dict.fromkeys(name for row in rows for name in row))
     dumped = partial(json.dumps, ensure_ascii=False)
-    arrays = []
+    arrays, odd = [], {}
     for name in names:
         values = [row.get(name) for row in rows]
         try:
             arrays.append(pa.array(values))
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-            # of mixed types: whatever a text is wanted for must be one
-            arrays.append(pa.array([v if v is None or isinstance(v, str) else dumped(v) for v in values]))
-    return pa.table(arrays, names=names)
+            odd[name] = [k for k, v in enumerate(values) if not isinstance(v, str | None)]
+            arrays.append(pa.array([v if isinstance(v, str | None) else dumped(v) for v in values]))
+    return pa.table(arrays, names=names), odd
 
 
 def read_delimited(path: Path, columns: Columns | None, size: int, bad: BadLines | None = None) -> Batches:

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from panglot.data.benchmark import Benchmark, pairs_from_benchmark
 from panglot.data.pairs import ParallelPairs
-from panglot.data.pairs_files.columns import Columns
+from panglot.data.pairs_files.columns import Columns, refuse_columns
 from panglot.data.pairs_files.squad import Question, language_in_name, languages_of, squad_questions
 from panglot.data.readers.collection import Questions
 from panglot.data.readers.files import (
@@ -205,6 +205,7 @@ def folder_pairs(folder: Path, columns: Columns | None = None) -> ParallelPairs:
     own = files_by_language(folder, ["{code}.json"], others=True)
     lareqa = own and b'"sentence_breaks"' in next(iter(own.values()))[0].read_bytes()
     if lareqa or not any(language_in_name(path) for path in folder.glob("*.json*")):
+        refuse_columns(columns, folder)
         return pairs_from_benchmark(read_lareqa(folder, folder.name))
     return pairs_from_benchmark(read_squad(folder, name=folder.name, columns=columns))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from panglot.data.pairs_files.hub import is_hub_source
 from panglot.data.pairs_files.read import READERS
+from panglot.data.pairs_files.squad import is_squad
 from panglot.errors import PanglotError
 from panglot.files import as_shown, check_file, read_whole
 from panglot.languages import check_language, language_code
@@ -80,6 +81,11 @@ def read_documents(
     if language is not None:
         language = check_language(language)
     check_document_columns(columns or {})
+    if columns and not any(map(_has_columns, sources)):
+        raise PanglotError(
+            f"{', '.join(map(str, sources))}: has no columns, so --column has no effect; leave it out, or "
+            "name a file of rows (.jsonl, .csv, .tsv or .parquet)."
+        )
     seen: set[str] = set()
     for source in sources:
         empty = True
@@ -98,6 +104,14 @@ def read_documents(
         if empty:
             reason = f" ({unread[0]})" if unread else ""
             raise PanglotError(f"{source}: holds no document to index{reason}; name files with texts.")
+
+
+def _has_columns(source: str | Path) -> bool:
+    """Say whether a source is read as a file of rows, if it is there."""
+    path = Path(source)
+    if is_hub_source(source) or path.is_dir() or _kind(path) in TEXTS or _kind(path) in LIBRARIES:
+        return False
+    return not (_kind(path) == ".json" and path.is_file() and is_squad(path))
 
 
 def _read(
