@@ -472,7 +472,7 @@ def test_a_command_trains_measures_and_answers(
         measured.append(recipe.batches.size)
         return Cost(10.0, pairs, 2**20 * recipe.batches.size, 2**21)
 
-    monkeypatch.setattr(scaling, "measure_cost", cost)  # which takes processes of their own
+    monkeypatch.setattr("panglot.experiments.cost.measure_cost", cost)  # which takes processes of their own
     settings, tables = COMMANDS[name]
     command = ["experiment", name, "--pairs", TRAIN, "--benchmark", "sample", "--seeds", "1"]
     command += ["--model", str(tiny_checkpoint), "--output", str(tmp_path)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pandas as pd
 from pydantic import Field
@@ -34,7 +34,6 @@ from panglot.experiments.runs import (
     read_table,
     sources_of,
 )
-from panglot.experiments.sweep import Tell, sweep
 from panglot.files import write_json
 from panglot.parse import parse_toml, read_toml
 from panglot.report.charts import check_installed
@@ -42,6 +41,9 @@ from panglot.report.page import Section, markdown, page, write_assets, write_pag
 from panglot.report.tables import Table, to_records
 from panglot.training import TrainingConfig, override
 from panglot.training.config import Part, Precision, checked, chosen_precision, renamed, with_precision
+
+if TYPE_CHECKING:
+    from panglot.experiments.sweep import Tell
 
 BY_BENCHMARK = ("measures", "measured", "measured_languages")  # settings of a grid by name of a benchmark
 NAMES = ("low-resource", "scaling", "unseen-languages", "baselines", "domain-shift", "alpha", "remedies")
@@ -178,6 +180,7 @@ def read_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
     parse_measure(found.measure)
     if found.question not in NAMES:
         raise PanglotError(f"{name}: unknown question '{found.question}'; use one of {', '.join(NAMES)}.")
+    found.settings()  # mistakes in them are answered before what is below loads torch
     recipe = with_precision(override(found.recipe, check_used(of_recipe)))
     return found.model_copy(update={"recipe": recipe, "bf16": chosen_precision(found.bf16)})
 
@@ -280,7 +283,7 @@ def run_experiment(
     *,
     runs_folder: str | Path | None = None,
     workers: int = 1,
-    tell: Tell | None = None,
+    tell: "Tell | None" = None,
 ) -> Answer:
     """Run what an experiment needs and write its answer.
 
@@ -295,6 +298,8 @@ def run_experiment(
         KeyboardInterrupt: a run was interrupted.
         PanglotError: settings or data that cannot work, or what draws is not installed.
     """
+    from panglot.experiments.sweep import sweep  # loads torch; a mistake in a recipe is answered without
+
     check_installed()
     forget_data()
     output = Path(output)

@@ -13,15 +13,12 @@ from pydantic import Field
 
 from panglot.batches import make_sampler
 from panglot.data import ParallelPairs
-from panglot.encoders import load_encoder
 from panglot.errors import PanglotError
 from panglot.evaluation import ALL, compare
 from panglot.evaluation.aggregate import Aligned, Grouping
 from panglot.evaluation.measures import DISTANCE
-from panglot.experiments.cost import machine, measure_cost
 from panglot.experiments.display import SETTINGS, compare_all, picture
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.noise_scale import gradient_products, noise_scale
 from panglot.experiments.runs import HYBRID, ZERO_SHOT, Data, Run, digest, key_of, languages_of, sources_of
 from panglot.files import write_json
 from panglot.parse import read_form
@@ -373,7 +370,7 @@ def _noise_table(name: str, noise: Mapping[str, Any]) -> Table:
     shown = shown[[*names, "scale"]].rename(columns={**names, "scale": "noise scale, pairs"})
     note = (
         "Simple noise scale tr Σ / |G|² (McCandlish et al. 2018): Σ of the gradient of one pair, as batch "
-        "size times the covariance of a batch's gradient. Brackets hold 95 % intervals of a jackknife over "
+        "size times the covariance of a batch's gradient. Ranges are 95 % intervals of a jackknife over "
         "batches. With in-batch negatives, and languages that a batch shares, it holds for its size alone."
     )
     return Table(name, "Gradient-noise scale by batch size", shown, data, 2, note)
@@ -393,6 +390,8 @@ def measure_batches(experiment: Experiment, grid: Grid, data: Data, folder: Path
     """
     if not grid.sizes:
         return {}
+    from panglot.experiments.cost import machine  # loads torch; a mistake in the grid is answered without
+
     seeded = override(experiment.recipe, {"batches.strategy": "hybrid", "training.seed": 0})
     recipes = {size: sized(seeded, grid, size) for size in sorted(set(grid.sizes))}
     own = sized(seeded, grid, seeded.batches.size)
@@ -425,6 +424,8 @@ def measure_batches(experiment: Experiment, grid: Grid, data: Data, folder: Path
 
 
 def _cost(recipe: TrainingConfig, sources: Sequence[ParallelPairs], pairs: int) -> dict[str, Any]:
+    from panglot.experiments.cost import measure_cost
+
     return asdict(measure_cost(recipe, sources, pairs))
 
 
@@ -435,6 +436,9 @@ def _noise(
 
     The training is done for this alone, as the models of runs are not kept.
     """
+    from panglot.encoders import load_encoder
+    from panglot.experiments.noise_scale import gradient_products, noise_scale
+
     model = load_encoder(recipe.model.name, trust_remote_code=recipe.model.trust_remote_code)
     if trained:
         with TemporaryDirectory() as folder:
