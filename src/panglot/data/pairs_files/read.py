@@ -45,7 +45,7 @@ from panglot.languages import is_language, no_language
 BATCH = 16_384
 SAMPLE = "sample"  # the name of the pairs that are bundled
 SAMPLE_FOLDER = Path(__file__).parents[1] / SAMPLE
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 JSON_LINES = (".jsonl", ".json", ".ndjson")
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 Reader = Callable[[Path, Columns | None, int, BadLines | None], Batches]
