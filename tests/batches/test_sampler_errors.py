@@ -104,7 +104,7 @@ FIXES: dict[str, tuple[list[ParallelPairs], str, int, str]] = {
         "the most is 1: draw from all sources together with batches.join_sources = true.",
     ),
     "no translations": ([APART], "crosslingual", 2, "no crosslingual batch can be drawn; use 'mixed'."),
-    "no two pairs": ([source("en")], "bilingual", 2, "the most is 1: add pairs."),
+    "no two pairs": ([source("en")], "bilingual", 2, "no bilingual batch can be drawn; add pairs."),
     "no two languages that share items": (
         [PAIR],
         "bilingual",
