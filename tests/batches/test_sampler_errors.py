@@ -37,7 +37,8 @@ def message(*sources: ParallelPairs, **settings: object) -> str:
 def test_a_batch_larger_than_any_language_is_answered_with_the_largest() -> None:
     assert message(PAIRS, strategy="monolingual", batch_size=5) == (
         "no source has 5 items with different passages in any one language for a monolingual batch of 5; "
-        "the most is 4: choose a batch size up to that."
+        "the most is 4: choose a batch size up to that (--batch-size 4, in a recipe batches.size = 4, "
+        "in Python batch_size=4)."
     )
     assert len(make_sampler([PAIRS], strategy="monolingual", batch_size=4).draw(0)) == 4
 
