@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from panglot.data import Benchmark as Benchmark
     from panglot.data import ParallelPairs as ParallelPairs
     from panglot.data import benchmark_from_pairs as benchmark_from_pairs
+    from panglot.data import join_pairs as join_pairs
     from panglot.data import load_benchmark as load_benchmark
     from panglot.data import load_pairs as load_pairs
     from panglot.data import pairs_from_benchmark as pairs_from_benchmark
@@ -48,6 +49,7 @@ _HOMES = {
     "encode": "encoders",
     "evaluate": "evaluation",
     "hybrid_dataset": "batches",
+    "join_pairs": "data",
     "load_benchmark": "data",
     "load_encoder": "encoders",
     "load_pairs": "data",

@@ -4,11 +4,14 @@ import difflib
 import logging
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
+from pathlib import Path
+from typing import TypeVar
 
 STRICT = "PANGLOT_STRICT"
 LISTED = 10  # names in a sentence
+Kind = TypeVar("Kind")
 
 
 class PanglotError(Exception):
@@ -16,6 +19,22 @@ class PanglotError(Exception):
 
     The command line prints it as one sentence and exits with code 2.
     """
+
+
+def of_kind(value: object, load: Callable[[str], Kind], *kinds: type) -> Kind:
+    """Return a value of one of some kinds as it is, or what a name or path loads.
+
+    Raises:
+        PanglotError: it is of another type, or cannot be loaded.
+    """
+    if isinstance(value, str | Path):
+        return load(str(value))
+    if not isinstance(value, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        raise PanglotError(
+            f"{type(value).__name__} is given where {wanted} is needed; give that, or its name or path."
+        )
+    return value  # type: ignore[return-value]  # what is loaded is of one of the kinds, too
 
 
 def needs(extra: str, *libraries: str, hint: str = "") -> None:

@@ -37,7 +37,8 @@ def message(*sources: ParallelPairs, **settings: object) -> str:
 def test_a_batch_larger_than_any_language_is_answered_with_the_largest() -> None:
     assert message(PAIRS, strategy="monolingual", batch_size=5) == (
         "no source has 5 items with different passages in any one language for a monolingual batch of 5; "
-        "the most is 4: choose a batch size up to that."
+        "the most is 4: choose a batch size up to that (--batch-size 4, "
+        "in Python batch_size=4)."
     )
     assert len(make_sampler([PAIRS], strategy="monolingual", batch_size=4).draw(0)) == 4
 
@@ -92,10 +93,15 @@ FIXES: dict[str, tuple[list[ParallelPairs], str, int, str]] = {
         [TWO, TWO],
         "mixed",
         5,
-        "the most is 3: choose a batch size up to that, or draw from all sources together with "
-        "batches.join_sources = true.",
+        "the most is 3: choose a batch size up to that (--batch-size 3, in Python batch_size=3), "
+        "or draw from all sources together with batches.join_sources = true.",
     ),
-    "two sources that do not": ([TWO, TWO], "mixed", 7, "the most is 3: choose a batch size up to that."),
+    "two sources that do not": (
+        [TWO, TWO],
+        "mixed",
+        7,
+        "the most is 3: choose a batch size up to that (--batch-size 3, in Python batch_size=3).",
+    ),
     "two sources of other languages": ([source("de"), source("en")], "monolingual", 2, "is 1: add pairs."),
     "two sources of one language": (
         [source("en"), source("en-US"), source("en")],
@@ -115,13 +121,15 @@ FIXES: dict[str, tuple[list[ParallelPairs], str, int, str]] = {
         [source("de en", "de en", "de")],
         "bilingual",
         3,
-        "the most is 2: choose a batch size up to that, or use 'monolingual'.",
+        "the most is 2: choose a batch size up to that (--batch-size 2, in Python batch_size=2), "
+        "or use 'monolingual'.",
     ),
     "two languages that share few of the items in two": (
         [source("de en", "de en", "de fr")],
         "bilingual",
         3,
-        "the most is 2: choose a batch size up to that, or use 'hybrid'.",
+        "the most is 2: choose a batch size up to that (--batch-size 2, in Python batch_size=2), "
+        "or use 'hybrid'.",
     ),
 }
 

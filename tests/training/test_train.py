@@ -18,9 +18,9 @@ from huggingface_hub import ModelCard
 from sentence_transformers import SentenceTransformer
 from transformers.utils import logging as transformers_logging
 
-from panglot import PanglotError, encode, load_encoder, sample_pairs, train
+from panglot import Index, PanglotError, encode, evaluate, load_encoder, sample_benchmark, sample_pairs, train
 from panglot.data import pairs_from_rows, sample
-from panglot.encoders import model_sha256
+from panglot.encoders import model_sha256, name_of
 from panglot.training import StepReport, Training, known_settings, trainer, training_of
 from panglot.training.optimizer import clip_gradients, token_table
 
@@ -50,6 +50,40 @@ def test_a_model_that_reads_texts_whole_is_trained(
     described = training_of(tmp_path)
     assert described is not None and described["model"]["max_length"] is None
     assert model_sha256(load_encoder(str(tmp_path), device="cpu")) == model_sha256(static_encoder) != before
+
+
+def test_a_model_trained_in_place_is_called_by_the_folder_that_it_is_in(
+    tiny_encoder: SentenceTransformer, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    benchmark, output = sample_benchmark().restrict(["de", "en"]), tmp_path / "run"
+    assert evaluate(tiny_encoder, benchmark, progress=False).results["model"]["name"] == str(tiny_checkpoint)
+    run(tiny_encoder, output, model_name=None)
+    described = training_of(output)
+    assert described is not None and described["model"]["name"] == str(tiny_checkpoint)
+    found = evaluate(tiny_encoder, benchmark, progress=False).results["model"]
+    assert (found["name"], name_of(tiny_encoder)) == (str(output), str(output))
+    assert model_sha256(load_encoder(found["name"], device="cpu")) == found["sha256"]
+    with Index.create(tmp_path / "index", tiny_encoder) as index:
+        assert index.facts.name == str(output)
+
+
+def test_a_model_and_pairs_may_be_names_or_paths(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    how: dict[str, Any] = {"batch_size": 8, "pull": 1.0, "teacher": tiny_checkpoint, "tell": False, **SHORT}
+    train(tiny_checkpoint, "sample", tmp_path / "by-name", **how)
+    model = load_encoder(tiny_checkpoint, device="cpu")
+    train(model, [sample_pairs()], tmp_path / "loaded", **{**how, "teacher": load_encoder(tiny_checkpoint)})
+    assert model_sha256(load_encoder(tmp_path / "by-name", device="cpu")) == model_sha256(model)
+    with pytest.raises(PanglotError, match=r"nope\.jsonl"):
+        train(model, "nope.jsonl", tmp_path / "none")
+
+
+def test_sources_that_are_too_small_are_refused_with_the_settings_that_fit(
+    tiny_encoder: SentenceTransformer, tmp_path: Path
+) -> None:
+    with pytest.raises(PanglotError) as refused:  # 64 pairs are tested for this model; the sample has 48
+        train(tiny_encoder, "sample", tmp_path, model_name=E5)
+    for setting in ("--batch-size 48", "batches.size = 48", "batch_size=48"):
+        assert setting in str(refused.value)
 
 
 def test_the_loss_falls(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
@@ -315,7 +349,7 @@ def test_a_second_stage_has_the_settings_of_the_first(small_checkpoint: Path, tm
     train(model, sample_pairs(), tmp_path / "first", steps=1, batch_size=4)
     described = training_of(tmp_path / "first")
     assert described is not None
-    assert (described["model"]["name"], described["loss"]["temperature"]) == (E5, 0.01)
+    assert (described["model"]["name"], described["loss"]["temperature"]) == (str(folder), 0.01)
     assert ModelCard.load(tmp_path / "first" / "README.md").data["base_model"] == E5
     assert known_settings(str(tmp_path / "first")) == known_settings(E5) != {}
 

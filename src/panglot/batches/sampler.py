@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panglot.batches.draws import distinct_items, one_language_each, two_languages_each
-from panglot.data import IntArray, PairIndex, ParallelPairs
+from panglot.data import IntArray, PairIndex, Source, as_sources
 from panglot.errors import PanglotError, some_of
 from panglot.languages import language_code, matches, matching
 
@@ -80,7 +80,7 @@ class Batch:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sampler:
     """Draws the global batch of any step; a pure function of (seed, step), so it has no state to save.
 
@@ -136,6 +136,12 @@ class Sampler:
             likeliest = (max(alphas), 1 - min(alphas))
             kinds = tuple(kind for kind, most in zip(kinds, likeliest, strict=True) if most > 0)
         object.__setattr__(self, "_plans", {kind: self._plan(kind) for kind in kinds})
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        alpha = f", alpha {' to '.join(map(str, self._alphas))}" if self.strategy in ALPHAS else ""
+        sources = some_of([self._name(k) for k in range(len(self.indexes))])
+        return f"Sampler({self.strategy}{alpha}, batches of {self.batch_size} from {sources})"
 
     def kind(self, step: int) -> Kind:
         """Return how the batch of a step draws its languages."""
@@ -275,8 +281,9 @@ class Sampler:
         size, only = self.batch_size, self._only
         others = INSTEAD.get(kind, ()) if only is None else ()
         able = [name for name in others if all(self._found(each).sources for each in KINDS[name])]
+        most = plan.largest
         fixes = {
-            "choose a batch size up to that": plan.largest >= 2,
+            f"choose a batch size up to that (--batch-size {most}, in Python batch_size={most})": most >= 2,
             "draw from all sources together with batches.join_sources = true": plan.joined >= size,
             f"use '{able[0] if able else None}'": bool(able),
         }
@@ -309,9 +316,10 @@ def usual_alpha(strategy: Strategy) -> float:
     return ALPHAS.get(strategy, 0.5)
 
 
-def make_sampler(sources: Sequence[ParallelPairs], **settings: object) -> Sampler:
+def make_sampler(sources: Source | Iterable[Source], **settings: object) -> Sampler:
     """Make a sampler of parallel pairs; the settings are those of ``Sampler``."""
-    return Sampler([s.index for s in sources], names=[s.name for s in sources], **settings)  # type: ignore[arg-type]
+    found = as_sources(sources)
+    return Sampler([s.index for s in found], names=[s.name for s in found], **settings)  # type: ignore[arg-type]
 
 
 def possible_strategies(

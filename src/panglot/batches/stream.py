@@ -3,20 +3,18 @@
 import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.compute as pc
 
 from panglot.batches.sampler import Sampler, make_sampler
-from panglot.data import ParallelPairs, load_pairs
+from panglot.data import ParallelPairs, Source, as_sources
 from panglot.errors import PanglotError
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
 
-Source = str | Path | ParallelPairs
 Row = dict[str, str]
 
 
@@ -37,8 +35,8 @@ def hybrid_dataset(
     resumed run skips change nothing in those that follow.
 
     Args:
-        pairs: what ``load_pairs`` takes, ``ParallelPairs``, or several of these; a batch comes from one
-            (``panglot.data.join_pairs`` makes one of several).
+        pairs: ``ParallelPairs``, what ``panglot train --pairs`` takes, or several of these; a batch
+            comes from one (``join_pairs`` makes one of several).
         batch_size: pairs in the batch of a step, over all processes.
         steps: how many batches; give the trainer as many ``max_steps``.
         alpha: probability that a batch is monolingual; several numbers: a schedule over the steps; None: 0.5,
@@ -60,8 +58,7 @@ def hybrid_dataset(
     from datasets import DatasetInfo, Features, IterableDataset, Value
     from datasets.iterable_dataset import ExamplesIterable
 
-    several = [pairs] if isinstance(pairs, (str, Path, ParallelPairs)) else list(pairs)
-    sources = [some if isinstance(some, ParallelPairs) else load_pairs(some) for some in several]
+    sources = as_sources(pairs)
     if not sources:
         raise PanglotError("pairs is an empty list; give a file of pairs, or several.")
     if steps < 1:

@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from panglot.data.equality import connected, fingerprints
 from panglot.data.index import IntArray
-from panglot.data.pairs import ParallelPairs, pairs_from_table
+from panglot.data.pairs import ParallelPairs, Source, as_pairs, pairs_from_table
 from panglot.data.pairs_files.columns import SCHEMA
 from panglot.data.text_column import TitledTexts, first_twice, pick
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, of_kind
 from panglot.languages import check_among
 
 
@@ -117,9 +117,7 @@ def _subset(texts: Texts, code: IntArray) -> tuple[Texts, IntArray]:
     return Texts(pick(texts.ids, keep), languages[keep], pick(texts.texts, keep), titles), row
 
 
-def benchmark_from_pairs(
-    pairs: ParallelPairs, name: str | None = None, *, every_item: bool = False
-) -> Benchmark:
+def benchmark_from_pairs(pairs: Source, name: str | None = None, *, every_item: bool = False) -> Benchmark:
     """Make a benchmark of (held-out) parallel pairs: each query looks for its passage in every language.
 
     Of items that share a passage id only the first is taken, since the text of one may contain the other's;
@@ -127,8 +125,8 @@ def benchmark_from_pairs(
     ``equality``). Items that share an equal query in any language are right
     answers to each other's queries, and so are the translations of equal passages.
     """
+    chosen = pairs = as_pairs(pairs)
     index = pairs.index
-    chosen = pairs
     if not every_item:
         _, firsts = np.unique(index.groups_of(np.arange(len(pairs))), return_index=True)
         chosen = pairs.select(items=np.sort(firsts))
@@ -187,13 +185,16 @@ def _judgements(
     return queries, np.array([passage for passages in found for passage in passages], np.int64)
 
 
-def pairs_from_benchmark(benchmark: Benchmark) -> ParallelPairs:
+def pairs_from_benchmark(benchmark: Benchmark | str) -> ParallelPairs:
     """Make parallel pairs of a benchmark with translated queries (LAReQA), to train a model on.
 
     An item is a question; its passage in a language is its first relevant one there. Questions that share
     a relevant passage (or one that reads the same) in any language share a ``passage_id``: they are never
     each other's negatives. Questions that share a document, or whose translations do, are of one document.
     """
+    from panglot.data.catalogue.load import load_benchmark  # which imports this file
+
+    benchmark = of_kind(benchmark, load_benchmark, Benchmark)
     relevant = benchmark.gains > 0
     query, passage = benchmark.judged_query[relevant], benchmark.judged_passage[relevant]
     texts = benchmark.passages

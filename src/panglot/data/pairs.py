@@ -1,6 +1,6 @@
 """Parallel pairs: what a model is trained on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from panglot.data.index import IntArray, PairIndex, build_index, join_indexes
 from panglot.data.pairs_files.columns import SCHEMA, with_language_codes
 from panglot.data.pairs_files.read import cached_table, source_name
 from panglot.data.text_column import starts_of, take_rows, values_at
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, of_kind
 from panglot.files import sha256_of
 from panglot.languages import is_language, no_language
 
@@ -182,11 +182,28 @@ def pairs_from_table(table: pa.Table, name: str, where: str, checksum: str = "")
     return ParallelPairs(name, index, table, checksum)
 
 
-def join_pairs(sources: Sequence[ParallelPairs]) -> ParallelPairs:
+Source = ParallelPairs | str | Path
+
+
+def as_pairs(pairs: Source) -> ParallelPairs:
+    """Return pairs as they are, or load those that ``panglot train --pairs`` calls so."""
+    from panglot.data.catalogue.training import load_source  # which imports this file
+
+    return of_kind(pairs, load_source, ParallelPairs)
+
+
+def as_sources(pairs: Source | Iterable[Source]) -> list[ParallelPairs]:
+    """Return one source or several as a list; see ``as_pairs``."""
+    several = pairs if isinstance(pairs, Iterable) and not isinstance(pairs, str) else [pairs]
+    return [as_pairs(one) for one in several]
+
+
+def join_pairs(sources: Source | Iterable[Source]) -> ParallelPairs:
     """Return several sources as one, so that a batch is drawn from all of them; texts are not copied.
 
     Items, passages and documents of two sources stay apart, even where their ids are the same.
     """
+    sources = as_sources(sources)
     if len(sources) == 1:
         return sources[0]
     index = join_indexes([pairs.index for pairs in sources], [pairs.table.num_rows for pairs in sources])

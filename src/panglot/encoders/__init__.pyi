@@ -18,6 +18,7 @@ from .language_means import save_language_means as save_language_means
 from .language_means import shift_of_pairs as shift_of_pairs
 from .laser import Laser2 as Laser2
 from .load import all_finite as all_finite
+from .load import as_encoder as as_encoder
 from .load import cut_at as cut_at
 from .load import describe_prompts as describe_prompts
 from .load import load_encoder as load_encoder
@@ -27,7 +28,10 @@ from .load import passage_prompt as passage_prompt
 from .load import prompts_of as prompts_of
 from .load import query_prompt as query_prompt
 from .names import known_names as known_names
+from .names import name_of as name_of
+from .names import set_name as set_name
 from .reranker import Reranker as Reranker
+from .reranker import as_reranker as as_reranker
 from .reranker import load_reranker as load_reranker
 from .store import Store as Store
 from .store import open_store as open_store

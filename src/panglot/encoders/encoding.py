@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,14 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from panglot.data import FloatArray
+from panglot.encoders.load import as_encoder
 from panglot.encoders.tokenised import Tokenised, token_batches
 
 TOKEN_BUDGET, GPU_TOKEN_BUDGET = 4096, 32_768  # padded tokens of a batch
 
 
 def encode(
-    model: SentenceTransformer,
+    model: SentenceTransformer | str | Path,
     texts: Sequence[str],
     prompt: str = "",
     *,
@@ -35,7 +37,8 @@ def encode(
     """Encode texts into unit vectors.
 
     Args:
-        model: any sentence-transformers encoder; its ``truncate_dim`` says how many numbers are kept.
+        model: any sentence-transformers encoder, or what ``load_encoder`` takes; its ``truncate_dim`` says
+            how many numbers are kept.
         texts: n texts.
         prompt: put before each text.
         token_budget: padded tokens per batch; None: what suits a CPU or a GPU.
@@ -45,6 +48,7 @@ def encode(
     Returns:
         ``(n, dimension)`` float32, rows of length 1, so that dot products are cosines.
     """
+    model = as_encoder(model)
     position: dict[str, int] = {}
     of_text = np.array([position.setdefault(text, len(position)) for text in texts], np.int64)
     unique = list(position)

@@ -27,9 +27,9 @@ from typing_extensions import TypedDict
 from panglot.encoders.embedded import EMBEDDED, ORIGINAL, embedded_checkpoint
 from panglot.encoders.embedded import PROMPTS as E5_PROMPTS
 from panglot.encoders.laser import Laser2, release_file
-from panglot.encoders.names import base_models, check_name, last_part, located
+from panglot.encoders.names import base_models, check_name, last_part, located, set_name
 from panglot.encoders.onnx import OnnxTransformer
-from panglot.errors import PanglotError, first_line, hub_refusal
+from panglot.errors import PanglotError, first_line, hub_refusal, of_kind
 from panglot.files import check_file
 from panglot.parse import read_form, validated
 
@@ -50,7 +50,7 @@ OWN_MODULES = {f"{module.__module__}.{module.__name__}": module for module in OW
 
 
 def load_encoder(
-    name: str,
+    name: str | Path,
     *,
     max_length: int | None = None,
     truncate_dim: int | None = None,
@@ -79,6 +79,7 @@ def load_encoder(
     Raises:
         PanglotError: there is no such model, or it cannot be loaded.
     """
+    name = str(name)
     if name == EMBEDDED:
         model = _load_embedded(device, dtype)
     elif (release := release_file(Path(located(name)))) is not None:
@@ -87,6 +88,7 @@ def load_encoder(
         model.model_card_data.base_model = "LASER2"
     else:
         model = _load(name, device, revision, trust_remote_code, dtype)
+    set_name(model, name)
     if max_length is not None:
         _check_length(model, max_length)
         model.max_seq_length = max_length
@@ -100,6 +102,14 @@ def load_encoder(
             )
         model.truncate_dim = truncate_dim
     return model.to(dtype)
+
+
+def as_encoder(
+    model: SentenceTransformer | str | Path, *, trust_remote_code: bool = False
+) -> SentenceTransformer:
+    """Return an encoder as it is, or load the one that has this name or path."""
+    load = partial(load_encoder, trust_remote_code=trust_remote_code)
+    return of_kind(model, load, SentenceTransformer)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -11,7 +12,12 @@ from panglot.errors import PanglotError
 from panglot.files import read_whole
 from panglot.parse import LARGEST_SETTINGS, parse_yaml
 
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
 LASER2 = "laser2"  # an encoder of the catalogue
+LOADS = "panglot_name"  # attribute of an encoder: what loads it again
+UNNAMED = "unnamed encoder"
 
 
 def located(name: str) -> str:
@@ -42,6 +48,16 @@ def check_name(name: str) -> None:
             f"'{name}' is not a model: there is no such folder. "
             f"Name a checkpoint's folder, a hub id (organisation/model) or {EMBEDDED}."
         )
+
+
+def set_name(model: "SentenceTransformer", name: str) -> None:
+    """Note what loads an encoder again, since it was loaded from there or saved to it."""
+    setattr(model, LOADS, name)
+
+
+def name_of(model: "SentenceTransformer") -> str:
+    """Return what loads an encoder again; of one that panglot neither loaded nor saved, its base model."""
+    return str(getattr(model, LOADS, None) or model.model_card_data.base_model or UNNAMED)
 
 
 def known_names(name: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from sentence_transformers import CrossEncoder
 from panglot.data import FloatArray
 from panglot.encoders.encoding import bfloat16
 from panglot.encoders.load import check_weights, loading, model_sha256
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, of_kind
 
 DEPTH = 100  # passages of each list that are reranked
 PART = 512  # pairs between two reports of progress
@@ -78,7 +79,7 @@ class Reranker:
 
 
 def load_reranker(
-    name: str, *, max_length: int | None = None, trust_remote_code: bool = False, bf16: bool = False
+    name: str | Path, *, max_length: int | None = None, trust_remote_code: bool = False, bf16: bool = False
 ) -> Reranker:
     """Load a reranker, such as ``BAAI/bge-reranker-v2-m3``.
 
@@ -91,6 +92,7 @@ def load_reranker(
     Raises:
         PanglotError: there is no such model, it is not a reranker, or it cannot be loaded.
     """
+    name = str(name)
     with loading(name, None, trust_remote_code, "a reranker") as local:
         model = CrossEncoder(
             name, max_length=max_length, trust_remote_code=trust_remote_code, local_files_only=local
@@ -102,3 +104,8 @@ def load_reranker(
             f"'{name}' has {labels} outputs; a reranker has one. Name one such as BAAI/bge-reranker-v2-m3."
         )
     return Reranker(name, model, bf16)
+
+
+def as_reranker(reranker: Reranker | str | Path) -> Reranker:
+    """Return a reranker as it is, or load the one that has this name or path."""
+    return of_kind(reranker, load_reranker, Reranker)

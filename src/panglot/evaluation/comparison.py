@@ -28,7 +28,7 @@ from panglot.evaluation.aggregate import (
 )
 from panglot.evaluation.bootstrap import RESAMPLES, SHARE, Draws, bounds, draw
 from panglot.evaluation.measures import DISTANCE, LESS_IS_BETTER
-from panglot.evaluation.results import Evaluation, tidy
+from panglot.evaluation.results import Evaluation, as_results, tidy
 
 FLIPS = 10_000
 BLOCK = 1 << 22  # signs held at once
@@ -220,7 +220,7 @@ class Comparison:
 
 
 def compare_results(
-    *results: Evaluation,
+    *results: Evaluation | str | Path,
     names: Sequence[str] | None = None,
     measure: str | None = None,
     baseline: int = 0,
@@ -236,8 +236,8 @@ def compare_results(
     rank distance; the same by query language; the language matrix.
 
     Args:
-        results: with per-query tables; see ``load_results``.
-        names: what to call the runs. (default: what their results call the models)
+        results: with per-query tables, or their files; see ``load_results``.
+        names: what to call the runs. (default: what their results call the models; see ``run_names``)
         measure: which to compare; None: the first that the results hold.
         baseline: position of the run that the others are compared with.
         resamples: of items, for the intervals.
@@ -249,11 +249,15 @@ def compare_results(
     Raises:
         PanglotError: fewer than two runs, other benchmarks or queries, an unknown measure or baseline.
     """
-    check_comparable(results, baseline)
-    called = list(names) if names is not None else run_names(results)
-    chosen = check_measure(results, measure)
-    measures = [chosen, *([DISTANCE] if all(DISTANCE in e.per_query.column_names for e in results) else [])]
-    table = tidy(results, called, measures=measures)
+    evaluations = [as_results(one) for one in results]
+    check_comparable(evaluations, baseline)
+    paths = [Path(one) for one in results if not isinstance(one, Evaluation)]
+    of_files = paths if len(paths) == len(results) else None
+    called = list(names) if names is not None else run_names(evaluations, of_files)
+    chosen = check_measure(evaluations, measure)
+    distance = all(DISTANCE in one.per_query.column_names for one in evaluations)
+    measures = [chosen, DISTANCE] if distance else [chosen]
+    table = tidy(evaluations, called, measures=measures)
     aligned = align(
         table[table["perturbation"] == ""], [m for m in measures if (table["measure"] == m).any()]
     )
@@ -269,7 +273,7 @@ def compare_results(
     sizes = {family: int(found.loc[found["family"] == family, "p"].notna().sum()) for family in STANDARD}
     items = len(aligned.cells.items)
     return Comparison(
-        benchmark=results[0].results["benchmark"],
+        benchmark=evaluations[0].results["benchmark"],
         measure=chosen,
         runs=called,
         baseline=called[baseline],

@@ -21,7 +21,7 @@ from typing_extensions import TypedDict
 from panglot import encoders
 from panglot.data import Benchmark
 from panglot.data.suite import SETTINGS
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, of_kind
 from panglot.evaluation.aggregate import (
     ALL,
     ROW_COLUMNS,
@@ -143,7 +143,7 @@ def _rows(evaluation: Evaluation) -> pa.Table:
 
 
 def tidy(
-    evaluations: Iterable[Evaluation],
+    evaluations: Iterable[Evaluation | str | Path],
     runs: Iterable[str] | None = None,
     *,
     measures: Sequence[str] | None = None,
@@ -151,7 +151,7 @@ def tidy(
     """Return evaluations as one long table: a row per run, query, pool and measure.
 
     Args:
-        evaluations: of any benchmarks; one at a time is looked at.
+        evaluations: of any benchmarks, or their files; one at a time is looked at.
         runs: what to call each; two seeds of one run share a name. (default: the names of the models)
         measures: to keep. (default: the measures and biases that the per-query tables hold)
 
@@ -162,7 +162,7 @@ def tidy(
     """
     parts = []
     names = None if runs is None else iter(runs)
-    for evaluation in evaluations:
+    for evaluation in map(as_results, evaluations):
         name = str(evaluation.results["model"]["name"]) if names is None else next(names)
         parts += _long(evaluation, name, measures)
     return pa.concat_tables(parts).unify_dictionaries().to_pandas()
@@ -243,6 +243,11 @@ def load_results(path: str | Path) -> Evaluation:
     _check_measures(path, results, found.measures)
     _check_belongs(path, results["settings"], plain, table_path)
     return found
+
+
+def as_results(results: Evaluation | str | Path) -> Evaluation:
+    """Return results as they are, or load the file of this path."""
+    return of_kind(results, load_results, Evaluation)
 
 
 def _apart(table: pa.Table) -> tuple[pa.Table, pa.Table | None]:

@@ -13,7 +13,7 @@ from panglot.data import Benchmark, FloatArray, load_data
 from panglot.data.perturb import CODE_SWITCH, Lexicon, check_kinds, share_changed
 from panglot.data.perturb import perturb as perturb_queries
 from panglot.data.suite import Suite, as_benchmark
-from panglot.encoders import encode, passage_prompt, query_prompt
+from panglot.encoders import as_encoder, as_reranker, encode, name_of, passage_prompt, query_prompt
 from panglot.encoders.language_means import (
     Centre,
     LanguageMeans,
@@ -25,7 +25,7 @@ from panglot.encoders.language_means import centre as subtract
 from panglot.encoders.reranker import DEPTH as RERANKED
 from panglot.encoders.reranker import Reranker
 from panglot.encoders.store import Store
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, of_kind
 from panglot.evaluation.aggregate import per_query, suite_figures, suite_table, summarise
 from panglot.evaluation.bias import DEPTH as DEPTH_OF_BIAS
 from panglot.evaluation.bias import bias_figures, with_columns
@@ -52,10 +52,10 @@ SOME = 1000  # passages that are looked at
 
 
 def evaluate(
-    model: SentenceTransformer,
+    model: SentenceTransformer | str | Path,
     benchmark: Benchmark | Suite | str,
     *,
-    name: str = "model",
+    name: str | None = None,
     measures: Sequence[str] = DEFAULT_MEASURES,
     training: dict[str, Any] | None = None,
     seed: int = 0,
@@ -66,7 +66,7 @@ def evaluate(
     embeddings: tuple[FloatArray, Vectors] | None = None,
     perturb: Sequence[str] = (),
     lexicon: Lexicon | None = None,
-    reranker: Reranker | None = None,
+    reranker: Reranker | str | Path | None = None,
     rerank_depth: int = RERANKED,
     rerank: Rerank | None = None,
     progress: Shown = None,
@@ -77,10 +77,11 @@ def evaluate(
     Texts are encoded once, however many settings use them.
 
     Args:
-        model: any sentence-transformers encoder; its own prompts are used.
+        model: any sentence-transformers encoder, or what ``load_encoder`` takes; its own prompts are used.
         benchmark: what to measure on: a benchmark, a suite of several, or the name of one whose data is at
             hand. Each part of a suite is ranked in its own pool.
-        name: what the results call the model.
+        name: what the results call the model; None: the name or path that it was loaded from, or after
+            ``train`` the folder that it is in.
         measures: ``AP``, ``nDCG@k``, ``R@k``, ``RR@k``, ``Success@k``, ``Complete@k``.
         training: how the model was trained, for the results file.
         seed: noted in the results; only ``perturb`` draws something.
@@ -95,8 +96,8 @@ def evaluate(
         perturb: kinds of change (``panglot.data.perturb.KINDS``): the queries are also measured so changed,
             by the first measure.
         lexicon: word pairs, for the kind ``code-switch``.
-        reranker: puts the first passages of every list into a new order; see ``load_reranker``. Not with
-            ``perturb`` or ``runs``.
+        reranker: puts the first passages of every list into a new order; what ``load_reranker`` returns or
+            takes. Not with ``perturb`` or ``runs``.
         rerank_depth: passages of each list that it reads.
         rerank: in place of a reranker, what changes ranks and lists; see ``evaluate_embeddings``. Not with
             ``perturb`` or ``runs`` either.
@@ -111,12 +112,14 @@ def evaluate(
         PanglotError: an unknown measure, kind of change or kind of centring, means or a store of another
             model, a store of other passages, or an id that runs cannot hold.
     """
-    chosen = load_data(benchmark) if isinstance(benchmark, str) else benchmark
+    chosen = of_kind(benchmark, load_data, Benchmark, Suite)
     whole = as_benchmark(chosen)
     for measure in measures:
         parse_measure(measure)
     for part in parts_of(chosen) if runs is not None else ():
         check_ids(part)
+    reranker = None if reranker is None else as_reranker(reranker)
+    model = as_encoder(model)
     check_centre(centre, model)
     _check_reranking(reranker or rerank, rerank_depth, bool(perturb) or runs is not None)
     perturb = list(dict.fromkeys(perturb))
@@ -127,7 +130,7 @@ def evaluate(
     with shown(progress, "encoding", texts) as advance:
         queries, passages = embeddings or embed_benchmark(model, whole, bf16=bf16, progress=advance)
         _check_passages(passages, centre)
-        described = describe_model(model, name, training)
+        described = describe_model(model, name or name_of(model), training)
         described |= {"precision": "bfloat16" if bf16 else "float32", "centring": None}
         if isinstance(passages, Store):
             check_store(passages, model, whole)
@@ -193,7 +196,7 @@ def assembled(
     return Evaluation(results, table)
 
 
-def _check_reranking(reranker: Reranker | Rerank | None, depth: int, also: bool) -> None:
+def _check_reranking(reranker: Reranker | str | Path | Rerank | None, depth: int, also: bool) -> None:
     if reranker is not None and depth < 1:
         raise PanglotError(f"the rerank depth is {depth}; use 1 or more.")
     if reranker is not None and also:

@@ -78,7 +78,7 @@ class Index:
         place: str,
         engine: Engine,
         facts: IndexFacts,
-        model: SentenceTransformer | str | None = None,
+        model: SentenceTransformer | str | Path | None = None,
         means: LanguageMeans | None = None,
         trust_remote_code: bool = False,
     ) -> None:
@@ -89,7 +89,7 @@ class Index:
     def create(
         cls,
         place: str | Path,
-        model: SentenceTransformer | str = EMBEDDED,
+        model: SentenceTransformer | str | Path = EMBEDDED,
         *,
         name: str | None = None,
         engine: str | None = None,
@@ -102,7 +102,8 @@ class Index:
         Args:
             place: a folder, or the address of a Milvus server; see ``open_engine``.
             model: that encodes: an encoder, or what ``load_encoder`` takes.
-            name: by which an encoder can be loaded; None: what its card says.
+            name: by which the encoder can be loaded; None: the name or path that it was loaded from, or after
+                ``train`` the folder that it is in.
             engine: of a new index: ``exact`` (the default) or ``milvus``; see ``open_engine``.
             length: tokens in a passage, at most; None: what the index has, else 256 or what the model reads.
             means: the model's language means, to be taken away from all vectors.
@@ -111,10 +112,8 @@ class Index:
         Raises:
             PanglotError: the index holds vectors of another model, or made in another way.
         """
-        if isinstance(model, str):
-            name = name or model
-            model = encoders.load_encoder(model, trust_remote_code=trust_remote_code)
-        name = name or model.model_card_data.base_model or "an encoder without a name"
+        model = encoders.as_encoder(model, trust_remote_code=trust_remote_code)
+        name = name or encoders.name_of(model)
         if means is not None:
             encoders.check_means(means, model)
         opened = open_engine(place, engine)
@@ -135,7 +134,7 @@ class Index:
     def open(
         cls,
         place: str | Path,
-        model: SentenceTransformer | str | None = None,
+        model: SentenceTransformer | str | Path | None = None,
         *,
         means: LanguageMeans | None = None,
         trust_remote_code: bool = False,
@@ -156,8 +155,8 @@ class Index:
         if found is None:
             raise PanglotError(f"{place}: {NONE_THERE}")
         index = cls(str(place), *found, model, means, trust_remote_code)
-        if model is not None and not isinstance(model, str):
-            index._check(model)
+        if model is not None and not isinstance(model, str | Path):
+            index._check(encoders.as_encoder(model))
         return index
 
     @property
@@ -167,8 +166,8 @@ class Index:
         Raises:
             PanglotError: it cannot be loaded, or is not the one that the index was made with.
         """
-        if self._model is None or isinstance(self._model, str):
-            name = self._model or self.facts.name
+        if self._model is None or isinstance(self._model, str | Path):
+            name = str(self._model or self.facts.name)
             model = encoders.load_encoder(
                 name,
                 max_length=self.facts.max_length,
@@ -282,12 +281,12 @@ class Index:
 
     @overload
     def search(  # type: ignore[overload-overlap]  # a text is a sequence of texts, too
-        self, question: str, k: int = ..., *, reranker: Reranker | None = ..., rerank_depth: int = ...,
-        **options: Unpack[Options],
+        self, question: str, k: int = ..., *, reranker: Reranker | str | Path | None = ...,
+        rerank_depth: int = ..., **options: Unpack[Options],
     ) -> list[Result]: ...  # fmt: skip
     @overload
     def search(
-        self, question: Sequence[str], k: int = ..., *, reranker: Reranker | None = ...,
+        self, question: Sequence[str], k: int = ..., *, reranker: Reranker | str | Path | None = ...,
         rerank_depth: int = ..., **options: Unpack[Options],
     ) -> list[list[Result]]: ...  # fmt: skip
     def search(
@@ -295,7 +294,7 @@ class Index:
         question: str | Sequence[str],
         k: int = 10,
         *,
-        reranker: Reranker | None = None,
+        reranker: Reranker | str | Path | None = None,
         rerank_depth: int = RERANKED,
         **options: Unpack[Options],
     ) -> list[Result] | list[list[Result]]:
@@ -304,9 +303,9 @@ class Index:
         Args:
             question: in any language; or several.
             k: results, at most.
-            reranker: orders the first ``rerank_depth`` results anew; see ``load_reranker``.
+            reranker: orders the first ``rerank_depth`` results anew; what ``load_reranker`` returns or takes.
             rerank_depth: results that it reads, at least k.
-            options: ``languages``, ``where``, ``balanced`` and ``hybrid``; see ``look_up.Options``.
+            options: ``languages``, ``where``, ``balanced`` and ``hybrid``; see ``Options``.
 
         Returns:
             the results, best first; for several questions a list for each.
@@ -315,6 +314,7 @@ class Index:
             PanglotError: an option is out of range, or the index lacks a language.
         """
         questions = [question] if isinstance(question, str) else list(question)
+        reranker = None if reranker is None else encoders.as_reranker(reranker)
         check_count(k)
         depth = depth_before(reranker, k, rerank_depth)
         vectors = self.embed(questions) if questions else np.empty((0, self.facts.dimension), np.float32)

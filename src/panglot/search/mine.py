@@ -14,11 +14,11 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from panglot.data import FloatArray, IntArray, ParallelPairs
+from panglot.data import FloatArray, IntArray, ParallelPairs, Source, as_pairs
 from panglot.data.equality import SLICE, canonical, connected, fingerprints_of
 from panglot.data.pairs_files.columns import SCHEMA
 from panglot.data.pairs_files.read import check_pairs_path, pairs_writer
-from panglot.encoders import encode, passage_prompt, query_prompt
+from panglot.encoders import as_encoder, encode, passage_prompt, query_prompt
 from panglot.errors import PanglotError
 from panglot.files import atomic_write
 
@@ -31,7 +31,7 @@ LAST = (1 << 32) - 1  # the lower half of a key
 NEVER = torch.iinfo(torch.int64).min  # the key of what may not be taken
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Mined:
     """Hard negatives of parallel pairs, as rows of their table or texts of a corpus.
 
@@ -50,6 +50,11 @@ class Mined:
     kept: np.ndarray
     excluded: dict[str, int]
     further: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        rows, count = self.rows.shape
+        return f"Mined({self.pairs.name!r}: {rows:,} rows, up to {count} negatives each)"
 
     def summary(self) -> dict[str, Any]:
         """Return the figures of a run, ready for JSON."""
@@ -100,8 +105,8 @@ class Mined:
 
 
 def mine_negatives(
-    model: SentenceTransformer,
-    pairs: ParallelPairs,
+    model: SentenceTransformer | str | Path,
+    pairs: Source,
     count: int = 4,
     *,
     across_languages: bool = True,
@@ -136,8 +141,8 @@ def mine_negatives(
     Memory: two vectors an item across languages, two a row of one language within it.
 
     Args:
-        model: any encoder; the better it is, the better are the negatives.
-        pairs: items in one or more languages.
+        model: any encoder, or what ``load_encoder`` takes; the better it is, the better are the negatives.
+        pairs: items in one or more languages; or what ``panglot train --pairs`` takes.
         count: negatives a row, at most.
         across_languages: see above.
         centred: see above; otherwise scores and the cosines of duplicates are raw.
@@ -158,6 +163,7 @@ def mine_negatives(
     _check(count, margin, absolute_margin, duplicate, skip_top)
     if corpus and across_languages:
         raise PanglotError("texts of a corpus have no translations; mine within the language.")
+    pairs, model = as_pairs(pairs), as_encoder(model)
     kept = _rows_to_keep(pairs, overwrite)
     advance = progress or (lambda _: None)
     kin, text = _kin(pairs)

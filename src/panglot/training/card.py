@@ -24,12 +24,6 @@ CITATION = """@article{elmahdy2024synergistic,
 TAGS = ["feature-extraction", "dense", "retrieval", "multilingual", "panglot"]
 
 
-def base_model(model: "SentenceTransformer") -> str | None:
-    """Return the hub id of the model that this one was made from, where it is known."""
-    base = model.model_card_data.base_model
-    return base if isinstance(base, str) else None
-
-
 def model_card(
     run: dict[str, Any], figures: dict[str, float], steps: int, model: "SentenceTransformer"
 ) -> str:
@@ -66,7 +60,7 @@ def model_card(
     # sentence-transformers has to be told to trust the code of panglot's own modules
     trust = any(type(module).__module__.startswith("panglot.") for module in model)
     made = f"{steps} steps were made. " if steps else ""
-    return f"""{card_head(languages, TAGS, base_model(model))}
+    return f"""{card_head(languages, TAGS, model.model_card_data.base_model)}
 # {run["model"]["name"]}, trained with {strategy} batches
 
 One encoder for monolingual, cross-lingual and multilingual retrieval, fine-tuned on parallel pairs with

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from sentence_transformers import SentenceTransformer
 
 from panglot.encoders.load import save_encoder
+from panglot.encoders.names import set_name
 from panglot.errors import PanglotError
 from panglot.evaluation.results import Training
 from panglot.files import explained, flush, is_whole, readable_as_usual, write_json
@@ -129,7 +130,7 @@ def last_step(checkpoint: Path | None, how: TrainingPart) -> int:
 
 
 def save_model(model: SentenceTransformer, folder: Path, card: str) -> None:
-    """Write the finished model with its card into a folder; ``modules.json`` comes last."""
+    """Write the finished model with its card into a folder, now its name; ``modules.json`` comes last."""
     part = folder / ".model.part"
     with explained(folder):
         shutil.rmtree(part, ignore_errors=True)
@@ -145,6 +146,7 @@ def save_model(model: SentenceTransformer, folder: Path, card: str) -> None:
                     shutil.rmtree(target)
                 path.replace(target)
             flush(folder)
+            set_name(model, str(folder))
         finally:
             shutil.rmtree(part, ignore_errors=True)
 

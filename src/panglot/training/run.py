@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,14 +15,14 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraini
 from transformers import EarlyStoppingCallback
 
 from panglot.batches import make_sampler
-from panglot.data import ParallelPairs
-from panglot.encoders import all_finite, cut_at, load_encoder, max_length_of, model_sha256
+from panglot.data import ParallelPairs, Source, as_sources
+from panglot.encoders import all_finite, as_encoder, cut_at, max_length_of, model_sha256, name_of
 from panglot.encoders.load import quiet_transformers
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json
 from panglot.training.adapters import prepared
 from panglot.training.callbacks import StepCallback, Tell, tensorboard_in, training_progress
-from panglot.training.card import base_model, model_card
+from panglot.training.card import model_card
 from panglot.training.checkpoints import (
     last_step,
     only_training,
@@ -77,13 +77,13 @@ class Training:
 
 
 def train(
-    model: SentenceTransformer,
-    pairs: ParallelPairs | Sequence[ParallelPairs],
+    model: SentenceTransformer | str | Path,
+    pairs: Source | Iterable[Source],
     output: str | Path,
     *,
     config: TrainingConfig | None = None,
-    held_out: Sequence[ParallelPairs] = (),
-    teacher: SentenceTransformer | None = None,
+    held_out: Source | Iterable[Source] = (),
+    teacher: SentenceTransformer | str | Path | None = None,
     model_name: str | None = None,
     resume: bool = False,
     tell: Tell | Literal[False] | None = None,
@@ -93,14 +93,15 @@ def train(
     """Fine-tune an encoder on parallel pairs, in place, and save it to a folder.
 
     Args:
-        model: any sentence-transformers encoder.
-        pairs: what to train on: one source or several; a batch comes from one, or (``join_sources``) all.
+        model: any sentence-transformers encoder, or what ``load_encoder`` takes.
+        pairs: what to train on: one source or several, each ``ParallelPairs`` or what
+            ``panglot train --pairs`` takes; a batch comes from one, or (``join_sources``) all.
         output: folder for the model, its card, ``run.json`` and ``log.json``.
         config: all settings; None: the defaults, and what is known to suit the model. Its parts ``model`` and
             ``data`` are for recipes: model and pairs are given here.
         held_out: pairs of other documents to measure on; ``data.held_out_items`` of each, evenly spread.
         teacher: for ``distillation`` and ``pull``; None: the config's, else the model before training.
-        model_name: what the run and the card call the model.
+        model_name: what the run and the card call the model; None: the name or path that it was loaded from.
         resume: continue an interrupted run in ``output``; the result is that of an uninterrupted one.
         tell: called after each step and whenever something is logged. By default, standard error shows steps
             and loss; False shows nothing.
@@ -111,13 +112,13 @@ def train(
     Raises:
         PanglotError: settings that cannot work, or a folder that holds another run.
     """
-    sources = [pairs] if isinstance(pairs, ParallelPairs) else list(pairs)
+    sources, measured, model = as_sources(pairs), as_sources(held_out), as_encoder(model)
     note = note or (lambda _: None)
-    model_name = model_name or base_model(model) or "encoder"
+    model_name = model_name or name_of(model)
     config = config_of(model_name, config, settings)
     if not config.loss.negatives:
         sources = [source.without_negatives() for source in sources]
-        held_out = [source.without_negatives() for source in held_out]
+        measured = [source.without_negatives() for source in measured]
     folder, how, loss, batches = Path(output), config.training, config.loss, config.batches
     guidance = _guidance(config, teacher, model)
     drawn = batches.drawn_from(sources)
@@ -125,19 +126,19 @@ def train(
     check_trackers(config)
     _check(config, model, guidance)
     run = _describe(model, model_name, sources, config, guidance)
-    if held_out:  # it decides which model is the best
-        run["held_out"] = [_facts_of(source) for source in held_out]
+    if measured:  # it decides which model is the best
+        run["held_out"] = [_facts_of(source) for source in measured]
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
-    arguments = training_arguments(folder, how, bool(held_out))  # several processes meet here
+    arguments = training_arguments(folder, how, bool(measured))  # several processes meet here
     # several GPUs take several processes; DataParallel would cut through what a step consists of
     arguments._n_gpu = min(1, arguments.n_gpu)
     if not _has_idle_parts(model):  # else each step would look for parameters without a gradient
         arguments.ddp_find_unused_parameters = False
     ranks = arguments.world_size
-    check_settings(config, bool(held_out), ranks)
+    check_settings(config, bool(measured), ranks)
     with only_training(folder), quiet_transformers():
         checkpoint = _begin(folder, run, resume, ranks, note)
-        for sentence in [*sampler.notes(), *idle_settings(config, bool(held_out))]:
+        for sentence in [*sampler.notes(), *idle_settings(config, bool(measured))]:
             note(sentence)
         steps = Steps(
             sampler,
@@ -151,8 +152,8 @@ def train(
             aligned=loss.alignment > 0,
         )
         measure = None
-        if held_out:
-            measure = partial(_agreed, measure_of(config, held_out, model.max_seq_length))
+        if measured:
+            measure = partial(_agreed, measure_of(config, measured, model.max_seq_length))
         with _steps_shown(tell) as told:
             callback = StepCallback(told)
             trainer = _make_steps(steps, config, guidance, measure, arguments, checkpoint, callback)
@@ -280,16 +281,17 @@ def _check(config: TrainingConfig, model: SentenceTransformer, guidance: Guidanc
 
 
 def _guidance(
-    config: TrainingConfig, teacher: SentenceTransformer | None, model: SentenceTransformer
+    config: TrainingConfig, teacher: SentenceTransformer | str | Path | None, model: SentenceTransformer
 ) -> Guidance | None:
     """Return the teacher and its weights, if the loss has a use for one."""
     loss = config.loss
     if not (loss.distillation or loss.pull):
         return None
-    if teacher is None and loss.teacher is not None:
-        teacher = load_encoder(loss.teacher, trust_remote_code=config.model.trust_remote_code)
+    named = loss.teacher if teacher is None else teacher
     return Guidance(
-        copy.deepcopy(model) if teacher is None else teacher,
+        copy.deepcopy(model)
+        if named is None
+        else as_encoder(named, trust_remote_code=config.model.trust_remote_code),
         distillation=loss.distillation,
         temperature=loss.distillation_temperature,
         pull=loss.pull,

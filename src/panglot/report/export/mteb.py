@@ -17,7 +17,7 @@ import numpy as np
 
 from panglot.data import Benchmark, IntArray, load_benchmark
 from panglot.data.suite import SETTINGS
-from panglot.errors import PanglotError, needs
+from panglot.errors import PanglotError, needs, of_kind
 from panglot.evaluation.mteb_models import SPLIT, task_metadata
 from panglot.evaluation.results import check_of_model
 from panglot.files import write_json
@@ -189,8 +189,7 @@ def mteb_tasks(benchmark: Benchmark | str, settings: Sequence[str] = SETTINGS) -
     needs("mteb", "mteb")
     if unknown := set(settings) - set(SETTINGS):
         raise PanglotError(f"'{min(unknown)}' is not a setting; use {', '.join(SETTINGS)}.")
-    if isinstance(benchmark, str):
-        benchmark = load_benchmark(benchmark)
+    benchmark = of_kind(benchmark, load_benchmark, Benchmark)
     if (benchmark.gains < 0).any():
         raise PanglotError(
             f"{benchmark.name}: some queries leave passages out of the pool, which mteb cannot; "
