@@ -82,7 +82,7 @@ def test_sources_that_are_too_small_are_refused_with_the_settings_that_fit(
 ) -> None:
     with pytest.raises(PanglotError) as refused:  # 64 pairs are tested for this model; the sample has 48
         train(tiny_encoder, "sample", tmp_path, model_name=E5)
-    for setting in ("--batch-size 48", "batches.size = 48", "batch_size=48"):
+    for setting in ("--batch-size 48", "batch_size=48"):
         assert setting in str(refused.value)
 
 

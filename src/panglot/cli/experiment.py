@@ -159,10 +159,7 @@ def _command(name: str) -> Callable[..., None]:
         if benchmark:
             given["benchmarks"] = [text.partition("=")[0] for text in benchmark]
             places |= _places("--benchmark", [text for text in benchmark if "=" in text])
-        experiment = read_experiment(recipe or name, given)
-        if experiment.question != name:
-            asks = experiment.question
-            raise PanglotError(f"{recipe}: the recipe is for '{asks}'. Use panglot experiment {asks}.")
+        experiment = read_experiment(recipe or name, given, name)
         if unused := sorted(set(places) - set(experiment.benchmarks)):
             names = ", ".join(experiment.benchmarks)
             raise PanglotError(f"--data: '{unused[0]}' is not measured on. Use {names}, or add --benchmark.")

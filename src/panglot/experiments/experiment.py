@@ -142,13 +142,16 @@ class Experiment(Part):
         ]
 
 
-def read_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Experiment:
+def read_experiment(
+    name: str | Path, overrides: Mapping[str, Any] | None = None, question: str | None = None
+) -> Experiment:
     """Read an experiment by its name, or from a file of one's own, and lay single settings over it.
 
     Args:
         name: one of ``NAMES``, or a TOML file.
         overrides: ``seeds``, ``benchmarks``, ``measure``, ``bf16``, ``grid.NAME``, or a setting of the
             training recipe as ``panglot train --set`` names it, such as ``{"training.steps": 50}``.
+        question: the one that it must ask; None: any of ``NAMES``.
 
     Raises:
         PanglotError: there is no such file, or a setting is unknown or out of bounds.
@@ -180,6 +183,10 @@ def read_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
     parse_measure(found.measure)
     if found.question not in NAMES:
         raise PanglotError(f"{name}: unknown question '{found.question}'; use one of {', '.join(NAMES)}.")
+    if question not in (None, found.question):
+        raise PanglotError(
+            f"{name}: the recipe is for '{found.question}'. Use panglot experiment {found.question}."
+        )
     found.settings()  # mistakes in them are answered before what is below loads torch
     recipe = with_precision(override(found.recipe, check_used(of_recipe)))
     return found.model_copy(update={"recipe": recipe, "bf16": chosen_precision(found.bf16)})
