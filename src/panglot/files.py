@@ -265,6 +265,19 @@ def check_new_folder(path: Path) -> None:
         raise PanglotError(f"{path}: is not empty; choose another output folder.")
 
 
+def check_writable(folder: Path) -> None:
+    """Raise ``PanglotError`` unless files can be written into a folder, which is made and removed for it."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    with explained(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        finally:
+            for path in new:
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+
+
 def readable_as_usual(folder: Path) -> None:
     """Give the files in a folder the permissions of new files; some libraries keep theirs to the owner."""
     for path in folder.rglob("*"):

@@ -174,7 +174,7 @@ def check_among(wanted: Iterable[str], there: Iterable[str], name: str) -> None:
     """Raise a ``PanglotError`` unless all wanted codes are among those of something; ``name`` is its name."""
     known = list(there)
     if unknown := sorted(set(wanted) - set(known)):
-        raise PanglotError(f"{name} has no language '{unknown[0]}'; it has {', '.join(known)}.")
+        raise PanglotError(f"{name} has no language '{unknown[0]}'; choose among {', '.join(known)}.")
 
 
 def primary_language(code: str) -> str:

@@ -160,7 +160,9 @@ def what_is_wrong(error: ValidationError) -> tuple[str, str, str]:
         error.errors(), key=lambda found: (len(found["loc"]), found["type"] == "extra_forbidden")
     )
     place = ".".join(str(part) for part in first["loc"] if not UNION.fullmatch(str(part)))
-    message = first["msg"].removeprefix("Value error, ").replace("Input should", "it should", 1)
+    message = first["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
+    message = re.sub(r"^Input should be (?=greater|less)", "use a number ", message)
+    message = re.sub(r"^Input should be ", "use ", message).replace("Input should", "it should", 1)
     if first["type"] == "missing":
         return first["type"], place, f"'{place}' is missing"
     choices = re.findall("'([^']*)'", message) if first["type"] == "literal_error" else []

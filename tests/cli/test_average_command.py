@@ -39,15 +39,3 @@ def test_the_average_is_written_with_its_facts_and_loads_again(
         )
     assert run(monkeypatch, *arguments) == 2  # the folder is not empty now
     assert "choose another output folder" in capsys.readouterr().err
-
-
-def test_a_weight_that_is_no_number_is_refused(
-    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    where = tmp_path / "mean"
-    assert (
-        run(monkeypatch, "average", tiny_checkpoint, tiny_checkpoint, "--weights", "a,1", "--output", where)
-        == 2
-    )
-    assert "'a' is not a number" in capsys.readouterr().err
-    assert not where.exists()

@@ -52,23 +52,6 @@ def test_the_baseline_is_chosen_by_number(panglot: Runner, runs: list[Path]) -> 
     assert "plain minus tuned: mAP by query language" in text
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("--baseline", "3"), "there is no run 3 to be the baseline"),
-        (("--measure", "P@5"), "not all runs hold 'P@5'"),
-        (("--flips", "0"), "0 flips cannot be drawn"),
-        (("--alpha", "5"), "alpha is 5; use a number between 0 and 1"),
-        (("--details", "--json"), "--json has all figures, so --details has no effect"),
-    ],
-)
-def test_bad_options_are_one_sentence(
-    panglot: Runner, runs: list[Path], arguments: tuple[str, str], sentence: str
-) -> None:
-    outcome = panglot("compare", *runs, *arguments)
-    assert outcome.code == 2 and sentence in outcome.err
-
-
 def test_runs_of_other_queries_are_refused(panglot: Runner, runs: list[Path], tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     other.write_text(json.dumps({**json.loads(runs[0].read_text()), "schema": 7}))

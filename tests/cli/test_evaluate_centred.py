@@ -100,13 +100,10 @@ def test_mistakes_are_one_sentence(panglot: Runner, model: Path, tmp_path: Path)
     broken.write_bytes(b"{")
     for choice, reason in {
         "model": "there are no language means; compute them with panglot centre",
-        "corpsu": "--centre corpsu: there is no such file. Use corpus, model, or a file of pairs or means",
         str(other): "has no pairs in the benchmark's languages",
         str(broken): "is not a file of language means that can be read",
     }.items():
         assert reason in one_sentence(panglot("evaluate", model, "--centre", choice))
-    assert "--pairs is missing" in one_sentence(panglot("centre", model))
     pairs = ("--pairs", TRAIN)
-    assert "Name a folder with --output" in one_sentence(panglot("centre", "multilingual-e5-small", *pairs))
     assert "means over 0 texts" in one_sentence(panglot("centre", model, *pairs, "--texts", "0"))
     assert not (model / "language_means.safetensors").exists()

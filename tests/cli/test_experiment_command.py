@@ -158,28 +158,12 @@ def test_another_measure_is_measured_and_asked_for(panglot: Runner, given: list[
 
 
 MISTAKES = {
-    "--set grid.alpas=[0.5]": "grid: Unknown setting alpas. Did you mean alphas?",
     "--set grid.alphas=[0.4]": "grid: alphas must hold 0.5",
-    "--set grid.alphas=[0.5,2]": "grid: alphas.1 is wrong: it should be less than or equal to 1",
-    "--set training.sped=3": "Unknown setting training.sped",
-    "--set steps=3": "'steps' is not a setting. Write PART.NAME",
-    "--set alpha": "'alpha' sets nothing; write NAME=VALUE",
-    "--set training.seed=3": "training.seed has no effect in an experiment",
-    "--data sample=a --data sample=b": "--data: 'sample' is named twice; name it once.",
-    "--seeds 0": "alpha: seeds is wrong: it should be greater than or equal to 1",
-    "--benchmark bear": "'bear' is not a benchmark that panglot knows; choose beir, or",
+    "--set grid.alphas=[0.5,2]": "grid: alphas.1 is wrong: use a number less than or equal to 1",
     "--benchmark xquad-r": "benchmark 'xquad-r' needs its data",
     "--benchmark xquad-r=none": "none: no such file or folder; check --data",
-    "--benchmark xquad-r=": "'xquad-r=' names no folder. Write NAME=FOLDER.",
     "--benchmark held-out": "no documents are held out to measure on; name pairs and set --held-out above 0.",
-    "--data xquad-r": "'xquad-r' names no folder. Write NAME=FOLDER.",
-    "--data =folder": "'=folder' names no folder. Write NAME=FOLDER.",
     "--data xquadr=folder": "--data: 'xquadr' is not measured on. Use sample, or add --benchmark.",
-    "--recipe none.toml": "none.toml: no such file, and no experiment of that name; use one of low-resource,",
-    "--recipe other.toml": "other.toml: the recipe is for 'scaling'. Use panglot experiment scaling.",
-    "--recipe odd.toml": "odd.toml: unknown question 'why'; use one of low-resource,",
-    "--pairs none.jsonl": "none.jsonl: no such file; check the path.",
-    "--model no-such-model": "'no-such-model' is not a model",
     '--set grid.languages=["en","fr"]': "has no language 'fr'",
     "--set batches.size=99": "the most is 48: choose a batch size up to that",
 }
@@ -191,8 +175,6 @@ def test_a_mistake_is_one_sentence_before_anything_is_trained(
     panglot: Runner, given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name, question in (("other", "scaling"), ("odd", "why")):
-        Path(f"{name}.toml").write_text(f'question = "{question}"\nbenchmarks = ["sample"]', encoding="utf-8")
     sentence = one_sentence_after_progress(panglot(*given, "new", *arguments.split()))
     assert MISTAKES[arguments] in sentence
     assert not (tmp_path / "new" / "report.html").exists()
@@ -204,17 +186,6 @@ def one_sentence_after_progress(outcome: Any) -> str:
     *before, last = outcome.err.splitlines()
     assert all(line == "[0/3] zero-shot" for line in before)
     return one_sentence(SimpleNamespace(code=outcome.code, out=outcome.out, err=last))
-
-
-def test_pairs_are_needed(panglot: Runner, tmp_path: Path) -> None:
-    outcome = panglot("experiment", "alpha", "--benchmark", "sample", "--output", tmp_path / "new")
-    assert one_sentence(outcome) == "there is nothing to train on; name parallel pairs with --pairs."
-
-
-def test_an_unknown_question_is_refused(panglot: Runner, tmp_path: Path) -> None:
-    outcome = panglot("experiment", "beta", "--output", tmp_path / "new")
-    assert outcome.code == 2
-    assert "No such command 'beta'" in outcome.err
 
 
 def test_every_question_has_a_command(panglot: Runner) -> None:

@@ -102,42 +102,6 @@ def test_people_read_lines(panglot: Runner, texts: Path, tmp_path: Path) -> None
     assert panglot("search", "cat", "--index", place).code == 0
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["index", "--index", "x"], "--input is missing"),
-        (["search", " ", "--index", "x"], "the question is empty"),
-        (["search", "q", "--index", "nowhere"], "there is no index"),
-        (
-            ["search", "q", "--index", "x", "--where", "year"],
-            "'year' is not a filter",
-        ),
-        (["index", "--index", "x", "--input", "nowhere.jsonl"], "nowhere.jsonl: no such file"),
-        (["index", "--index", "x", "--delete", "1"], "there is no index"),
-        (["index", "--index", "x", "--delete", "1", "--bf16"], "--bf16 has no effect without --input"),
-        (["index", "--index", "x", "--recall", "9", "--model", "a/b"], "--model has no effect without"),
-        (
-            ["search", "q", "--index", "x", "--rerank-depth", "9"],
-            "--rerank-depth has no effect without --rerank",
-        ),
-        (["evaluate", "bm25", "--run-depth", "5"], "--run-depth has no effect without --runs"),
-        (["evaluate", "bm25", "--seed", "5"], "--seed has no effect without --perturb"),
-        (["evaluate", "bm25", "--max-length", "0"], "BM25 has no vectors, so --max-length has no effect"),
-        (["evaluate", "mteb:a/b", "--centre", "corpus"], "so --centre has no effect"),
-        (["evaluate", "a/b", "--rerank", "c/d", "--runs", "e"], "--rerank is given, so --runs has no"),
-        (["evaluate", "a/b", "--store", "c", "--every-item"], "no --every-item, so --store has no effect"),
-        (["data", "check", "sample", "--run", "9"], "--run has no effect without --benchmark"),
-    ],
-)
-def test_mistakes_are_one_sentence(
-    panglot: Runner, arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    outcome = panglot(*arguments)
-    assert outcome.code == 2 and message in outcome.err
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_folder_of_any_files_is_indexed_and_what_has_no_text_is_listed(
     panglot: Runner, tmp_path: Path
 ) -> None:

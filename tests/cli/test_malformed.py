@@ -153,20 +153,6 @@ def test_a_number_out_of_range_is_refused(panglot: Runner, runs: list[Path], opt
     assert outcome.code == 2 and "Traceback" not in outcome.err
 
 
-def test_an_output_that_cannot_be_is_refused_before_any_work(
-    panglot: Runner, runs: list[Path], tmp_path: Path, tiny_checkpoint: Path
-) -> None:
-    (tmp_path / "file").write_text("x")
-    before = runs[0].read_bytes()
-    for output in (runs[0], tmp_path / "file" / "below.html", "", tmp_path):
-        outcome = panglot("report", runs[0], "--resamples", "5", "--flips", "5", "--output", output)
-        assert outcome.code == 2 and "Traceback" not in outcome.err
-    for output in (tmp_path, tmp_path / "x.parquet"):
-        assert panglot("evaluate", tiny_checkpoint, "--output", output).code == 2
-    assert runs[0].read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
-
-
 def test_arguments_that_are_not_utf8_are_refused(panglot: Runner) -> None:
     for words in (["search", "\udcff", "--index", "x"], ["evaluate", "\udcff"], ["train", "--model", "a\0b"]):
         outcome = panglot(*words)

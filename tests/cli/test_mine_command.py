@@ -184,16 +184,10 @@ def test_texts_of_a_corpus_are_mined(panglot: Runner, tmp_path: Path, two_langua
 
 
 MISTAKES = {
-    "--pairs none.jsonl --output out.jsonl": "none.jsonl: no such file; check the path.",
-    "--pairs train.jsonl --output out.csv": "out.csv: names no kind of pairs file; use .jsonl, .jsonl.gz",
-    "--pairs train.jsonl --output .": "names no kind of pairs file",
-    "--pairs train.jsonl --output train.jsonl": "train.jsonl is read by this command",
     "--pairs train.jsonl --pairs copy/train.jsonl --output out": "two sources have the name 'train.jsonl'",
     "--pairs train.jsonl --pairs copy/other.jsonl --output copy": "--output is a file of --pairs",
     "--pairs train.jsonl --output out.jsonl --negatives 0": "the number of negatives per row is 0",
     "--pairs train.jsonl --output out.jsonl --margin 95": "the margin is 95.0; use a share",
-    "--pairs train.jsonl --output out.jsonl --model none": "'none' is not a model",
-    "--pairs train.jsonl --output out.jsonl --corpus corpus.jsonl": "--corpus needs --within-language",
     "--pairs train.jsonl --output out.jsonl --within-language --corpus corpus.jsonl": (
         "corpus.jsonl, line 2: has no language. Add 'language'"
     ),

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-import pytest
 
 Runner = Callable[..., Any]
 QUICK = ("--resamples", "20", "--flips", "50")
@@ -61,28 +60,3 @@ def test_json(panglot: Runner, runs: list[Path], tmp_path: Path) -> None:
     row = rows["monolingual", "nDCG@10"]
     assert row["value"] == value
     assert row["low"] < value < row["high"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (("--reference", "paper"), "has no figures on 'sample'"),
-        (("--reference", "book"), "'book' is unknown"),
-        (("--baseline", "3"), "there is no run 3"),
-        (("--resamples", "0"), "0 resamples cannot be drawn"),
-        (("--alpha", "2"), "alpha is 2"),
-        (("--measure", "P@1"), "not all runs hold 'P@1'"),
-        (("--failures", "missing.json"), "no such file"),
-    ],
-)
-def test_bad_options_are_one_sentence(
-    panglot: Runner, runs: list[Path], tmp_path: Path, arguments: tuple[str, str], sentence: str
-) -> None:
-    outcome = panglot("report", *QUICK, *runs, "--output", tmp_path / "r.html", *arguments)
-    assert outcome.code == 2 and sentence in outcome.err
-    assert not list(tmp_path.iterdir())
-
-
-def test_results_that_are_not_there(panglot: Runner, tmp_path: Path) -> None:
-    outcome = panglot("report", *QUICK, tmp_path / "none.json")
-    assert outcome.code == 2 and "none.json: no such file" in outcome.err

@@ -85,13 +85,6 @@ def test_specific_trains_a_model_a_language(short: Runner, tmp_path: Path) -> No
     assert list(short(*given).results) == [str(tmp_path / "run" / code) for code in ("en", "th")]
 
 
-def test_a_folder_that_holds_a_model_is_refused(short: Runner, tmp_path: Path) -> None:
-    assert short("--output", tmp_path / "run").code == 0
-    outcome = short("--output", tmp_path / "run")
-    assert outcome.code == 2
-    assert outcome.err.splitlines()[-1].endswith("already holds a model; choose another output folder.")
-
-
 def test_results_of_a_trained_model_say_how_it_was_trained(
     short: Runner, panglot: Runner, tmp_path: Path
 ) -> None:

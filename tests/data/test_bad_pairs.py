@@ -108,20 +108,11 @@ def test_two_rows_far_apart_that_are_one_are_both_named(tmp_path: Path) -> None:
     assert message(path).startswith(f"{path}, line 5: item 'a' is in 'en' already in line 1")
 
 
-def test_a_missing_file_a_folder_and_an_unknown_ending_are_said(tmp_path: Path) -> None:
-    assert message(tmp_path / "absent.jsonl") == f"{tmp_path / 'absent.jsonl'}: no such file; check the path."
-    assert message(tmp_path) == f"{tmp_path}: is a folder; name a file in it."
-    for name in ("mine.xlsx", "mine", "mine.txt.gz"):
-        (tmp_path / name).write_text("x")
-        said = message(tmp_path / name)
-        assert said.startswith(f"{tmp_path / name}: not a known kind of pairs file; use .jsonl"), name
-
-
 @pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz", ".jsonl.zst"])
 def test_an_empty_file_is_said(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"mine{ending}"
     path.write_bytes(COMPRESS.get(path.suffix, bytes)(b""))
-    assert message(path) == f"{path}: is empty; it needs one line per item and language."
+    assert message(path) == f"{path}: is empty; write one line per item and language into it."
 
 
 @pytest.mark.parametrize("ending", [".gz", ".zst"])

@@ -126,14 +126,14 @@ DOUBTFUL: dict[str, tuple[list[str], dict[str, str], str]] = {
     "no language": (
         ["question", "answer"],
         {},
-        "has no column 'language'; it has 'question', 'answer'. Give --column query=question "
+        "has no column 'language'; it has 'question', 'answer': give --column query=question "
         "--column passage=answer --column language==en",
     ),
     "nothing known": (["foo", "bar"], {}, "has no column 'item_id'; it has 'foo', 'bar'"),
     "a column that is not there": (
         ["question", "answer", "lang"],
         {"passage": "anwser"},
-        "has no column 'anwser'; it has 'question', 'answer', 'lang'. Did you mean the column 'answer'?",
+        "has no column 'anwser'; use one of 'question', 'answer', 'lang'. Did you mean the column 'answer'?",
     ),
     "a misspelt field": (
         ["item_id", "langauge", "query", "passage"],

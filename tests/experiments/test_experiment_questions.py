@@ -539,33 +539,3 @@ def test_strategies_are_compared_with_variants_and_centring(tiny_checkpoint: Pat
     assert list(dict.fromkeys(row["run"] for row in tables["strategies-sample"]["rows"])) == runs
     pairs = {(row["run"], row["baseline"]) for row in tables["differences-sample"]["rows"]}
     assert pairs == {(one, other) for one in ("hybrid", "cold") for other in runs if one != other}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--strategy", "specific"], "'specific' cannot be compared"),
-        (
-            ["--variant", "loss.pull=1"],
-            "'loss.pull=1' has no settings. Write NAME:PART.SETTING=VALUE",
-        ),
-        (["--benchmark", "sample"], "'sample' names no folder. Write NAME=FOLDER."),
-        (["--benchmark", "sample=a", "--benchmark", "sample=b"], "--benchmark: 'sample' is named twice"),
-        (["--variant", ":loss.pull=1"], "':loss.pull=1' has no name. Write NAME:PART.SETTING=VALUE"),
-        (["--variant", "a:loss.pull=1", "--variant", "a:loss.pull=2"], "--variant: two are called 'a'"),
-        (["--variant", "a:loss.teacher=b,steps=3"], "'steps=3' is not a setting of its own"),
-        (["--variant", "a:training.seed=1"], "'a' sets training.seed, and every run has its own"),
-        (["--set", "training.seed=1"], "training.seed has no effect in an experiment"),
-        (["--set", "data.held_out=0.1"], "data.held_out has no effect in an experiment"),
-    ],
-)
-def test_strategies_that_cannot_be_compared_are_refused(
-    arguments: list[str], message: str, tmp_path: Path
-) -> None:
-    recipe = tmp_path / "recipe.toml"
-    recipe.write_text("[training]\nsteps = 2")
-    command = ["experiment", "strategies", str(recipe), "--pairs", TRAIN, "--output", str(tmp_path / "out")]
-    command += [] if "--benchmark" in arguments else ["--benchmark", f"sample={tmp_path}"]
-    done = CliRunner().invoke(app, [*command, *arguments])
-    assert isinstance(done.exception, PanglotError)
-    assert message in str(done.exception)

@@ -67,9 +67,9 @@ def test_single_settings_are_laid_over(own: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"seeds": 0}, "own.toml: seeds is wrong: it should be greater than or equal to 1"),
+        ({"seeds": 0}, "own.toml: seeds is wrong: use a number greater than or equal to 1"),
         ({"seeds": "many"}, "own.toml: seeds is wrong"),
-        ({"benchmarks": "xquad-r"}, "own.toml: benchmarks is wrong: it should be a valid list"),
+        ({"benchmarks": "xquad-r"}, "own.toml: benchmarks is wrong: use a valid list"),
         ({"grid": 3}, "own.toml: grid is wrong"),
         ({"grid": 3, "grid.alphas": [1]}, "own.toml: grid is wrong"),
         ({"steps": 3}, "'steps' is not a setting. Write PART.NAME, such as batches.alpha"),
@@ -93,7 +93,7 @@ def test_a_wrong_setting_is_named(own: Path, given: dict[str, Any], message: str
         ('question = "alpha"', "The setting 'benchmarks' is missing"),
         ('benchmarks = ["sample"]', "The setting 'question' is missing"),
         (OWN.replace("steps", "sped"), "Unknown setting recipe.training.sped"),
-        (OWN + "[recipe.batches]\nalpha = 1.5", "recipe.batches.alpha is wrong: it should be less than"),
+        (OWN + "[recipe.batches]\nalpha = 1.5", "recipe.batches.alpha is wrong: use a number less than"),
         (OWN.replace("question", "qestion"), "Unknown setting qestion. Did you mean question?"),
         ("question = ", "is not valid TOML"),
         ('question = "\xff"'.encode("latin-1"), "is not valid TOML"),
@@ -128,11 +128,10 @@ class Form(Part):
     [
         ({"number": 2, "nothing": 1}, "grid: Unknown setting nothing."),
         ({}, "grid: The setting 'number' is missing."),
-        ({"number": 0}, "grid: number is wrong: it should be greater than or equal to 1 (given: 0)."),
+        ({"number": 0}, "grid: number is wrong: use a number greater than or equal to 1 (given: 0)."),
         (
             {"number": 1, "shares": ["x"]},
-            "grid: shares.0 is wrong: it should be a valid number, unable to parse string as a number "
-            "(given: 'x').",
+            "grid: shares.0 is wrong: use a valid number (given: 'x').",
         ),
     ],
     ids=str,

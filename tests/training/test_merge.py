@@ -75,6 +75,8 @@ def test_a_run_stopped_in_its_second_part_goes_on_to_the_same_weights(
     assert not outcome.finished and not (tmp_path / "cut/modules.json").exists()
     with pytest.raises(PanglotError):
         run_recipe(chosen, tmp_path / "cut", tell=False)  # not without resume
+    with pytest.raises(PanglotError, match="merge: train"):
+        train(load_encoder(str(tiny_checkpoint)), sample_pairs(), tmp_path / "new", config=chosen)
     with pytest.raises(PanglotError, match=r"merge\.weights"):
         run_recipe(recipe(tiny_checkpoint, weights=[1, 0]), tmp_path / "cut", resume=True, tell=False)
     (outcome,) = run_recipe(chosen, tmp_path / "cut", resume=True, tell=False).values()

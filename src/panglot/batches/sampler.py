@@ -239,7 +239,10 @@ class Sampler:
         """Find the sources (and languages) that can fill a batch, and how likely each is drawn."""
         only = self._only
         if only is not None and not any(matching([only], index.languages) for index in self.indexes):
-            raise PanglotError(f"no source has a pair in '{only}', which strategy '{self.strategy}' needs.")
+            raise PanglotError(
+                f"no source has a pair in '{only}', which strategy '{self.strategy}' needs; "
+                "add some, or choose another language."
+            )
         plan = self._found(kind)
         if not plan.sources:
             raise PanglotError(self._why_not(kind, plan))

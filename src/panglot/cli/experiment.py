@@ -86,12 +86,12 @@ def strategies(
     You can stop the command at any time: the same command continues and skips finished runs.
     """
     from panglot.experiments import Experiment
-    from panglot.experiments.experiment import check_used
+    from panglot.experiments.experiment import check_used, plan_runs
     from panglot.training.config import with_precision
 
     given = {"model.name": model} if model else {}
     given |= check_used(overrides(settings))
-    shared = with_precision(training.read_recipe(recipe, given))
+    shared = training.read_recipe(recipe, given)
     places = _places("--benchmark", benchmark)
     variants: dict[str, dict[str, Any]] = {}
     for text in variant or []:
@@ -111,7 +111,10 @@ def strategies(
     experiment = Experiment(
         question="strategies", benchmarks=list(places), seeds=seeds, bf16=bf16, recipe=shared, grid=grid
     )
-    _run(experiment, experiment.data(pairs, places), output, runs, workers, dry_run, json)
+    data = experiment.data(pairs, places)
+    plan_runs(experiment, data)  # mistakes are answered before what is below loads torch
+    experiment = experiment.model_copy(update={"recipe": with_precision(shared)})
+    _run(experiment, data, output, runs, workers, dry_run, json)
 
 
 def _command(name: str) -> Callable[..., None]:
@@ -159,7 +162,7 @@ def _command(name: str) -> Callable[..., None]:
         if benchmark:
             given["benchmarks"] = [text.partition("=")[0] for text in benchmark]
             places |= _places("--benchmark", [text for text in benchmark if "=" in text])
-        experiment = read_experiment(recipe or name, given, name)
+        experiment = read_experiment(recipe or name, given, question=name)
         if unused := sorted(set(places) - set(experiment.benchmarks)):
             names = ", ".join(experiment.benchmarks)
             raise PanglotError(f"--data: '{unused[0]}' is not measured on. Use {names}, or add --benchmark.")
@@ -223,7 +226,7 @@ def _places(option: str, texts: list[str]) -> dict[str, str]:
     for text in texts:
         name, _, folder = text.partition("=")
         if not (name and folder):
-            raise PanglotError(f"'{text}' names no folder. Write NAME=FOLDER.")
+            raise PanglotError(f"{option}: '{text}' names no folder. Write NAME=FOLDER.")
         if name in places:
             raise PanglotError(f"{option}: '{name}' is named twice; name it once.")
         places[name] = folder
@@ -310,7 +313,7 @@ def reproduce(
       panglot reproduce paper --model labse --scale 0.001 --benchmark xquad-r --output runs/trial
     """
     if what != "paper":
-        raise PanglotError(f"'{what}' cannot be reproduced; only 'paper' can.")
+        raise PanglotError(f"'{what}' cannot be reproduced; write 'paper'.")
     from panglot.experiments.paper import Reproduction, disk, steps
     from panglot.experiments.paper import reproduce as run
 

@@ -95,7 +95,10 @@ def onnx(
 
       panglot export onnx runs/tuned --output runs/tuned-onnx
     """
-    from panglot.encoders.onnx import export_onnx
+    from panglot.files import check_new_folder
+
+    check_new_folder(output)
+    from panglot.encoders.onnx import export_onnx  # loads torch
 
     encoder = encoders.load_encoder(model, device="cpu", trust_remote_code=trust_remote_code)
     export_onnx(encoder, output, int8=int8)

@@ -78,15 +78,16 @@ def mine(
       panglot mine --model runs/tuned --pairs pairs.jsonl.gz --output mined.jsonl.gz
     """
     from panglot.data.catalogue.training import load_source
-    from panglot.search.mine import mine_negatives
 
     places = _places(pairs, output)
     if corpus and across_languages:
-        raise PanglotError("--corpus needs --within-language, because its texts have no translations.")
+        raise PanglotError("--corpus has texts without translations; give --within-language, too.")
     sources = [load_source(path) for path in pairs]
     texts = _texts(corpus or [])
     if unused := sorted(set(texts) - {code for source in sources for code in source.languages}):
         show.note(f"texts of --corpus in {', '.join(unused)} are not used: no pairs are in that language.")
+    from panglot.search.mine import mine_negatives  # loads torch
+
     encoder = encoders.load_encoder(model, max_length=max_length, trust_remote_code=trust_remote_code)
     figures: list[dict[str, Any]] = []
     for source, place in zip(sources, places, strict=True):

@@ -165,7 +165,10 @@ def trim(
       panglot trim intfloat/multilingual-e5-small --languages en,th --output e5-en-th
     """
     from panglot.data.catalogue.training import load_source
-    from panglot.encoders.trimming import lines_of, trim_encoder
+    from panglot.files import check_new_folder
+
+    check_new_folder(output)
+    from panglot.encoders.trimming import lines_of, trim_encoder  # loads torch
 
     run = training.training_of(model)
     facts = trim_encoder(
@@ -238,12 +241,13 @@ def average(
 
       panglot average runs/tuned intfloat/multilingual-e5-small --weights 0.7,0.3 --output runs/kept
     """
-    from panglot.encoders.load import save_encoder
     from panglot.encoders.names import card_head
     from panglot.files import atomic_folder, check_new_folder, write_json
 
     check_new_folder(output)
     shares = None if weights is None else [_number(text) for text in weights.split(",")]
+    from panglot.encoders.load import save_encoder  # loads torch
+
     loaded = [encoders.load_encoder(name, trust_remote_code=trust_remote_code) for name in models]
     parts = zip(models, map(encoders.model_sha256, loaded), strict=True)
     facts = {

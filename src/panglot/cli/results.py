@@ -123,6 +123,13 @@ def inspect(
       panglot inspect results.json --pairs th-all,en-de
     """
     from panglot.data import load_benchmark
+    from panglot.evaluation.results import load_results
+
+    for name, number in (("--count", count), ("--depth", depth)):
+        if number < 1:
+            raise PanglotError(f"{name} is {number}; use a number above 0.")
+    evaluation = load_results(results)
+    # what is below loads torch
     from panglot.evaluation.inspect import (
         as_json,
         check_same,
@@ -131,13 +138,8 @@ def inspect(
         parse_pairs,
         worst_queries,
     )
-    from panglot.evaluation.results import load_results
     from panglot.report.failures import failures_view
 
-    for name, number in (("count", count), ("depth", depth)):
-        if number < 1:
-            raise PanglotError(f"the {name} is {number}; use a number above 0.")
-    evaluation = load_results(results)
     of_run = evaluation.results
     if (model or of_run["model"]["name"]) == "bm25":
         raise PanglotError(f"{results}: is of bm25, which has no embeddings. Name results of an encoder.")

@@ -143,7 +143,7 @@ class Experiment(Part):
 
 
 def read_experiment(
-    name: str | Path, overrides: Mapping[str, Any] | None = None, question: str | None = None
+    name: str | Path, overrides: Mapping[str, Any] | None = None, *, question: str | None = None
 ) -> Experiment:
     """Read an experiment by its name, or from a file of one's own, and lay single settings over it.
 
@@ -181,15 +181,22 @@ def read_experiment(
         values["recipe"] = renamed(recipe)
     found = checked(Experiment, values, str(name))
     parse_measure(found.measure)
+    _check_question(found, name, question)
+    recipe = with_precision(override(found.recipe, check_used(of_recipe)))
+    return found.model_copy(update={"recipe": recipe, "bf16": chosen_precision(found.bf16)})
+
+
+def _check_question(found: Experiment, name: str | Path, question: str | None) -> None:
+    """Refuse a recipe of another question, and mistakes in its settings, without loading torch."""
     if found.question not in NAMES:
         raise PanglotError(f"{name}: unknown question '{found.question}'; use one of {', '.join(NAMES)}.")
     if question not in (None, found.question):
-        raise PanglotError(
-            f"{name}: the recipe is for '{found.question}'. Use panglot experiment {found.question}."
-        )
-    found.settings()  # mistakes in them are answered before what is below loads torch
-    recipe = with_precision(override(found.recipe, check_used(of_recipe)))
-    return found.model_copy(update={"recipe": recipe, "bf16": chosen_precision(found.bf16)})
+        asks = found.question
+        raise PanglotError(f"{name}: the recipe is for '{asks}'. Use panglot experiment {asks}.")
+    found.settings()
+    for benchmark in found.benchmarks:
+        if benchmark != HELD_OUT:
+            entry_named(benchmark)
 
 
 def check_used(settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,5 +1,7 @@
 """The folder of a run: what it trains, its checkpoints, and the finished model."""
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
@@ -7,21 +9,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
-from sentence_transformers import SentenceTransformer
 
-from panglot.encoders.load import save_encoder
 from panglot.encoders.names import set_name
 from panglot.errors import PanglotError
 from panglot.evaluation.results import Training
-from panglot.files import explained, flush, is_whole, readable_as_usual, write_json
+from panglot.files import (
+    check_new_folder,
+    check_writable,
+    explained,
+    flush,
+    is_whole,
+    readable_as_usual,
+    write_json,
+)
 from panglot.parse import read_form, read_json, validated
 from panglot.training.config import TrainingPart
-from panglot.training.distributed import decided_by_first
+
+if TYPE_CHECKING:  # a folder that cannot be trained in is refused without loading torch
+    from sentence_transformers import SentenceTransformer
 
 RUN_FILE = "run.json"  # what is being trained; compared on resume
+MERGE_FILE = "merge.json"  # which parts are being trained to be merged; compared on resume
 MODEL_FILE = "modules.json"  # there once the model is finished
 STATE_FILE = "trainer_state.json"
 LOCK_FILE, OWNER_FILE = ".training.lock", ".training.pid"
@@ -36,6 +47,8 @@ def only_training(folder: Path) -> Iterator[None]:
     Raises:
         PanglotError: another process holds it; the message names that process.
     """
+    from panglot.training.distributed import decided_by_first
+
     lock = FileLock(folder / LOCK_FILE, timeout=0)
     decided_by_first(partial(_take, lock, folder))
     try:
@@ -66,6 +79,30 @@ def _take(lock: FileLock, folder: Path) -> None:
     (folder / OWNER_FILE).write_text(str(os.getpid()), encoding="utf-8")
 
 
+def check_folder(folder: Path, resume: bool, *, merged: bool = False) -> None:
+    """Refuse a folder in which a run cannot begin or, with ``resume``, go on; this needs no torch.
+
+    Args:
+        merged: the run trains parts of a merged model, in folders below this one.
+    """
+    if resume and not (folder / (MERGE_FILE if merged else RUN_FILE)).exists():
+        raise PanglotError(f"{folder}: holds no run to resume; leave --resume out to begin one.")
+    if (folder / MODEL_FILE).exists():
+        raise PanglotError(
+            f"{folder}: this run is finished, so there is nothing to resume; choose another output folder."
+            if resume
+            else f"{folder}: already holds a model; choose another output folder."
+        )
+    begun = folder / MERGE_FILE
+    if not resume and (begun.exists() if merged else last_checkpoint(folder) is not None):
+        raise PanglotError(
+            f"{folder}: holds an unfinished run; continue it with --resume or choose another output folder."
+        )
+    if merged and not resume:
+        check_new_folder(folder)
+    check_writable(folder)
+
+
 def prepare_folder(folder: Path, run: dict[str, Any], resume: bool) -> Path | None:
     """Begin or continue a run in a folder.
 
@@ -75,37 +112,28 @@ def prepare_folder(folder: Path, run: dict[str, Any], resume: bool) -> Path | No
     Returns:
         the checkpoint to continue from, or None to begin at the first step.
     """
-    if resume:
-        check_begun(folder, run)
-        checkpoint = last_checkpoint(folder)
-        if checkpoint is None and any((folder / "checkpoints").glob("checkpoint-*")):
-            raise PanglotError(
-                f"{folder}: no checkpoint of this run is whole, so it cannot be resumed. "
-                "Remove the folder and begin again."
-            )
-        return checkpoint
-    if (folder / MODEL_FILE).exists():
-        raise PanglotError(f"{folder}: already holds a model; choose another output folder.")
-    if last_checkpoint(folder) is not None:
+    check_folder(folder, resume)
+    if not resume:
+        write_json(folder / RUN_FILE, run)
+        return None
+    check_same(folder / RUN_FILE, run)
+    checkpoint = last_checkpoint(folder)
+    if checkpoint is None and any((folder / "checkpoints").glob("checkpoint-*")):
         raise PanglotError(
-            f"{folder}: holds an unfinished run; continue it with --resume or choose another output folder."
+            f"{folder}: no checkpoint of this run is whole, so it cannot be resumed. "
+            "Remove the folder and begin again."
         )
-    write_json(folder / RUN_FILE, run)
-    return None
+    return checkpoint
 
 
-def check_begun(folder: Path, run: dict[str, Any], name: str = RUN_FILE) -> None:
-    """Refuse to resume what was not begun, was begun otherwise, or is finished; ``name`` describes it."""
-    if not (folder / name).exists():
-        raise PanglotError(f"{folder}: holds no run to resume; leave --resume out to begin one.")
+def check_same(path: Path, run: dict[str, Any]) -> None:
+    """Refuse to resume a run as another than it was begun; ``path`` describes what was begun."""
     run = json.loads(json.dumps(run))  # tuples become lists, as in the file
-    if different := _difference(read_form(folder / name, dict[str, Any]), run):
+    if different := _difference(read_form(path, dict[str, Any]), run):
         raise PanglotError(
-            f"{folder}: cannot resume, because {different}; "
+            f"{path.parent}: cannot resume, because {different}; "
             "give the settings it was begun with, or another output folder."
         )
-    if (folder / MODEL_FILE).exists():
-        raise PanglotError(f"{folder}: this run is finished; there is nothing to resume.")
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -131,6 +159,8 @@ def last_step(checkpoint: Path | None, how: TrainingPart) -> int:
 
 def save_model(model: SentenceTransformer, folder: Path, card: str) -> None:
     """Write the finished model with its card into a folder, now its name; ``modules.json`` comes last."""
+    from panglot.encoders.load import save_encoder
+
     part = folder / ".model.part"
     with explained(folder):
         shutil.rmtree(part, ignore_errors=True)

@@ -9,10 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from panglot import encoders
-from panglot.files import check_new_folder, write_json
+from panglot.files import write_json
 from panglot.parse import read_form
 from panglot.training.card import model_card
-from panglot.training.checkpoints import MODEL_FILE, RUN_FILE, check_begun, last_checkpoint, save_model
+from panglot.training.checkpoints import (
+    MERGE_FILE,
+    MODEL_FILE,
+    RUN_FILE,
+    check_folder,
+    check_same,
+    last_checkpoint,
+    save_model,
+)
 from panglot.training.config import LESS_IS_BETTER, TrainingConfig, check_settings, parts_of
 from panglot.training.distributed import decided_by_first, is_first
 from panglot.training.held_out import measure_of
@@ -24,7 +32,6 @@ if TYPE_CHECKING:
     from panglot.data import ParallelPairs
     from panglot.training.callbacks import Tell
 
-MERGE_FILE = "merge.json"  # which parts were begun; compared on resume
 PARTS = "parts"
 
 
@@ -92,10 +99,10 @@ def train_merged(
 def _begin(output: Path, recipe: TrainingConfig, resume: bool) -> None:
     """Write which parts are trained, or check that they are those that were begun."""
     wanted = recipe.model_dump(mode="json")
+    check_folder(output, resume, merged=True)
     if resume:
-        check_begun(output, wanted, MERGE_FILE)
+        check_same(output / MERGE_FILE, wanted)
     else:
-        check_new_folder(output)
         write_json(output / MERGE_FILE, wanted)
 
 

@@ -14,6 +14,7 @@ from panglot.data import ParallelPairs, load_benchmark, pairs_from_benchmark
 from panglot.data.catalogue.training import is_benchmark, load_source
 from panglot.errors import PanglotError
 from panglot.languages import check_languages, matches, matching
+from panglot.training.checkpoints import MODEL_FILE, RUN_FILE, check_folder
 from panglot.training.config import (
     TrainingConfig,
     check_settings,
@@ -45,11 +46,18 @@ def run_recipe(
         each language that can fill a batch. A ``specific`` run that is resumed passes over finished models.
     """
     check_recipe(recipe)
-    sources, held_out = _sources(recipe)
     specific = recipe.batches.strategy == "specific" and recipe.batches.language is None
+    if not specific:
+        _check_output(recipe, output, resume)
+    sources, held_out = _sources(recipe)
     if not specific:
         check_batches(recipe, sources)
     able = _able(recipe, sources, note) if specific else []
+    if not resume:
+        for language in able:
+            _check_output(recipe, output / language, resume)
+    elif specific and not any((output / language / RUN_FILE).exists() for language in able):
+        _check_output(recipe, output, resume)
     # what is below loads torch: whatever can be refused without has been
     check_trackers(recipe)
     recipe = with_precision(recipe)
@@ -59,14 +67,21 @@ def run_recipe(
     outcomes: dict[Path, Training] = {}
     for language in able:
         folder = output / language
-        if resume and (folder / "modules.json").exists() and not _lacks_means(recipe, folder):
+        if resume and (folder / MODEL_FILE).exists() and not _lacks_means(recipe, folder):
             continue
-        begun = resume and (folder / "run.json").exists()
+        begun = resume and (folder / RUN_FILE).exists()
         model = _load(recipe, None if outcomes else note)
         outcomes[folder] = run(model, output=folder, language=language, resume=begun)
         if not outcomes[folder].finished:
             break
     return outcomes
+
+
+def _check_output(recipe: TrainingConfig, folder: Path, resume: bool) -> None:
+    """Refuse a folder that cannot be trained in, before a model is loaded; torchrun's first process does."""
+    lacks_means = resume and recipe.model.centre and (folder / MODEL_FILE).exists()  # see train_recipe
+    if os.environ.get("RANK", "0") == "0" and not lacks_means:
+        check_folder(folder, resume, merged=recipe.merge is not None)
 
 
 def check_recipe(recipe: TrainingConfig) -> None:
@@ -173,11 +188,11 @@ def train_recipe(
         from panglot.training.merge import train_merged  # a mistake in a recipe is answered without torch
 
         return train_merged(recipe, model, sources, output, **how)
-    if resume and recipe.model.centre and (output / "modules.json").exists():
+    if resume and recipe.model.centre and (output / MODEL_FILE).exists():
         # what a killed run had left to do; the first process does it alone, and the others have no part in it
         if training.is_first():
             if encoders.holds_language_means(output):
-                raise PanglotError(f"{output}: this run is finished; there is nothing to resume.")
+                check_folder(output, resume)
             trained = encoders.load_encoder(str(output), trust_remote_code=recipe.model.trust_remote_code)
             encoders.save_language_means(output, encoders.means_of_pairs(trained, sources))
         return training.Training(recipe.training.steps, {}, [], finished=True)

@@ -98,7 +98,7 @@ def train(
             ``panglot train --pairs`` takes; a batch comes from one, or (``join_sources``) all.
         output: folder for the model, its card, ``run.json`` and ``log.json``.
         config: all settings; None: the defaults, and what is known to suit the model. Its parts ``model`` and
-            ``data`` are for recipes: model and pairs are given here.
+            ``data`` are for recipes: model and pairs are given here; ``merge`` is refused.
         held_out: pairs of other documents to measure on; ``data.held_out_items`` of each, evenly spread.
         teacher: for ``distillation`` and ``pull``; None: the config's, else the model before training.
         model_name: what the run and the card call the model; None: the name or path that it was loaded from.
@@ -116,6 +116,11 @@ def train(
     note = note or (lambda _: None)
     model_name = model_name or name_of(model)
     config = config_of(model_name, config, settings)
+    if config.merge is not None:
+        raise PanglotError(
+            "merge: train() trains one model; use panglot.training.recipes.run_recipe, "
+            "or panglot train with a recipe, to merge several."
+        )
     if not config.loss.negatives:
         sources = [source.without_negatives() for source in sources]
         measured = [source.without_negatives() for source in measured]

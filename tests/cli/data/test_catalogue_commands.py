@@ -114,6 +114,3 @@ def test_get_says_what_is_wrong(said: Data, tmp_path: Path) -> None:
         archive.writestr("nfcorpus/corpus.jsonl", "")
     assert "but the catalogue says" in said("get", "nfcorpus", "--from", str(tmp_path))
     assert not (tmp_path / "cache" / "data" / "nfcorpus").exists()
-    assert "has no language 'xx'" in said("get", "miracl", "--languages", "sw,xx")
-    assert "'pairs' needs no download" in said("get", "pairs")
-    assert "'beir' is several benchmarks" in said("get", "beir")

@@ -170,19 +170,3 @@ def test_a_model_counts_tokens(report: Check, tmp_path: Path, tiny_checkpoint: P
     found = report(file, "--model", str(tiny_checkpoint))
     # the tiny model reads characters, and two marks around them
     assert found["languages"]["en"]["passage_tokens"] == {"median": 11, "p95": 11, "max": 11}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("--column", "answer=a"), "'answer' is not a field"),
-        (("--column", "query=absent"), "has no column 'absent'"),
-        (("--benchmark", "no-such-benchmark"), "no-such-benchmark"),
-        (("--batch-size", "1"), "must be 2 or more"),
-    ],
-)
-def test_bad_input_is_one_sentence(
-    run: Check, tmp_path: Path, arguments: tuple[str, str], words: str
-) -> None:
-    outcome = run(write(tmp_path / "mine.jsonl", CLEAN), *arguments)
-    assert outcome.code == 2 and words in outcome.err

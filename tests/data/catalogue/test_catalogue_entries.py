@@ -125,7 +125,7 @@ def test_a_family_becomes_entries() -> None:
         (
             'kind = "benchmark"',
             'kind = "corpus"',
-            "kind is wrong: it should be 'benchmark', 'pairs' or 'encoder' (given: 'corpus')",
+            "kind is wrong: use 'benchmark', 'pairs' or 'encoder' (given: 'corpus')",
         ),
         ('reader = "beir"', 'rader = "beir"', "'reader' is missing"),
         ("url = ", "link = ", "files.0.link is wrong"),
@@ -134,7 +134,7 @@ def test_a_family_becomes_entries() -> None:
         (
             "size = { en = 1 }",
             'unpack = "rar"',
-            "files.0.unpack is wrong: it should be 'zip' or 'tar' (given: 'rar'; did you mean tar?)",
+            "files.0.unpack is wrong: use 'zip' or 'tar' (given: 'rar'; did you mean tar?)",
         ),
         ('what = "A toy."', 'what = "A toy."\nsettings = ["all"]', "settings.0 is wrong"),
     ],

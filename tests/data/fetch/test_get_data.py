@@ -168,7 +168,7 @@ def test_languages_are_added_to_those_that_are_there(by_language: Entry, site: S
 
 
 def test_a_language_that_is_not_there_is_said(by_language: Entry, own_cache: Path) -> None:
-    assert said(by_language, languages=["sw", "fi"]) == "toy has no language 'fi'; it has en, sw, yo."
+    assert said(by_language, languages=["sw", "fi"]) == "toy has no language 'fi'; choose among en, sw, yo."
 
 
 def test_a_copy_in_a_data_folder_is_enough(
@@ -220,7 +220,10 @@ def test_an_archive_is_taken_from_a_folder_and_checked(
 
 def test_a_folder_without_the_files_is_said(archive: Entry, own_cache: Path, tmp_path: Path) -> None:
     sentence = said(archive, source=tmp_path)
-    assert sentence == f"{tmp_path}: holds no official files of toy; it needs corpus.jsonl, or toy.zip."
+    assert (
+        sentence
+        == f"{tmp_path}: holds no official files of toy; name a folder with corpus.jsonl, or toy.zip."
+    )
     sentence = said(archive, source=tmp_path / "absent")
     assert sentence.endswith("is not a folder; name the one that holds the official files with --from.")
 

@@ -116,7 +116,7 @@ def test_languages_and_splits_can_be_chosen(folder: Path, judged: Judged, sizes:
 def test_wrong_choices_are_told(folder: Path) -> None:
     for options, message in [
         ({"languages": ["en"]}, "compares languages; name 2"),
-        ({"languages": ["en", "ko"]}, "has no language 'ko'; it has de, en, fr"),
+        ({"languages": ["en", "ko"]}, "has no language 'ko'; choose among de, en, fr"),
         ({"split": "eval"}, "has no split 'eval'; it has test, dev, train"),
         ({"task": "slot"}, "has no task 'slot'; use utterance or intent"),
         ({"task": "intent", "candidates": "test"}, "both of 'test'; name two splits"),

@@ -55,13 +55,16 @@ def translate(
       panglot data translate pairs.jsonl --model facebook/nllb-200-distilled-600M --to de --output out.jsonl
     """
     from panglot.data.catalogue.training import load_source
-    from panglot.translate import load_translator, translate_pairs
+    from panglot.data.pairs_files.read import check_pairs_path
     from panglot.translate.plan import plan
-    from panglot.translate.translate import read_note
 
+    check_pairs_path(output)
     chosen = load_source(pairs)
     targets = [name.strip() for name in to.split(",") if name.strip()]
     rows = sum(len(job.rows) for job in plan(chosen, targets, source))
+    from panglot.translate import load_translator, translate_pairs  # loads torch
+    from panglot.translate.translate import read_note
+
     translator = load_translator(model, revision=revision, bf16=bf16, trust_remote_code=trust_remote_code)
     with show.bar("translating", rows) as advance:
         found = translate_pairs(

@@ -94,7 +94,10 @@ def load_data(
     if entry.kind == "encoder":
         raise PanglotError(f"'{name}' is an encoder; name it as the model.")
     if entry.reader in TRAINING:
-        raise PanglotError(f"'{name}' is for training; it has no judgements to measure a model on.")
+        raise PanglotError(
+            f"'{name}' is for training and has no judgements to measure a model on; name a benchmark of "
+            "'panglot data list'."
+        )
     reader = reader_of(entry)
     given = {"candidate_text": candidate_text, "split": split}
     options = {key: value for key, value in given.items() if value is not None} | options

@@ -20,7 +20,7 @@ from panglot.data.catalogue.load import TRAINING, reader_of
 from panglot.data.pairs import ParallelPairs, load_pairs
 from panglot.data.pairs_files.columns import SCHEMA, Columns, refuse_columns
 from panglot.data.pairs_files.hub import is_hub_source
-from panglot.data.pairs_files.read import BATCH, SAMPLE
+from panglot.data.pairs_files.read import BATCH, SAMPLE, no_such_source
 from panglot.data.readers.collection import passage_rows
 from panglot.data.readers.files import (
     field,
@@ -58,7 +58,7 @@ def check_source(source: str) -> None:
     It is a file, a folder, a training set, a data set of the hub, or the sample.
     """
     if not (is_hub_source(source) or source == SAMPLE or is_training_set(source) or Path(source).exists()):
-        raise PanglotError(f"{source}: no such file; check the path.")
+        raise no_such_source(source)
 
 
 def load_source(source: str | Path, columns: Columns | None = None) -> ParallelPairs:

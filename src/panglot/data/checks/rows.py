@@ -108,7 +108,7 @@ def read_for_checks(
         lines.append(numbers)
     table = pa.Table.from_batches(batches, SCHEMA)
     if not table.num_rows:
-        empty = f"{source}: is empty; it needs one line per item and language."
+        empty = f"{source}: is empty; write one line per item and language into it."
         raise PanglotError(bad[0][1] if bad else empty)
     return CheckedRows(source_name(source), table, np.concatenate(lines))
 

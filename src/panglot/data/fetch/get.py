@@ -92,7 +92,7 @@ def wanted_files(entry: Entry, languages: Sequence[str] | None) -> list[File]:
 
 def _check_can_be_fetched(entry: Entry) -> None:
     if entry.reader in ("sample", "pairs") and not entry.files:
-        raise PanglotError(f"'{entry.name}' needs no download.")
+        raise PanglotError(f"'{entry.name}' needs no download; use it by its name.")
     if not entry.files:
         where = f" from {entry.source or entry.homepage}" if entry.source or entry.homepage else ""
         raise PanglotError(
@@ -209,7 +209,7 @@ def _take(entry: Entry, wanted: Sequence[File], source: Path, stage: Path) -> No
     if place is None:
         packed_names = sorted({_file_name(file) for file in wanted if file.url is not None})[:4]
         needed = " and ".join(entry.holds) + (f", or {', '.join(packed_names)}" if packed_names else "")
-        raise PanglotError(f"{source}: holds no official files of {entry.name}; it needs {needed}.")
+        raise PanglotError(f"{source}: holds no official files of {entry.name}; name a folder with {needed}.")
     with explained(stage):
         shutil.copytree(place, stage)
         write_json(stage / NOTE, {file.label: {**_facts(file), "sha256": None} for file in wanted})

@@ -73,7 +73,9 @@ def parse_columns(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         name, equals, column = text.partition("=")
         if not equals or not column:
-            raise PanglotError(f"'{text}' maps nothing; write FIELD=COLUMN, such as query=question.")
+            raise PanglotError(
+                f"--column: '{text}' maps nothing; write FIELD=COLUMN, such as query=question."
+            )
         if name in found:
             raise PanglotError(f"field '{name}' is mapped twice; map it once.")
         found[name] = column
@@ -88,7 +90,9 @@ def check_columns(columns: Columns) -> dict[str, str]:
         if LANGUAGE in column and name not in (*WIDE, TEXT):
             raise PanglotError(f"field '{name}' cannot have one column per language; name one column for it.")
         if column == ROW and name != "item_id":
-            raise PanglotError(f"field '{name}' cannot be the row's number; only item_id can.")
+            raise PanglotError(
+                f"field '{name}' cannot be the row's number, as item_id can; name a column for it."
+            )
         if column.startswith("=") and name not in ("language", "document_id", "passage_id"):
             raise PanglotError(f"field '{name}' cannot be the same in every row; name a column for it.")
     if TEXT in columns and {"query", "passage"} & set(columns):
@@ -225,7 +229,7 @@ def _languages(pattern: str, names: Sequence[str], mapping: Columns, where: str)
     if not languages:
         column = pattern.removesuffix(f".{LANGUAGE}")
         raise PanglotError(
-            f"{where}: has no column '{column}'; it has {listed(names)}.{did_you_mean(column, names)}"
+            f"{where}: has no column '{column}'; use one of {listed(names)}.{did_you_mean(column, names)}"
         )
     return languages
 
@@ -302,10 +306,10 @@ def _guess(names: Sequence[str], given: dict[str, str], where: str) -> dict[str,
         if name not in given and (found := _called(words, names)):
             guess[name] = found[0]
     if "language" not in guess:
+        of_all = as_options({**_renamed(guess), "language": "=en"})
         raise PanglotError(
-            f"{where}: has no column 'language'; it has {listed(names)}. Give "
-            f"{as_options({**_renamed(guess), 'language': '=en'})}, with the language of all rows."
-            f"{did_you_mean('language', names)}"
+            f"{where}: has no column 'language'; it has {listed(names)}: give {of_all}, with the language of "
+            f"all rows.{did_you_mean('language', names)}"
         )
     return _renamed({"item_id": ROW, **guess})
 

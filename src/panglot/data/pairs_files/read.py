@@ -38,7 +38,7 @@ from panglot.data.pairs_files.hub import (
 from panglot.data.pairs_files.lines import REQUIRED, delimited_names, jsonl_names, read_delimited, read_jsonl
 from panglot.data.pairs_files.squad import is_squad, read_squad_pairs
 from panglot.data.text_column import cached_arrow
-from panglot.errors import PanglotError
+from panglot.errors import PanglotError, meant
 from panglot.files import cache_folder, check_file, identity, sha256, sha256_of
 from panglot.languages import is_language, no_language
 
@@ -119,6 +119,8 @@ def _dataset(source: str | Path) -> Any:
 
 def _reader(path: Path) -> Reader:
     """Return the reader of a file's kind, which its ending says (and of ``.json``, its beginning)."""
+    if not path.exists():
+        raise no_such_source(str(path))
     ending = Path(path.name.removesuffix(".gz").removesuffix(".zst")).suffix
     if ending not in READERS and not path.is_dir():
         raise PanglotError(
@@ -126,6 +128,17 @@ def _reader(path: Path) -> Reader:
         )
     check_file(path)
     return read_squad_pairs if ending == ".json" and is_squad(path) else READERS[ending]
+
+
+def no_such_source(source: str) -> PanglotError:
+    """Return the error of a source that is missing; it asks for the training set that may be meant."""
+    from panglot.data.catalogue.entry import catalogue
+
+    names = [SAMPLE, *(entry.name for entry in catalogue().values() if entry.kind == "pairs")]
+    if source in names:
+        load = "load it with panglot.data.catalogue.training.load_source"
+        return PanglotError(f"{source}: is a training set of the catalogue, not a file; {load}.")
+    return PanglotError(f"{source}: no such file; check the path.{meant(source, names)}")
 
 
 def _complete(source: str | Path, columns: Columns | None, dataset: Any) -> Columns | None:
@@ -183,7 +196,7 @@ def _checked(source: str | Path, batches: Batches) -> Iterator[pa.RecordBatch]:
         rows += batch.num_rows
         yield batch
     if not rows:
-        raise PanglotError(f"{source}: is empty; it needs one line per item and language.")
+        raise PanglotError(f"{source}: is empty; write one line per item and language into it.")
 
 
 def _check_rows(where: str, batch: pa.RecordBatch, lines: IntArray) -> None:

@@ -78,7 +78,7 @@ def read_lareqa(folder: str | Path, name: str, candidate_text: CandidateText = "
         raise PanglotError(f"'{candidate_text}' is not a candidate text; use {kinds}.")
     files = files_by_language(folder, ["{code}.json"], others=True) if folder.is_dir() else {}
     if not files:
-        raise PanglotError(f"{folder}: holds no LAReQA files; it needs one en.json, de.json, ... a language.")
+        raise PanglotError(f"{folder}: holds no LAReQA files; name a folder with en.json, de.json, ...")
     found = Questions(list(files))
     for language, (path, *_) in files.items():
         paragraphs = [
