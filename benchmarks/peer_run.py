@@ -200,7 +200,7 @@ def run_panglot(settings: dict[str, Any], watch: Watch) -> str:
         batch_size=settings["batch_size"],
         temperature=TEMPERATURE,
         **{**how},
-        tell=tell,
+        progress=tell,
     )
     return f"panglot {version('panglot')}"
 

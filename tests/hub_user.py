@@ -51,7 +51,7 @@ def fetched(name_and_languages: str) -> Any:
 def pushed(folder: Path) -> dict[str, Any]:
     """Train a model of the hub on pairs of the hub, push it, and load it as anybody would."""
     model = load_encoder("maker/LaBSE", device="cpu")
-    train(model, [load_pairs("hf:maker/pairs")], folder, batch_size=4, steps=1, tell=False)
+    train(model, [load_pairs("hf:maker/pairs")], folder, batch_size=4, steps=1, progress=False)
     push_model(folder, "me/hybrid")
     return {"own": model_sha256(model), "loaded": checksum("me/hybrid")}
 

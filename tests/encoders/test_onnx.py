@@ -88,7 +88,7 @@ def test_an_exported_model_is_not_trained(tiny_encoder: SentenceTransformer, tmp
     export_onnx(tiny_encoder, tmp_path / "onnx")
     exported = load_encoder(str(tmp_path / "onnx"), device="cpu")
     with pytest.raises(PanglotError, match="train its original"):
-        train(exported, sample_pairs(), tmp_path / "run", batch_size=8, steps=1, tell=False)
+        train(exported, sample_pairs(), tmp_path / "run", batch_size=8, steps=1, progress=False)
 
 
 def test_an_exported_deberta_keeps_its_character_map(tmp_path: Path) -> None:

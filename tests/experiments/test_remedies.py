@@ -31,7 +31,7 @@ def test_every_remedy_is_compared_with_the_zero_shot_encoder(
         "training.max_length": 24,
     }
     experiment = read_experiment("remedies", settings)
-    answer = run_experiment(experiment, data, tmp_path / "found", tell=lambda _: None)
+    answer = run_experiment(experiment, data, tmp_path / "found", progress=lambda _: None)
     rows = answer.summary["tables"]["remedies-sample"]["rows"]
     names = {row["run"] for row in rows}
     trained = {"mixed", "monolingual", "cross-lingual", "hybrid"}

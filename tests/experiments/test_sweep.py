@@ -57,7 +57,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_it_is_told_how_far_the_sweep_is(pretended: dict[str, Any], make_run: MakeRun) -> None:
     told: list[Progress] = []
     runs = [make_run(group, trained=group != "zero") for group in ("zero", "done before", "hybrid")]
-    sweep(runs, Data(()), Path(), tell=told.append)
+    sweep(runs, Data(()), Path(), progress=told.append)
     assert told == [
         Progress(1, 3, "zero"),
         Progress(1, 3, "zero", (1, 2)),
@@ -212,7 +212,7 @@ def test_what_a_worker_raises_is_one_sentence_and_ends_the_others(
     told: list[Progress] = []
     runs = [make_run(group) for group in ("right", "wrong", "after")]
     with pytest.raises(PanglotError) as raised:
-        sweep(runs, Data(()), Path("runs"), workers=2, tell=told.append)
+        sweep(runs, Data(()), Path("runs"), workers=2, progress=told.append)
     assert str(raised.value) == "wrong, seed 0: this cannot work."
     assert told == [Progress(0, 3, "3 runs, 2 at once"), Progress(1, 3, "right, seed 0")]
     assert ray.options == {"num_cpus": 2, "num_gpus": 0}
@@ -241,7 +241,7 @@ def test_two_workers_give_the_figures_of_one_process(
     data = Data(("train.jsonl",))  # workers find it, too
     runs = [make_run("hybrid", {"training.seed": seed}) for seed in (0, 1)]
     told: list[Progress] = []
-    sweep(runs, data, Path("several"), workers=2, tell=told.append)
+    sweep(runs, data, Path("several"), workers=2, progress=told.append)
     assert sorted(progress.run for progress in told[1:]) == ["hybrid, seed 0", "hybrid, seed 1"]
     assert [progress.done for progress in told] == [0, 1, 2]
     sweep(runs, data, Path("one"))

@@ -66,7 +66,7 @@ def interrupted_and_resumed(folder: Path, checkpoint: str) -> Found:
             signal.raise_signal(signal.SIGINT)
 
     _, whole = train_tiny(checkpoint, folder / "whole")
-    stopped, _ = train_tiny(checkpoint, folder / "run", tell=press_ctrl_c)
+    stopped, _ = train_tiny(checkpoint, folder / "run", progress=press_ctrl_c)
     resumed, model = train_tiny(checkpoint, folder / "run", resume=True)
     return {
         "stopped": [stopped.finished, stopped.steps],

@@ -221,7 +221,7 @@ def test_a_model_is_a_plain_one_after_training_and_after_an_error(
             tmp_path / "failed",
             batch_size=8,
             **EVERYTHING,
-            tell=fail,
+            progress=fail,
         )
     assert plain(tiny_encoder)
     assert (

@@ -85,7 +85,7 @@ def test_a_resumed_run_has_the_patience_that_was_left(
 
     first = Scripted([0.5, 0.4])
     with pytest.raises(RuntimeError, match="crash"):
-        run(tiny_encoder, tmp_path, first, monkeypatch, tell=crash)
+        run(tiny_encoder, tmp_path, first, monkeypatch, progress=crash)
     again = load_encoder(str(tiny_checkpoint), device="cpu")
     # without a gain since step 1, step 3 is the last
     script = Scripted([0.3, 0.6, 0.6, 0.6, 0.6])

@@ -186,7 +186,7 @@ def test_a_recipe_is_validated_on_pairs_that_it_names_and_stops_on_their_loss(
             "training.learning_rate": 1e-2,
         },
     )
-    (outcome,) = run_recipe(recipe, tmp_path / "run", tell=False).values()
+    (outcome,) = run_recipe(recipe, tmp_path / "run", progress=False).values()
     seen = [entry["eval_loss"] for entry in outcome.log if "eval_loss" in entry]
     assert len(seen) == outcome.steps and outcome.figures["loss"] == pytest.approx(min(seen), rel=1e-3)
     assert {"AP", "rank_distance"} <= outcome.figures.keys()
@@ -216,5 +216,5 @@ training.steps = 1
 training.metric_for_best_model = "loss"
 """
     )
-    (outcome,) = run_recipe(read_recipe(path, {}), tmp_path / "run", tell=False).values()
+    (outcome,) = run_recipe(read_recipe(path, {}), tmp_path / "run", progress=False).values()
     assert outcome.figures["loss"] > 0 and "monolingual_AP" in outcome.figures

@@ -40,7 +40,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> tu
     settings: dict[str, Any] = {"batch_size": 8, **STEADY}
     with pytest.raises(CrashError):
         crashed = load_encoder(str(tiny_checkpoint), device="cpu")
-        train(crashed, [sample_pairs()], folder / "run", tell=crash_in_third_step, **settings)
+        train(crashed, [sample_pairs()], folder / "run", progress=crash_in_third_step, **settings)
     model = load_encoder(str(tiny_checkpoint), device="cpu")
     train(model, [sample_pairs()], folder / "whole", **settings)
     return folder / "run", model.state_dict()

@@ -38,12 +38,12 @@ def alone(checkpoint: Path, folder: Path, **settings: Any) -> SentenceTransforme
     """Train one part by itself."""
     model = load_encoder(str(checkpoint), device="cpu")
     how = {"batch_size": 4, "steps": 3, "learning_rate": 1e-3, **settings}
-    train(model, sample_pairs(), folder, model_name=str(checkpoint), tell=False, **how)
+    train(model, sample_pairs(), folder, model_name=str(checkpoint), progress=False, **how)
     return model
 
 
 def test_the_result_is_the_mean_of_parts_trained_alone(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    found = run_recipe(recipe(tiny_checkpoint, weights=[1, 3]), tmp_path / "run", tell=False)
+    found = run_recipe(recipe(tiny_checkpoint, weights=[1, 3]), tmp_path / "run", progress=False)
     assert found[tmp_path / "run"].weights == {"inside": 1, "across": 3}
     inside = alone(tiny_checkpoint, tmp_path / "a", strategy="monolingual")
     across = alone(tiny_checkpoint, tmp_path / "b", strategy="crosslingual", learning_rate=2e-3)
@@ -63,7 +63,7 @@ def test_a_run_stopped_in_its_second_part_goes_on_to_the_same_weights(
     tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     chosen = recipe(tiny_checkpoint, weights=[0.5, 0.5])
-    run_recipe(chosen, tmp_path / "whole", tell=False)
+    run_recipe(chosen, tmp_path / "whole", progress=False)
     steps = []
 
     def stop(report: StepReport) -> None:
@@ -71,26 +71,26 @@ def test_a_run_stopped_in_its_second_part_goes_on_to_the_same_weights(
         if len(steps) == 5 and not report.figures:  # three of the first part, two of the second
             signal.raise_signal(signal.SIGINT)
 
-    (outcome,) = run_recipe(chosen, tmp_path / "cut", tell=stop).values()
+    (outcome,) = run_recipe(chosen, tmp_path / "cut", progress=stop).values()
     assert not outcome.finished and not (tmp_path / "cut/modules.json").exists()
     with pytest.raises(PanglotError):
-        run_recipe(chosen, tmp_path / "cut", tell=False)  # not without resume
+        run_recipe(chosen, tmp_path / "cut", progress=False)  # not without resume
     with pytest.raises(PanglotError, match="merge: train"):
         train(load_encoder(str(tiny_checkpoint)), sample_pairs(), tmp_path / "new", config=chosen)
     with pytest.raises(PanglotError, match=r"merge\.weights"):
-        run_recipe(recipe(tiny_checkpoint, weights=[1, 0]), tmp_path / "cut", resume=True, tell=False)
-    (outcome,) = run_recipe(chosen, tmp_path / "cut", resume=True, tell=False).values()
+        run_recipe(recipe(tiny_checkpoint, weights=[1, 0]), tmp_path / "cut", resume=True, progress=False)
+    (outcome,) = run_recipe(chosen, tmp_path / "cut", resume=True, progress=False).values()
     assert outcome.finished
     whole, cut = (load_encoder(str(tmp_path / name), device="cpu") for name in ("whole", "cut"))
     assert model_sha256(whole) == model_sha256(cut)
     with pytest.raises(PanglotError, match="finished"):
-        run_recipe(chosen, tmp_path / "cut", resume=True, tell=False)
+        run_recipe(chosen, tmp_path / "cut", resume=True, progress=False)
 
 
 def test_weights_are_those_with_the_best_held_out_figure(tiny_checkpoint: Path, tmp_path: Path) -> None:
     chosen = recipe(tiny_checkpoint).model_copy()
     chosen = chosen.model_copy(update={"data": chosen.data.model_copy(update={"held_out": 0.3})})
-    (outcome,) = run_recipe(chosen, tmp_path / "run", tell=False).values()
+    (outcome,) = run_recipe(chosen, tmp_path / "run", progress=False).values()
     _, held_out = sample_pairs().split(0.3, chosen.training.seed)
     measure = held_out_measure([held_out], chosen.data.held_out_items, 48)
     parts = [str(tmp_path / "run/parts" / name) for name in PARTS]
@@ -111,7 +111,7 @@ def test_shares_are_all_ways_to_share_pieces_out() -> None:
 
 def test_what_cannot_be_merged_is_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(PanglotError, match="held out"):
-        run_recipe(recipe(tiny_checkpoint), tmp_path / "run", tell=False)
+        run_recipe(recipe(tiny_checkpoint), tmp_path / "run", progress=False)
     wrongs: list[dict[str, Any]] = [
         {"weights": [1]},
         {"weights": [0, 0]},
@@ -128,7 +128,7 @@ def test_what_cannot_be_merged_is_refused(tiny_checkpoint: Path, tmp_path: Path)
         run_recipe(
             recipe(tiny_checkpoint, weights=[1, 1], parts={"a": {}, "b": {"batches.alhpa": 1}}),
             tmp_path / "run",
-            tell=False,
+            progress=False,
         )
     assert not (tmp_path / "run").exists()
     specific = recipe(tiny_checkpoint, weights=[1, 1])
@@ -136,7 +136,7 @@ def test_what_cannot_be_merged_is_refused(tiny_checkpoint: Path, tmp_path: Path)
         update={"batches": specific.batches.model_copy(update={"strategy": "specific"})}
     )
     with pytest.raises(PanglotError, match="specific"):
-        run_recipe(specific, tmp_path / "other", tell=False)
+        run_recipe(specific, tmp_path / "other", progress=False)
 
 
 def test_a_table_in_place_of_a_quoted_name_is_refused_when_the_recipe_is_read(tmp_path: Path) -> None:

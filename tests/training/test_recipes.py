@@ -113,7 +113,7 @@ def test_specific_goes_on_with_the_language_it_was_stopped_in(
         if told == 3 and not report.figures:
             signal.raise_signal(signal.SIGINT)
 
-    made = run_recipe(chosen, tmp_path / "run", tell=stop_in_the_second)
+    made = run_recipe(chosen, tmp_path / "run", progress=stop_in_the_second)
     assert {folder.name: outcome.finished for folder, outcome in made.items()} == {"en": True, "sw": False}
     made = run_recipe(chosen, tmp_path / "run", resume=True)
     assert {folder.name: outcome.finished for folder, outcome in made.items()} == {"sw": True, "tr": True}
@@ -187,15 +187,15 @@ def test_of_several_processes_the_first_alone_makes_means_that_a_killed_run_lack
     recipe: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, chosen = tmp_path / "run", recipe(model__centre=True)
-    run_recipe(chosen, folder, tell=False)
+    run_recipe(chosen, folder, progress=False)
     means = folder / "language_means.safetensors"
     made = means.read_bytes()
     means.unlink()
     for rank, there in ((1, False), (0, True), (1, True)):  # the second process comes before or after
         monkeypatch.setenv("RANK", str(rank))
-        assert run_recipe(chosen, folder, resume=True, tell=False)[folder].finished
+        assert run_recipe(chosen, folder, resume=True, progress=False)[folder].finished
         assert means.exists() is there
     assert means.read_bytes() == made
     monkeypatch.setenv("RANK", "0")
     with pytest.raises(PanglotError, match="this run is finished"):
-        run_recipe(chosen, folder, resume=True, tell=False)
+        run_recipe(chosen, folder, resume=True, progress=False)

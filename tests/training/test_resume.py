@@ -66,7 +66,7 @@ def uninterrupted(run: Runner, tmp_path_factory: pytest.TempPathFactory) -> str:
 def crash(run: Runner, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("crashed")
     with pytest.raises(CrashError):
-        run(folder, tell=crash_after(5))
+        run(folder, progress=crash_after(5))
     return folder
 
 
@@ -80,7 +80,7 @@ def test_a_crashed_run_ends_with_the_weights_of_an_uninterrupted_one(
     run: Runner, crashed: Path, uninterrupted: str
 ) -> None:
     made: list[int] = []
-    outcome, model = run(crashed, resume=True, tell=lambda report: made.append(report.step))
+    outcome, model = run(crashed, resume=True, progress=lambda report: made.append(report.step))
     assert min(made) == 5
     assert outcome.steps == 6
     assert model_sha256(model) == uninterrupted
@@ -91,7 +91,7 @@ def test_a_run_that_crashed_before_its_first_checkpoint_begins_anew(
     run: Runner, uninterrupted: str, tmp_path: Path
 ) -> None:
     with pytest.raises(CrashError):
-        run(tmp_path, tell=crash_after(1))
+        run(tmp_path, progress=crash_after(1))
     assert model_sha256(run(tmp_path, resume=True)[1]) == uninterrupted
 
 
@@ -113,7 +113,7 @@ def test_sources_that_are_joined_fill_a_batch_and_are_resumed(tiny_checkpoint: P
 
     whole = start("whole")
     with pytest.raises(CrashError):
-        start("crashed", tell=crash_after(2))
+        start("crashed", progress=crash_after(2))
     assert start("crashed", resume=True) == whole
     run = json.loads((tmp_path / "whole" / "run.json").read_text(encoding="utf-8"))
     assert [source["items"] for source in run["data"]] == [len(source) for source in sources]
@@ -151,9 +151,9 @@ def test_whatever_is_trained_a_crashed_run_ends_with_the_weights_of_an_uninterru
 
     whole = start("whole")
     with pytest.raises(CrashError):
-        start("crashed", tell=crash_after(3))
+        start("crashed", progress=crash_after(3))
     made: list[int] = []
-    assert start("crashed", resume=True, tell=lambda report: made.append(report.step)) == whole
+    assert start("crashed", resume=True, progress=lambda report: made.append(report.step)) == whole
     assert min(made) == 3
 
 
@@ -213,7 +213,7 @@ def test_checkpoints_are_compared_as_numbers(tmp_path: Path) -> None:
 
 def test_ctrl_c_saves_stops_and_can_be_resumed(run: Runner, uninterrupted: str, tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
-    outcome, _ = run(tmp_path, tell=press_ctrl_c(3))
+    outcome, _ = run(tmp_path, progress=press_ctrl_c(3))
     assert (outcome.finished, outcome.steps) == (False, 3)
     assert signal.getsignal(signal.SIGINT) == before
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoints" / "checkpoint-3"
@@ -225,12 +225,12 @@ def test_ctrl_c_saves_stops_and_can_be_resumed(run: Runner, uninterrupted: str, 
 
 def test_a_second_ctrl_c_stops_at_once(run: Runner, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, tell=press_ctrl_c(1, times=2))
+        run(tmp_path, progress=press_ctrl_c(1, times=2))
     assert last_checkpoint(tmp_path) is None
 
 
 def test_ctrl_c_in_the_last_step_lets_the_run_finish(run: Runner, uninterrupted: str, tmp_path: Path) -> None:
-    outcome, model = run(tmp_path, tell=press_ctrl_c(6))
+    outcome, model = run(tmp_path, progress=press_ctrl_c(6))
     assert outcome.finished
     assert model_sha256(model) == uninterrupted
 
@@ -264,7 +264,7 @@ def test_resuming_with_other_held_out_pairs_is_refused(tiny_checkpoint: Path, tm
         settings: dict[str, Any] = {"batch_size": 8, "steps": 4, "eval_steps": 2, "max_length": 16}
         return train(model, pairs, tmp_path / "run", held_out=held_out, **settings, **how)
 
-    assert not start([pairs.select(items=range(8))], tell=press_ctrl_c(2)).finished
+    assert not start([pairs.select(items=range(8))], progress=press_ctrl_c(2)).finished
     for other in ([pairs.select(items=range(6))], [], [pairs.select(items=range(8), languages=["de", "en"])]):
         with pytest.raises(PanglotError, match="cannot resume, because held_out"):
             start(other, resume=True)
@@ -277,7 +277,7 @@ def test_resuming_with_another_teacher_is_refused(
     with pytest.raises(PanglotError, match=r"cannot resume, because loss\.pull was 0\.0 and is now 1\.0"):
         run(crashed, resume=True, teacher=tiny_encoder, pull=1.0)
     with pytest.raises(CrashError):
-        run(tmp_path / "taught", teacher=tiny_encoder, pull=1.0, tell=crash_after(3))
+        run(tmp_path / "taught", teacher=tiny_encoder, pull=1.0, progress=crash_after(3))
     other = load_encoder(str(still_checkpoint), device="cpu")
     with torch.no_grad():
         next(other.parameters()).mul_(2)

@@ -74,7 +74,7 @@ def test_time_spent_measuring_is_not_counted(
 
 def test_the_loss_and_what_it_was_like_are_told_and_kept(run: Runner, tmp_path: Path) -> None:
     told: list[StepReport] = []
-    outcome, _ = run(tmp_path, {"steps": 2}, tell=told.append)
+    outcome, _ = run(tmp_path, {"steps": 2}, progress=told.append)
     figures = [report.figures for report in told if "loss" in report.figures]
     names = {"loss", "info_nce", "pairs_per_second", "padding_efficiency", "monolingual_share"}
     assert len(figures) == 1

@@ -68,7 +68,7 @@ def test_a_model_trained_in_place_is_called_by_the_folder_that_it_is_in(
 
 
 def test_a_model_and_pairs_may_be_names_or_paths(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    how: dict[str, Any] = {"batch_size": 8, "pull": 1.0, "teacher": tiny_checkpoint, "tell": False, **SHORT}
+    how: dict[str, Any] = {"batch_size": 8, "pull": 1.0, "teacher": tiny_checkpoint, "progress": False, **SHORT}
     train(tiny_checkpoint, "sample", tmp_path / "by-name", **how)
     model = load_encoder(tiny_checkpoint, device="cpu")
     train(model, [sample_pairs()], tmp_path / "loaded", **{**how, "teacher": load_encoder(tiny_checkpoint)})
@@ -153,7 +153,7 @@ def test_the_card_of_norwegian_names_the_language(tiny_encoder: SentenceTransfor
         for k in range(8)
     ]
     pairs = pairs_from_rows(rows, "norwegian")
-    train(tiny_encoder, pairs, tmp_path, batch_size=8, steps=1, strategy="monolingual", tell=False)
+    train(tiny_encoder, pairs, tmp_path, batch_size=8, steps=1, strategy="monolingual", progress=False)
     _, front, _ = (tmp_path / "README.md").read_text(encoding="utf-8").split("---\n", 2)
     assert yaml.safe_load(front)["language"] == ["no"]  # which YAML reads as false where it is not quoted
 
@@ -179,7 +179,7 @@ def test_a_finished_run_leaves_no_checkpoint(tiny_encoder: SentenceTransformer, 
         tiny_encoder,
         tmp_path,
         {"steps": 3, "save_steps": 1},
-        tell=lambda _: seen.extend(tmp_path.glob("checkpoints/*")),
+        progress=lambda _: seen.extend(tmp_path.glob("checkpoints/*")),
     )
     assert seen
     assert not (tmp_path / "checkpoints").exists()
@@ -207,7 +207,7 @@ def test_a_frozen_table_is_unchanged_by_training(tiny_encoder: SentenceTransform
 
 def test_every_step_is_told(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
     told: list[StepReport] = []
-    run(tiny_encoder, tmp_path, tell=told.append)
+    run(tiny_encoder, tmp_path, progress=told.append)
     assert [report.step for report in told if not report.figures] == [1, 2, 3]
     assert {report.steps for report in told} == {3}
     assert any("loss" in report.figures for report in told)
@@ -217,7 +217,7 @@ def test_libraries_print_nothing_of_their_own(
     tiny_encoder: SentenceTransformer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with as_in_a_new_process():
-        train(tiny_encoder, sample_pairs(), tmp_path, steps=1, batch_size=4, tell=False)
+        train(tiny_encoder, sample_pairs(), tmp_path, steps=1, batch_size=4, progress=False)
     assert capfd.readouterr() == ("", "")
 
 
@@ -293,7 +293,7 @@ def test_a_failed_run_gives_ctrl_c_its_meaning_back(
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(RuntimeError, match="fell off"):
-        run(tiny_encoder, tmp_path, tell=fail)
+        run(tiny_encoder, tmp_path, progress=fail)
     assert signal.getsignal(signal.SIGINT) is before
 
 

@@ -98,11 +98,13 @@ def interrupted(folder: Path, checkpoint: str, case: dict[str, Any]) -> list[int
 
     run_case(case, checkpoint, folder / "whole")
     try:
-        run_case(case, checkpoint, folder / "crashed", tell=crash)
+        run_case(case, checkpoint, folder / "crashed", progress=crash)
     except KeyError:
         dist.barrier()
     made: list[int] = []
-    run_case(case, checkpoint, folder / "crashed", resume=True, tell=lambda report: made.append(report.step))
+    run_case(
+        case, checkpoint, folder / "crashed", resume=True, progress=lambda report: made.append(report.step)
+    )
     return made
 
 

@@ -106,8 +106,8 @@ def encode(
         return
     if written.rows:
         typical = written.rms_error / facts.dimension**0.5
-        show.tell(f"encoded {written.rows:,} passages; {dtype} changes a cosine by {typical:.0e} (rms)")
+        show.result(f"encoded {written.rows:,} passages; {dtype} changes a cosine by {typical:.0e} (rms)")
     if left:
         show.note(f"{left} of {facts.shards} shards are missing. Encode the other parts.")
     else:
-        show.tell(f"the store is complete: {output}, {facts.rows:,} passages in {facts.shards} shards")
+        show.result(f"the store is complete: {output}, {facts.rows:,} passages in {facts.shards} shards")

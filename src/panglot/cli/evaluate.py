@@ -175,9 +175,9 @@ def evaluate(
         return
     _tell(evaluation.results, names[0])
     if output is not None:
-        show.tell(f"results: {output} and {table_of(output)}")
+        show.result(f"results: {output} and {table_of(output)}")
     if runs is not None:
-        show.tell(f"runs and qrels: {runs}")
+        show.result(f"runs and qrels: {runs}")
 
 
 def _measures(given: str | None, benchmark: str) -> list[str]:
@@ -257,7 +257,7 @@ def _tell(results: dict[str, Any], measure: str) -> None:
     show.table(settings_table(results))
     if prompts := results["model"].get("prompts"):
         before = ", ".join(f"{text!r} before each {role}" for role, text in prompts.items() if text)
-        show.tell(f"prompts: {before or 'none'}")
+        show.result(f"prompts: {before or 'none'}")
     show.table(languages_table(results, measure))
     if 1 < len(results["benchmark"]["languages"]) <= WIDEST:
         show.table(matrix_table(results, measure))
@@ -265,8 +265,8 @@ def _tell(results: dict[str, Any], measure: str) -> None:
         show.table(table)
     if centring := results["model"]["centring"]:
         origins = ", ".join(source["name"] for source in centring["sources"])
-        show.tell(f"embeddings are centred by language, with means of {origins}")
+        show.result(f"embeddings are centred by language, with means of {origins}")
     if balanced := results["model"].get("balanced"):
-        show.tell(f"lists of passages in all languages are balanced by {balanced}")
+        show.result(f"lists of passages in all languages are balanced by {balanced}")
     if reranker := results["model"].get("reranker"):
-        show.tell(f"the first {reranker['depth']} passages of each list are reranked by {reranker['name']}")
+        show.result(f"the first {reranker['depth']} passages of each list are reranked by {reranker['name']}")

@@ -198,7 +198,9 @@ def _run(
         show.answer(json, listed, *(f"{'done ' if r['done'] else 'to do'}  {r['name']}" for r in listed))
         return
     finish_runs(
-        lambda tell: run_experiment(experiment, data, output, runs_folder=folder, workers=workers, tell=tell),
+        lambda progress: run_experiment(
+            experiment, data, output, runs_folder=folder, workers=workers, progress=progress
+        ),
         output,
         json,
     )
@@ -209,15 +211,15 @@ def finish_runs(
 ) -> None:
     """Show how far an experiment is while it runs, then its tables."""
 
-    with _progress() as tell:
-        answer = run(tell)
+    with _progress() as on_progress:
+        answer = run(on_progress)
     if json:
         show.print_json(answer.summary)
         return
     for table in answer.tables:
         if not table.folded:
             show.table(table)
-    show.tell(f"wrote the report, plots and tables to {output}")
+    show.result(f"wrote the report, plots and tables to {output}")
 
 
 def _places(option: str, texts: list[str]) -> dict[str, str]:
@@ -247,7 +249,7 @@ def _progress() -> Iterator[Callable[["SweepProgress"], None]]:
         grid = bars.add_task("runs", total=None, left="")
         steps = bars.add_task("training", total=None, left="", visible=False)
 
-        def tell(progress: "SweepProgress") -> None:
+        def on_progress(progress: "SweepProgress") -> None:
             nonlocal began, said, finished
             began = progress.done if began is None else began
             made = progress.done - began
@@ -268,7 +270,7 @@ def _progress() -> Iterator[Callable[["SweepProgress"], None]]:
                 what = f"done: {progress.run}  {about}" if ended else progress.run
                 show.say(f"[{progress.done}/{progress.total}] {what}")
 
-        yield tell
+        yield on_progress
 
 
 def reproduce(
@@ -329,7 +331,11 @@ def reproduce(
         **chosen,  # type: ignore[arg-type]
     )
     if not dry_run:
-        finish_runs(lambda tell: run(wanted, output, workers=workers, tell=tell, say=show.say), output, json)
+        finish_runs(
+            lambda progress: run(wanted, output, workers=workers, progress=progress, say=show.say),
+            output,
+            json,
+        )
         return
     found = list(steps(wanted, output))
     if json:
@@ -339,9 +345,9 @@ def reproduce(
         hours = "" if step.hours is None else f", about {max(step.hours, 0.01):,.2f} h"
         space = f", {step.gigabytes:,.1f} GB" if step.gigabytes >= 0.05 else ""
         line = f"{step.what}: {step.work}"
-        show.tell(f"done   {line}" if step.done else f"to do  {line}{hours}{space}")
+        show.result(f"done   {line}" if step.done else f"to do  {line}{hours}{space}")
     total = sum(step.hours or 0 for step in found if not step.done)
-    show.tell(
+    show.result(
         f"about {total:,.1f} hours on one GPU of 300 TFLOP/s, without downloads, and {disk(found):,.0f} GB "
         "of disk at once (assumed, not measured)"
     )

@@ -106,14 +106,14 @@ def onnx(
     if json:
         show.print_json({"output": str(output), "precision": "int8" if int8 else "float32", **facts})
         return
-    show.tell(
+    show.result(
         f"cosine with the model's own embeddings: {facts['cosine_mean']:.4f} on average, "
         f"lowest {facts['cosine_lowest']:.4f}; one question: {facts['ms_before']:.1f} ms -> "
         f"{facts['ms_after']:.1f} ms"
     )
     if int8:
         show.note("8 bits change the ranking. Run panglot evaluate on the exported model before you use it.")
-    show.tell(f"wrote the exported model to {output}")
+    show.result(f"wrote the exported model to {output}")
 
 
 def _compare(before: Any, after: Any) -> dict[str, float]:

@@ -134,18 +134,18 @@ def index(
         return
     _tell(outcome, bool(inputs) and among is None and language is None)
     if export is not None:
-        show.tell(f"wrote {outcome['exported']:,} vectors: {export}")
+        show.result(f"wrote {outcome['exported']:,} vectors: {export}")
 
 
 def _tell(outcome: dict[str, Any], detected: bool) -> None:
     """Print what the index holds now, and how exact its engine is."""
     if "deleted" in outcome:
-        show.tell(f"deleted {outcome['deleted']:,} passages")
+        show.result(f"deleted {outcome['deleted']:,} passages")
     counts = outcome["passages_by_language"]
-    show.tell(f"{outcome['index']}: {outcome['passages']:,} passages in {len(counts)} languages")
+    show.result(f"{outcome['index']}: {outcome['passages']:,} passages in {len(counts)} languages")
     _tell_languages(counts, detected)
     if measured := outcome["recall"]:
-        show.tell(
+        show.result(
             f"checked with {measured['questions']} searches: recall@{measured['k']} {measured['recall']:.3f} "
             f"of exact scores, {measured['milliseconds']:.1f} ms a search"
         )
@@ -215,7 +215,7 @@ def _tell_changes(changes: "Changes") -> None:
         for name in ("added", "changed", "moved", "unchanged", "deleted")
         if getattr(changes, name)
     ]
-    show.tell(f"{changes.documents:,} documents; passages: {', '.join(parts) or 'none'}")
+    show.result(f"{changes.documents:,} documents; passages: {', '.join(parts) or 'none'}")
     if changes.without_text:
         names = some_of(changes.without_text)
         show.note(f"{len(changes.without_text):,} documents have no text: {names}.")
@@ -223,7 +223,7 @@ def _tell_changes(changes: "Changes") -> None:
 
 def _tell_languages(counts: dict[str, int], detected: bool) -> None:
     if counts:
-        show.tell(some_of([f"{code} {count:,}" for code, count in counts.items()]))
+        show.result(some_of([f"{code} {count:,}" for code, count in counts.items()]))
     rare = [code for code, count in counts.items() if count < RARE * sum(counts.values())]
     if detected and rare:
         common = ",".join(code for code in counts if code not in rare)

@@ -154,14 +154,14 @@ def _texts(corpus: list[str]) -> dict[str, list[str]]:
 def _tell(figures: dict[str, Any]) -> None:
     """Print what was found in one source."""
     excluded = figures["excluded"]
-    show.tell(
+    show.result(
         f"{figures['source']}: {figures['rows']:,} rows in {figures['languages']} languages, "
         f"{figures['negatives_per_row']:.2f} negatives per row, {figures['rows_without']:,} rows with none"
     )
     if figures["rows_kept"]:
-        show.tell(f"  {figures['rows_kept']:,} more rows keep their negatives")
-    show.tell(
+        show.result(f"  {figures['rows_kept']:,} more rows keep their negatives")
+    show.result(
         f"  candidates excluded: {excluded['same']:,} of the same item, passage or text, "
         f"{excluded['duplicate']:,} near-duplicates, {excluded['margin']:,} that score too high"
     )
-    show.tell(f"  written to {figures['output']}")
+    show.result(f"  written to {figures['output']}")

@@ -194,10 +194,10 @@ def _tell_sizes(facts: dict[str, Any], output: Path) -> None:
     for name, title, unit, digits in SIZES:
         before, after = (facts[name][when] / unit for when in ("before", "after"))
         change = 100 * (after / before - 1)
-        show.tell(f"{title:14}{before:>10,.{digits}f} -> {after:>8,.{digits}f}   {change:+.0f}%")
+        show.result(f"{title:14}{before:>10,.{digits}f} -> {after:>8,.{digits}f}   {change:+.0f}%")
     for name, title in (("given", "given texts"), ("sample", "other texts (the bundled sample)")):
         if cost := facts["cost"][name]:
-            show.tell(
+            show.result(
                 f"{cost['texts']} {title}: {100 * cost['tokens_changed']:.2f}% of tokens changed, "
                 f"{100 * cost['unknown_before']:.2f}% -> {100 * cost['unknown_after']:.2f}% unknown; "
                 f"cosine to the whole model {cost['cosine_mean']:.4f}, lowest {cost['cosine_lowest']:.4f}"
@@ -208,7 +208,7 @@ def _tell_sizes(facts: dict[str, Any], output: Path) -> None:
             f"{100 * other['tokens_changed']:.1f}% of the tokens of other texts in these languages changed; "
             "give more texts like those that you will search (--pairs, --extra), or leave --pairs out."
         )
-    show.tell(f"wrote the model to {output}, and the figures to {output / 'trim.json'}")
+    show.result(f"wrote the model to {output}, and the figures to {output / 'trim.json'}")
 
 
 CARD = """

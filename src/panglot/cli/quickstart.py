@@ -56,13 +56,15 @@ def _show_headline(stages: Sequence["Stage"]) -> None:
     """Print the two main figures."""
     wins = ", ".join(f"{stage.name} {100 * stage.own_wins:.0f} %" for stage in stages)
     ranks = ", ".join(f"{stage.name} {stage.other_rank:.0f}" for stage in stages)
-    show.tell(
+    show.result(
         "\nHow often does a right passage in another language rank below one in the question's own language?"
     )
     show.out.print(f"  {wins}", style="bold", highlight=False)
-    show.tell("At which rank does one find a right passage in another language (median, among 288 passages)?")
+    show.result(
+        "At which rank does one find a right passage in another language (median, among 288 passages)?"
+    )
     show.out.print(f"  {ranks}", style="bold", highlight=False)
-    show.tell(
+    show.result(
         "\nAfter training with mixed batches (a shuffled multilingual data set), the encoder ranks by "
         "language. After\ntraining with hybrid batches of the same pairs and budget, it ranks by meaning. No "
         "question is training data.\n"
@@ -115,17 +117,17 @@ def _cell(hit: "Hit", own: bool) -> Text:
 def _show_next_steps(output: Path, stages: Sequence["Stage"]) -> None:
     """Write the report, and print the next steps."""
     results = [output / f"{stage.name}.json" for stage in stages]
-    show.tell("✓ marks a right passage, in the language before it.\n\nNext:")
+    show.result("✓ marks a right passage, in the language before it.\n\nNext:")
     if find_spec("altair") is not None:
         from panglot.report import gather, write_report
 
         page = output / "report.html"
         write_report(gather([stage.evaluation for stage in stages], paths=results), page)
-        show.tell(f"  open {page} in a browser: the figures by language")
+        show.result(f"  open {page} in a browser: the figures by language")
     else:
-        show.tell(
+        show.result(
             "  see the figures by language: pip install 'panglot[report]', then panglot report "
             f"{' '.join(map(str, results))}"
         )
-    show.tell(f"  try the search page: panglot serve --model {output / 'hybrid'}")
-    show.tell("  train on your own pairs: panglot train --pairs pairs.jsonl --output runs/tuned")
+    show.result(f"  try the search page: panglot serve --model {output / 'hybrid'}")
+    show.result("  train on your own pairs: panglot train --pairs pairs.jsonl --output runs/tuned")

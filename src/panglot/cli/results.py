@@ -77,7 +77,7 @@ def compare(
             if 1 < len(matrix.shown) <= WIDEST:
                 show.table(matrix)
     if not details:
-        show.tell("--details shows the changes of languages and language pairs, too.")
+        show.result("--details shows the changes of languages and language pairs, too.")
     for sentence in compared.notes:
         show.note(sentence)
 
@@ -259,6 +259,6 @@ def report(
         show.table(settings_table(evaluations[0].results))
     else:
         show.table(comparison_table(contents.compared))
-    show.tell(f"wrote the report to {output}")
+    show.result(f"wrote the report to {output}")
     if assets is not None:
-        show.tell(f"wrote charts and tables to {assets} ({len(written) - 1} files)")
+        show.result(f"wrote charts and tables to {assets} ({len(written) - 1} files)")

@@ -62,7 +62,7 @@ def search(
         show.print_json({"question": question, "results": [result.as_json() for result in results]})
         return
     if not results:
-        show.tell("no results")
+        show.result("no results")
     elif all(result.weak for result in results):
         show.note(
             "no passage is much nearer to the question than the others are; the index may have no answer."
@@ -70,8 +70,8 @@ def search(
     for rank, result in enumerate(results, 1):
         title = f"  {snippet(result.title, 70)}" if result.title else ""
         weak = "  (weak match)" if result.weak else ""
-        show.tell(f"{rank:3}  {result.score:.3f}  {result.language}  {result.id}{title}{weak}")
-        show.tell(f"     {snippet(result.text)}")
+        show.result(f"{rank:3}  {result.score:.3f}  {result.language}  {result.id}{title}{weak}")
+        show.result(f"     {snippet(result.text)}")
 
 
 def _parse_where(texts: Sequence[str]) -> dict[str, str]:

@@ -27,7 +27,7 @@ def note(sentence: str) -> None:
     err.print(f"note: {printable(sentence)}", style="yellow", highlight=False, soft_wrap=True, markup=False)
 
 
-def tell(sentence: str) -> None:
+def result(sentence: str) -> None:
     """Print a result to standard output; paths are not wrapped."""
     out.print(printable(sentence), highlight=False, soft_wrap=True, markup=False)
 
@@ -59,7 +59,7 @@ def answer(as_json: bool, value: Any, *sentences: str) -> None:
         print_json(value)
     else:
         for sentence in sentences:
-            tell(sentence)
+            result(sentence)
 
 
 def print_json(value: Any) -> None:

@@ -140,11 +140,11 @@ def train(
                 raise typer.Exit(130)
             if not json:
                 plural = "s" * (outcome.steps != 1)
-                show.tell(f"trained {outcome.steps} step{plural}; the model is in {folder}")
+                show.result(f"trained {outcome.steps} step{plural}; the model is in {folder}")
                 for name, weight in outcome.weights.items():
-                    show.tell(f"  weight of {name}: {weight:g}")
+                    show.result(f"  weight of {name}: {weight:g}")
                 for name, value in sorted(outcome.figures.items()):
-                    show.tell(f"  held-out {name.replace('_', ' ')}: {value:.4f}")
+                    show.result(f"  held-out {name.replace('_', ' ')}: {value:.4f}")
 
 
 def _is_used(config: "training.TrainingConfig", name: str, value: Any) -> bool:

@@ -1,6 +1,6 @@
 """Which texts are equal, and which items share one: one answer for masking, evaluation, checks and mining.
 
-Texts are equal if a reader cannot tell them apart, whatever their Unicode form (NFC or NFD), white space and
+Texts are equal if a reader cannot distinguish them, whatever their Unicode form (NFC or NFD), white space and
 invisible characters (soft hyphens, zero-width spaces, byte order marks).
 """
 

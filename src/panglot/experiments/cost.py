@@ -89,7 +89,7 @@ def _measured(recipe: TrainingConfig, sources: Sequence[ParallelPairs], pairs: i
     before = _memory("VmRSS")
     times: dict[int, float] = {}
 
-    def tell(report: StepReport) -> None:
+    def on_step(report: StepReport) -> None:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         times.setdefault(report.step, time.perf_counter())
@@ -98,7 +98,7 @@ def _measured(recipe: TrainingConfig, sources: Sequence[ParallelPairs], pairs: i
 
     timed = override(recipe, {"training.steps": steps})
     with TemporaryDirectory() as folder, suppress(_EnoughError):
-        if not train_recipe(timed, model, sources, Path(folder) / "model", tell=tell).finished:
+        if not train_recipe(timed, model, sources, Path(folder) / "model", progress=on_step).finished:
             raise KeyboardInterrupt
     measured, peak = (steps - 1) * size, _memory("VmHWM")
     return Cost(measured / (times[steps] - times[1]), measured, max(0, peak - before), peak)

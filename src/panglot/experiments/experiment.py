@@ -43,7 +43,7 @@ from panglot.training import TrainingConfig, override
 from panglot.training.config import Part, Precision, checked, chosen_precision, renamed, with_precision
 
 if TYPE_CHECKING:
-    from panglot.experiments.sweep import Tell
+    from panglot.experiments.sweep import OnProgress
 
 BY_BENCHMARK = ("measures", "measured", "measured_languages")  # settings of a grid by name of a benchmark
 NAMES = ("low-resource", "scaling", "unseen-languages", "baselines", "domain-shift", "alpha", "remedies")
@@ -297,7 +297,7 @@ def run_experiment(
     *,
     runs_folder: str | Path | None = None,
     workers: int = 1,
-    tell: "Tell | None" = None,
+    progress: "OnProgress | None" = None,
 ) -> Answer:
     """Run what an experiment needs and write its answer.
 
@@ -319,7 +319,7 @@ def run_experiment(
     output = Path(output)
     folder = output / "runs" if runs_folder is None else Path(runs_folder)
     runs = plan_runs(experiment, data)
-    sweep(runs, data, folder, workers=workers, tell=tell)
+    sweep(runs, data, folder, workers=workers, progress=progress)
     perturbed = any(target.perturb for run in runs for target in run.targets)
     # changed queries are measured by the first measure alone
     measures = [*_measures(experiment, runs), *(data.measures[:1] if perturbed else ()), DISTANCE]

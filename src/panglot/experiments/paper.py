@@ -27,7 +27,7 @@ from panglot.experiments import strategies
 from panglot.experiments.display import SETTINGS
 from panglot.experiments.experiment import Answer, Experiment, Findings, run_experiment
 from panglot.experiments.runs import ZERO_SHOT, benchmark_of
-from panglot.experiments.sweep import IN_MEMORY, Tell
+from panglot.experiments.sweep import IN_MEMORY, OnProgress
 from panglot.progress import bar
 from panglot.report.figures import beside_published, reference_for
 from panglot.report.page import Section
@@ -199,7 +199,7 @@ def reproduce(
     output: Path,
     *,
     workers: int = 1,
-    tell: Tell | None = None,
+    progress: OnProgress | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Answer:
     """Do everything and write the report, with the published figures beside it.
@@ -210,8 +210,8 @@ def reproduce(
         wanted: what is reproduced.
         output: folder of the translated pairs, the runs and the report.
         workers: runs at once; see ``sweep``.
-        tell: told how far the runs are.
-        say: told what goes on before that.
+        progress: called with how far the runs are.
+        say: called with what goes on before that.
 
     Raises:
         PanglotError: data or models that cannot be had, or settings that cannot work.
@@ -226,7 +226,7 @@ def reproduce(
     translator = cache(partial(load_translator, wanted.translator))  # when a source lacks something
     pairs = [_translated(wanted, name, output, translator, say) for name in wanted.sources]
     data = experiment.data(pairs, validation=VALIDATION)
-    return run_experiment(experiment, data, output, workers=workers, tell=tell)
+    return run_experiment(experiment, data, output, workers=workers, progress=progress)
 
 
 def answer(grid: Grid, findings: Findings) -> Sequence[Section]:

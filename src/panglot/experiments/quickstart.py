@@ -12,7 +12,7 @@ from panglot.encoders import EMBEDDED, computes_bfloat16, encode, load_encoder, 
 from panglot.evaluation import Evaluation, evaluate
 from panglot.evaluation.ranks import exact_ranks
 from panglot.training import train, training_of
-from panglot.training.callbacks import Tell
+from panglot.training.callbacks import OnStep
 
 QUESTIONS = (("es", "geography"), ("ar", "plants"), ("zh", "money"))  # a language and a topic each
 STRATEGIES = ("mixed", "hybrid")
@@ -65,7 +65,7 @@ def quickstart(
     *,
     model: str = EMBEDDED,
     say: Callable[[str], None] = print,
-    tell: Tell | Literal[False] | None = None,
+    progress: OnStep | Literal[False] | None = None,
 ) -> list[Stage]:
     """Train an encoder on the sample with mixed and with hybrid batches; measure it before and after.
 
@@ -88,7 +88,7 @@ def quickstart(
                 steps=STEPS,
                 learning_rate=LEARNING_RATE,
                 model_name=model,
-                tell=tell,
+                progress=progress,
             )
             if not outcome.finished:  # by Ctrl-C
                 raise KeyboardInterrupt

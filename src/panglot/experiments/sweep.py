@@ -77,11 +77,11 @@ class Progress:
     step: tuple[int, int] | None = None
 
 
-Tell = Callable[[Progress], None]
+OnProgress = Callable[[Progress], None]
 
 
 def sweep(
-    runs: Sequence[Run], data: Data, folder: Path, *, workers: int = 1, tell: Tell | None = None
+    runs: Sequence[Run], data: Data, folder: Path, *, workers: int = 1, progress: OnProgress | None = None
 ) -> None:
     """Train and measure all runs that are not finished yet.
 
@@ -91,7 +91,7 @@ def sweep(
         folder: that holds the runs, of any number of experiments.
         workers: runs at once, through Ray; on a cluster that Ray is connected to, all machines must find data
             and folder at the same place. Each worker has an equal share of the processors and GPUs.
-        tell: called when a run begins and ends, and after each step of its training.
+        progress: called when a run begins and ends, and after each step of its training.
 
     Raises:
         KeyboardInterrupt: a run was interrupted; the same call goes on with it.
@@ -104,26 +104,26 @@ def sweep(
     missing = unfinished(runs, data, folder)
     for run in missing:
         check_run(run, data, folder)
-    tell = tell or (lambda _: None)
+    progress = progress or (lambda _: None)
     done = len(runs) - len(missing)
     if workers > 1 and len(missing) > 1:
-        tell(Progress(done, len(runs), f"{len(missing)} runs, {min(workers, len(missing))} at once"))
+        progress(Progress(done, len(runs), f"{len(missing)} runs, {min(workers, len(missing))} at once"))
         for name in _with_ray(missing, data, folder, min(workers, len(missing))):
             done += 1
-            tell(Progress(done, len(runs), name))
+            progress(Progress(done, len(runs), name))
         return
     for run in missing:
-        tell(Progress(done, len(runs), run.title))
+        progress(Progress(done, len(runs), run.title))
         with _named(run):
-            if not finish(run, data, folder, _step_of(run, done, len(runs), tell)):
+            if not finish(run, data, folder, _step_of(run, done, len(runs), progress)):
                 raise KeyboardInterrupt
         gc.collect()  # trainer and model refer to each other; gigabytes are free before the next
         done += 1
-        tell(Progress(done, len(runs), run.title))
+        progress(Progress(done, len(runs), run.title))
 
 
-def _step_of(run: Run, done: int, total: int, tell: Tell) -> Callable[[StepReport], None]:
-    return lambda report: tell(Progress(done, total, run.title, (report.step, report.steps)))
+def _step_of(run: Run, done: int, total: int, progress: OnProgress) -> Callable[[StepReport], None]:
+    return lambda report: progress(Progress(done, total, run.title, (report.step, report.steps)))
 
 
 def _with_ray(runs: Sequence[Run], data: Data, folder: Path, workers: int) -> Iterator[str]:
@@ -196,7 +196,7 @@ def check_run(run: Run, data: Data, folder: Path) -> None:
         check_batches(run.recipe, chosen_sources(run, data))
 
 
-def finish(run: Run, data: Data, folder: Path, tell: Callable[[StepReport], None] | None = None) -> bool:
+def finish(run: Run, data: Data, folder: Path, progress: Callable[[StepReport], None] | None = None) -> bool:
     """Train and measure a run where that was not done before.
 
     ``model`` in the run's folder holds the model until all is measured, so that it is trained once even if
@@ -218,7 +218,7 @@ def finish(run: Run, data: Data, folder: Path, tell: Callable[[StepReport], None
                 benchmark = benchmark_of(data, target.name, target.languages)
                 bm25_evaluation(benchmark, measures=data.measures).save(results_of(run, target, data, folder))
             return True
-        found = _model(run, data, place, tell) if targets else None
+        found = _model(run, data, place, progress) if targets else None
         if found is None:
             return not targets
         _measure(run, targets, data, folder, *found)
@@ -273,7 +273,7 @@ def _embedded(
 
 
 def _model(
-    run: Run, data: Data, place: Path, tell: Callable[[StepReport], None] | None
+    run: Run, data: Data, place: Path, progress: Callable[[StepReport], None] | None
 ) -> tuple[SentenceTransformer, dict[str, Any] | None] | None:
     """Return the model and how it was trained; None where training was interrupted."""
     recipe, trust = run.recipe, run.recipe.model.trust_remote_code
@@ -292,7 +292,13 @@ def _model(
         shutil.rmtree(folder, ignore_errors=True)
     start = time.perf_counter()
     outcome = train_recipe(
-        recipe, model, sources, folder, held_out=validation_of(data), resume=resume, tell=tell or False
+        recipe,
+        model,
+        sources,
+        folder,
+        held_out=validation_of(data),
+        resume=resume,
+        progress=progress or False,
     )
     if not outcome.finished:
         return None

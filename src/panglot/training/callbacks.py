@@ -20,7 +20,7 @@ from panglot.training.distributed import is_first, on_any, wait_for_all
 TENSORBOARD = "TENSORBOARD_LOGGING_DIR"
 
 
-Tell = Callable[["StepReport"], None]
+OnStep = Callable[["StepReport"], None]
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class StepCallback(TrainerCallback):
         stopped: whether Ctrl-C has ended training before its last step.
     """
 
-    def __init__(self, tell: Callable[[StepReport], None] | None) -> None:
-        self.tell = tell
+    def __init__(self, progress: Callable[[StepReport], None] | None) -> None:
+        self.progress = progress
         self.stopped = False
         self._interrupted = False  # on this process
         self._previous: Any = None
@@ -66,8 +66,8 @@ class StepCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
         """Report the step; after Ctrl-C save a checkpoint and stop, on all processes after the same step."""
-        if self.tell is not None:
-            self.tell(StepReport(state.global_step, state.max_steps))
+        if self.progress is not None:
+            self.progress(StepReport(state.global_step, state.max_steps))
         if on_any(self._interrupted) and state.global_step < state.max_steps:
             self.stopped = True
             control.should_save = True
@@ -83,8 +83,8 @@ class StepCallback(TrainerCallback):
         **_: Any,
     ) -> None:
         """Report what was logged."""
-        if self.tell is not None and logs:
-            self.tell(StepReport(state.global_step, state.max_steps, dict(logs)))
+        if self.progress is not None and logs:
+            self.progress(StepReport(state.global_step, state.max_steps, dict(logs)))
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         if self._interrupted:

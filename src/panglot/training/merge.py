@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from panglot.data import ParallelPairs
-    from panglot.training.callbacks import Tell
+    from panglot.training.callbacks import OnStep
 
 PARTS = "parts"
 
@@ -43,7 +43,7 @@ def train_merged(
     *,
     held_out: Sequence[ParallelPairs] = (),
     resume: bool = False,
-    tell: Tell | Literal[False] | None = None,
+    progress: OnStep | Literal[False] | None = None,
     note: Callable[[str], None] | None = None,
 ) -> Training:
     """Train the parts that ``recipe.merge`` names, and put their mean into ``model`` and into ``output``.
@@ -80,7 +80,7 @@ def train_merged(
             held_out=held_out,
             model_name=recipe.model.name,
             resume=last_checkpoint(folder) is not None,
-            tell=tell,
+            progress=progress,
             note=note,
         )
         steps += outcome.steps

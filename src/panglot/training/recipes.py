@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
     from panglot.training import Training
-    from panglot.training.callbacks import Tell
+    from panglot.training.callbacks import OnStep
 
 
 def run_recipe(
@@ -36,7 +36,7 @@ def run_recipe(
     output: Path,
     *,
     resume: bool = False,
-    tell: Tell | Literal[False] | None = None,
+    progress: OnStep | Literal[False] | None = None,
     note: Callable[[str], None] | None = None,
 ) -> dict[Path, Training]:
     """Train what a recipe describes.
@@ -61,7 +61,7 @@ def run_recipe(
     # what is below loads torch: whatever can be refused without has been
     check_trackers(recipe)
     recipe = with_precision(recipe)
-    run = partial(train_recipe, recipe, sources=sources, held_out=held_out, tell=tell, note=note)
+    run = partial(train_recipe, recipe, sources=sources, held_out=held_out, progress=progress, note=note)
     if not specific:
         return {output: run(_load(recipe, note), output=output, resume=resume)}
     outcomes: dict[Path, Training] = {}
@@ -179,11 +179,11 @@ def train_recipe(
     held_out: Sequence[ParallelPairs] = (),
     language: str | None = None,
     resume: bool = False,
-    tell: Tell | Literal[False] | None = None,
+    progress: OnStep | Literal[False] | None = None,
     note: Callable[[str], None] | None = None,
 ) -> Training:
     """Train a loaded model as a recipe says, on loaded pairs; see ``panglot.training.train``."""
-    how: Any = {"held_out": held_out, "resume": resume, "tell": tell, "note": note}
+    how: Any = {"held_out": held_out, "resume": resume, "progress": progress, "note": note}
     if recipe.merge is not None:
         from panglot.training.merge import train_merged  # a mistake in a recipe is answered without torch
 

@@ -21,7 +21,7 @@ from panglot.encoders.load import quiet_transformers
 from panglot.errors import PanglotError
 from panglot.files import explained, write_json
 from panglot.training.adapters import prepared
-from panglot.training.callbacks import StepCallback, Tell, tensorboard_in, training_progress
+from panglot.training.callbacks import OnStep, StepCallback, tensorboard_in, training_progress
 from panglot.training.card import model_card
 from panglot.training.checkpoints import (
     last_step,
@@ -86,7 +86,7 @@ def train(
     teacher: SentenceTransformer | str | Path | None = None,
     model_name: str | None = None,
     resume: bool = False,
-    tell: Tell | Literal[False] | None = None,
+    progress: OnStep | Literal[False] | None = None,
     note: Callable[[str], None] | None = None,
     **settings: Any,
 ) -> Training:
@@ -103,8 +103,8 @@ def train(
         teacher: for ``distillation`` and ``pull``; None: the config's, else the model before training.
         model_name: what the run and the card call the model; None: the name or path that it was loaded from.
         resume: continue an interrupted run in ``output``; the result is that of an uninterrupted one.
-        tell: called after each step and whenever something is logged. By default, standard error shows steps
-            and loss; False shows nothing.
+        progress: called after each step and whenever something is logged. By default, standard error shows
+            steps and loss; False shows nothing.
         note: called with sentences that a person should read.
         settings: single settings over the config, by the names of ``BatchesPart`` (and ``batch_size``),
             ``LossPart`` and ``TrainingPart``: ``alpha=0.3, steps=50``. batch_size counts all processes.
@@ -159,8 +159,8 @@ def train(
         measure = None
         if measured:
             measure = partial(_agreed, measure_of(config, measured, model.max_seq_length))
-        with _steps_shown(tell) as told:
-            callback = StepCallback(told)
+        with _steps_shown(progress) as on_step:
+            callback = StepCallback(on_step)
             trainer = _make_steps(steps, config, guidance, measure, arguments, checkpoint, callback)
             made, log = trainer.state.global_step, trainer.state.log_history
             if callback.stopped:
@@ -177,11 +177,11 @@ def train(
             return Training(made, figures, log, finished=True)
 
 
-def _steps_shown(tell: Tell | Literal[False] | None) -> AbstractContextManager[Tell | None]:
+def _steps_shown(progress: OnStep | Literal[False] | None) -> AbstractContextManager[OnStep | None]:
     """Yield one's own function, None (False, or another process shows the steps), or what shows the steps."""
-    if tell is None and is_first():
+    if progress is None and is_first():
         return training_progress()
-    return nullcontext(tell or None)
+    return nullcontext(progress or None)
 
 
 def _make_steps(

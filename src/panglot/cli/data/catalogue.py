@@ -46,7 +46,7 @@ def list_(
         show.print_json([_facts(entry) for entry in chosen])
         return
     show.grid(_table(chosen))
-    show.tell("more about one: panglot data info NAME; to fetch it: panglot data get NAME")
+    show.result("more about one: panglot data info NAME; to fetch it: panglot data get NAME")
 
 
 def info(
@@ -69,7 +69,7 @@ def info(
     else:
         for title, value in _lines(_facts(entry_named(name))):
             show.out.print(f"[bold]{title}[/bold]", end=" " * (14 - len(title)))
-            show.tell(value)
+            show.result(value)
 
 
 def get(

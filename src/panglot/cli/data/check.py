@@ -92,7 +92,7 @@ def check(
         for report in reports:
             _print(report)
         show.out.rule(f"[bold]batches of {batch_size}", align="left", characters="─", style="dim")
-        show.tell(f"strategies that can be trained: {', '.join(batches['strategies']) or 'none'}")
+        show.result(f"strategies that can be trained: {', '.join(batches['strategies']) or 'none'}")
         _print_findings(batches["findings"])
     for report in reports:
         if unread := sum(found["count"] for found in report["findings"] if found["check"] == "unreadable"):
@@ -155,12 +155,12 @@ def _print(report: Mapping[str, Any]) -> None:
     figures = report["counts"]
     languages = f"{figures['languages']} language{'s' * (figures['languages'] != 1)}"
     show.out.rule(f"[bold]{report['name']}", align="left", characters="─", style="dim")
-    show.tell(
+    show.result(
         f"{figures['rows']:,} rows, {figures['items']:,} items in {languages}; "
         f"{figures['items_in_all_languages']:,} items in all of them, "
         f"{figures['items_in_one_language']:,} in one only"
     )
-    show.tell(
+    show.result(
         f"{figures['passage_groups']:,} passages (groups) in {figures['documents']:,} documents; "
         f"{figures['rows_with_negatives']:,} rows with hard negatives"
     )
@@ -168,11 +168,11 @@ def _print(report: Mapping[str, Any]) -> None:
     if len(report["coverage"]) > 1:
         _print_coverage(report["coverage"])
     for name, overlap in report["overlap"].items():
-        show.tell(_overlap_sentence(name, overlap))
+        show.result(_overlap_sentence(name, overlap))
     _print_findings(report["findings"])
     counts = {kind: sum(found["severity"] == kind for found in report["findings"]) for kind in STYLES}
     said = ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in counts.items() if count)
-    show.tell(f"found: {said}" if said else "found no problems")
+    show.result(f"found: {said}" if said else "found no problems")
 
 
 def _print_findings(findings: list[Mapping[str, Any]]) -> None:
@@ -233,7 +233,7 @@ def _print_coverage(coverage: Mapping[str, Mapping[str, int]]) -> None:
 
     shared = {count for code, row in coverage.items() for other, count in row.items() if other != code}
     if len(shared) == 1:
-        show.tell(f"every two languages share {shared.pop():,} items")
+        show.result(f"every two languages share {shared.pop():,} items")
         return
     largest = sorted(coverage, key=lambda code: -coverage[code][code])
     widest = max(max(len(code), len(_short(coverage[code][code]))) for code in largest[:WIDEST]) + 2

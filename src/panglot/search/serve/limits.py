@@ -207,7 +207,7 @@ LONGEST_QUERY = 2_000  # characters
 LONGEST_TEXT = 20_000
 SHORTEST_KEY = 16
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-# they tell nothing of the texts
+# they reveal nothing of the texts
 OPEN_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json", "/favicon.ico"})
 STATIC = "/static"  # files of the page /docs, open as well
 BEARER = HTTPBearer(auto_error=False, description="An API key.")
