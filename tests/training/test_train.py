@@ -68,7 +68,8 @@ def test_a_model_trained_in_place_is_called_by_the_folder_that_it_is_in(
 
 
 def test_a_model_and_pairs_may_be_names_or_paths(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    how: dict[str, Any] = {"batch_size": 8, "pull": 1.0, "teacher": tiny_checkpoint, "progress": False, **SHORT}
+    how: dict[str, Any] = {"pull": 1.0, "teacher": tiny_checkpoint, "progress": False, **SHORT}
+    how["batch_size"] = 8
     train(tiny_checkpoint, "sample", tmp_path / "by-name", **how)
     model = load_encoder(tiny_checkpoint, device="cpu")
     train(model, [sample_pairs()], tmp_path / "loaded", **{**how, "teacher": load_encoder(tiny_checkpoint)})
