@@ -41,7 +41,7 @@ def test_the_commands_run_one_after_the_other(clone: Path) -> None:
             code, printed, said = warm.run(command[1:], folder=clone)
             assert printed, line
             assert code == 0, said
-    for name in ("zero-shot.json", "hybrid.json", "hybrid/model.safetensors"):
+    for name in ("zero-shot.json", "tuned.json", "tuned/model.safetensors"):
         assert (clone / "runs" / name).exists()
 
 

@@ -85,7 +85,7 @@ def test_the_commands_run_one_after_the_other(
     made = [
         "zero-shot.json",
         "mixed.json",
-        "hybrid.json",
+        "tuned.json",
         "mine.json",
         "report.html",
         "mine/model.safetensors",

@@ -301,7 +301,7 @@ def about(**changes: object) -> dict[str, str]:
     ("metadata", "reason"),
     [
         (None, "its format is None, not 1"),
-        ({"panglot": "{"}, "Expecting property name"),
+        ({"panglot": "{"}, "expecting property name"),
         ({"panglot": "[]"}, "no attribute"),
         (about(format=2), "its format is 2, not 1"),
         (about(query=3), "not subscriptable"),
