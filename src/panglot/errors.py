@@ -50,14 +50,10 @@ def first_line(error: object) -> str:
     return lines[0].rstrip(".:") if lines else type(error).__name__
 
 
-def meant(name: str, known: Iterable[str], what: str = "") -> str:
-    """Return a question, behind a space, that names the likeliest of the known names; or nothing.
-
-    Args:
-        what: they are, such as "the column ".
-    """
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return a question, behind a space, that names the likeliest of the known names; or nothing."""
     near = difflib.get_close_matches(name, list(known), 1, cutoff=0.65)
-    return f" Did you mean {what}{near[0]}?" if near else ""
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def some_of(names: Sequence[str], between: str = ", ") -> str:

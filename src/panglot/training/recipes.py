@@ -50,14 +50,11 @@ def run_recipe(
     if not specific:
         _check_output(recipe, output, resume)
     sources, held_out = _sources(recipe)
-    if not specific:
-        check_batches(recipe, sources)
     able = _able(recipe, sources, note) if specific else []
-    if not resume:
-        for language in able:
-            _check_output(recipe, output / language, resume)
-    elif specific and not any((output / language / RUN_FILE).exists() for language in able):
-        _check_output(recipe, output, resume)
+    if specific:
+        _check_outputs(recipe, output, able, resume)
+    else:
+        check_batches(recipe, sources)
     # what is below loads torch: whatever can be refused without has been
     check_trackers(recipe)
     recipe = with_precision(recipe)
@@ -82,6 +79,15 @@ def _check_output(recipe: TrainingConfig, folder: Path, resume: bool) -> None:
     lacks_means = resume and recipe.model.centre and (folder / MODEL_FILE).exists()  # see train_recipe
     if os.environ.get("RANK", "0") == "0" and not lacks_means:
         check_folder(folder, resume, merged=recipe.merge is not None)
+
+
+def _check_outputs(recipe: TrainingConfig, output: Path, languages: Sequence[str], resume: bool) -> None:
+    """Refuse folders that cannot be trained in or, with ``resume``, languages of which none was begun."""
+    if not resume:
+        for language in languages:
+            _check_output(recipe, output / language, resume)
+    elif not any((output / language / RUN_FILE).exists() for language in languages):
+        _check_output(recipe, output, resume)
 
 
 def check_recipe(recipe: TrainingConfig) -> None:
