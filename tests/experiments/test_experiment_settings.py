@@ -76,7 +76,7 @@ def test_single_settings_are_laid_over(own: Path) -> None:
         ({"training.sped": 3}, "Unknown setting training.sped"),
         ({"batches.alpha": 1.5}, "batches.alpha is wrong"),
         ({"measure": "MAP@ten"}, "'MAP@ten' is not a measure that panglot knows"),
-        ({"question": "why"}, "own.toml: unknown question 'why'; use one of low-resource, scaling, "),
+        ({"question": "why"}, "own.toml: unknown question 'why'; use one of alpha, baselines, "),
     ],
     ids=str,
 )

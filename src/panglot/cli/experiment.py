@@ -20,14 +20,9 @@ if TYPE_CHECKING:
     from panglot.experiments import Answer, Data, Experiment
     from panglot.experiments.sweep import Progress as SweepProgress
 
-HELP = {
-    "low-resource": "Does hybrid training help low-resource languages, zero-shot, against other batches?",
-    "scaling": "What do more training languages and larger batches buy, and what do they cost?",
-    "unseen-languages": "How far does each strategy reach languages, scripts and families it never saw?",
-    "baselines": "One leaderboard: hybrid-tuned encoders against zero-shot encoders, and BM25.",
-    "domain-shift": "One model for all languages, or one for each: which is better outside its domain?",
-    "alpha": "Which share of monolingual batches is best: a constant one or a schedule?",
-    "remedies": "What helps against language bias, and what does it cost inside languages?",
+QUESTIONS = {  # of each bundled recipe, the question that its first line asks
+    path.stem: path.read_text("utf-8").splitlines()[0].removeprefix("# ")
+    for path in sorted((Path(__file__).parents[1] / "experiments" / "defaults").glob("*.toml"))
 }
 ABOUT = """The command trains the missing models, evaluates and compares them, and writes
 report.html, report.md and summary.json. You can stop it at any time: the same command continues and skips
@@ -172,7 +167,7 @@ def _command(name: str) -> Callable[..., None]:
     return command
 
 
-for _name, _sentence in HELP.items():
+for _name, _sentence in QUESTIONS.items():
     app.command(_name, help=f"{_sentence}\n\n{ABOUT}")(_command(_name))
 
 

@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,7 +34,7 @@ from panglot.experiments.runs import (
     sources_of,
 )
 from panglot.files import write_json
-from panglot.parse import parse_toml, read_toml
+from panglot.parse import read_toml
 from panglot.report.charts import check_installed
 from panglot.report.page import Section, markdown, page, write_assets, write_page
 from panglot.report.tables import Table, to_records
@@ -46,7 +45,8 @@ if TYPE_CHECKING:
     from panglot.experiments.sweep import OnProgress
 
 BY_BENCHMARK = ("measures", "measured", "measured_languages")  # settings of a grid by name of a benchmark
-NAMES = ("low-resource", "scaling", "unseen-languages", "baselines", "domain-shift", "alpha", "remedies")
+DEFAULTS = Path(__file__).with_name("defaults")
+NAMES = tuple(path.stem for path in sorted(DEFAULTS.glob("*.toml")))  # a recipe a question
 
 
 class Experiment(Part):
@@ -162,10 +162,7 @@ def read_experiment(
         raise PanglotError(
             f"{path}: no such file, and no experiment of that name; use one of {', '.join(NAMES)}."
         )
-    defaults = files("panglot.experiments") / "defaults"
-    values = (
-        parse_toml(defaults.joinpath(f"{name}.toml").read_bytes(), str(name)) if known else read_toml(path)
-    )
+    values = read_toml(DEFAULTS / f"{name}.toml" if known else path)
     of_recipe = {}
     for key, value in (overrides or {}).items():
         part, _, setting = key.partition(".")
