@@ -136,7 +136,7 @@ def test_the_card_states_strategy_alpha_data_and_languages(finished: tuple[Path,
     described = ModelCard(f"---\n{front}---\n").data.to_dict()  # type: ignore[no-untyped-call]
     assert described["library_name"] == "sentence-transformers"
     assert {"en", "sw", "zh"} <= set(described["language"])
-    assert "# tiny, trained with hybrid, alpha 0.25 batches" in text
+    assert "# tiny, trained with hybrid batches" in text
     assert "monolingual with probability 0.25, else cross-lingual" in text
     digest = hashlib.sha256((sample.FOLDER / "train.jsonl").read_bytes()).hexdigest()
     assert f"| sample | 48 | 576 | 12 | `{digest[:16]}` |" in text

@@ -32,8 +32,8 @@ MEANINGS: dict[Strategy, str] = {  # sentences about each, as model cards have t
     "crosslingual": "each pair of a batch has its query in one language and its passage in another.",
     "mixed": "each pair of a batch has its own language.",
     "hybrid": "each batch is monolingual with probability {alpha}, else cross-lingual.",
-    "bilingual": "each batch is monolingual with probability {alpha}, else in two languages: "
-    "each query and each passage is in either of them.",
+    "bilingual": "each batch is in two languages, with each query and each passage in either of them; with "
+    "probability {alpha} it is monolingual.",
     "english": "every batch is in one language.",
     "specific": "every batch is in one language, the model's own.",
 }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from panglot import encoders
-from panglot.batches import ALPHAS, MEANINGS
+from panglot.batches import MEANINGS
 from panglot.encoders.names import card_head
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ def model_card(
     batches, data = run["batches"], run["data"]
     languages = sorted({code for source in data for code in source["languages"]})
     strategy = batches["strategy"]
-    if strategy in ALPHAS:
-        strategy = f"{strategy}, alpha {batches['alpha']}"
     merged = run.get("merge", {})
     if merged:
         strategy = " and ".join(dict.fromkeys(p["run"]["batches"]["strategy"] for p in merged.values()))
@@ -64,7 +62,7 @@ def model_card(
 # {run["model"]["name"]}, trained with {strategy} batches
 
 One encoder for monolingual, cross-lingual and multilingual retrieval, fine-tuned on parallel pairs with
-panglot {run["panglot"]} (batch strategies of Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536).
+panglot {run["panglot"]} (kinds of batches after Elmahdy, Lin and Ahmad 2024, arXiv 2408.10536).
 {_merged(merged) or MEANINGS[batches["strategy"]].format(alpha=batches["alpha"]).capitalize()}
 
 ## Use
