@@ -9,7 +9,8 @@ import pytest
 from panglot import PanglotError, encoders
 from panglot.experiments import read_experiment
 from panglot.training import Lora, TrainingConfig, known_settings, override, parse_override, read_recipe
-from panglot.training.config import TrainingPart, idle_settings, with_precision
+from panglot.training.checks import idle_settings
+from panglot.training.config import TrainingPart, with_precision
 
 RECIPE = """
 [data]

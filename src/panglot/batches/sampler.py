@@ -285,19 +285,21 @@ class Sampler:
         others = INSTEAD.get(kind, ()) if only is None else ()
         able = [name for name in others if all(self._found(each).sources for each in KINDS[name])]
         most = plan.largest
-        fixes = {
-            f"choose a batch size up to that (--batch-size {most}, in Python batch_size={most})": most >= 2,
-            "draw from all sources together with batches.join_sources = true": plan.joined >= size,
-            f"use '{able[0] if able else None}'": bool(able),
-        }
-        fix = ", or ".join(sentence for sentence, works in fixes.items() if works) or "add pairs"
-        if kind in ("crosslingual", "bilingual") and plan.largest == 0:
+        fixes = []
+        if most >= 2:
+            fixes.append(f"choose a batch size up to that (--batch-size {most}, in Python batch_size={most})")
+        if plan.joined >= size:
+            fixes.append("draw from all sources together with batches.join_sources = true")
+        if able:
+            fixes.append(f"use '{able[0]}'")
+        fix = ", or ".join(fixes) or "add pairs"
+        if kind in ("crosslingual", "bilingual") and most == 0:
             return f"no item exists in two languages, so no {kind} batch can be drawn; {fix}."
         places = {"monolingual": "in any one language ", "bilingual": "in any two languages "}
         place = f"in '{only}' " if only else places.get(kind, "")
         return (
             f"no source has {size} items with different passages {place}for a {kind} batch of {size}; "
-            f"the most is {plan.largest}: {fix}."
+            f"the most is {most}: {fix}."
         )
 
 

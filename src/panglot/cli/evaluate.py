@@ -173,7 +173,7 @@ def evaluate(
     if json:
         show.print_json(evaluation.results)
         return
-    _tell(evaluation.results, names[0])
+    _print(evaluation.results, names[0])
     if output is not None:
         show.result(f"results: {output} and {table_of(output)}")
     if runs is not None:
@@ -250,7 +250,7 @@ def _model(
     return found
 
 
-def _tell(results: dict[str, Any], measure: str) -> None:
+def _print(results: dict[str, Any], measure: str) -> None:
     """Print the tables of an evaluation."""
     from panglot.report.figures import languages_table, matrix_table, perturbed_tables, settings_table
 

@@ -132,12 +132,12 @@ def index(
     if json:
         show.print_json(outcome)
         return
-    _tell(outcome, bool(inputs) and among is None and language is None)
+    _print(outcome, bool(inputs) and among is None and language is None)
     if export is not None:
         show.result(f"wrote {outcome['exported']:,} vectors: {export}")
 
 
-def _tell(outcome: dict[str, Any], detected: bool) -> None:
+def _print(outcome: dict[str, Any], detected: bool) -> None:
     """Print what the index holds now, and how exact its engine is."""
     if "deleted" in outcome:
         show.result(f"deleted {outcome['deleted']:,} passages")

@@ -110,7 +110,7 @@ def mine(
         mined.save(place)
         figures.append({"output": str(place), **mined.summary()})
         if not json:
-            _tell(figures[-1])
+            _print(figures[-1])
     if json:
         show.print_json({"model": model, "across_languages": across_languages, "files": figures})
 
@@ -151,7 +151,7 @@ def _texts(corpus: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def _tell(figures: dict[str, Any]) -> None:
+def _print(figures: dict[str, Any]) -> None:
     """Print what was found in one source."""
     excluded = figures["excluded"]
     show.result(

@@ -82,7 +82,7 @@ def centre(
 
 
 def check_centre(choice: str) -> None:
-    """Refuse what ``--centre`` names, before a model is loaded, where there is no such file."""
+    """Refuse a ``--centre`` that names a missing file, before a model is loaded."""
     if choice not in ("corpus", "model") and not Path(choice).exists():
         raise PanglotError(
             f"--centre {choice}: there is no such file. Use corpus, model, or a file of pairs or means."

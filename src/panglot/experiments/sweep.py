@@ -50,7 +50,7 @@ from panglot.search.baseline import bm25_evaluation
 from panglot.search.bm25 import BM25
 from panglot.training import StepReport
 from panglot.training.checkpoints import MERGE_FILE, last_checkpoint
-from panglot.training.config import check_settings, check_trackers
+from panglot.training.checks import check_settings, check_trackers
 from panglot.training.recipes import check_batches, train_recipe
 
 IN_MEMORY = 2_000_000  # passages of a benchmark; those of a larger one are encoded into a store

@@ -21,7 +21,8 @@ from panglot.training.checkpoints import (
     last_checkpoint,
     save_model,
 )
-from panglot.training.config import LESS_IS_BETTER, TrainingConfig, check_settings, parts_of
+from panglot.training.checks import check_settings
+from panglot.training.config import LESS_IS_BETTER, TrainingConfig, parts_of
 from panglot.training.distributed import decided_by_first, is_first
 from panglot.training.held_out import measure_of
 from panglot.training.run import Training, train

@@ -15,14 +15,8 @@ from panglot.data.catalogue.training import is_benchmark, load_source
 from panglot.errors import PanglotError
 from panglot.languages import check_languages, matches, matching
 from panglot.training.checkpoints import MODEL_FILE, RUN_FILE, check_folder
-from panglot.training.config import (
-    TrainingConfig,
-    check_settings,
-    check_trackers,
-    override,
-    parts_of,
-    with_precision,
-)
+from panglot.training.checks import check_settings, check_trackers
+from panglot.training.config import TrainingConfig, override, parts_of, with_precision
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

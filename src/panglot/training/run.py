@@ -31,13 +31,8 @@ from panglot.training.checkpoints import (
     remove_checkpoints,
     save_model,
 )
-from panglot.training.config import (
-    TrainingConfig,
-    check_settings,
-    check_trackers,
-    config_of,
-    idle_settings,
-)
+from panglot.training.checks import check_settings, check_trackers, idle_settings
+from panglot.training.config import TrainingConfig, config_of
 from panglot.training.dataset import Steps
 from panglot.training.distributed import (
     check_shards,

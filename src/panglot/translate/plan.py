@@ -57,7 +57,8 @@ def plan(pairs: ParallelPairs, targets: Sequence[str], source: str | None = None
     source = None if source is None else check_language(source)
     if source is not None and source not in pairs.languages:
         raise PanglotError(
-            f"{pairs.name} has no language '{source}' to translate from; use {' or '.join(pairs.languages)}."
+            f"{pairs.name} has no language '{source}' to translate from; "
+            f"use one of {', '.join(pairs.languages)}."
         )
     index = pairs.index
     items = np.arange(len(pairs))
