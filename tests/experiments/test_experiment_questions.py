@@ -99,6 +99,29 @@ def test_baselines_runs_encoders_both_ways_and_bm25(tmp_path: Path) -> None:
     assert runs[2].recipe.model.name == "bm25"
 
 
+@pytest.mark.parametrize(
+    ("question", "grid", "others"),
+    [
+        ("baselines", {"encoders": [{"name": "a", "model": TRAIN}]}, set()),
+        (
+            "scaling",
+            {"languages": ["de", "en"], "counts": [2], "measured": ["de", "en"], "sizes": [8]},
+            set(),
+        ),
+        ("alpha", {}, set()),
+        ("domain-shift", {"languages": ["ar", "tr"]}, {"specific", "monolingual"}),
+    ],
+)
+def test_the_strategy_in_question_is_the_one_of_the_recipe(
+    question: str, grid: dict[str, Any], others: set[str]
+) -> None:
+    given = {"batches.strategy": "bilingual", **{f"grid.{name}": value for name, value in grid.items()}}
+    if question == "scaling":
+        given |= {"grid.size_languages": 2, "grid.size_measured": ["de", "en"]}
+    trained = [run for run in planned(question, given) if run.trained]
+    assert {run.recipe.batches.strategy for run in trained} == {"bilingual"} | others
+
+
 def test_baselines_plans_laser_without_fetching_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PANGLOT_CACHE", str(tmp_path))
     encoders = [{"name": "LASER2", "model": "laser2", "runs": ["zero-shot"], "optional": True}]
@@ -155,7 +178,8 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("alpha", {"grid.alphas": [0.4]}, "alphas must hold 0.5"),
     ("alpha", {"batches.strategy": "mixed"}, "mixed batches have no alpha; use hybrid or bilingual"),
     ("alpha", {"grid.schedules": {"alpha 0.5": [0, 1]}}, "a schedule cannot be called 'alpha 0.5'"),
-    ("low-resource", {"grid.strategies": ["mixed", "english"]}, "strategies lack 'hybrid'"),
+    ("low-resource", {"grid.strategies": ["mixed", "english"]}, "strategies lacks 'hybrid'"),
+    ("low-resource", {"batches.strategy": "bilingual"}, "strategies lacks 'bilingual'"),
     ("low-resource", {"grid.measures": {"sample": "R@7"}}, "'R@7' is not measured; use AP, "),
     ("unseen-languages", {"grid.left_out": {}}, "grid: left_out is wrong"),
     ("unseen-languages", {"grid.measured": ["pl", "bn", "xx"]}, "grid.measured names 'xx'"),
@@ -186,7 +210,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "baselines",
-        {"grid.encoders": [{"model": TRAIN, "runs": ["hybrid"]}], "grid.bm25": False},
+        {"grid.encoders": [{"model": TRAIN, "runs": ["tuned"]}], "grid.bm25": False},
         "needs two lines or more",
     ),
     (
@@ -275,7 +299,7 @@ def test_gains_of_left_out_languages_and_what_is_kept_of_them() -> None:
     names = {"zero-shot": 0.0, "hybrid with all languages": 0.2, "hybrid without some": 0.15}
     aligned = align(tidy_rows({name: run(gain) for name, gain in names.items()}), ["AP"])
     one = unseen_languages.LeftOutSet("some", ("en",), ("ru",), ("en",))
-    found = unseen_languages._compared(aligned, one, one, ["hybrid"])
+    found = unseen_languages._compared(aligned, one, one, ["hybrid"], "hybrid")
     own = found[(found["family"] == "groups") & (found["setting"] == "monolingual")].set_index(
         ["kind", "group"]
     )
@@ -428,7 +452,7 @@ COMMANDS: dict[str, tuple[list[str], set[str]]] = {
             'grid.languages=["de", "en"]',
             'grid.measured_languages={sample=["de", "en"]}',
         ],
-        {"leaderboard", "leaderboard-monolingual", "leaderboard-pairs", "hybrid-tuning"},
+        {"leaderboard", "leaderboard-monolingual", "leaderboard-pairs", "tuned"},
     ),
     "domain-shift": (
         [

@@ -1,4 +1,4 @@
-"""One leaderboard: encoders tuned with hybrid batches against zero-shot encoders, and BM25."""
+"""One leaderboard: tuned encoders against zero-shot encoders, and BM25."""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -21,7 +21,7 @@ from panglot.evaluation.comparison import ALPHA, FLIPS, reverse
 from panglot.evaluation.measures import DISTANCE
 from panglot.experiments.display import SETTINGS, picture, seed_tables
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.runs import HYBRID, ZERO_SHOT, Data, Run
+from panglot.experiments.runs import ZERO_SHOT, Data, Run
 from panglot.report.charts import dots
 from panglot.report.figures import (
     SETTING_NAMES,
@@ -37,14 +37,13 @@ from panglot.search.bm25 import BM25
 from panglot.training import TrainingConfig
 from panglot.training.config import Part
 
-TITLE = "Hybrid-tuned encoders against zero-shot encoders, and BM25"
+TITLE = "Tuned encoders against zero-shot encoders, and BM25"
 BM25_TITLE = "BM25"
 OVER = "all pairs of lines and all settings of the benchmark"
 WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx")
-# "as it comes" was the name of zero-shot in earlier versions
-Way = Annotated[
-    Literal["zero-shot", "hybrid"], BeforeValidator(lambda way: ZERO_SHOT if way == "as it comes" else way)
-]
+TUNED = "tuned"
+OLD_WAYS = {"as it comes": ZERO_SHOT, "hybrid": TUNED}  # names in earlier versions
+Way = Annotated[Literal["zero-shot", "tuned"], BeforeValidator(lambda way: OLD_WAYS.get(way, way))]
 
 
 class Encoder(Part):
@@ -53,7 +52,7 @@ class Encoder(Part):
     Attributes:
         model: as ``load_encoder`` takes it; None: the recipe's.
         name: what answers call it; by default the last part of ``model``.
-        runs: zero-shot, tuned with hybrid batches, or both.
+        runs: zero-shot, tuned with the recipe's batches, or both.
         optional: left out where it is not on this machine.
         trust_remote_code: let it run code of its own.
         batches: settings of its tuning that differ from the recipe's.
@@ -63,7 +62,7 @@ class Encoder(Part):
 
     model: str | None = None
     name: str | None = None
-    runs: list[Way] = Field(default=["zero-shot", "hybrid"], min_length=1)
+    runs: list[Way] = Field(default=["zero-shot", "tuned"], min_length=1)
     optional: bool = False
     trust_remote_code: bool = False
     batches: dict[str, Any] = Field(default_factory=dict)
@@ -77,6 +76,10 @@ class Encoder(Part):
     def title(self, recipe: TrainingConfig) -> str:
         """Return what answers call it."""
         return self.name or Path(self.loaded(recipe)).name
+
+    def tuned_title(self, recipe: TrainingConfig) -> str:
+        """Return what answers call it once it is tuned."""
+        return f"{self.title(recipe)} ({self.batches.get('strategy', recipe.batches.strategy)})"
 
     def settings(self, recipe: TrainingConfig) -> dict[str, Any]:
         """Return what is laid over the shared recipe to tune it."""
@@ -113,19 +116,19 @@ class Grid(Part):
 def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     """Return the zero-shot encoders, BM25, and a run for every tuned encoder and seed."""
     targets, recipe = experiment.targets(grid.measured_languages), experiment.recipe
-    shared = {"batches.strategy": HYBRID, "data.languages": grid.languages}
-    kept = {
-        title: (encoder.runs, {**shared, **encoder.settings(recipe)})
-        for title, encoder in _kept(grid, recipe).items()
-    }
+    kept = _kept(grid, recipe)
     found = [
-        experiment.untrained(targets, title, settings)
-        for title, (runs, settings) in kept.items()
-        if ZERO_SHOT in runs
+        experiment.untrained(targets, title, encoder.settings(recipe))
+        for title, encoder in kept.items()
+        if ZERO_SHOT in encoder.runs
     ]
     if grid.bm25:
         found.append(experiment.untrained(targets, BM25_TITLE, {"model.name": BM25}))
-    tuned = {_tuned(title): settings for title, (runs, settings) in kept.items() if HYBRID in runs}
+    tuned = {
+        encoder.tuned_title(recipe): {"data.languages": grid.languages, **encoder.settings(recipe)}
+        for encoder in kept.values()
+        if TUNED in encoder.runs
+    }
     found += experiment.seeded(targets, tuned)
     names = {run.name for run in found}
     if len(names) < 2:
@@ -149,10 +152,6 @@ def _kept(grid: Grid, recipe: TrainingConfig) -> dict[str, Encoder]:
         check_loadable(model)
         kept[title] = encoder
     return kept
-
-
-def _tuned(title: str) -> str:
-    return f"{title} ({HYBRID})"
 
 
 def on_this_machine(model: str) -> bool:
@@ -213,14 +212,15 @@ def answer(grid: Grid, findings: Findings) -> Sequence[Section]:
     blocks: list[Block] = [_overview(own, ranks, baseline), _dots(own, order)]
     blocks += [*_leaderboards(own, baseline), _pairs(found), *seeds]
     sections = [Section("leaderboard", "Leaderboard", blocks)]
-    titles = [encoder.title(findings.experiment.recipe) for encoder in grid.encoders]
-    tuned = [(_tuned(title), title) for title in titles if {title, _tuned(title)} <= set(lines)]
+    recipe = findings.experiment.recipe
+    both = [(encoder.tuned_title(recipe), encoder.title(recipe)) for encoder in grid.encoders]
+    tuned = [pair for pair in both if set(pair) <= set(lines)]
     rows = tested[[pair in tuned for pair in zip(tested["run"], tested["baseline"], strict=True)]]
     if len(rows):
-        heads, title = {"baseline": "encoder", "title": "benchmark"}, "Hybrid-tuned minus zero-shot"
-        table = difference_table("hybrid-tuning", title, rows, heads, note=legend(ZERO_SHOT, OVER))
-        sections.append(Section("tuning", "What hybrid tuning changes", [table]))
-    left_out = [title for title in titles if not {title, _tuned(title)} & set(lines)]
+        heads, title = {"baseline": "encoder", "title": "benchmark"}, "Tuned minus zero-shot"
+        table = difference_table("tuned", title, rows, heads, note=legend(ZERO_SHOT, OVER))
+        sections.append(Section("tuning", "What tuning changes", [table]))
+    left_out = [pair[1] for pair in both if not set(pair) & set(lines)]
     if left_out:
         shown, note = pd.DataFrame({"encoder": left_out}), "Optional, and not on this machine."
         table = Table("left-out", "Encoders left out", shown, shown, note=note)

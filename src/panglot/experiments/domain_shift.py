@@ -22,7 +22,7 @@ from panglot.evaluation.comparison import ALPHA, correct
 from panglot.evaluation.measures import DISTANCE
 from panglot.experiments.display import WHOLE, as_differences, compare_all, picture
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.runs import HELD_OUT, HYBRID, ZERO_SHOT, Data, Run, Target, benchmark_of
+from panglot.experiments.runs import HELD_OUT, ZERO_SHOT, Data, Run, Target, benchmark_of
 from panglot.report.charts import dots
 from panglot.report.figures import INTERVALS, SETTING_NAMES, measure_title
 from panglot.report.page import Block, Picture, Section
@@ -88,7 +88,7 @@ def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
             }
             own = _targets(experiment, grid, data, code)
             found += experiment.seeded(own, {specific(budget, code): settings})
-    strategies = {AGNOSTIC: HYBRID, AGNOSTIC_MONOLINGUAL: MONOLINGUAL}
+    strategies = {AGNOSTIC: experiment.strategy, AGNOSTIC_MONOLINGUAL: MONOLINGUAL}
     shared = {"data.languages": grid.languages}
     runs = {name: {**shared, "batches.strategy": strategy} for name, strategy in strategies.items()}
     return [*found, *experiment.seeded(whole, runs)]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pandas as pd
 from pydantic import Field
 
+from panglot.batches import Strategy
 from panglot.data.catalogue import entry_named
 from panglot.errors import PanglotError
 from panglot.evaluation import DEFAULT_MEASURES, describe_run
@@ -59,7 +60,8 @@ class Experiment(Part):
         measure: the one that answers are given in, as ir_measures names it; ``grid.measures`` may name
             another for single benchmarks.
         bf16: encode in bfloat16 when measuring; ``auto``: if this machine is faster with it.
-        recipe: of a training run, shared by all; its data part and its seed are not used.
+        recipe: of a training run, shared by all; its data part and its seed are not used. Its strategy is
+            the one in question: others are compared with it.
         grid: settings of the question; its module says which.
     """
 
@@ -75,6 +77,11 @@ class Experiment(Part):
     def module(self) -> Any:
         """The module of the question."""
         return import_module(f"panglot.experiments.{self.question.replace('-', '_')}")
+
+    @property
+    def strategy(self) -> Strategy:
+        """The strategy of the recipe, with which others are compared."""
+        return self.recipe.batches.strategy
 
     @property
     def measures(self) -> tuple[str, ...]:

@@ -1,18 +1,19 @@
-"""Does hybrid training help low-resource languages, zero-shot, against the other strategies?"""
+"""Which batches help low-resource languages, zero-shot?"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field
 
+from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.evaluation.aggregate import Aligned, Array, Grouping
 from panglot.evaluation.bootstrap import Draws, draw, interval
 from panglot.evaluation.groups import language_kinds, pair_groups, pair_kinds, query_groups
 from panglot.experiments.display import as_differences, compare_all, picture
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.runs import HYBRID, ZERO_SHOT, Data, Run, languages_of
+from panglot.experiments.runs import ZERO_SHOT, Data, Run, languages_of
 from panglot.languages import resource_class
 from panglot.report.charts import dots
 from panglot.report.figures import INTERVALS, difference_table, legend, measure_title, with_panels
@@ -20,7 +21,7 @@ from panglot.report.page import Block, Picture, Section
 from panglot.report.tables import Table, texts
 from panglot.training.config import Part
 
-TITLE = "Does hybrid training help low-resource languages?"
+TITLE = "Which batches help low-resource languages?"
 LOW = 2  # languages up to this resource class are called low-resource here
 CLASSES = ("queries, by class", "pairs, by lower class")
 DETAILS = ("pairs", "queries, by training", "queries, by script", "queries, by family")
@@ -31,7 +32,7 @@ class Grid(Part):
     """What is compared.
 
     Attributes:
-        strategies: of batches; ``hybrid`` must be among them.
+        strategies: of batches; that of the recipe must be among them.
         languages: trained on these only; None: all.
         measured: by benchmark, the languages it is measured in; all where it is not named.
         measures: by benchmark, the measure of its answers, in place of the experiment's.
@@ -42,16 +43,11 @@ class Grid(Part):
     measured: dict[str, list[str]] = Field(default_factory=dict)
     measures: dict[str, str] = Field(default_factory=dict)
 
-    @field_validator("strategies")
-    @classmethod
-    def _with_hybrid(cls, strategies: list[str]) -> list[str]:
-        if HYBRID not in strategies:
-            raise ValueError("strategies lack 'hybrid', with which the others are compared; add it")
-        return strategies
-
 
 def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     """Return the zero-shot encoder, and a run for every strategy and seed."""
+    if (own := experiment.strategy) not in grid.strategies:
+        raise PanglotError(f"grid.strategies lacks '{own}', which the others are compared with; add it.")
     targets = experiment.targets(grid.measured)
     shared = {"data.languages": grid.languages}
     runs = {strategy: {**shared, "batches.strategy": strategy} for strategy in grid.strategies}
@@ -90,31 +86,32 @@ def pair_class(x: str, y: str) -> str | None:
 
 
 def answer(grid: Grid, findings: Findings) -> Sequence[Section]:
-    """Show where hybrid is ahead of every other strategy: overall, by resource class and by language pair."""
+    """Show where the recipe's strategy is ahead of others: overall, by resource class, by language pair."""
+    own = findings.experiment.strategy
     seen = sorted(grid.languages) if grid.languages is not None else languages_of(findings.data)
     groups, sections = groupings(seen), []
     for benchmark, measure, aligned in findings.benchmarks():
         name, title = f"low-resource-{benchmark}", f"{measure_title(measure)} on {benchmark}"
-        _, tables = compare_all(name, f"{title} by strategy", aligned, HYBRID)
+        _, tables = compare_all(name, f"{title} by strategy", aligned, own)
         one = Aligned(aligned.cells, aligned.columns, {measure: aligned.values[measure]})
         drawn = draw(one, groups)
-        others = [run for run in one.runs if run != HYBRID]
-        gains = compare(one, groups, [(HYBRID, other) for other in others], draws=drawn)
-        gains = gains[gains["run"] == HYBRID]
-        details, heading = gains["family"].isin(DETAILS), f"{title}: hybrid minus each other"
+        others = [run for run in one.runs if run != own]
+        gains = compare(one, groups, [(own, other) for other in others], draws=drawn)
+        gains = gains[gains["run"] == own]
+        details, heading = gains["family"].isin(DETAILS), f"{title}: {own} minus each other"
         blocks: list[Block] = [
-            *_classes(f"{name}-classes-dots", benchmark, measure, gains),
+            *_classes(f"{name}-classes-dots", f"{own} minus each strategy on {benchmark}", measure, gains),
             *tables,
             _gains(f"{name}-classes", heading, gains[~details]),
             _gains(f"{name}-groups", f"{heading}, in detail", gains[details], folded=True),
-            *_contrast(f"{name}-contrast", title, drawn, others),
+            *_contrast(f"{name}-contrast", title, drawn, own, others),
         ]
         sections.append(Section(benchmark, benchmark, blocks))
     return sections
 
 
-def _classes(name: str, benchmark: str, measure: str, gains: pd.DataFrame) -> Iterator[Picture]:
-    """Draw what hybrid is ahead of each other strategy by resource class, where there are several."""
+def _classes(name: str, title: str, measure: str, gains: pd.DataFrame) -> Iterator[Picture]:
+    """Draw differences from the other strategies by resource class, where there are several."""
     rows = with_panels(as_differences(gains[gains["family"].isin(CLASSES)]))
     if rows["group"].nunique() < 2:
         return
@@ -126,30 +123,30 @@ def _classes(name: str, benchmark: str, measure: str, gains: pd.DataFrame) -> It
     )
     # across languages, pairs say more than queries
     rows = rows[(rows["baseline"] != ZERO_SHOT) & ~(of_queries & (rows["setting"] == "crosslingual"))]
-    heading = f"Hybrid minus each strategy on {benchmark}, by resource class"
+    heading = f"{title}, by resource class"
     yield picture(name, heading, dots, rows, value=f"difference of {measure_title(measure)}", zero=True)
 
 
 def _gains(name: str, title: str, gains: pd.DataFrame, folded: bool = False) -> Table:
-    """Show what hybrid is ahead of each other, a row a group and setting."""
+    """Show differences from the other strategies, a row a group and setting."""
     heads = {"family": "of", "group": "group", "panel": "setting"}
     note = f"{legend('the other', 'all rows of a kind')} {NOTE}"
     rows = gains.assign(minus="minus " + gains["baseline"])
     return difference_table(name, title, rows, heads, column="minus", note=note, folded=folded)
 
 
-def _contrast(name: str, title: str, drawn: Draws, others: Sequence[str]) -> list[Table]:
-    """Show whether hybrid gains more on low-resource pairs than on others, where there are both."""
+def _contrast(name: str, title: str, drawn: Draws, own: str, others: Sequence[str]) -> list[Table]:
+    """Show whether a strategy gains more on low-resource pairs than on others, where there are both."""
     family = "pairs, low-resource or not"
     if set(drawn.figures.loc[drawn.figures["family"] == family, "group"]) != {"low", "high"}:
         return []
 
     def gain(other: str, group: str) -> Array:
         of = {"family": family, "group": group}
-        return drawn.of(HYBRID, **of) - drawn.of(other, **of)
+        return drawn.of(own, **of) - drawn.of(other, **of)
 
     rows = [{"against": name, **interval(gain(name, "low") - gain(name, "high"))} for name in others]
     data = pd.DataFrame(rows)
     shown = pd.DataFrame({"against": data["against"], "difference": texts(data, form="+.3f")})
-    heading = f"{title}: what hybrid gains on low-resource pairs (class {LOW} or less) minus on all others"
+    heading = f"{title}: what {own} gains on low-resource pairs (class {LOW} or less) minus on all others"
     return [Table(name, heading, shown, data, note=INTERVALS)]

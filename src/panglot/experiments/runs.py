@@ -20,7 +20,6 @@ from panglot.training import TrainingConfig
 from panglot.training.recipes import load_validation, select_languages
 
 ZERO_SHOT = "zero-shot"  # what answers call the encoder that is not trained
-HYBRID = "hybrid"  # the strategy that the others are compared with
 HELD_OUT = "held-out"  # name of the benchmark that held-out documents of the sources make
 OF_MODELS = (".bin", ".json", ".model", ".safetensors", ".txt")  # files that a checkpoint consists of
 

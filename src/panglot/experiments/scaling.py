@@ -19,7 +19,7 @@ from panglot.evaluation.aggregate import Aligned, Grouping
 from panglot.evaluation.measures import DISTANCE
 from panglot.experiments.display import SETTINGS, compare_all, picture
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.runs import HYBRID, ZERO_SHOT, Data, Run, digest, key_of, languages_of, sources_of
+from panglot.experiments.runs import ZERO_SHOT, Data, Run, digest, key_of, languages_of, sources_of
 from panglot.files import write_json
 from panglot.parse import read_form
 from panglot.progress import say
@@ -93,7 +93,7 @@ def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     of_sizes = experiment.targets(grid.size_measured or grid.measured, added=ABOUT_SIZES)
     found = [experiment.untrained((*targets, *(of_sizes if grid.sizes else ())))]
     for seed in range(experiment.seeds):
-        seeded = override(experiment.recipe, {"batches.strategy": HYBRID, "training.seed": seed})
+        seeded = override(experiment.recipe, {"training.seed": seed})
         runs: list[Run] = []
         for count, languages in sets_of_languages(grid, data).items():
             for steps in dict.fromkeys(_steps(experiment, grid, count).values()):
@@ -392,7 +392,7 @@ def measure_batches(experiment: Experiment, grid: Grid, data: Data, folder: Path
         return {}
     from panglot.experiments.cost import machine  # loads torch; a mistake in the grid is answered without
 
-    seeded = override(experiment.recipe, {"batches.strategy": "hybrid", "training.seed": 0})
+    seeded = override(experiment.recipe, {"training.seed": 0})
     recipes = {size: sized(seeded, grid, size) for size in sorted(set(grid.sizes))}
     own = sized(seeded, grid, seeded.batches.size)
     chosen = select_languages(sources_of(data)[0], grid.languages[: grid.size_languages])

@@ -10,7 +10,7 @@ from panglot.errors import PanglotError
 from panglot.evaluation import compare
 from panglot.experiments.display import SETTINGS, compare_targets
 from panglot.experiments.experiment import Experiment, Findings
-from panglot.experiments.runs import HYBRID, ZERO_SHOT, Data, Run
+from panglot.experiments.runs import ZERO_SHOT, Data, Run
 from panglot.report.figures import figure_table, legend
 from panglot.report.page import Section
 from panglot.training.config import Part
@@ -55,19 +55,17 @@ def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
 
 
 def answer(grid: Grid, findings: Findings) -> Sequence[Section]:
-    """Show every strategy in every setting, and hybrid and each variant minus all others."""
+    """Show every strategy in every setting, and the recipe's (or the last) and each variant minus others."""
     sections = []
-    names = list(dict.fromkeys(run.name for run in findings.runs))
-    references = [name for name in names if name == HYBRID or name in grid.variants]
-    baseline = HYBRID if HYBRID in names else ZERO_SHOT
+    own = findings.experiment.strategy
+    baseline = own if own in grid.strategies else grid.strategies[-1]
     for benchmark in findings.experiment.benchmarks:
         aligned, title, blocks = compare_targets(findings, benchmark, baseline, f"strategies-{benchmark}")
-        if references:
-            pairs = [(one, other) for one in references for other in aligned.runs if other != one]
-            minus = compare(aligned, SETTINGS, pairs)
-            minus = minus[minus["baseline"].notna()]
-            heads, note = {"run": "", "baseline": "minus"}, legend("the other", "all rows and settings")
-            name, heading = f"differences-{benchmark}", f"{title}: differences"
-            blocks.append(figure_table(name, heading, minus, heads, value="difference", note=note))
+        pairs = [(one, other) for one in (baseline, *grid.variants) for other in aligned.runs if other != one]
+        minus = compare(aligned, SETTINGS, pairs)
+        minus = minus[minus["baseline"].notna()]
+        heads, note = {"run": "", "baseline": "minus"}, legend("the other", "all rows and settings")
+        name, heading = f"differences-{benchmark}", f"{title}: differences"
+        blocks.append(figure_table(name, heading, minus, heads, value="difference", note=note))
         sections.append(Section(benchmark, benchmark, blocks))
     return sections

@@ -64,7 +64,8 @@ class Grid(Part):
 
     Attributes:
         left_out: sets of languages, by name.
-        strategies: that are trained on all languages, and without each set.
+        strategies: that are trained on all languages, and without each set; the recipe's own is compared with
+            the others.
         languages: trained on where nothing is left out; None: all languages of the sources.
         measured: queries and passages in these, where a benchmark has them; None: in all trained on.
         others: pre-trained encoders (names that ``load_encoder`` takes) and ``bm25``, measured as they are.
@@ -136,6 +137,7 @@ def _left_out(name: str, grid: Grid, trained: Sequence[str], targets: Sequence[T
 
 def answer(grid: Grid, findings: Findings) -> Sequence[Section]:
     """Show what left-out languages gain over the zero-shot encoder, and how much of the gain remains."""
+    own = findings.experiment.strategy
     seen = {run.name: tuple(run.recipe.data.languages or ()) for run in findings.runs if run.trained}
     sections = []
     for benchmark, measure, aligned in findings.benchmarks():
@@ -144,9 +146,9 @@ def answer(grid: Grid, findings: Findings) -> Sequence[Section]:
         _, tables = compare_all(name, title, aligned, ZERO_SHOT)
         blocks: list[Block] = []
         if sets:
-            parts = [_compared(aligned, one, sets[0], grid.strategies) for one in sets]
+            parts = [_compared(aligned, one, sets[0], grid.strategies, own) for one in sets]
             found = correct(pd.concat(parts, ignore_index=True), ["kind", "family"])
-            blocks = [*_shown(name, benchmark, found)]
+            blocks = [*_shown(name, benchmark, found, own)]
         sections.append(Section(benchmark, benchmark, [*blocks, *tables]))
     return sections
 
@@ -164,29 +166,28 @@ def _sets(grid: Grid, seen: Mapping[str, tuple[str, ...]], measured: Sequence[st
 
 
 def _compared(
-    aligned: Aligned, one: LeftOutSet, first: LeftOutSet, strategies: Sequence[str]
+    aligned: Aligned, one: LeftOutSet, first: LeftOutSet, strategies: Sequence[str], own: str
 ) -> pd.DataFrame:
     """Compare every strategy without a set of languages with other runs.
 
     Returns:
         rows of ``compare`` with ``left_out`` (the set), ``strategy``, ``kind`` and ``kept`` with its bounds:
         the share of the gain with all languages that remains. Kinds: ``gain`` over zero-shot, that with all
-        languages (``full gain``), the ``change`` between these, of one strategy against the ``strategies``
-        and of one set against the first of the ``sets`` (where they leave out the same).
+        languages (``full gain``), the ``change`` between these, of the strategy ``own`` against the other
+        ``strategies``, and of one set against the first of the ``sets`` (where they leave out the same).
     """
     groups: dict[str, Grouping] = {
         "groups": named_languages({"left out": one.left_out, "kept": one.kept}),
         "languages": named_languages({code: [code] for code in one.left_out}),
         "pairs": pair_groups(pair_kinds(one.seen)["training"]),
     }
-    reference = "hybrid" if "hybrid" in strategies else strategies[-1]
     kinds: dict[tuple[str, str], tuple[str, str]] = {}
     for strategy in strategies:
         without, whole = run_name(strategy, one.name), run_name(strategy, None)
         kinds[without, ZERO_SHOT], kinds[whole, ZERO_SHOT] = ("gain", strategy), ("full gain", strategy)
         kinds[without, whole] = ("change", strategy)
-        if strategy != reference:
-            kinds[run_name(reference, one.name), without] = ("strategies", strategy)
+        if own in strategies and strategy != own:
+            kinds[run_name(own, one.name), without] = ("strategies", strategy)
         if one is not first and one.left_out == first.left_out:
             kinds[without, run_name(strategy, first.name)] = ("sets", strategy)
     drawn = draw(aligned, groups)
@@ -209,7 +210,7 @@ def _compared(
     return found.join(shares.rename(columns=names).reindex(columns=list(names.values())))
 
 
-def _shown(name: str, benchmark: str, found: pd.DataFrame) -> Iterator[Block]:
+def _shown(name: str, benchmark: str, found: pd.DataFrame, own: str) -> Iterator[Block]:
     """Give a plot of the gains of left-out languages, and tables of gains and of what is kept of them."""
     gains = found[found["kind"].isin(["gain", "full gain"]) & (found["group"] == "left out")]
     rows = with_panels(as_differences(gains))
@@ -230,7 +231,7 @@ def _shown(name: str, benchmark: str, found: pd.DataFrame) -> Iterator[Block]:
     ):
         if len(rows):
             yield _table(f"{name}-{part}", f"{title} on {benchmark}", rows, folded)
-    for part, title in (("strategies", "hybrid minus others"), ("sets", "against the first set")):
+    for part, title in (("strategies", f"{own} minus others"), ("sets", "against the first set")):
         rows = found[found["kind"] == part]
         if len(rows):
             heading = f"Left-out languages on {benchmark}: {title}"
