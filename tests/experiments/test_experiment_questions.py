@@ -177,6 +177,7 @@ def test_scaling_runs_both_budgets_and_sizes_over_as_many_pairs() -> None:
 MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ("alpha", {"grid.alphas": [0.4]}, "alphas must hold 0.5"),
     ("alpha", {"batches.strategy": "mixed"}, "mixed batches have no alpha; use hybrid or bilingual"),
+    ("alpha", {"batches.alpha": 0.3}, "batches.alpha has no effect here"),
     ("alpha", {"grid.schedules": {"alpha 0.5": [0, 1]}}, "a schedule cannot be called 'alpha 0.5'"),
     ("low-resource", {"grid.strategies": ["mixed", "english"]}, "strategies lacks 'hybrid'"),
     ("low-resource", {"batches.strategy": "bilingual"}, "strategies lacks 'bilingual'"),

@@ -48,6 +48,8 @@ def plan(experiment: Experiment, grid: Grid, data: Data) -> list[Run]:
     strategy = experiment.recipe.batches.strategy
     if strategy not in ALPHAS:
         raise PanglotError(f"batches.strategy: {strategy} batches have no alpha; use {' or '.join(ALPHAS)}.")
+    if experiment.recipe.batches.alpha is not None:
+        raise PanglotError("batches.alpha has no effect here: each run has its own; use grid.alphas.")
     targets = experiment.targets(grid.languages)
     shares = {**{_name(alpha): alpha for alpha in grid.alphas}, **grid.schedules}
     shared = {"data.languages": grid.languages}
