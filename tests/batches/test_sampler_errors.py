@@ -37,7 +37,7 @@ def message(*sources: ParallelPairs, **settings: object) -> str:
 def test_a_batch_larger_than_any_language_is_answered_with_the_largest() -> None:
     assert message(PAIRS, strategy="monolingual", batch_size=5) == (
         "no source has 5 items with different passages in any one language for a monolingual batch of 5; "
-        "the most is 4: choose a batch size up to that (--batch-size 4, "
+        "the most is 4: choose a batch size up to 4 (--batch-size 4, "
         "in Python batch_size=4)."
     )
     assert len(make_sampler([PAIRS], strategy="monolingual", batch_size=4).draw(0)) == 4
@@ -49,6 +49,14 @@ def test_a_crosslingual_batch_larger_than_the_items_in_two_languages_is_answered
         assert said.startswith("no source has 4 items with different passages for a crosslingual batch of 4")
         assert "the most is 3" in said
     assert len(make_sampler([PAIRS], strategy="hybrid", batch_size=3).draw(0)) == 3
+
+
+def test_the_size_that_is_named_fits_all_kinds_of_batches_of_a_strategy() -> None:
+    said = message(PAIRS, strategy="hybrid", batch_size=5)  # of 4 items in English, 3 are in German
+    assert "for a monolingual batch of 5; the most is 4: choose a batch size up to 3 (" in said
+    shared = source("de en", "de en", "en"), source("de", "fr en", "en", "en")
+    said = message(*shared, strategy="hybrid", batch_size=4, alpha=0.5)
+    assert "join_sources" not in said  # which would fill a monolingual batch alone
 
 
 def test_a_bilingual_batch_larger_than_what_two_languages_share_is_answered_likewise() -> None:
@@ -93,14 +101,14 @@ FIXES: dict[str, tuple[list[ParallelPairs], str, int, str]] = {
         [TWO, TWO],
         "mixed",
         5,
-        "the most is 3: choose a batch size up to that (--batch-size 3, in Python batch_size=3), "
+        "the most is 3: choose a batch size up to 3 (--batch-size 3, in Python batch_size=3), "
         "or draw from all sources together with batches.join_sources = true.",
     ),
     "two sources that do not": (
         [TWO, TWO],
         "mixed",
         7,
-        "the most is 3: choose a batch size up to that (--batch-size 3, in Python batch_size=3).",
+        "the most is 3: choose a batch size up to 3 (--batch-size 3, in Python batch_size=3).",
     ),
     "two sources of other languages": ([source("de"), source("en")], "monolingual", 2, "is 1: add pairs."),
     "two sources of one language": (
@@ -121,14 +129,14 @@ FIXES: dict[str, tuple[list[ParallelPairs], str, int, str]] = {
         [source("de en", "de en", "de")],
         "bilingual",
         3,
-        "the most is 2: choose a batch size up to that (--batch-size 2, in Python batch_size=2), "
+        "the most is 2: choose a batch size up to 2 (--batch-size 2, in Python batch_size=2), "
         "or use 'monolingual'.",
     ),
     "two languages that share few of the items in two": (
         [source("de en", "de en", "de fr")],
         "bilingual",
         3,
-        "the most is 2: choose a batch size up to that (--batch-size 2, in Python batch_size=2), "
+        "the most is 2: choose a batch size up to 2 (--batch-size 2, in Python batch_size=2), "
         "or use 'hybrid'.",
     ),
 }

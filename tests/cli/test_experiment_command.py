@@ -165,7 +165,7 @@ MISTAKES = {
     "--benchmark held-out": "no documents are held out to measure on; name pairs and set --held-out above 0.",
     "--data xquadr=folder": "--data: 'xquadr' is not measured on. Use sample, or add --benchmark.",
     '--set grid.languages=["en","fr"]': "has no language 'fr'",
-    "--set batches.size=99": "the most is 48: choose a batch size up to that",
+    "--set batches.size=99": "the most is 48: choose a batch size up to 48",
 }
 
 

@@ -469,7 +469,7 @@ def test_nothing_held_out_is_said(data: Data) -> None:
     ("settings", "message"),
     [
         ({"data.languages": ["en", "fr"]}, "no source has a pair in 'fr'"),
-        ({"batches.size": 49}, "the most is 48: choose a batch size up to that"),
+        ({"batches.size": 49}, "the most is 48: choose a batch size up to 48"),
     ],
 )
 def test_what_cannot_be_trained_is_said_before_training(

@@ -101,7 +101,7 @@ def test_experiments_share_runs_in_one_folder(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"batches.size": 500}, "the most is 48: choose a batch size up to that"),
+        ({"batches.size": 500}, "the most is 48: choose a batch size up to 48"),
         ({"training.patience": 2}, "patience needs held-out documents"),
         ({"training.report_to": ["tensorbord"]}, "'tensorbord' cannot be used"),
     ],

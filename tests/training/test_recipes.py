@@ -97,7 +97,7 @@ def test_specific_passes_over_languages_that_cannot_fill_a_batch(
 def test_specific_without_a_language_that_fills_a_batch_is_refused(
     recipe: Maker, uneven: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(PanglotError, match="the most is 6: choose a batch size up to that"):
+    with pytest.raises(PanglotError, match="the most is 6: choose a batch size up to 6"):
         run_recipe(recipe([uneven], batches__strategy="specific", batches__size=7), tmp_path / "run")
 
 

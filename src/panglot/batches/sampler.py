@@ -135,7 +135,7 @@ class Sampler:
         if self.strategy in ALPHAS:
             likeliest = (max(alphas), 1 - min(alphas))
             kinds = tuple(kind for kind, most in zip(kinds, likeliest, strict=True) if most > 0)
-        object.__setattr__(self, "_plans", {kind: self._plan(kind) for kind in kinds})
+        object.__setattr__(self, "_plans", self._planned(kinds))
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -235,21 +235,21 @@ class Sampler:
         only = self.language or ("en" if self.strategy == "english" else None)
         return only and (language_code(only) or only)
 
-    def _plan(self, kind: Kind) -> "_Plan":
-        """Find the sources (and languages) that can fill a batch, and how likely each is drawn."""
+    def _planned(self, kinds: Iterable[Kind]) -> dict[Kind, "_Plan"]:
+        """Return the plan of every kind, or refuse a kind of which no batch can be drawn."""
         only = self._only
         if only is not None and not any(matching([only], index.languages) for index in self.indexes):
             raise PanglotError(
                 f"no source has a pair in '{only}', which strategy '{self.strategy}' needs; "
                 "add some, or choose another language."
             )
-        plan = self._found(kind)
-        if not plan.sources:
-            raise PanglotError(self._why_not(kind, plan))
-        return plan
+        plans = {kind: self._plan(kind) for kind in kinds}
+        if empty := next((kind for kind, plan in plans.items() if not plan.sources), None):
+            raise PanglotError(self._why_not(empty, plans))
+        return plans
 
-    def _found(self, kind: Kind) -> "_Plan":
-        """Return the plan of a kind of batch, without sources where none can fill one."""
+    def _plan(self, kind: Kind) -> "_Plan":
+        """Find the sources (and languages) that can fill a batch, and how likely each is drawn."""
         sources: list[int] = []
         sizes: list[float] = []
         languages: dict[int, tuple[IntArray, npt.NDArray[np.float64]]] = {}
@@ -279,16 +279,18 @@ class Sampler:
         bounds = _bounds(sizes, self.source_temperature)
         return _Plan(sources, bounds, languages, candidates, largest, max(joined.values(), default=0))
 
-    def _why_not(self, kind: Kind, plan: "_Plan") -> str:
-        """Say why no batch of a kind can be drawn, and what to do: only what works."""
+    def _why_not(self, kind: Kind, plans: Mapping[Kind, "_Plan"]) -> str:
+        """Say why no batch of a kind can be drawn, and what to do: only what works for all kinds."""
         size, only = self.batch_size, self._only
         others = INSTEAD.get(kind, ()) if only is None else ()
-        able = [name for name in others if all(self._found(each).sources for each in KINDS[name])]
-        most = plan.largest
+        able = [name for name in others if all(self._plan(each).sources for each in KINDS[name])]
+        most, fits = plans[kind].largest, min(plan.largest for plan in plans.values())
         fixes = []
-        if most >= 2:
-            fixes.append(f"choose a batch size up to that (--batch-size {most}, in Python batch_size={most})")
-        if plan.joined >= size:
+        if fits >= 2:
+            fixes.append(
+                f"choose a batch size up to {fits} (--batch-size {fits}, in Python batch_size={fits})"
+            )
+        if all(plan.joined >= size for plan in plans.values()):
             fixes.append("draw from all sources together with batches.join_sources = true")
         if able:
             fixes.append(f"use '{able[0]}'")
