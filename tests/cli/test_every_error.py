@@ -9,9 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -316,8 +315,6 @@ WRONG = {
     "quickstart --outptu quick": "--outptu",
     "quickstart --model ./missing": "./missing",
     "trian": "trian",
-}
-LATE = {  # what is wrong is only known to what imports torch
     "experiment alpha --benchmark sample --output new": "--pairs",
     "reproduce paper --model bert": "bert",
     "reproduce paper --scale 2": "scale",
@@ -374,17 +371,6 @@ def test_an_error_names_what_is_wrong_and_how_to_fix_it(command: str, answers: d
     code, out, said, new = answers[command]
     assert (code, out, new) == (2, "", []), said
     check(said, WRONG[command])
-
-
-@pytest.mark.parametrize("command", LATE)
-def test_so_does_an_error_that_needs_torch(
-    panglot: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch, command: str
-) -> None:
-    monkeypatch.chdir(folder)
-    before = sorted(folder.rglob("*"))
-    outcome = panglot(*command.split())
-    assert (outcome.code, outcome.out, sorted(folder.rglob("*"))) == (2, "", before), outcome.err
-    check(outcome.err, LATE[command])
 
 
 def test_help_is_shown_without_numpy(tmp_path: Path) -> None:

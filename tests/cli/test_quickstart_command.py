@@ -100,6 +100,6 @@ def test_the_results_say_in_which_precision_texts_were_encoded(
     small_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quickstart_of_package, "STRATEGIES", ())  # the zero-shot encoder alone
-    monkeypatch.setattr(quickstart_of_package, "computes_bfloat16", lambda: True)
+    monkeypatch.setattr("panglot.encoders.computes_bfloat16", lambda: True)
     (stage,) = quickstart_of_package.quickstart(tmp_path, model=str(small_checkpoint), say=lambda _: None)
     assert stage.evaluation.results["model"]["precision"] == "bfloat16"

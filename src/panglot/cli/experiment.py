@@ -81,8 +81,7 @@ def strategies(
     You can stop the command at any time: the same command continues and skips finished runs.
     """
     from panglot.experiments import Experiment
-    from panglot.experiments.experiment import check_used, plan_runs
-    from panglot.training.config import with_precision
+    from panglot.experiments.experiment import check_used
 
     given = {"model.name": model} if model else {}
     given |= check_used(overrides(settings))
@@ -106,10 +105,7 @@ def strategies(
     experiment = Experiment(
         question="strategies", benchmarks=list(places), seeds=seeds, bf16=bf16, recipe=shared, grid=grid
     )
-    data = experiment.data(pairs, places)
-    plan_runs(experiment, data)  # mistakes are answered before what is below loads torch
-    experiment = experiment.model_copy(update={"recipe": with_precision(shared)})
-    _run(experiment, data, output, runs, workers, dry_run, json)
+    _run(experiment, experiment.data(pairs, places), output, runs, workers, dry_run, json)
 
 
 def _command(name: str) -> Callable[..., None]:
@@ -182,11 +178,12 @@ def _run(
 ) -> None:
     """List the runs, or finish them and print the tables."""
     from panglot.experiments import run_experiment
-    from panglot.experiments.experiment import plan_runs
+    from panglot.experiments.experiment import on_this_machine, plan_runs
     from panglot.experiments.runs import unfinished
 
     folder = runs or output / "runs"
     if dry_run:
+        experiment, data = on_this_machine(experiment, data)
         found = plan_runs(experiment, data)
         waiting = {run.title for run in unfinished(found, data, folder)}
         listed = [{"name": run.title, "done": run.title not in waiting} for run in found]

@@ -168,6 +168,8 @@ def trim(
     from panglot.files import check_new_folder
 
     check_new_folder(output)
+    if not pairs and not languages:
+        raise PanglotError("nothing says which tokens to keep; give --pairs, --languages or both.")
     from panglot.encoders.trimming import lines_of, trim_encoder  # loads torch
 
     run = training.training_of(model)

@@ -6,7 +6,7 @@ A question is a module with ``TITLE``, ``Grid`` (its own settings), ``plan`` (it
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -104,7 +104,7 @@ class Experiment(Part):
             places: folders of benchmarks by name.
             settings: others of ``Data``.
         """
-        how = {"bf16": chosen_precision(self.bf16), "measures": self.measures, **settings}
+        how = {"bf16": self.bf16, "measures": self.measures, **settings}
         return Data(tuple(map(str, pairs)), tuple((places or {}).items()), **how)
 
     def targets(
@@ -186,8 +186,7 @@ def read_experiment(
     found = checked(Experiment, values, str(name))
     parse_measure(found.measure)
     _check_question(found, name, question)
-    recipe = with_precision(override(found.recipe, check_used(of_recipe)))
-    return found.model_copy(update={"recipe": recipe, "bf16": chosen_precision(found.bf16)})
+    return found.model_copy(update={"recipe": override(found.recipe, check_used(of_recipe))})
 
 
 def _check_question(found: Experiment, name: str | Path, question: str | None) -> None:
@@ -265,8 +264,24 @@ def _tables(sections: Sequence[Section]) -> list[Table]:
     return [block for section in sections for block in section.blocks if isinstance(block, Table)]
 
 
+def on_this_machine(experiment: Experiment, data: Data) -> tuple[Experiment, Data]:
+    """Say whether to compute in bfloat16 here, in place of ``auto``; that loads torch.
+
+    Mistakes are looked for before: in the plan, the pairs and the benchmarks.
+
+    Raises:
+        PanglotError: see ``plan_runs``; or pairs or a benchmark cannot be read.
+    """
+    targets = {target for run in plan_runs(experiment, data) for target in run.targets}
+    sources_of(data)
+    for target in targets:
+        benchmark_of(data, target.name, target.languages)
+    here = {"recipe": with_precision(experiment.recipe), "bf16": chosen_precision(experiment.bf16)}
+    return experiment.model_copy(update=here), replace(data, bf16=chosen_precision(data.bf16))
+
+
 def plan_runs(experiment: Experiment, data: Data) -> list[Run]:
-    """Return the runs that answer an experiment's question.
+    """Return the runs that answer an experiment's question; torch is not loaded.
 
     Raises:
         PanglotError: settings that cannot work: a setting names a benchmark that the catalogue lacks, say.
@@ -316,12 +331,13 @@ def run_experiment(
         KeyboardInterrupt: a run was interrupted.
         PanglotError: settings or data that cannot work, or what draws is not installed.
     """
-    from panglot.experiments.sweep import sweep  # loads torch; a mistake in a recipe is answered without
-
     check_installed()
     forget_data()
     output = Path(output)
     folder = output / "runs" if runs_folder is None else Path(runs_folder)
+    experiment, data = on_this_machine(experiment, data)
+    from panglot.experiments.sweep import sweep  # loads torch
+
     runs = plan_runs(experiment, data)
     sweep(runs, data, folder, workers=workers, progress=progress)
     perturbed = any(target.perturb for run in runs for target in run.targets)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,15 +26,16 @@ from panglot.evaluation.measures import DISTANCE
 from panglot.experiments import strategies
 from panglot.experiments.display import SETTINGS
 from panglot.experiments.experiment import Answer, Experiment, Findings, run_experiment
-from panglot.experiments.runs import ZERO_SHOT, benchmark_of
-from panglot.experiments.sweep import IN_MEMORY, OnProgress
+from panglot.experiments.runs import IN_MEMORY, ZERO_SHOT, benchmark_of
 from panglot.progress import bar
 from panglot.report.figures import beside_published, reference_for
 from panglot.report.page import Section
 from panglot.training import read_recipe
-from panglot.training.config import chosen_precision, with_precision
-from panglot.translate import Translator, load_translator, translate_pairs
 from panglot.translate.plan import plan as translations
+
+if TYPE_CHECKING:
+    from panglot.experiments.sweep import OnProgress
+    from panglot.translate import Translator
 
 TITLE = "Three kinds of batches, as the hybrid batch paper compares them"
 MODELS = ("xlm-r", "labse")  # by the names of their recipes
@@ -118,13 +119,13 @@ class Reproduction:
             "training.steps": steps,
             "training.eval_steps": max(1, steps // EVALUATIONS),
         }
-        recipe = with_precision(read_recipe(Path("paper") / self.model, scaled | dict(self.settings)))
+        recipe = read_recipe(Path("paper") / self.model, scaled | dict(self.settings))
         grid = {"strategies": list(BATCHES), "languages": list(LANGUAGES)}
         return Experiment(
             question="paper",
             benchmarks=list(self.benchmarks),
             seeds=self.seeds,
-            bf16=chosen_precision("auto"),
+            bf16="auto",
             recipe=recipe,
             grid=grid,
         )
@@ -199,7 +200,7 @@ def reproduce(
     output: Path,
     *,
     workers: int = 1,
-    progress: OnProgress | None = None,
+    progress: "OnProgress | None" = None,
     say: Callable[[str], None] | None = None,
 ) -> Answer:
     """Do everything and write the report, with the published figures beside it.
@@ -218,6 +219,8 @@ def reproduce(
     """
     say = say or (lambda _: None)
     experiment = wanted.experiment()  # a mistake is found before anything is fetched
+    from panglot.translate import load_translator  # with torch, which a list of steps needs not
+
     for name in (*wanted.sources, *VALIDATION, *wanted.benchmarks):
         if not _is_there(name):
             say(f"fetching {name}")
@@ -264,13 +267,13 @@ def _translated(
     wanted: Reproduction,
     name: str,
     output: Path,
-    translator: Callable[[], Translator],
+    translator: "Callable[[], Translator]",
     say: Callable[[str], None],
 ) -> Path:
     """Return the file of a source's items in all languages; what it lacks is translated."""
     path = wanted.pairs_file(name, output)
     if path.exists():
-        from panglot.translate.translate import read_note  # with torch, which a list of steps needs not
+        from panglot.translate.translate import read_note
 
         made_by = ((read_note(path) or {}).get("settings") or {}).get("model", wanted.translator)
         if made_by != wanted.translator:  # the folder has the last part of its name alone
@@ -281,6 +284,8 @@ def _translated(
     say(f"translating {name}: {rows:,} rows")
     path.parent.mkdir(parents=True, exist_ok=True)
     fields = ("query", "passage")  # the paper's batches have no hard negatives
+    from panglot.translate import translate_pairs
+
     with bar(f"translating {name}", rows) as advance:
         translate_pairs(translator(), pairs, LANGUAGES, path, fields=fields, progress=advance)
     return path

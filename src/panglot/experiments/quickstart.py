@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from panglot.data import Benchmark, FloatArray, sample_benchmark, sample_pairs
-from panglot.encoders import EMBEDDED, computes_bfloat16, encode, load_encoder, passage_prompt, query_prompt
-from panglot.evaluation import Evaluation, evaluate
-from panglot.evaluation.ranks import exact_ranks
-from panglot.training import train, training_of
-from panglot.training.callbacks import OnStep
+from panglot.encoders.embedded import EMBEDDED
+
+if TYPE_CHECKING:
+    from panglot.evaluation import Evaluation
+    from panglot.training.callbacks import OnStep
 
 QUESTIONS = (("es", "geography"), ("ar", "plants"), ("zh", "money"))  # a language and a topic each
 STRATEGIES = ("mixed", "hybrid")
@@ -50,7 +50,7 @@ class Stage:
     """
 
     name: str
-    evaluation: Evaluation
+    evaluation: "Evaluation"
     other_rank: float
     answers: list[Answer]
 
@@ -65,12 +65,18 @@ def quickstart(
     *,
     model: str = EMBEDDED,
     say: Callable[[str], None] = print,
-    progress: OnStep | Literal[False] | None = None,
+    progress: "OnStep | Literal[False] | None" = None,
 ) -> list[Stage]:
     """Train an encoder on the sample with mixed and with hybrid batches; measure it before and after.
 
     Writes each model to ``output/STRATEGY`` and the results to ``output/NAME.json``.
     """
+    # these load torch, which a mistake in the command does not need
+    from panglot.encoders import computes_bfloat16, encode, load_encoder, passage_prompt, query_prompt
+    from panglot.evaluation import evaluate
+    from panglot.evaluation.ranks import exact_ranks
+    from panglot.training import train, training_of
+
     folder = Path(output)
     benchmark, pairs = sample_benchmark(), sample_pairs()
     stages = []

@@ -17,10 +17,12 @@ from panglot.errors import PanglotError
 from panglot.evaluation import DEFAULT_MEASURES, Evaluation, load_results, tidy
 from panglot.files import sha256, sha256_of
 from panglot.training import TrainingConfig
+from panglot.training.config import Precision
 from panglot.training.recipes import load_validation, select_languages
 
 ZERO_SHOT = "zero-shot"  # what answers call the encoder that is not trained
 HELD_OUT = "held-out"  # name of the benchmark that held-out documents of the sources make
+IN_MEMORY = 2_000_000  # passages of a benchmark; those of a larger one are encoded into a store
 OF_MODELS = (".bin", ".json", ".model", ".safetensors", ".txt")  # files that a checkpoint consists of
 
 Remedy = Literal["", "centred", "shift", "scores", "turns"]
@@ -85,7 +87,7 @@ class Data:
         held_out: share of every source's documents that no run is trained on.
         validation: pairs or benchmarks that runs are measured on while they train, as a recipe's
             ``data.validation`` names them.
-        bf16: encode in bfloat16 when measuring.
+        bf16: encode in bfloat16 when measuring; ``auto`` until runs begin, see ``on_this_machine``.
         measures: of every evaluation.
     """
 
@@ -93,7 +95,7 @@ class Data:
     benchmarks: tuple[tuple[str, str], ...] = ()
     held_out: float = 0.0
     validation: tuple[str, ...] = ()
-    bf16: bool = False
+    bf16: Precision = False
     measures: tuple[str, ...] = field(default=DEFAULT_MEASURES)
 
 

@@ -29,6 +29,7 @@ from panglot.evaluation import embed_benchmark, evaluate
 from panglot.evaluation.run import embed_queries
 from panglot.evaluation.stores import encode_passages, store_facts
 from panglot.experiments.runs import (
+    IN_MEMORY,
     Data,
     Run,
     Target,
@@ -51,9 +52,9 @@ from panglot.search.bm25 import BM25
 from panglot.training import StepReport
 from panglot.training.checkpoints import MERGE_FILE, last_checkpoint
 from panglot.training.checks import check_settings, check_trackers
+from panglot.training.config import chosen_precision
 from panglot.training.recipes import check_batches, train_recipe
 
-IN_MEMORY = 2_000_000  # passages of a benchmark; those of a larger one are encoded into a store
 STORES = "stores"
 KEPT = ("run.json", "log.json")  # of a trained model, once it is measured
 IN_FULL = ("centred", "shift")  # remedies that need all passages in memory
@@ -236,14 +237,15 @@ def _measure(
 ) -> None:
     """Measure a model and save the results; texts of one benchmark are encoded once."""
     loaded = [benchmark_of(data, target.name, target.languages) for target in targets]
+    bf16 = chosen_precision(data.bf16)
     for benchmark in {id(one): one for one in loaded}.values():
         shared: dict[str, Any] = {
             "name": run.title,
             "measures": data.measures,
             "training": training,
             "seed": 0,  # of changed queries: the same for all runs, which are compared on them
-            "bf16": data.bf16,
-            "embeddings": _embedded(model, as_benchmark(benchmark), data.bf16, folder_of(run, data, folder)),
+            "bf16": bf16,
+            "embeddings": _embedded(model, as_benchmark(benchmark), bf16, folder_of(run, data, folder)),
         }
         for target in (t for t, one in zip(targets, loaded, strict=True) if one is benchmark):
             how = {"perturb": target.perturb, **_remedy(target, model, data)}
