@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # the process that only hands tests to the workers needs no t
 LONGEST = (
     "training/test_launch.py",
     "cli/test_quickstart_command.py",
-    "experiments/test_experiment_questions.py",
+    "experiments/test_whole_experiments.py",
     "test_tutorial.py",
     "experiments/test_paper.py",
     "training/test_two_processes.py",
