@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -117,7 +118,9 @@ def test_sha256_is_that_of_the_standard(tmp_path: Path) -> None:
 
 def test_plain_gz_and_zst_open_alike_whole_or_in_members(tmp_path: Path) -> None:
     parts = [TEXT[:700], TEXT[700:1500], TEXT[1500:]]
-    for name, compress in {"a": bytes, "a.gz": gzip.compress, "a.zst": zstandard.compress}.items():
+    kinds: dict[str, Callable[[bytes], bytes]]
+    kinds = {"a": bytes, "a.gz": gzip.compress, "a.zst": zstandard.compress}
+    for name, compress in kinds.items():
         for content in (compress(TEXT), b"".join(compress(part) for part in parts)):
             (tmp_path / name).write_bytes(content)
             with open_bytes(tmp_path / name) as file:

@@ -330,7 +330,7 @@ OUT_OF_RANGE += [("absolute_margin", -0.1), ("duplicate", 0), ("duplicate", 95)]
 
 
 @pytest.mark.parametrize(("name", "value"), OUT_OF_RANGE)
-def test_a_setting_out_of_range_is_refused(two_languages: MakePairs, name: str, value: float) -> None:
+def test_a_setting_out_of_range_is_refused(two_languages: MakePairs, name: str, value: Any) -> None:
     with pytest.raises(PanglotError, match=str(value)):
         mine_negatives(*two_languages(), **{name: value})
 

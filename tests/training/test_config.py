@@ -101,7 +101,7 @@ WRONG: list[tuple[str, Any]] = [
     *(("training.steps", "many"), ("training.embedding_update", "sideways"), ("training.step", 3)),
     *(("loss.temperature", 1e-45), ("loss.temperature", 0), ("loss.pull", math.inf), ("loss.pull", -1)),
     *(("loss.matryoshka_dims", [64, 64]), ("loss.matryoshka_weights", [1.0])),
-    *(("batches.alpha", value) for value in (1.5, [], "half")),
+    *(("batches.alpha", 1.5), ("batches.alpha", []), ("batches.alpha", "half")),
     *(("batches.size", 1), ("batches.strategy", "zigzag"), ("steps", 3)),
 ]
 
