@@ -1,12 +1,20 @@
-"""The bytes of small files in official layouts."""
+"""The bytes of small files in official layouts, and types of the fixtures that write and read them."""
 
 import bz2
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from panglot.data import Benchmark
 
 Content = str | bytes | list[dict[str, Any]]
+WriteFiles = Callable[[dict[str, Content]], Path]
+JudgementsOf = Callable[["Benchmark"], list[tuple[str, str, int]]]
+Judged = Callable[["Benchmark"], dict[str, dict[str, int]]]
+Sizes = Callable[["Benchmark"], dict[str, tuple[int, int]]]
 
 
 def as_bytes(content: Content, name: str) -> bytes:

@@ -45,31 +45,3 @@ def test_missing_shards_are_told(panglot: Runner, given: tuple[str | Path, ...],
     assert outcome.code == 0
     assert "shards are missing. Encode the other parts." in outcome.err
     assert not shard_path(tmp_path / "store", 0).exists()
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        (("--part", "4/3"), "'4/3' is not a part"),
-        (("--dtype", "int4"), "'int4' is not a type"),
-        (("--shard-size", "0"), "the shard size is 0"),
-        (("--workers", "-1"), "the number of workers is -1"),
-        (("--languages", "xx"), "has no language 'xx'"),
-    ],
-)
-def test_bad_options_are_one_sentence(
-    panglot: Runner, given: tuple[str | Path, ...], options: tuple[str, ...], sentence: str
-) -> None:
-    outcome = panglot(*given, *options)
-    assert outcome.code == 2
-    assert outcome.err.startswith("error: ")
-    assert sentence in outcome.err
-
-
-def test_a_store_of_another_model_is_refused(
-    panglot: Runner, given: tuple[str | Path, ...], small_checkpoint: Path
-) -> None:
-    assert panglot(*given).code == 0
-    outcome = panglot("encode", small_checkpoint, *given[2:])
-    assert outcome.code == 2
-    assert "holds a store of another model" in outcome.err

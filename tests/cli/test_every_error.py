@@ -9,8 +9,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from panglot.files import write_manifest
 WITHOUT = """
 import contextlib, io, json, sys
 from pathlib import Path
+from typing import Any
 library, commands = sys.argv[1], json.loads(sys.argv[2])
 sys.modules[library] = None  # importing it is an error
 from panglot.cli import main
@@ -38,8 +40,8 @@ print(json.dumps(answers))
 Answer = tuple[int, str, str, list[str]]  # exit code, standard output, standard error, files that are new
 VERBS = (
     "add|change|check|choose|close|compute|continue|copy|did you mean|evaluate|export|fetch|fill|fix|free|"
-    "give|install|keep|leave|load|lower|make|map|name|put|remove|rename|replace|run|save|see|set|split|try|use|"
-    "write"
+    "give|hold|install|keep|leave|load|lower|make|map|name|put|remove|rename|replace|run|save|see|set|split|"
+    "try|use|write"
 )
 FIX = re.compile(rf"\b({VERBS})\b", re.IGNORECASE)
 
@@ -47,6 +49,7 @@ ROW = '{"item_id": "1", "language": "en", "query": "q?", "passage": "p"}'
 PAIRS = ROW + "\n" + ROW.replace('"en"', '"de"')
 FILES = {
     "good.jsonl": PAIRS,
+    "mined.jsonl": PAIRS.replace("}", ', "negatives": ["No."]}'),
     "broken.jsonl": ROW + '\n{"item_id": "1", "language": "de", "query": "q',
     "misspelt.jsonl": ROW + "\n" + ROW.replace("language", "langauge"),
     "number.jsonl": ROW + "\n" + ROW.replace('"1"', "1"),
@@ -323,6 +326,34 @@ WRONG = {
     "quickstart --output quick": "--overwrite",
     f"trim {SMALL} --output new": "--pairs",
     f"{ALPHA} --data xquad-r=full": "full",
+    f"{ALPHA} --benchmark xquad-r": "'xquad-r'",
+    f"{ALPHA} --benchmark held-out": "--held-out",
+    f"{ALPHA} --benchmark sample --set grid.alphas=[0.4]": "alphas",
+}
+LATE = {  # what is wrong is only known to what imports torch
+    f"{ALPHA} --benchmark sample --set batches.size=99": "48",
+    f'{ALPHA} --benchmark sample --set grid.languages=["en","fr"]': "'fr'",
+    "evaluate nobody/no-such-model": "nobody/no-such-model",
+    "evaluate TINY --max-length 5": "5 tokens",
+    "evaluate TINY --max-length 65": "64 tokens",
+    "evaluate TINY --centre model": "panglot centre",
+    "evaluate TINY --centre good.jsonl --languages es": "good.jsonl",
+    "evaluate TINY --centre card.md": "card.md",
+    "inspect plain.json --model TINY": "plain",
+    "inspect plain.json --model bm25": "bm25",
+    "train --pairs sample --batch-size 4 --model nobody/no-such-model --output new": "nobody/no-such-model",
+    "mine --pairs good.jsonl --model TINY --negatives 0 --output new.jsonl": "negatives",
+    "mine --pairs good.jsonl --model TINY --margin 95 --output new.jsonl": "95",
+    "mine --pairs mined.jsonl --model TINY --output new.jsonl": "--overwrite",
+    "centre TINY --pairs sample --texts 0 --output new": "0 texts",
+    "trim TINY --languages xq --output new": "'xq'",
+    "trim TINY --languages fi --pairs sample --output new": "'fi'",
+    "trim TINY --languages en --extra none.txt --output new": "none.txt",
+    "encode TINY --benchmark sample --part 4/3 --output new": "4/3",
+    "encode TINY --benchmark sample --dtype int4 --output new": "'int4'",
+    "encode TINY --benchmark sample --shard-size 0 --output new": "shard",
+    "encode TINY --benchmark sample --workers -1 --output new": "workers",
+    "encode TINY --benchmark sample --languages xx --output new": "'xx'",
 }
 
 
@@ -371,6 +402,21 @@ def test_an_error_names_what_is_wrong_and_how_to_fix_it(command: str, answers: d
     code, out, said, new = answers[command]
     assert (code, out, new) == (2, "", []), said
     check(said, WRONG[command])
+
+
+@pytest.mark.parametrize("command", LATE)
+def test_so_does_an_error_that_needs_torch(
+    panglot: Callable[..., Any],
+    folder: Path,
+    tiny_checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    monkeypatch.chdir(folder)
+    before = sorted(folder.rglob("*"))
+    outcome = panglot(*command.replace("TINY", str(tiny_checkpoint)).split())
+    assert (outcome.code, outcome.out, sorted(folder.rglob("*"))) == (2, "", before), outcome.err
+    check(outcome.err, LATE[command])
 
 
 def test_help_is_shown_without_numpy(tmp_path: Path) -> None:

@@ -19,15 +19,6 @@ def test_mteb(panglot: Runner, runs: list[Path], tmp_path: Path) -> None:
     assert all(Path(name).is_relative_to(tmp_path) and Path(name).is_file() for name in written)
 
 
-def test_results_that_would_overwrite_each_other_are_refused(
-    panglot: Runner, runs: list[Path], tmp_path: Path
-) -> None:
-    outcome = panglot("export", "mteb", runs[0], runs[0], "--output", tmp_path / "mteb")
-    assert outcome.code == 2
-    assert "two of the results would write this file" in outcome.err
-    assert not (tmp_path / "mteb").exists()
-
-
 def test_model_card(panglot: Runner, runs: list[Path], tmp_path: Path) -> None:
     card = tmp_path / "README.md"
     card.write_text("# My model\n")

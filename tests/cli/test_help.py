@@ -85,11 +85,23 @@ def test_version_prints_the_version(panglot: Runner) -> None:
     assert (outcome.code, outcome.out.strip()) == (0, version("panglot"))
 
 
-def test_an_unknown_option_exits_with_2(panglot: Runner) -> None:
-    outcome = panglot("train", "--no-such-option")
-    assert outcome.code == 2
-    assert "No such option" in outcome.err
-    assert "Traceback" not in outcome.err
+@pytest.mark.parametrize(
+    "command", ["trian", "train --batch-sise 3", "train --steps many", "--unknown train"]
+)
+def test_wrong_usage_is_said_by_one_process_alone(
+    panglot: Runner, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    reported: list[str] = []
+
+    def first_to_report(sentence: str) -> bool:
+        reported.append(sentence)
+        return len(reported) == 1
+
+    monkeypatch.setattr("panglot.cli.guard._first_to_report", first_to_report)
+    first, second = (panglot(*command.split()) for _ in range(2))
+    assert (first.code, second.code, first.out, second.out) == (2, 2, "", "")
+    assert (first.err.count("─ Error ─"), second.err) == (1, "")
+    assert reported[0] == reported[1]
 
 
 def test_the_program_is_called_panglot() -> None:

@@ -61,28 +61,6 @@ def test_results_remember_where_their_data_are(
     assert moved.code == 2 and str(pairs) in moved.err
 
 
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        (["--pairs", "ar-xx"], "'ar-xx' is not a language pair of sample"),
-        (["--measure", "P@3"], "the results have no 'P@3'"),
-    ],
-)
-def test_mistakes_are_one_sentence(
-    panglot: Panglot, results: Path, options: list[str], sentence: str
-) -> None:
-    outcome = panglot("inspect", results, *options)
-    assert outcome.code == 2 and sentence in outcome.err and "Traceback" not in outcome.err
-
-
-def test_results_of_other_weights_are_refused(panglot: Panglot, results: Path) -> None:
-    content = json.loads(results.read_text())
-    content["model"]["sha256"] = "0" * 64
-    results.write_text(json.dumps(content))
-    outcome = panglot("inspect", results)
-    assert outcome.code == 2 and "of other weights" in outcome.err
-
-
 def test_results_of_bm25_are_refused(panglot: Panglot, results: Path) -> None:
     content = json.loads(results.read_text())
     content["model"]["name"] = "bm25"

@@ -1,7 +1,6 @@
 """``panglot mine`` on the bundled sample, with the small encoder."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,18 +133,6 @@ def test_rows_keep_the_negatives_they_have_unless_told(
     assert rows(tmp_path / "anew.jsonl")[1:] == rows(tmp_path / "kept.jsonl")[1:]
 
 
-def test_a_file_in_which_every_row_has_negatives_is_one_sentence(
-    panglot: Runner, tiny_checkpoint: Path, tmp_path: Path
-) -> None:
-    full = tmp_path / "full.jsonl"
-    row = {"item_id": "a", "language": "en", "query": "Who?", "passage": "A baker.", "negatives": ["No."]}
-    full.write_text(json.dumps(row) + "\n", encoding="utf-8")
-    outcome = panglot("mine", "--pairs", full, "--model", tiny_checkpoint, "--output", tmp_path / "out.jsonl")
-    assert outcome.code == 2
-    assert outcome.err == "error: full: every row has negatives already; replace them with --overwrite.\n"
-    assert not (tmp_path / "out.jsonl").exists()
-
-
 @pytest.mark.slow
 def test_what_is_mined_can_be_trained_on(
     panglot: Runner, tiny_checkpoint: Path, two_languages: Path, tmp_path: Path
@@ -181,35 +168,3 @@ def test_texts_of_a_corpus_are_mined(panglot: Runner, tmp_path: Path, two_langua
     wanted = f"Birds {text['text']}"
     found = {row["language"] for row in rows(place) if wanted in (row["negatives"] or [])}
     assert found == {"en"}
-
-
-MISTAKES = {
-    "--pairs train.jsonl --pairs copy/train.jsonl --output out": "two sources have the name 'train.jsonl'",
-    "--pairs train.jsonl --pairs copy/other.jsonl --output copy": "--output is a file of --pairs",
-    "--pairs train.jsonl --output out.jsonl --negatives 0": "the number of negatives per row is 0",
-    "--pairs train.jsonl --output out.jsonl --margin 95": "the margin is 95.0; use a share",
-    "--pairs train.jsonl --output out.jsonl --within-language --corpus corpus.jsonl": (
-        "corpus.jsonl, line 2: has no language. Add 'language'"
-    ),
-    "--pairs train.jsonl --output out.jsonl --max-length 5": "the maximum length is 5 tokens",
-}
-
-
-@pytest.mark.parametrize("arguments", MISTAKES)
-def test_a_mistake_is_one_sentence_and_writes_nothing(
-    panglot: Runner, tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, arguments: str
-) -> None:
-    (tmp_path / "copy").mkdir()
-    for name in ("train.jsonl", "copy/train.jsonl", "copy/other.jsonl"):
-        shutil.copyfile(SAMPLE, tmp_path / name)
-    (tmp_path / "corpus.jsonl").write_text('{"text": "A text.", "language": "en"}\n{"text": "More."}\n')
-    monkeypatch.chdir(tmp_path)
-    before = sorted(tmp_path.rglob("*"))
-    outcome = panglot("mine", "--model", tiny_checkpoint, *arguments.split())
-    assert outcome.code == 2
-    assert outcome.out == ""
-    assert outcome.err.startswith("error: ")
-    assert outcome.err.count("\n") == 1
-    assert MISTAKES[arguments] in outcome.err
-    assert sorted(tmp_path.rglob("*")) == before
-    assert (tmp_path / "train.jsonl").read_bytes() == SAMPLE.read_bytes()

@@ -97,9 +97,9 @@ def test_the_three_results_can_be_read_by_a_program(
 
 
 def test_the_results_say_in_which_precision_texts_were_encoded(
-    small_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quickstart_of_package, "STRATEGIES", ())  # the zero-shot encoder alone
     monkeypatch.setattr("panglot.encoders.computes_bfloat16", lambda: True)
-    (stage,) = quickstart_of_package.quickstart(tmp_path, model=str(small_checkpoint), say=lambda _: None)
+    (stage,) = quickstart_of_package.quickstart(tmp_path, model=str(tiny_checkpoint), say=lambda _: None)
     assert stage.evaluation.results["model"]["precision"] == "bfloat16"

@@ -85,14 +85,6 @@ def test_specific_trains_a_model_a_language(short: Runner, tmp_path: Path) -> No
     assert list(short(*given).results) == [str(tmp_path / "run" / code) for code in ("en", "th")]
 
 
-def test_results_of_a_trained_model_say_how_it_was_trained(
-    short: Runner, panglot: Runner, tmp_path: Path
-) -> None:
-    assert short("--output", tmp_path / "run", "--alpha", "0.7").code == 0
-    results = panglot("evaluate", tmp_path / "run", "--languages", "en", "--json").results
-    assert results["model"]["training"]["batches"]["alpha"] == 0.7
-
-
 def test_a_mistake_in_an_option_is_told_by_one_of_several_processes(
     panglot: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -91,23 +91,3 @@ def test_a_trained_model_keeps_the_story_of_its_training(
     assert training_of(tmp_path / "small") == story
     results = panglot("evaluate", tmp_path / "small", "--languages", "en", "--json").results
     assert results["model"]["training"]["batches"]["size"] == 4
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ((), "nothing says which tokens to keep"),
-        (("--languages", "xq"), "'xq' is not a language code"),
-        (("--pairs", SAMPLE, "--languages", "fi"), "no source has a pair in 'fi'"),
-        (("--pairs", "none.jsonl"), "none.jsonl: no such file"),
-        (("--languages", "en", "--extra", "none.txt"), "none.txt: no such file"),
-    ],
-)
-def test_a_mistake_is_one_sentence(
-    panglot: Runner, tiny_checkpoint: Path, tmp_path: Path, options: tuple[str, ...], sentence: str
-) -> None:
-    outcome = panglot("trim", tiny_checkpoint, *options, "--output", tmp_path / "small")
-    assert outcome.code == 2
-    assert sentence in outcome.err
-    assert "Traceback" not in outcome.err
-    assert not (tmp_path / "small").exists()

@@ -148,14 +148,6 @@ def test_a_table_is_renewed_when_its_file_changes(tmp_path: Path) -> None:
     assert after.sha256 == hashlib.sha256(as_jsonl(changed)).hexdigest() != before.sha256
 
 
-def test_a_table_that_went_missing_is_made_again(tmp_path: Path, cache: Path) -> None:
-    path = write(tmp_path / "mine.jsonl", ROWS)
-    load_pairs(path)
-    for table in cache.glob("*.arrow"):
-        table.unlink()
-    assert len(load_pairs(path)) == 2
-
-
 def test_files_of_one_name_in_two_folders_are_kept_apart(tmp_path: Path) -> None:
     paths = [tmp_path / name / "mine.jsonl" for name in ("one", "two")]
     for path, passage in zip(paths, ("mine", "yours"), strict=True):

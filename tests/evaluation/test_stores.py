@@ -109,13 +109,6 @@ def test_a_store_of_something_else_is_refused(
         encoded(tiny_encoder, benchmark, folder)
 
 
-def test_bad_settings_are_refused(tiny_encoder: SentenceTransformer, benchmark: Benchmark) -> None:
-    with pytest.raises(PanglotError, match="'int4' is not a type"):
-        store_facts(tiny_encoder, benchmark, dtype="int4")
-    with pytest.raises(PanglotError, match="the shard size is 0"):
-        store_facts(tiny_encoder, benchmark, shard_size=0)
-
-
 def test_parts_make_one_store(
     tiny_encoder: SentenceTransformer, benchmark: Benchmark, tmp_path: Path
 ) -> None:

@@ -17,7 +17,6 @@ from panglot.evaluation import Ranks, exact_ranks, ranks
 from panglot.evaluation.scores import (
     COLUMNS,
     gathered_scores,
-    language_blocks,
     pair_scores,
     product_error,
     score,
@@ -161,23 +160,6 @@ def test_a_vector_that_is_not_finite_is_an_error(make_benchmark: MakeBenchmark) 
         passages[row, 1] = np.nan
         with pytest.raises(PanglotError, match="an embedding holds a number that is not finite"):
             exact_ranks(benchmark, np.ones((1, 3), np.float32), passages)
-
-
-def test_blocks_have_one_language_each() -> None:
-    sorted_ = list(language_blocks(np.array([0, 0, 0, 2, 2]), columns=2))
-    assert sorted_ == [(0, slice(0, 2)), (0, slice(2, 3)), (2, slice(3, 5))]
-    mixed = [
-        (code, np.arange(5)[rows].tolist())
-        for code, rows in language_blocks(np.array([1, 0, 1, 1, 0]), columns=2)
-    ]
-    assert mixed == [(0, [1, 4]), (1, [0, 2]), (1, [3])]
-
-
-def test_rows_that_follow_each_other_are_a_slice() -> None:
-    # languages out of order: rows 1 and 2 of language 0 follow each other, rows 0 and 3 of language 1 do not
-    (first, rows), (second, others) = language_blocks(np.array([1, 0, 0, 1]))
-    assert (first, rows) == (0, slice(1, 3)) and second == 1
-    assert np.asarray(others).tolist() == [0, 3]
 
 
 @settings(deadline=None, max_examples=30)

@@ -99,7 +99,7 @@ def test_every_measure_equals_trec_eval_ties_included(
 def test_every_measure_equals_trec_eval_over_several_blocks_of_queries(
     tmp_path: Path, random_benchmark: RandomBenchmark, unit: bool
 ) -> None:
-    assert_equal_to_trec_eval(tmp_path, random_benchmark(11, queries=700, passages=60, unit=unit))
+    assert_equal_to_trec_eval(tmp_path, random_benchmark(11, queries=520, passages=40, unit=unit))
 
 
 def test_ids_beyond_ascii_tie_as_in_trec_eval(

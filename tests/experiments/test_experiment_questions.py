@@ -1,6 +1,5 @@
-"""The questions: which runs each plans, what it refuses, what it works out, and its whole command."""
+"""The questions: which runs each plans, what it refuses, and what it works out."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,15 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 from panglot import PanglotError
-from panglot.cli import app
 from panglot.data import sample
 from panglot.evaluation.aggregate import ALL, align
 from panglot.evaluation.bootstrap import Draws
 from panglot.experiments import baselines, domain_shift, low_resource, scaling, strategies, unseen_languages
-from panglot.experiments.cost import Cost
 from panglot.experiments.experiment import plan_runs, read_experiment
 from panglot.experiments.runs import Data, Run, Target
 from panglot.training.config import checked
@@ -174,80 +170,41 @@ def test_scaling_runs_both_budgets_and_sizes_over_as_many_pairs() -> None:
     )
 
 
+LATIN = {"grid.left_out": {"a": {"scripts": ["Latn"]}}}
+TWICE = {"grid.languages": ["de", "en", "de"], "grid.counts": [2], "grid.size_languages": 2}
 MISTAKES: list[tuple[str, dict[str, Any], str]] = [
-    ("alpha", {"grid.alphas": [0.4]}, "alphas must hold 0.5"),
-    ("alpha", {"batches.strategy": "mixed"}, "mixed batches have no alpha; use hybrid or bilingual"),
-    ("alpha", {"batches.alpha": 0.3}, "batches.alpha has no effect here"),
-    ("alpha", {"grid.schedules": {"alpha 0.5": [0, 1]}}, "a schedule cannot be called 'alpha 0.5'"),
-    ("low-resource", {"grid.strategies": ["mixed", "english"]}, "strategies lacks 'hybrid'"),
-    ("low-resource", {"batches.strategy": "bilingual"}, "strategies lacks 'bilingual'"),
-    ("low-resource", {"grid.measures": {"sample": "R@7"}}, "'R@7' is not measured; use AP, "),
-    ("unseen-languages", {"grid.left_out": {}}, "grid: left_out is wrong"),
-    ("unseen-languages", {"grid.measured": ["pl", "bn", "xx"]}, "grid.measured names 'xx'"),
-    (
-        "unseen-languages",
-        {
-            "grid.left_out": {"a": {"scripts": ["Latn"]}},
-            "grid.languages": ["de", "en", "ru"],
-            "grid.measured": ["de"],
-        },
-        "leaves fewer than two languages",
-    ),
-    (
-        "unseen-languages",
-        {"grid.left_out": {"a": {"languages": ["fa"]}}},
-        "'a' contains no language that is measured",
-    ),
-    (
-        "unseen-languages",
-        {"benchmarks": ["nfcorpus"], "grid.measured": ["ar"]},
-        "nfcorpus has none of the languages ar",
-    ),
-    ("baselines", {"grid.encoders": [{"model": "no/such/folder"}]}, "'no/such/folder' cannot be loaded"),
-    (
-        "baselines",
-        {"grid.encoders": [{"model": TRAIN}, {"model": TRAIN}]},
-        "two lines are called 'train.jsonl'",
-    ),
-    (
-        "baselines",
-        {"grid.encoders": [{"model": TRAIN, "runs": ["tuned"]}], "grid.bm25": False},
-        "needs two lines or more",
-    ),
-    (
-        "baselines",
-        {"grid.encoders": [{"model": TRAIN}], "grid.baseline": "x"},
-        "unknown baseline 'x'; use one of BM25, ",
-    ),
-    ("baselines", {"grid.measures": {"bear": "AP"}}, "'bear' is not a benchmark"),
-    ("domain-shift", {"grid.languages": ["de", "pl"]}, "no held-out document is in 'pl'"),
+    ("alpha", {"batches.strategy": "mixed"}, "mixed"),
+    ("alpha", {"batches.alpha": 0.3}, "batches.alpha"),
+    ("alpha", {"grid.schedules": {"alpha 0.5": [0, 1]}}, "'alpha 0.5'"),
+    ("alpha", {"benchmarks": ["sample", "sample"]}, "'sample' is named twice"),
+    ("low-resource", {"grid.strategies": ["mixed", "english"]}, "'hybrid'"),
+    ("low-resource", {"batches.strategy": "bilingual"}, "'bilingual'"),
+    ("low-resource", {"grid.measures": {"sample": "R@7"}}, "'R@7'"),
+    ("unseen-languages", {"grid.left_out": {}}, "left_out"),
+    ("unseen-languages", {"grid.measured": ["pl", "bn", "xx"]}, "'xx'"),
+    ("unseen-languages", {**LATIN, "grid.languages": ["de", "en", "ru"], "grid.measured": ["de"]}, "two"),
+    ("unseen-languages", {"grid.left_out": {"a": {"languages": ["fa"]}}}, "'a'"),
+    ("unseen-languages", {"benchmarks": ["nfcorpus"], "grid.measured": ["ar"]}, "languages ar"),
+    ("baselines", {"grid.encoders": [{"model": "no/such/folder"}]}, "'no/such/folder'"),
+    ("baselines", {"grid.encoders": [{"model": TRAIN}, {"model": TRAIN}]}, "'train.jsonl'"),
+    ("baselines", {"grid.encoders": [{"model": TRAIN, "runs": ["tuned"]}], "grid.bm25": False}, "two"),
+    ("baselines", {"grid.encoders": [{"model": TRAIN}], "grid.baseline": "x"}, "'x'"),
+    ("baselines", {"grid.measures": {"bear": "AP"}}, "'bear'"),
+    ("domain-shift", {"grid.languages": ["de", "pl"]}, "'pl'"),
     ("domain-shift", {"grid.perturb": ["shouting"]}, "shouting"),
-    ("domain-shift", {"grid.perturb": ["typos", "code-switch"]}, "code-switch, which needs a lexicon"),
-    ("domain-shift", {"grid.perturb": ["typos,lower-case"]}, "'typos,lower-case' is not a change"),
-    (
-        "domain-shift",
-        {"benchmarks": ["nfcorpus"], "grid.languages": ["de", "tr"]},
-        "'nfcorpus' has none of grid.languages",
-    ),
-    ("scaling", {"grid.counts": [2, 99]}, "counts go beyond the 20 languages named"),
-    (
-        "scaling",
-        {"grid.languages": ["de", "en", "de"], "grid.counts": [2], "grid.size_languages": 2},
-        "names one language twice",
-    ),
-    (
-        "scaling",
-        {"grid.languages": ["de", "xx"], "grid.counts": [2], "grid.size_languages": 2},
-        "no source has a pair in xx",
-    ),
+    ("domain-shift", {"grid.perturb": ["typos", "code-switch"]}, "lexicon"),
+    ("domain-shift", {"grid.perturb": ["typos,lower-case"]}, "'typos,lower-case'"),
+    ("domain-shift", {"benchmarks": ["nfcorpus"], "grid.languages": ["de", "tr"]}, "'nfcorpus'"),
+    ("scaling", {"grid.counts": [2, 99]}, "counts"),
+    ("scaling", TWICE, "twice"),
+    ("scaling", TWICE | {"grid.languages": ["de", "xx"]}, "in xx"),
 ]
 
 
-@pytest.mark.parametrize(("name", "given", "message"), MISTAKES)
-def test_a_plan_that_cannot_work_is_refused(name: str, given: dict[str, Any], message: str) -> None:
-    with pytest.raises(PanglotError) as raised:
+@pytest.mark.parametrize(("name", "given", "named"), MISTAKES)
+def test_a_plan_that_cannot_work_is_refused(name: str, given: dict[str, Any], named: str) -> None:
+    with pytest.raises(PanglotError, match=named):
         planned(name, given)
-    assert message in str(raised.value)
 
 
 def test_domain_shift_needs_held_out_documents() -> None:
@@ -425,142 +382,7 @@ def test_sizes_are_compared_with_the_best_of_each_setting() -> None:
     assert best.loc[("monolingual", "batches of 4"), "verdict"] == "worse"
 
 
-# from end to end
-
-TINY = ["training.steps=2", "training.max_length=24", "training.bf16=false", "bf16=false", "batches.size=4"]
-TINY += ["training.learning_rate=0.01"]
-COMMANDS: dict[str, tuple[list[str], set[str]]] = {
-    "low-resource": (
-        [
-            'grid.languages=["de", "en", "sw"]',
-            'grid.strategies=["monolingual", "hybrid"]',
-            'grid.measured={sample=["de", "en", "sw"]}',
-        ],
-        {"low-resource-sample", "low-resource-sample-classes", "low-resource-sample-contrast"},
-    ),
-    "unseen-languages": (
-        [
-            'grid.languages=["de", "en", "ru"]',
-            'grid.measured=["de", "en", "ru"]',
-            'grid.strategies=["hybrid"]',
-            'grid.left_out={Russian={languages=["ru"]}}',
-        ],
-        {"unseen-sample-left-out", "unseen-sample-kept", "unseen-sample-each", "unseen-sample"},
-    ),
-    "baselines": (
-        [
-            'grid.encoders=[{name="tiny"}]',
-            'grid.languages=["de", "en"]',
-            'grid.measured_languages={sample=["de", "en"]}',
-        ],
-        {"leaderboard", "leaderboard-monolingual", "leaderboard-pairs", "tuned"},
-    ),
-    "domain-shift": (
-        [
-            'grid.languages=["de", "en"]',
-            'grid.budgets=["steps"]',
-            'grid.perturb=["typos"]',
-            'measure="nDCG@10"',  # changed queries are measured by another, the first
-        ],
-        {"domain-shift-losses", "domain-shift-losses-languages", "domain-shift-held-out-monolingual"},
-    ),
-    "scaling": (
-        [
-            'grid.languages=["de", "en", "tr"]',
-            "grid.counts=[2, 3]",
-            "grid.all_languages=false",
-            'grid.measured=["de", "tr"]',
-            "grid.reference=2",
-            "grid.max_steps=2",
-            "grid.sizes=[4, 8]",
-            "grid.size_languages=2",
-            "grid.noise_pairs=8",
-        ],
-        {
-            "languages-sample-steps",
-            "languages-sample-1",
-            "sizes-sample-batch-sizes",
-            "costs-sample-batch-sizes",
-            "noise-sample-batch-sizes",
-        },
-    ),
-}
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_trains_measures_and_answers(
-    name: str, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    measured: list[int] = []
-
-    def cost(recipe: Any, sources: Any, pairs: int) -> Cost:
-        measured.append(recipe.batches.size)
-        return Cost(10.0, pairs, 2**20 * recipe.batches.size, 2**21)
-
-    monkeypatch.setattr("panglot.experiments.cost.measure_cost", cost)  # which takes processes of their own
-    settings, tables = COMMANDS[name]
-    command = ["experiment", name, "--pairs", TRAIN, "--benchmark", "sample", "--seeds", "1"]
-    command += ["--model", str(tiny_checkpoint), "--output", str(tmp_path)]
-    command += ["--held-out", "0.3"] if name == "domain-shift" else []
-    command += [word for setting in (*TINY, *settings) for word in ("--set", setting)]
-    done = CliRunner().invoke(app, command)
-    assert done.exit_code == 0, done.output
-    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
-    assert tables <= set(summary["tables"])
-    for table in summary["tables"].values():
-        assert table["rows"]
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert page.count("<figure>") >= 1
-    assert "nan" not in (tmp_path / "report.md").read_text(encoding="utf-8").lower().split()
-    for ending in (".csv", ".md", ".tex"):
-        assert (tmp_path / f"{next(iter(summary['tables']))}{ending}").stat().st_size > 50
-    if name == "scaling":
-        rows = summary["tables"]["costs-sample-batch-sizes"]["rows"]
-        assert [row["seconds"] for row in rows] == [0.8, 0.8]  # 8 pairs at 10 a second
-        assert [row["peak memory, MiB"] for row in rows] == [4, 8]
-        again = CliRunner().invoke(app, command)
-        assert again.exit_code == 0
-        assert measured == [4, 8]  # not measured twice
-
-
 @pytest.mark.parametrize("name", ["hybrid", "mixed", "zero-shot"])
 def test_a_variant_has_a_name_of_its_own(name: str) -> None:
     with pytest.raises(PanglotError, match=f"a variant cannot be called '{name}'"):
         checked(strategies.Grid, {"strategies": ["hybrid", "mixed"], "variants": {name: {}}}, "grid")
-
-
-def test_a_benchmark_that_is_named_twice_is_refused() -> None:
-    twice = read_experiment("alpha", {"benchmarks": ["sample", "sample"]})
-    with pytest.raises(PanglotError, match="'sample' is named twice"):
-        plan_runs(twice, Data((TRAIN,)))
-
-
-def test_strategies_are_compared_with_variants_and_centring(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    recipe = tmp_path / "recipe.toml"
-    recipe.write_text(
-        f'[model]\nname = "{tiny_checkpoint.as_posix()}"\n[batches]\nsize = 4\n'
-        '[training]\nsteps = 2\nmax_length = 24\n[data]\nlanguages = ["de", "en"]'
-    )
-    command = ["experiment", "strategies", str(recipe), "--pairs", TRAIN, "--output", str(tmp_path / "out")]
-    command += ["--benchmark", f"sample={tmp_path}", "--strategy", "monolingual,hybrid"]
-    command += [
-        "--variant",
-        "cold:loss.matryoshka_dims=[8,16],loss.temperature=0.5",
-        "--centred",
-        "--seeds",
-        "1",
-        "--json",
-    ]
-    done = CliRunner().invoke(app, command)
-    assert done.exit_code == 0, done.output
-    summary = json.loads(done.stdout)
-    keys = [run["key"] for run in summary["runs"][1:]]
-    assert [key["data"]["languages"] for key in keys] == [["de", "en"]] * 3  # the recipe's
-    loss = keys[2]["loss"]
-    assert (loss["matryoshka_dims"], loss["temperature"]) == ([8, 16], 0.5)  # the variant's
-    tables = summary["tables"]
-    names = ["zero-shot", "monolingual", "hybrid", "cold"]
-    runs = [f"{name}{ending}" for name in names for ending in ("", ", centred")]
-    assert list(dict.fromkeys(row["run"] for row in tables["strategies-sample"]["rows"])) == runs
-    pairs = {(row["run"], row["baseline"]) for row in tables["differences-sample"]["rows"]}
-    assert pairs == {(one, other) for one in ("hybrid", "cold") for other in runs if one != other}

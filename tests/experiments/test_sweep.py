@@ -8,21 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+from small_runs import read_results
 
 from panglot import PanglotError
-from panglot.evaluation import Evaluation, load_results
 from panglot.experiments import runs as runs_module
 from panglot.experiments import sweep as sweep_module
-from panglot.experiments.runs import Data, Run, folder_of, missing_targets, results_of
+from panglot.experiments.runs import Data, Run, folder_of, missing_targets
 from panglot.experiments.sweep import Progress, sweep
 from panglot.training import StepReport, TrainingConfig
 
 MakeRun = Callable[..., Run]
-
-
-def read_results(run: Run, data: Data, folder: Path) -> dict[str, Evaluation]:
-    """Read the results of a finished run, by the titles of its targets."""
-    return {t.title: load_results(results_of(run, t, data, folder)) for t in run.targets}
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """BM25: tokens, scores worked by hand, bm25s' own ranking, and the published figure on nfcorpus."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from math import log
@@ -10,7 +9,7 @@ import bm25s
 import numpy as np
 import pytest
 
-from panglot.data import Benchmark, Texts
+from panglot.data import Benchmark, load_benchmark
 from panglot.data.readers.parallel import ParallelText, counterparts
 from panglot.data.readers.questions import read_lareqa
 from panglot.errors import PanglotError
@@ -179,39 +178,11 @@ def test_parameters_out_of_bounds_are_one_sentence(make_benchmark: MakeBenchmark
         bm25_evaluation(benchmark, measures=["MAP"])
 
 
-def read_beir(folder: Path) -> Benchmark:
-    """The test set of a collection in BEIR's layout."""
-
-    def lines(name: str) -> list[dict[str, str]]:
-        return [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
-
-    rows = [line.split("\t") for line in (folder / "qrels" / "test.tsv").read_text().splitlines()[1:]]
-    judged = {query for query, _, _ in rows}
-    corpus = lines("corpus.jsonl")
-    queries = [query for query in lines("queries.jsonl") if query["_id"] in judged]
-    row_of_query = {query["_id"]: k for k, query in enumerate(queries)}
-    row_of = {passage["_id"]: k for k, passage in enumerate(corpus)}
-    judgements = np.array(sorted((row_of_query[q], row_of[p], int(gain)) for q, p, gain in rows))
-    return Benchmark(
-        name=folder.name,
-        languages=("en",),
-        queries=Texts(list(row_of_query), np.zeros(len(queries), np.int64), [q["text"] for q in queries]),
-        passages=Texts(
-            list(row_of),
-            np.zeros(len(corpus), np.int64),
-            [passage["text"] for passage in corpus],
-            [passage["title"] for passage in corpus],
-        ),
-        query_items=np.arange(len(queries)),
-        judged_query=judgements[:, 0],
-        judged_passage=judgements[:, 1],
-        gains=judgements[:, 2],
-    )
-
-
 @pytest.mark.shared
 def test_nfcorpus_is_near_the_published_figure(shared_data: Path) -> None:
-    found = bm25_evaluation(read_beir(shared_data / "beir" / "nfcorpus"), measures=["nDCG@10", "R@100"])
+    benchmark = load_benchmark("nfcorpus", shared_data / "beir" / "nfcorpus")
+    assert isinstance(benchmark, Benchmark)
+    found = bm25_evaluation(benchmark, measures=["nDCG@10", "R@100"])
     figures = found.results["settings"]["monolingual"]
     # published: 0.32, by Lucene with an English stemmer and stop words; ours has neither
     assert figures["nDCG@10"] == pytest.approx(0.32, abs=0.02)

@@ -41,6 +41,14 @@ def document(name: str, text: str, language: str = "en", title: str = "", **meta
     return Document(name, (Section("", text),), title, language, metadata=dict(metadata))
 
 
+def encoder_of(table_encoder: Make, cosines: Mapping[str, float]) -> SentenceTransformer:
+    """An encoder of texts that have given cosines with the query ``q``."""
+    words = {f"tell {name}": [c, float(np.sqrt(1 - c * c))] for name, c in cosines.items()}
+    model = table_encoder(words | {name: [1.0, 0.0] for name in (*cosines, "ask q", "tell ")})
+    model.max_seq_length = 64
+    return model
+
+
 DOCUMENTS = [
     document("1", "one", n=1),
     document("2", "two", n=2),
@@ -179,10 +187,7 @@ def test_an_id_that_occurs_twice_is_an_error_and_a_document_without_text_is_coun
 
 def test_balanced_scores_lift_a_language_that_scores_low(table_encoder: Make, tmp_path: Path) -> None:
     cosines = {f"e{k}": 0.9 - k / 50 for k in range(12)} | {f"s{k}": 0.4 - k / 50 for k in range(12)}
-    words = {f"tell {name}": [c, float(np.sqrt(1 - c * c))] for name, c in cosines.items()}
-    words |= {name: [1.0, 0.0] for name in (*cosines, "ask q", "tell ")}
-    model = table_encoder(words)
-    model.max_seq_length = 64
+    model = encoder_of(table_encoder, cosines)
     index = Index.create(tmp_path / "index", model, name="table", engine="exact")
     texts = [document(name, name, "en" if name[0] == "e" else "sw") for name in cosines]
     index.add_documents(texts)
@@ -332,10 +337,7 @@ def test_a_reranker_orders_the_first_results_anew(
 def test_matches_no_nearer_than_chance_are_weak(engine: str, table_encoder: Make, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     cosines = {"answer": 0.95} | {f"other{k}": float(c) for k, c in enumerate(rng.normal(0.3, 0.05, 60))}
-    words = {f"tell {name}": [c, float(np.sqrt(1 - c * c))] for name, c in cosines.items()}
-    words |= {name: [1.0, 0.0] for name in (*cosines, "ask q", "tell ")}
-    model = table_encoder(words)
-    model.max_seq_length = 64
+    model = encoder_of(table_encoder, cosines)
     index = Index.create(tmp_path / "index", model, name="table", engine=engine)
     index.add_documents([document(name, name) for name in cosines])
     every: list[Options] = [{}, {"balanced": "scores"}, {"hybrid": True}]
@@ -350,10 +352,7 @@ def test_matches_no_nearer_than_chance_are_weak(engine: str, table_encoder: Make
 def test_no_match_is_weak_in_a_language_of_few_passages(table_encoder: Make, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     cosines = {f"other{k}": float(c) for k, c in enumerate(rng.normal(0.3, 0.05, 70))}
-    words = {f"tell {name}": [c, float(np.sqrt(1 - c * c))] for name, c in cosines.items()}
-    words |= {name: [1.0, 0.0] for name in (*cosines, "ask q", "tell ")}
-    model = table_encoder(words)
-    model.max_seq_length = 64
+    model = encoder_of(table_encoder, cosines)
     index = Index.create(tmp_path / "index", model, name="table")
     index.add_documents(
         [replace(document(name, name), language="sw" if k < 10 else "en") for k, name in enumerate(cosines)]

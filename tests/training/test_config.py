@@ -93,85 +93,51 @@ def test_bfloat16_is_a_tested_setting_where_the_machine_is_fast_at_it(
     assert read_experiment("remedies").bf16 is read_experiment("remedies").recipe.training.bf16 is fast
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("training.learning_rate", math.inf),
-        ("training.learning_rate", math.nan),
-        ("training.weight_decay", math.inf),
-        ("training.max_grad_norm", math.inf),
-        ("loss.temperature", 1e-45),
-        ("loss.pull", math.inf),
-    ],
-)
-def test_every_number_is_finite(key: str, value: float) -> None:
-    with pytest.raises(PanglotError, match=f"{key} is wrong"):
+WRONG: list[tuple[str, Any]] = [
+    *(("training.learning_rate", value) for value in (math.inf, math.nan, -1)),
+    *(("training.weight_decay", math.inf), ("training.max_grad_norm", math.inf), ("training.dropout", 1.5)),
+    *(("training.micro_batch_tokens", 0), ("training.dataloader_num_workers", -1)),
+    *(("training.lora.rank", 0), ("training.lora.ranks", 4), ("training.lora.targets", 3)),
+    *(("training.steps", "many"), ("training.embedding_update", "sideways"), ("training.step", 3)),
+    *(("loss.temperature", 1e-45), ("loss.temperature", 0), ("loss.pull", math.inf), ("loss.pull", -1)),
+    *(("loss.matryoshka_dims", [64, 64]), ("loss.matryoshka_weights", [1.0])),
+    *(("batches.alpha", 1.5), ("batches.alpha", []), ("batches.alpha", "half")),
+    *(("batches.size", 1), ("batches.strategy", "zigzag"), ("steps", 3)),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), WRONG)
+def test_a_wrong_setting_is_named(key: str, value: Any) -> None:
+    with pytest.raises(PanglotError, match=key):
         read_recipe(None, {key: value})
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "message"),
+    ("content", "named"),
     [
-        ("batches.alpha", 1.5, r"batches\.alpha is wrong: .*less than or equal to 1 \(given: 1\.5\)"),
-        ("batches.alpha", [0.5, -1], r"batches\.alpha\.1 is wrong: .*greater than or equal to 0"),
-        ("batches.alpha", [], r"batches\.alpha is wrong: .*\(given: \[\]\)"),
-        ("batches.alpha", "half", r"batches\.alpha is wrong: .*\(given: 'half'\)"),
-        ("loss.pull", -1, r"loss\.pull is wrong: .*greater than or equal to 0"),
-        ("loss.matryoshka_dims", [64, 0], r"loss\.matryoshka_dims\.1 is wrong: .*greater than or equal to 1"),
-        ("loss.matryoshka_dims", [64, 64], r"loss\.matryoshka_dims is wrong: .*name each once"),
-        ("loss.matryoshka_weights", [1.0], r"loss\.matryoshka_weights is wrong: .*1 weights for 0"),
-        ("training.dropout", 1.5, r"training\.dropout is wrong: .*less than or equal to 1"),
-        ("training.micro_batch_tokens", 0, r"training\.micro_batch_tokens is wrong"),
-        ("training.workers", -1, r"training\.dataloader_num_workers is wrong"),
-        ("training.lora", {"rank": 0}, r"training\.lora\.rank is wrong: .*\(given: 0\)"),
-        ("training.lora", {"ranks": 4}, r"Unknown setting training.lora.ranks"),
-        ("training.lora", {"targets": 3}, r"training\.lora\.targets is wrong: .*\(given: 3\)"),
-        ("batches.size", 1, r"batches\.size is wrong: .*greater than or equal to 2"),
-        ("batches.strategy", "zigzag", r"batches\.strategy is wrong: .*'hybrid'.*\(given: 'zigzag'\)"),
-        ("loss.temperature", 0, r"loss\.temperature is wrong: .*greater than or equal to 0\.0001"),
-        ("training.steps", "many", r"training\.steps is wrong: .*\(given: 'many'\)"),
-        ("training.learning_rate", -1, r"training\.learning_rate is wrong"),
-        ("training.table", "sideways", r"training\.embedding_update is wrong"),
-        ("training.step", 3, r"Unknown setting training.step. Did you mean training.steps"),
-        ("trainig.steps", 3, r"Unknown setting trainig. Did you mean training"),
-        ("steps", 3, r"'steps' is not a setting. Write PART.NAME"),
+        (b"[batches]\nsizes = 4\n", r"batches\.sizes"),
+        (b"[batches\nsize = 4\n", "TOML"),
+        (b"name = \xff\n", "TOML"),
+        (b'model = "multilingual-e5-small"', "model"),
+        (b"batches = 3", "batches"),
+        (b"loss = [1]", "loss"),
+        (b"batches.alpha = [0.5, -1]", r"batches\.alpha\.1"),
+        (b"loss.matryoshka_dims = [64, 0]", r"loss\.matryoshka_dims\.1"),
     ],
 )
-def test_a_wrong_setting_is_named_with_what_was_given(key: str, value: Any, message: str) -> None:
-    with pytest.raises(PanglotError, match=message):
-        read_recipe(None, {key: value})
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"[batches]\nsizes = 4\n", r"Unknown setting batches\.sizes"),
-        (b"[batches\nsize = 4\n", "is not valid TOML"),
-        (b"name = \xff\n", "is not valid TOML"),
-        (b'model = "multilingual-e5-small"', "model is wrong"),
-        (b"batches = 3", "batches is wrong"),
-        (b"loss = [1]", "loss is wrong"),
-    ],
-)
-def test_a_wrong_recipe_is_named_with_its_mistake(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_wrong_recipe_is_named_with_its_mistake(tmp_path: Path, content: bytes, named: str) -> None:
     path = tmp_path / "odd.toml"
     path.write_bytes(content)
-    with pytest.raises(PanglotError, match=rf"odd\.toml: {message}"):
+    with pytest.raises(PanglotError, match=rf"odd\.toml: .*{named}"):
         read_recipe(path, {})
-
-
-def test_a_part_that_is_no_table_takes_no_setting(tmp_path: Path) -> None:
-    path = tmp_path / "flat.toml"
-    path.write_text("batches = 4\n", encoding="utf-8")
-    with pytest.raises(PanglotError, match="batches"):
-        read_recipe(path, {"batches.size": 8})
+    if content == b"batches = 3":
+        with pytest.raises(PanglotError, match="batches"):
+            read_recipe(path, {"batches.size": 8})
 
 
 def test_a_missing_recipe_or_a_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PanglotError, match=r"no such recipe; .* multilingual-e5-small, paper/labse"):
-        read_recipe(tmp_path / "none.toml", {})
-    for path in (tmp_path, Path("owner/name")):
-        with pytest.raises(PanglotError, match=f"{path}: is not a recipe. Write a model as --model {path}"):
+    for path in (tmp_path / "none.toml", tmp_path, Path("owner/name")):
+        with pytest.raises(PanglotError, match=str(path)):
             read_recipe(path, {})
 
 
@@ -193,15 +159,12 @@ def test_an_override_is_read_as_toml_or_else_as_text(text: str, expected: tuple[
     assert parse_override(text) == expected
 
 
-@pytest.mark.parametrize("text", ["batches.size=4,steps=3", "loss.teacher=a, b.c = 3", "x.y=[1,2],z=1"])
-def test_an_override_of_several_settings_is_refused(text: str) -> None:
-    with pytest.raises(PanglotError, match=r"is not a setting of its own"):
+@pytest.mark.parametrize(
+    "text", ["batches.alpha", "batches.size=4,steps=3", "loss.teacher=a, b.c = 3", "x.y=[1,2],z=1"]
+)
+def test_an_override_of_nothing_or_of_several_settings_is_refused(text: str) -> None:
+    with pytest.raises(PanglotError):
         parse_override(text)
-
-
-def test_an_override_without_a_value_is_refused() -> None:
-    with pytest.raises(PanglotError, match=r"'batches\.alpha' sets nothing"):
-        parse_override("batches.alpha")
 
 
 def test_alpha_is_a_number_or_a_schedule(tmp_path: Path) -> None:
@@ -213,15 +176,8 @@ def test_alpha_is_a_number_or_a_schedule(tmp_path: Path) -> None:
 
 def test_settings_of_a_recipe_become_plain_arguments(tmp_path: Path) -> None:
     path = tmp_path / "lora.toml"
-    lines = [
-        "[training]",
-        'report_to = ["tensorboard"]',
-        "gradient_cache = true",
-        "[training.lora]",
-        "rank = 4",
-        'targets = ["query", "value"]',
-    ]
-    path.write_text("\n".join(lines), encoding="utf-8")
+    training = 'training = {report_to = ["tensorboard"], gradient_cache = true, lora = LORA}'
+    path.write_text(training.replace("LORA", '{rank = 4, targets = ["query", "value"]}'), encoding="utf-8")
     how = read_recipe(path, OTHER | {"training.metric_for_best_model": "rank_distance"}).training
     assert how == TrainingPart(
         gradient_cache=True,

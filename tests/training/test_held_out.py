@@ -1,4 +1,4 @@
-"""Which held-out figure says what the best model is: its name, its value, and which way is better."""
+"""Measuring on held-out documents: which figure says what the best model is, and when patience ends a run."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from panglot import PanglotError, evaluate, load_encoder, make_sampler, sample_p
 from panglot.data import benchmark_from_pairs
 from panglot.data.sample import FOLDER
 from panglot.encoders import encode, model_sha256, passage_prompt, query_prompt
-from panglot.training import Training, TrainingConfig, held_out_measure, read_recipe
+from panglot.training import StepReport, Training, TrainingConfig, held_out_measure, read_recipe
 from panglot.training.config import BatchesPart, LossPart
 from panglot.training.held_out import held_out_loss
 from panglot.training.recipes import run_recipe
@@ -43,13 +43,21 @@ def test_the_figures_are_those_of_evaluate_by_setting_and_their_mean(
     assert len(set(figures.values())) == 9
 
 
-def test_rank_distance_is_averaged_over_sources(tiny_encoder: SentenceTransformer) -> None:
+def test_figures_are_averaged_over_sources(tiny_encoder: SentenceTransformer) -> None:
     whole = sample_pairs().select(languages=["en", "de", "tr"])
     sources = [whole.select(items=np.arange(4)), whole.select(items=np.arange(10, 20))]
-    measured = [held_out_measure([source])(tiny_encoder)["rank_distance"] for source in sources]
-    both = held_out_measure(sources, metric="rank_distance")(tiny_encoder)
-    assert both["rank_distance"] == pytest.approx(sum(measured) / 2)
-    assert measured[0] != measured[1]
+    one, other = (held_out_measure([source])(tiny_encoder) for source in sources)
+    both = held_out_measure(sources)(tiny_encoder)
+    assert both == pytest.approx({name: (one[name] + other[name]) / 2 for name in one})
+    assert one["rank_distance"] != other["rank_distance"]
+
+
+def test_a_large_source_is_measured_on_some_items_spread_evenly(tiny_encoder: SentenceTransformer) -> None:
+    pairs = sample_pairs().select(languages=["en", "de"])
+    some = held_out_measure([pairs], items=5)(tiny_encoder)
+    # 0 to 47 in five even steps of 11.75, rounded down
+    assert some == held_out_measure([pairs.select(items=np.array([0, 11, 23, 35, 47]))])(tiny_encoder)
+    assert some != held_out_measure([pairs.select(items=np.arange(5))])(tiny_encoder)
 
 
 def test_pairs_in_one_language_have_no_crosslingual_figure(tiny_encoder: SentenceTransformer) -> None:
@@ -88,7 +96,7 @@ def test_a_known_figure_is_read_from_a_recipe(name: str) -> None:
 class Scripted:
     """Stands for the held-out measure: gives one figure after the other, and remembers the weights it saw."""
 
-    def __init__(self, name: str, figures: list[float]) -> None:
+    def __init__(self, figures: list[float], name: str = "nDCG@10") -> None:
         self.name, self.figures = name, iter(figures)
         self.seen: list[str] = []
 
@@ -104,7 +112,7 @@ def test_the_model_that_is_best_by_the_chosen_figure_is_kept(
     run: Runner, metric_for_best_model: str, best: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figures = [30.0, 50.0, 10.0, 20.0]  # the second is the largest, the third the smallest
-    script = Scripted(metric_for_best_model, [*figures, figures[best]])
+    script = Scripted([*figures, figures[best]], metric_for_best_model)
     asked: list[tuple[Any, ...]] = []
 
     def made(*arguments: Any) -> Scripted:
@@ -125,12 +133,75 @@ def test_the_model_that_is_best_by_the_chosen_figure_is_kept(
 def test_patience_takes_a_smaller_rank_distance_for_a_gain(
     run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script = Scripted("rank_distance", [30.0, 20.0, 25.0, 26.0, 20.0])
+    script = Scripted([30.0, 20.0, 25.0, 26.0, 20.0], "rank_distance")
     monkeypatch.setattr("panglot.training.run.measure_of", lambda *_: script)
     how: dict[str, Any] = {**HOW, "steps": 6, "metric_for_best_model": "rank_distance", "patience": 2}
     outcome, model = run(tmp_path, how, held_out=[sample_pairs()])
     assert outcome.steps == 4  # two measurements after the best, the second
     assert model_sha256(model) == script.seen[1]
+
+
+PATIENT: dict[str, Any] = {**HOW, "steps": 6, "patience": 2, "metric_for_best_model": "nDCG@10"}
+Measured = Callable[..., tuple[Training, SentenceTransformer]]
+
+
+@pytest.fixture
+def measured(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Measured:
+    """Train with patience, measured by a script."""
+
+    def start(script: Scripted, **more: Any) -> tuple[Training, SentenceTransformer]:
+        monkeypatch.setattr("panglot.training.run.measure_of", lambda *_: script)
+        how = {**PATIENT, **more.pop("how", {})}
+        return run(tmp_path / "run", how, held_out=[sample_pairs()], **more)
+
+    return start
+
+
+def test_patience_ends_the_run_and_the_best_model_is_kept(measured: Measured, tmp_path: Path) -> None:
+    script = Scripted([0.1, 0.5, 0.4, 0.3, 0.5])  # the fifth is of the kept model, at the end
+    outcome, _ = measured(script)
+    assert (outcome.steps, outcome.finished) == (4, True)
+    assert len(set(script.seen[:4])) == 4
+    assert script.seen[4] == script.seen[1]
+    assert model_sha256(load_encoder(str(tmp_path / "run"), device="cpu")) == script.seen[1]
+    assert json.loads((tmp_path / "run" / "log.json").read_text())["held_out"]["nDCG@10"] == 0.5
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_the_final_model_is_measured_once_where_nothing_is_measured_on_the_way(measured: Measured) -> None:
+    script = Scripted([0.7])
+    outcome, model = measured(script, how={"steps": 2, "eval_steps": 0, "patience": 0})
+    assert outcome.figures["nDCG@10"] == 0.7
+    assert script.seen == [model_sha256(model)]
+
+
+def test_a_resumed_run_has_the_patience_that_was_left(measured: Measured) -> None:
+    def crash(report: StepReport) -> None:
+        if report.step == 3:
+            raise RuntimeError("crash")
+
+    first = Scripted([0.5, 0.4])
+    with pytest.raises(RuntimeError, match="crash"):
+        measured(first, progress=crash)
+    # without a gain since step 1, step 3 is the last
+    outcome, model = measured(Scripted([0.3, 0.6, 0.6, 0.6, 0.6]), resume=True)
+    assert outcome.steps == 3
+    assert model_sha256(model) == first.seen[0]
+
+
+def test_a_run_that_was_killed_when_its_patience_had_run_out_makes_no_further_step(
+    measured: Measured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise RuntimeError("crash")
+
+    first, script = Scripted([0.1, 0.5, 0.4, 0.3, 0.5]), Scripted([0.5])
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="crash"):
+        patched.setattr("panglot.training.run._keep", crash)
+        measured(first)
+    outcome, model = measured(script, resume=True)
+    assert (outcome.steps, outcome.finished) == (4, True)
+    assert script.seen == [model_sha256(model)] == [first.seen[1]]
 
 
 def test_a_run_is_measured_and_stopped_on_the_figure_that_it_keeps(run: Runner, tmp_path: Path) -> None:

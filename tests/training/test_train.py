@@ -34,11 +34,25 @@ def run(model: SentenceTransformer, output: Path, how: dict[str, Any] = SHORT, *
 
 
 @pytest.fixture(scope="module")
-def finished(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Training, str]:
+def told() -> list[tuple[StepReport, list[Path]]]:
+    """What was told of the finished run, and the checkpoints that there were then."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tiny_checkpoint: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    told: list[tuple[StepReport, list[Path]]],
+) -> tuple[Path, Training, str]:
     """A run of hybrid batches, its outcome, and the hash of its weights."""
     folder = tmp_path_factory.mktemp("finished")
+
+    def tell(report: StepReport) -> None:
+        told.append((report, list(folder.glob("checkpoints/*"))))
+
     model = load_encoder(str(tiny_checkpoint), device="cpu")
-    outcome = run(model, folder, alpha=0.25)
+    outcome = run(model, folder, {**SHORT, "save_steps": 1}, alpha=0.25, progress=tell)
     return folder, outcome, model_sha256(model)
 
 
@@ -174,19 +188,6 @@ def test_a_model_loaded_from_a_run_is_pushed_with_the_card_of_the_run(
     assert (tmp_path / "README.md").read_text() == (finished[0] / "README.md").read_text()
 
 
-def test_a_finished_run_leaves_no_checkpoint(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
-    seen: list[Path] = []
-    run(
-        tiny_encoder,
-        tmp_path,
-        {"steps": 3, "save_steps": 1},
-        progress=lambda _: seen.extend(tmp_path.glob("checkpoints/*")),
-    )
-    assert seen
-    assert not (tmp_path / "checkpoints").exists()
-    assert not (tmp_path / ".model.part").exists()
-
-
 def test_the_same_seed_gives_identical_weights_and_another_does_not(
     tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
@@ -206,12 +207,16 @@ def test_a_frozen_table_is_unchanged_by_training(tiny_encoder: SentenceTransform
     assert model_sha256(tiny_encoder) != whole
 
 
-def test_every_step_is_told(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
-    told: list[StepReport] = []
-    run(tiny_encoder, tmp_path, progress=told.append)
-    assert [report.step for report in told if not report.figures] == [1, 2, 3]
-    assert {report.steps for report in told} == {3}
-    assert any("loss" in report.figures for report in told)
+def test_every_step_is_told_and_no_checkpoint_is_left(
+    finished: tuple[Path, Training, str], told: list[tuple[StepReport, list[Path]]]
+) -> None:
+    reports = [report for report, _ in told]
+    assert [report.step for report in reports if not report.figures] == [1, 2, 3]
+    assert {report.steps for report in reports} == {3}
+    assert any("loss" in report.figures for report in reports)
+    assert any(checkpoints for _, checkpoints in told)
+    assert not (finished[0] / "checkpoints").exists()
+    assert not (finished[0] / ".model.part").exists()
 
 
 def test_libraries_print_nothing_of_their_own(
@@ -256,10 +261,11 @@ def test_hard_negatives_are_trained_with(tiny_encoder: SentenceTransformer, tmp_
     assert first_losses[1] > first_losses[0] + 0.2  # six candidates instead of four
 
 
-def test_a_folder_that_holds_a_model_is_refused(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:
-    run(tiny_encoder, tmp_path)
+def test_a_folder_that_holds_a_model_is_refused(
+    finished: tuple[Path, Training, str], tiny_encoder: SentenceTransformer
+) -> None:
     with pytest.raises(PanglotError, match="already holds a model"):
-        run(tiny_encoder, tmp_path)
+        run(tiny_encoder, finished[0])
 
 
 def test_a_file_in_place_of_the_folder_is_named(tiny_encoder: SentenceTransformer, tmp_path: Path) -> None:

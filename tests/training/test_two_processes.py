@@ -26,8 +26,6 @@ NEGATIVES = {"plain": (0, 0), "as-many": (2, 2), "more-on-one": (3, 1), "all-on-
 TAUGHT = {"distillation": 1.0, "pull": 0.5}
 RUNS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "dense-table": {"how": {"embedding_update": "dense"}},
-    "gradient-cache": {"how": {"gradient_cache": True, "micro_batch_tokens": 60}},
     "gradient-checkpointing": {"how": {"gradient_checkpointing": True}},
     "hard-negatives": {"how": {"micro_batch_tokens": 60}, "negatives": True},
     "one-text-at-a-time": {"how": {"micro_batch_tokens": 1, "gradient_cache": True}, "negatives": True},

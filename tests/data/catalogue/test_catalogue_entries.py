@@ -120,30 +120,20 @@ def test_a_family_becomes_entries() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "sentence"),
+    ("old", "new", "named"),
     [
-        (
-            'kind = "benchmark"',
-            'kind = "corpus"',
-            "kind is wrong: use 'benchmark', 'pairs' or 'encoder' (given: 'corpus')",
-        ),
-        ('reader = "beir"', 'rader = "beir"', "'reader' is missing"),
-        ("url = ", "link = ", "files.0.link is wrong"),
-        ("url = ", "hub = ", "a file needs 'url', or 'hub' and 'path'"),
-        ('title = "Toy {set}"', "title = ", "is not valid TOML"),
-        (
-            "size = { en = 1 }",
-            'unpack = "rar"',
-            "files.0.unpack is wrong: use 'zip' or 'tar' (given: 'rar'; did you mean tar?)",
-        ),
-        ('what = "A toy."', 'what = "A toy."\nsettings = ["all"]', "settings.0 is wrong"),
+        ('kind = "benchmark"', 'kind = "corpus"', "kind"),
+        ('reader = "beir"', 'rader = "beir"', "'reader'"),
+        ("url = ", "link = ", "files.0.link"),
+        ("url = ", "hub = ", "'url'"),
+        ('title = "Toy {set}"', "title = ", "TOML"),
+        ("size = { en = 1 }", 'unpack = "rar"', "files.0.unpack"),
+        ('what = "A toy."', 'what = "A toy."\nsettings = ["all"]', "settings.0"),
     ],
 )
-def test_a_mistake_in_an_entry_is_a_sentence(old: str, new: str, sentence: str) -> None:
-    with pytest.raises(PanglotError) as caught:
+def test_a_mistake_in_an_entry_is_named(old: str, new: str, named: str) -> None:
+    with pytest.raises(PanglotError, match=f"^catalogue entry toy.*{named}"):
         read_entries(TOML.replace(old, new, 1), "toy")
-    assert str(caught.value).startswith("catalogue entry toy")
-    assert sentence in str(caught.value)
 
 
 def test_an_unknown_entry_is_said() -> None:

@@ -1,17 +1,13 @@
 """Small files in official layouts, and a look at what became of them."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 import small_files
-from small_files import Content
+from small_files import JudgementsOf, WriteFiles
 
 from panglot.data import Benchmark
-
-WriteFiles = Callable[[dict[str, Content]], Path]
-Triples = list[tuple[str, str, int]]
 
 
 @pytest.fixture
@@ -22,10 +18,10 @@ def write_files(tmp_path: Path) -> WriteFiles:
 
 
 @pytest.fixture(scope="session")
-def judgements_of() -> Callable[[Benchmark], Triples]:
+def judgements_of() -> JudgementsOf:
     """Return the judgements of a benchmark as ids and gains, sorted."""
 
-    def judgements(benchmark: Benchmark) -> Triples:
+    def judgements(benchmark: Benchmark) -> list[tuple[str, str, int]]:
         rows = zip(benchmark.judged_query, benchmark.judged_passage, benchmark.gains, strict=True)
         return sorted((benchmark.queries.ids[q], benchmark.passages.ids[p], int(gain)) for q, p, gain in rows)
 

@@ -1,19 +1,15 @@
 """AfriQA: questions, their translations, and the gold passages that answer them."""
 
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
+from small_files import Content, JudgementsOf, WriteFiles
 
-from panglot.data import Benchmark, load_benchmark
+from panglot.data import load_benchmark
 from panglot.errors import PanglotError
 
 read_afriqa = partial(load_benchmark, "afriqa")
-Content = str | bytes | list[dict[str, Any]]
-WriteFiles = Callable[[dict[str, Content]], Path]
-JudgementsOf = Callable[[Benchmark], list[tuple[str, str, int]]]
 
 
 def question(name: str, text: str, translation: str, title: str, context: str) -> dict[str, Any]:

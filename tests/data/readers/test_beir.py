@@ -1,7 +1,6 @@
 """BEIR's form: corpus, queries and judgements in their official and hub layouts."""
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from small_files import Content, JudgementsOf, WriteFiles
 
 from panglot.data import Benchmark
 from panglot.data.catalogue import catalogue
@@ -19,10 +19,6 @@ from panglot.data.suite import Suite
 from panglot.data.text_column import TextColumn
 from panglot.errors import PanglotError
 from panglot.evaluation import evaluate_embeddings
-
-Content = str | bytes | list[dict[str, Any]]
-WriteFiles = Callable[[dict[str, Content]], Path]
-JudgementsOf = Callable[[Benchmark], list[tuple[str, str, int]]]
 
 CORPUS: list[dict[str, Any]] = [
     {"_id": "d1", "title": "Owls", "text": "They fly at night.", "metadata": {}},
@@ -184,34 +180,31 @@ def test_forums_are_a_suite(write_files: WriteFiles) -> None:
     assert suite.settings == ("monolingual",)
 
 
+CORPUS_JSONL, QUERIES_JSONL, QRELS = "corpus.jsonl", "queries.jsonl", "qrels/test.tsv"
+
+
 @pytest.mark.parametrize(
-    ("changed", "message"),
+    ("name", "content", "named"),
     [
-        ({"queries.jsonl": [{"text": "x"}]}, "queries.jsonl, line 1: has no '_id'; it has text"),
-        ({"queries.jsonl": [*QUERIES, QUERIES[0]]}, "queries.jsonl, line 4: query 'q1' occurs twice"),
-        ({"corpus.jsonl": [{"_id": "d1"}]}, "corpus.jsonl, line 1: has no 'text'; it has _id"),
-        (
-            {"corpus.jsonl": [*CORPUS, CORPUS[0]]},
-            r"corpus.jsonl, line 4: id 'd1' is already in .*corpus.jsonl, line 1; ids must be unique",
-        ),
-        ({"qrels/test.tsv": HEADER + "q1\td1\n"}, r"test.tsv, line 2: has 2 columns; it needs query-id"),
-        ({"qrels/test.tsv": HEADER + "q1 d1 1\n"}, r"test.tsv, line 2: has 1 columns; it needs query-id"),
-        ({"qrels/test.tsv": HEADER + "q9\td1\t1\n"}, r"test.tsv, line 2: query 'q9' is not in the file of"),
-        (
-            {"qrels/test.tsv": HEADER + "q1\td1\t1\nq1\tx\t1\nq1\ty\t1\n"},
-            r"test.tsv, line 3: passage 'x' is not in the passages \(2 of 3 .*partial_corpus",
-        ),
-        ({"qrels/test.tsv": HEADER + "q1\tx\t1\n"}, r"1 of 1 judgements .*; fetch both in one version"),
-        ({"corpus.jsonl": ""}, r"corpus.jsonl: is empty"),
-        ({"qrels/test.tsv": HEADER + "q1\td1\tx\n"}, "test.tsv, line 2: the gain 'x' is not a whole number"),
+        (QUERIES_JSONL, [{"text": "x"}], "line 1: has no '_id'"),
+        (QUERIES_JSONL, [*QUERIES, QUERIES[0]], "line 4: query 'q1'"),
+        (CORPUS_JSONL, [{"_id": "d1"}], "line 1: has no 'text'"),
+        (CORPUS_JSONL, [*CORPUS, CORPUS[0]], r"line 4: id 'd1' .*corpus.jsonl, line 1"),
+        (CORPUS_JSONL, "", ""),
+        (QRELS, HEADER + "q1\td1\n", "line 2: has 2 columns"),
+        (QRELS, HEADER + "q1 d1 1\n", "line 2: has 1 columns"),
+        (QRELS, HEADER + "q9\td1\t1\n", "line 2: query 'q9'"),
+        (QRELS, HEADER + "q1\td1\t1\nq1\tx\t1\nq1\ty\t1\n", r"line 3: passage 'x' .*2 of 3 .*partial_corpus"),
+        (QRELS, HEADER + "q1\tx\t1\n", "1 of 1 judgements"),
+        (QRELS, HEADER + "q1\td1\tx\n", "line 2: the gain 'x'"),
     ],
 )
-def test_bad_files_are_named(write_files: WriteFiles, changed: dict[str, Content], message: str) -> None:
-    folder = write_files({**FILES, **changed})
+def test_bad_files_are_named(write_files: WriteFiles, name: str, content: Content, named: str) -> None:
+    folder = write_files({**FILES, name: content})
     for in_memory in (1 << 20, 0):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(collection, "IN_MEMORY", in_memory)
-            with pytest.raises(PanglotError, match=message):
+            with pytest.raises(PanglotError, match=rf"{name.split('/')[-1]}.*{named}"):
                 read_beir(folder)
 
 

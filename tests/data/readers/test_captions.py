@@ -2,20 +2,18 @@
 
 import json
 import zipfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from small_files import Judged, Sizes
 
-from panglot.data import Benchmark, load_benchmark
+from panglot.data import load_benchmark
 from panglot.errors import PanglotError
 
 read_xm3600 = partial(load_benchmark, "xm3600")
 read_xflickrco = partial(load_benchmark, "xflickrco")
-Judged = Callable[[Benchmark], dict[str, dict[str, int]]]
-Sizes = Callable[[Benchmark], dict[str, tuple[int, int]]]
 
 IMAGES: list[dict[str, Any]] = [
     {

@@ -1,19 +1,14 @@
 """CIRAL: English questions, passages in four African languages."""
 
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pytest
+from small_files import Content, JudgementsOf, WriteFiles
 
-from panglot.data import Benchmark, load_benchmark
+from panglot.data import load_benchmark
 from panglot.errors import PanglotError
 
 read_ciral = partial(load_benchmark, "ciral", split="dev")
-Content = str | bytes | list[dict[str, Any]]
-WriteFiles = Callable[[dict[str, Content]], Path]
-JudgementsOf = Callable[[Benchmark], list[tuple[str, str, int]]]
 
 FILES: dict[str, Content] = {
     "ciral-hausa/topics/topics.ciral-v1.0-ha-dev.tsv": "7\tWho bakes bread?\n",

@@ -2,23 +2,20 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from small_files import Content, JudgementsOf, WriteFiles
 
-from panglot.data import Benchmark, load_benchmark
+from panglot.data import load_benchmark
 from panglot.data.catalogue import entry_named
 from panglot.data.readers import collection
 from panglot.data.text_column import TextColumn
 from panglot.errors import PanglotError
 
 read_miracl = partial(load_benchmark, "miracl")
-Content = str | bytes | list[dict[str, Any]]
-WriteFiles = Callable[[dict[str, Content]], Path]
-JudgementsOf = Callable[[Benchmark], list[tuple[str, str, int]]]
 
 
 TOPICS = {"sw": "0\tNani huoka mkate?\n3\tMvua ni nini?\n9\tHaijaamuliwa?\n", "yo": "0\tKí ni òjò?\n"}

@@ -1,20 +1,15 @@
 """mMARCO: the same queries and passages in every language, judged in all of them."""
 
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pytest
+from small_files import Content, JudgementsOf, WriteFiles
 
-from panglot.data import Benchmark, load_benchmark
+from panglot.data import load_benchmark
 from panglot.data.readers import collection
 from panglot.errors import PanglotError
 
 read_mmarco = partial(load_benchmark, "mmarco")
-Content = str | bytes | list[dict[str, Any]]
-WriteFiles = Callable[[dict[str, Content]], Path]
-JudgementsOf = Callable[[Benchmark], list[tuple[str, str, int]]]
 
 GOOGLE = "data/google"
 FILES: dict[str, Content] = {

@@ -1,19 +1,14 @@
 """Mr. TyDi: the official archives' layout and the hub's."""
 
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pytest
+from small_files import Content, JudgementsOf, WriteFiles
 
-from panglot.data import Benchmark, load_benchmark
+from panglot.data import load_benchmark
 from panglot.errors import PanglotError
 
 read_mr_tydi = partial(load_benchmark, "mr-tydi")
-Content = str | bytes | list[dict[str, Any]]
-WriteFiles = Callable[[dict[str, Content]], Path]
-JudgementsOf = Callable[[Benchmark], list[tuple[str, str, int]]]
 
 TOPICS = {"finnish": "7\tMikä lentää yöllä?\n", "thai": "7\tฝนคืออะไร\n8\tนกฮูกกินอะไร\n"}
 QRELS = {"finnish": "7\tQ0\t12#3\t1\n", "thai": "7\tQ0\t12#3\t1\n8\tQ0\t5#0\t1\n"}

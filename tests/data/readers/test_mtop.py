@@ -1,18 +1,14 @@
 """MTOP: translations of a request, and requests of the same intent."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from small_files import Judged, Sizes
 
-from panglot.data import Benchmark
 from panglot.data.readers.parallel import read_mtop
 from panglot.errors import PanglotError
-
-Judged = Callable[[Benchmark], dict[str, dict[str, int]]]
-Sizes = Callable[[Benchmark], dict[str, tuple[int, int]]]
 
 Row = tuple[str, str, str]  # id, intent, utterance
 

@@ -1,19 +1,15 @@
 """NeuCLIR: topics with their translations, judgements of several languages, documents in both layouts."""
 
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
+from small_files import Content, JudgementsOf, WriteFiles
 
-from panglot.data import Benchmark, load_benchmark
+from panglot.data import load_benchmark
 from panglot.errors import PanglotError
 
 read_neuclir = partial(load_benchmark, "neuclir")
-Content = str | bytes | list[dict[str, Any]]
-WriteFiles = Callable[[dict[str, Content]], Path]
-JudgementsOf = Callable[[Benchmark], list[tuple[str, str, int]]]
 
 
 def version(lang: str, source: str, title: str, description: str) -> dict[str, str]:
@@ -116,24 +112,21 @@ def test_one_language_of_the_file_of_all(write_files: WriteFiles, judgements_of:
         read_neuclir(folder)
 
 
+TOPICS_JSONL = "topics.0720.utf8.jsonl"
+
+
 @pytest.mark.parametrize(
-    ("changed", "message"),
+    ("name", "content", "named"),
     [
-        (
-            {"2022-qrels.all": "4 0 a-1 3\n"},
-            "line 1: the second column is '0', which is none of the languages fa, ru",
-        ),
-        ({"2022-qrels.all": "9 fas a-1 3\n"}, "line 1: query 'en:9' is not in the file of queries"),
-        ({"topics.0720.utf8.jsonl": [{"topics": []}]}, "line 1: has no 'topic_id'; it has topics"),
-        (
-            {"topics.0720.utf8.jsonl": [{"topic_id": "4", "topics": TOPICS[0]["topics"][1:]}]},
-            "line 1: has no English topic with topic_title and topic_description",
-        ),
+        ("2022-qrels.all", "4 0 a-1 3\n", "second column"),
+        ("2022-qrels.all", "9 fas a-1 3\n", "'en:9'"),
+        (TOPICS_JSONL, [{"topics": []}], "'topic_id'"),
+        (TOPICS_JSONL, [{"topic_id": "4", "topics": TOPICS[0]["topics"][1:]}], "no English topic"),
     ],
 )
-def test_bad_files_are_named(write_files: WriteFiles, changed: dict[str, Content], message: str) -> None:
-    with pytest.raises(PanglotError, match=message):
-        read_neuclir(write_files({**FILES, **changed}))
+def test_bad_files_are_named(write_files: WriteFiles, name: str, content: Content, named: str) -> None:
+    with pytest.raises(PanglotError, match=f"{name}, line 1: .*{named}"):
+        read_neuclir(write_files({**FILES, name: content}))
 
 
 def test_unknown_options_are_refused(write_files: WriteFiles) -> None:

@@ -1,20 +1,14 @@
 """A set of BEIR and its translations as one benchmark."""
 
 import logging
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
+from small_files import Content, JudgementsOf, WriteFiles
 
 from panglot import load_benchmark
-from panglot.data import Benchmark
 from panglot.data.readers.beir import read_parallel_beir
 from panglot.errors import PanglotError
 
-Content = str | bytes | list[dict[str, Any]]
-WriteFiles = Callable[[dict[str, Content]], Path]
-JudgementsOf = Callable[[Benchmark], list[tuple[str, str, int]]]
 QRELS = "query-id\tcorpus-id\tscore\nq1\td1\t2\nq2\td2\t1\n"
 
 

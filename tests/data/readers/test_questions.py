@@ -3,7 +3,6 @@
 import gzip
 import json
 import zipfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from small_files import Judged, Sizes
 
-from panglot.data import Benchmark, load_benchmark, load_pairs
+from panglot.data import load_benchmark, load_pairs
 from panglot.data.readers.questions import folder_pairs, read_squad
 from panglot.errors import PanglotError
 
@@ -21,8 +21,6 @@ read_mkqa = partial(load_benchmark, "mkqa")
 read_arcd = partial(load_benchmark, "arcd")
 read_cmrc2018 = partial(load_benchmark, "cmrc2018")
 read_iapp = partial(load_benchmark, "iapp-wiki-qa")
-Judged = Callable[[Benchmark], dict[str, dict[str, int]]]
-Sizes = Callable[[Benchmark], dict[str, tuple[int, int]]]
 
 
 def lines(rows: list[dict[str, Any]]) -> str:

@@ -1,16 +1,14 @@
 """Tatoeba: pairs with English, each a part of a suite."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from small_files import Judged
 
-from panglot.data import Benchmark, Suite, load_data
+from panglot.data import Suite, load_data
 from panglot.data.catalogue import entry_named
 from panglot.errors import PanglotError
-
-Judged = Callable[[Benchmark], dict[str, dict[str, int]]]
 
 
 def read_tatoeba(folder: Path, **options: Any) -> Suite:

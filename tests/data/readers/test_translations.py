@@ -1,13 +1,13 @@
 """NTREX-128 and FLORES+: sentences translated line by line."""
 
 import json
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from small_files import Judged
 
 from panglot.data import Benchmark, load_data
 from panglot.data.suite import Suite
@@ -15,7 +15,6 @@ from panglot.errors import PanglotError
 
 read_ntrex = partial(load_data, "ntrex-128")
 read_flores = partial(load_data, "flores-plus")
-Judged = Callable[[Benchmark], dict[str, dict[str, int]]]
 
 SENTENCES = {
     "eng": ["The bridge is open.", "Nobody was hurt."],
