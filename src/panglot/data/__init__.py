@@ -1,6 +1,13 @@
 """Data: parallel pairs to train on, benchmarks to measure on."""
 
-from panglot.data.benchmark import Benchmark, Texts, benchmark_from_pairs, pairs_from_benchmark
+from panglot.data.benchmark import (
+    Benchmark,
+    Texts,
+    benchmark_from_pairs,
+    pairs_from_benchmark,
+    sample_benchmark,
+    sample_pairs,
+)
 from panglot.data.catalogue import load_benchmark, load_data
 from panglot.data.equality import NOBODY, NegativeItems, negative_items
 from panglot.data.index import FloatArray, IntArray, PairIndex, build_index
@@ -14,7 +21,6 @@ from panglot.data.pairs import (
     pairs_from_rows,
 )
 from panglot.data.readers.questions import read_lareqa
-from panglot.data.sample import sample_benchmark, sample_pairs
 from panglot.data.suite import Suite, merge
 
 __all__ = [

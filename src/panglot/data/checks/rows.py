@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -242,16 +243,16 @@ def find_unknown_languages(rows: CheckedRows) -> tuple[CheckedRows, list[Finding
 def find_repeated_rows(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
     """Find items that occur twice in a language; return the rows without the later ones."""
     key = rows.items * len(rows.languages) + rows.language_codes
-    _, first = np.unique(key, return_index=True)
-    keep = np.zeros(len(rows), bool)
-    keep[first] = True
+    row = np.arange(len(rows))
+    first = pd.Series(row).groupby(key).transform("first").to_numpy()
+    keep = first == row
     at = np.flatnonzero(~keep)
-    texts = [rows.table.column("query"), rows.table.column("passage")]
-    of_key = dict(zip(key[first].tolist(), first.tolist(), strict=True))
-    earlier = [of_key[k] for k in key[at].tolist()]
+    some, before = (
+        take_rows(rows.table.to_batches(), of).to_pylist() for of in (at[:1000], first[at[:1000]])
+    )
     same = sum(
-        all(column[int(row)] == column[before] for column in texts)
-        for row, before in zip(at[:1000], earlier[:1000], strict=True)
+        all(one[name] == other[name] for name in ("query", "passage"))
+        for one, other in zip(some, before, strict=True)
     )
     exact = "with the same texts" if same == min(len(at), 1000) else f"{same:,} of them with the same texts"
     sentence = (
@@ -348,10 +349,5 @@ def _prints(rows: CheckedRows, column: str) -> IntArray:
 
 def _later(*keys: IntArray, different: IntArray) -> IntArray:
     """Return the rows that agree in all keys with an earlier row of another ``different``."""
-    order = np.lexsort(keys[::-1])  # stable: within equal keys, rows stay in order
-    new = np.zeros(len(order), bool)
-    new[:1] = True
-    for key in keys:
-        new[1:] |= np.diff(key[order]) != 0
-    first = order[np.flatnonzero(new)][np.cumsum(new) - 1]
-    return np.sort(order[different[order] != different[first]])
+    first = pd.Series(different).groupby(list(keys)).transform("first").to_numpy()
+    return np.flatnonzero(different != first)

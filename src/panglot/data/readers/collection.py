@@ -33,24 +33,15 @@ class Query(NamedTuple):
     item: str
 
 
-@dataclass(frozen=True)
-class Qrels:
-    """Judgements of one file, a list a column; ``line`` is the line of each.
-
-    ``gain`` is above 0 for relevant and 0 for judged not relevant. ``iteration`` is TREC's second column,
-    which NeuCLIR uses for the language.
-    """
+class Judgement(NamedTuple):
+    """A judgement, and where it is."""
 
     path: Path
-    query: list[str] = field(default_factory=list)
-    passage: list[str] = field(default_factory=list)
-    gain: list[int] = field(default_factory=list)
-    line: list[int] = field(default_factory=list)
-    iteration: list[str] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        """Return the number of judgements."""
-        return len(self.query)
+    line: int
+    query: str  # id
+    passage: str  # id
+    gain: int  # above 0 for relevant, 0 for judged not relevant
+    iteration: str = ""  # TREC's second column, which NeuCLIR uses for the language
 
 
 @dataclass(frozen=True)
@@ -59,14 +50,9 @@ class Judged:
 
     name: str  # of the benchmark
     queries: list[Query]  # all queries of the files, whether judged or not
-    qrels: list[Qrels]  # with the ids of ``queries`` and of the passages, one a file
+    judgements: list[Judgement]  # with the ids of ``queries`` and of the passages
     files: tuple[Path, ...]  # that they were read from
     languages: tuple[str, ...]  # of the passages
-
-    @property
-    def judgements(self) -> int:
-        """The number of judgements."""
-        return sum(len(qrels) for qrels in self.qrels)
 
 
 @dataclass(frozen=True)
@@ -133,14 +119,12 @@ def _rows(judged: Judged, passages: Texts, partial_corpus: bool) -> tuple[IntArr
     if len(row) < len(judged.queries):
         twice = first_twice([query.id for query in judged.queries])
         raise PanglotError(f"{judged.name}: query id '{twice}' occurs twice; ids must be unique.")
-    query = np.array([row.get(name, -1) for qrels in judged.qrels for name in qrels.query], np.int64)
-    wanted = [name for qrels in judged.qrels for name in qrels.passage]
-    passage = find(passages.ids, wanted)
-    gains = np.array([gain for qrels in judged.qrels for gain in qrels.gain], np.int64)
+    if not judged.judgements:
+        raise PanglotError(f"{judged.name}: its files have no judgement in them; fetch them again.")
+    query = np.array([row.get(one.query, -1) for one in judged.judgements], np.int64)
+    passage = find(passages.ids, [one.passage for one in judged.judgements])
+    gains = np.array([one.gain for one in judged.judgements], np.int64)
     unasked, unknown = query < 0, passage < 0
-    if not len(unknown):
-        where = judged.qrels[0].path if judged.qrels else judged.name
-        raise PanglotError(f"{where}: has no judgement in it; fetch the file again.")
     if unasked.all():
         raise PanglotError(_unknown(judged, unasked, "query", "the file of queries", "; fetch it again"))
     if unasked.any():
@@ -177,15 +161,10 @@ def _without_own(
 
 def _unknown(judged: Judged, unknown: BoolArray, kind: str, where: str, fix: str) -> str:
     """Return the sentence on judgements of something unknown: how many, and the first."""
-    at = int(np.flatnonzero(unknown)[0])
-    for qrels in judged.qrels:
-        if at < len(qrels):
-            break
-        at -= len(qrels)
-    name = getattr(qrels, kind)[at]
+    first = judged.judgements[int(unknown.argmax())]
     return (
-        f"{qrels.path}, line {qrels.line[at]}: {kind} '{name}' is not in {where} "
-        f"({int(unknown.sum()):,} of {judged.judgements:,} judgements have such a {kind}){fix}."
+        f"{first.path}, line {first.line}: {kind} '{getattr(first, kind)}' is not in {where} "
+        f"({int(unknown.sum()):,} of {len(unknown):,} judgements have such a {kind}){fix}."
     )
 
 

@@ -9,8 +9,7 @@ from contextlib import nullcontext
 from sentence_transformers import SentenceTransformer
 from typing_extensions import Unpack
 
-from panglot.data import FloatArray, Texts
-from panglot.data.sample import sample_benchmark
+from panglot.data import FloatArray, Texts, sample_benchmark
 from panglot.encoders import EMBEDDED, Reranker, load_encoder
 from panglot.errors import PanglotError
 from panglot.search.documents.document import Document, Section
