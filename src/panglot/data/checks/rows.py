@@ -248,12 +248,10 @@ def find_repeated_rows(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
     keep = first == row
     at = np.flatnonzero(~keep)
     some, before = (
-        take_rows(rows.table.to_batches(), of).to_pylist() for of in (at[:1000], first[at[:1000]])
+        zip(*(rows.texts(name, of) for name in ("query", "passage")), strict=True)
+        for of in (at[:1000], first[at[:1000]])
     )
-    same = sum(
-        all(one[name] == other[name] for name in ("query", "passage"))
-        for one, other in zip(some, before, strict=True)
-    )
+    same = sum(one == other for one, other in zip(some, before, strict=True))
     exact = "with the same texts" if same == min(len(at), 1000) else f"{same:,} of them with the same texts"
     sentence = (
         f"{len(at):,} rows repeat an item in a language that it has already, {exact}; keep one of each."

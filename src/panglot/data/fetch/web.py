@@ -22,7 +22,7 @@ Progress = Callable[[int], None]
 BLOCK = 1 << 20
 TRIES = 5  # in a row without a new byte
 TIMEOUT = 60.0  # seconds without an answer
-OTHER_WAYS = "copy the file by other means and give its folder with --from, or in PANGLOT_DATA"
+OTHER_WAYS = "copy the files by other means and give their folder with --from, or in PANGLOT_DATA"
 
 
 class _CutError(Exception):

@@ -11,8 +11,9 @@ from panglot.data.pairs_files.columns import did_you_mean, listed
 from panglot.data.pairs_files.lines import parse_object, table_of
 from panglot.data.pairs_files.read import read_rows, reads_as_pairs
 from panglot.data.pairs_files.squad import is_squad
+from panglot.data.readers.files import parquet_rows
 from panglot.errors import PanglotError
-from panglot.files import as_shown, lines_of, parquet, parquet_batches
+from panglot.files import as_shown, lines_of
 from panglot.parse import parse_json
 from panglot.search.documents.document import Document, Section, short_digest
 
@@ -22,7 +23,6 @@ LANGUAGE = ("language", "lang")
 TITLE = ("title",)
 METADATA = "metadata"
 QUERIES = ("query", "question")  # a row with one of them and a passage is a pair
-BATCH = 1024
 DEEPEST = 32  # levels of metadata
 LARGEST = 2**63
 Row = tuple[str, dict[str, Any]]  # file and line, and its values
@@ -188,8 +188,6 @@ def _whole(text: str) -> str:
 
 def _jsonl(path: Path) -> Iterator[Row]:
     for number, line in enumerate(lines_of(path), 1):
-        if number == 1 and line.startswith(b"\xef\xbb\xbf"):
-            line = line[3:]
         yield f"{path}, line {number}", parse_object(path, number, line)
 
 
@@ -204,9 +202,5 @@ def _delimited(path: Path) -> Iterator[Row]:
 
 
 def _parquet(path: Path) -> Iterator[Row]:
-    number = 0
-    with parquet(path) as file:
-        for batch in parquet_batches(file, BATCH):
-            for row in batch.to_pylist():
-                number += 1
-                yield f"{path}, row {number}", row
+    for number, row in parquet_rows(path):
+        yield f"{path}, row {number}", row
