@@ -146,9 +146,6 @@ def values_at(chunks: Sequence[pa.Array], starts: IntArray, rows: IntArray) -> l
     """Return the values of some rows of a column, in their order; the cost does not depend on its length.
 
     Arrow's own ``take`` would put the chunks together first, which fails above two gigabytes.
-
-    Args:
-        starts: of the chunks; see ``starts_of``.
     """
     of_chunk = np.searchsorted(starts, rows, side="right") - 1
     inside = rows - starts[of_chunk]

@@ -259,10 +259,7 @@ def restore_character_map(tokenizer: Any, find: Callable[[str], str | None]) -> 
 
     By the map of its SentencePiece model a full-width comma becomes a plain one before pieces are looked for.
     The tokenizer class of transformers 5 leaves DeBERTa's map out (version 4 had it): a Chinese comma is then
-    an unknown token.
-
-    Args:
-        find: returns the path of a file of the model, or None where it has none of that name.
+    an unknown token. ``find`` returns the path of a file of the model, or None where it has none.
     """
     if type(tokenizer).__name__ != DEBERTA or "Precompiled(" in repr(tokenizer.backend_tokenizer.normalizer):
         return

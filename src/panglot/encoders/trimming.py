@@ -329,10 +329,7 @@ def _cost(
 ) -> dict[str, Any]:
     """Compare two models on texts with prompts.
 
-    Returns:
-        numbers of texts and tokens, ``tokens_changed`` (share of the whole model's tokens that the trimmed
-        one does not read), ``unknown_before`` and ``unknown_after`` (shares of tokens), and the mean and
-        lowest cosine between a text's embeddings before and after.
+    ``tokens_changed`` is the share of the whole model's tokens that the trimmed one does not read.
     """
     (tokens, tokens_after) = (
         [[vocabulary.pieces[number] for number in ids] for ids in vocabulary.read(texts)]

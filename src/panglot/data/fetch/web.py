@@ -32,10 +32,8 @@ class _CutError(Exception):
 def download(file: File, path: Path, *, progress: Progress | None = None, pause: float = 1.0) -> None:
     """Fetch a file to ``path``; go on from ``path``'s part if an earlier call left one.
 
-    Args:
-        file: with an address, and checksums and size where they are known.
-        path: where the file goes; a file that is there stays until the new one is whole and checked.
-        pause: seconds before the first new try; it doubles.
+    A file that is there stays until the new one is whole and checked. ``pause`` is in seconds, before the
+    first new try; it doubles.
 
     Raises:
         PanglotError: no connection, the server's refusal, or another file than was promised.

@@ -220,11 +220,7 @@ def passage_rows(path: Path) -> Iterator[Row]:
 
 
 def pool_texts(pools: Sequence[Pool], languages: Sequence[str]) -> tuple[Texts, str]:
-    """Read pools one after the other: into lists where they are small, else into tables on disk.
-
-    Returns:
-        The texts and a checksum of their files.
-    """
+    """Read pools into lists where they are small, else into tables on disk; and give their checksum."""
     size = sum(
         path.stat().st_size * (UNPACKED if path.suffix in (".gz", ".zst", ".parquet") else 1)
         for pool in pools

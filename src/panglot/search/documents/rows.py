@@ -15,7 +15,7 @@ from panglot.data.readers.files import parquet_rows
 from panglot.errors import PanglotError
 from panglot.files import as_shown, lines_of
 from panglot.parse import parse_json
-from panglot.search.documents.document import Document, Section, short_digest
+from panglot.search.documents.document import Document, Section, as_text, short_digest
 
 TEXT = ("text", "passage", "contents", "content", "body")
 ID = ("id", "_id", "docid", "doc_id", "document_id", "passage_id")
@@ -138,7 +138,7 @@ def _document(
     language = _first(row, names["language"]) or None
     used = {METADATA, *(_called(row, names[field]) for field in FIELDS)}
     metadata = {
-        _whole(name): _plain(value, where) for name, value in row.items() if name not in used and name
+        as_text(name): _plain(value, where) for name, value in row.items() if name not in used and name
     }
     if isinstance(inner := row.get(METADATA), dict):
         metadata |= _plain(inner, where)
@@ -171,19 +171,14 @@ def _plain(value: Any, where: str, depth: int = 0) -> Any:
     if depth > DEEPEST:
         raise PanglotError(f"{where}: its metadata have more than {DEEPEST} levels of nesting; use fewer.")
     if isinstance(value, dict):
-        return {_whole(str(key)): _plain(inner, where, depth + 1) for key, inner in value.items()}
+        return {as_text(str(key)): _plain(inner, where, depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner, where, depth + 1) for inner in value]
     if isinstance(value, str):
-        return _whole(value)
+        return as_text(value)
     if value is None or (isinstance(value, int) and abs(value) < LARGEST):  # truth values are int, too
         return value
     return value if isinstance(value, float) and math.isfinite(value) else str(value)
-
-
-def _whole(text: str) -> str:
-    """Return a text without halves of characters."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _jsonl(path: Path) -> Iterator[Row]:
