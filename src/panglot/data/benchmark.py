@@ -33,7 +33,6 @@ class Texts:
         return f"Texts({len(self):,})"
 
     def __len__(self) -> int:
-        """Return the number of texts."""
         return len(self.ids)
 
     def titled(self) -> Sequence[str]:

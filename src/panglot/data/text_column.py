@@ -55,7 +55,6 @@ class TextColumn(Sequence[str]):
         self._column = pa.chunked_array(self.chunks, pa.string())
 
     def __len__(self) -> int:
-        """Return the number of texts."""
         return len(self._column)
 
     @overload
@@ -73,7 +72,6 @@ class TextColumn(Sequence[str]):
         return found
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the texts, a few thousand of them in memory at a time."""
         for chunk in self.chunks:
             for start in range(0, len(chunk), READ_ROWS):
                 yield from chunk.slice(start, READ_ROWS).to_pylist()
@@ -114,7 +112,6 @@ class TitledTexts(Sequence[str]):
         self.texts = texts
 
     def __len__(self) -> int:
-        """Return the number of texts."""
         return len(self.texts)
 
     @overload
@@ -128,7 +125,6 @@ class TitledTexts(Sequence[str]):
         return _join(self.titles[key], self.texts[key])
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the texts with their titles."""
         for title, text in zip(self.titles, self.texts, strict=True):
             yield _join(title, text)
 

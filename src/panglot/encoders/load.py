@@ -396,7 +396,6 @@ def hub_answers(name: str, revision: str | None) -> bool:
 
 
 def _check_length(model: SentenceTransformer, max_length: int) -> None:
-    """Raise a ``PanglotError`` where a model cannot cut texts at so many tokens."""
     if model.max_seq_length == math.inf:
         raise PanglotError("the model reads texts whole, however long; leave the maximum length out.")
     if max_length < SHORTEST:

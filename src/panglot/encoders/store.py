@@ -95,7 +95,6 @@ class Store:
         self._shard = lru_cache(OPEN)(partial(map_shard, folder, facts))
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return self.facts.rows
 
     @property

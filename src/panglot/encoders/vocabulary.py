@@ -318,7 +318,6 @@ def _replace(undo: ExitStack, owner: Any, name: str, value: Any) -> None:
 
 
 def _cut_table(undo: ExitStack, module: nn.Module, table: Any, order: Sequence[int]) -> None:
-    """Keep some rows of a table, in every layer that shares its weights."""
     whole = table.weight
     rows = whole.detach()[torch.tensor(order, device=whole.device)]
     weight = nn.Parameter(rows, requires_grad=whole.requires_grad)
@@ -345,7 +344,6 @@ def _cut_config(undo: ExitStack, transformer: Any, order: Sequence[int]) -> None
 
 
 def _config_parts(config: Any) -> Iterator[Any]:
-    """Yield a config and those inside it."""
     yield config
     for name in getattr(config, "sub_configs", {}):
         if (part := getattr(config, name, None)) is not None:

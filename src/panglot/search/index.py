@@ -393,7 +393,6 @@ class Index:
         self.close()
 
     def __repr__(self) -> str:
-        """Return one line."""
         languages = ", ".join(self.facts.languages) or "no passages yet"
         return f"Index({self.place!r}, {self.engine.kind}, {self.facts.name}, {languages})"
 
@@ -470,7 +469,6 @@ def existing_facts(place: str | Path) -> IndexFacts | None:
 
 
 def _opened(place: str | Path) -> tuple[Engine, IndexFacts] | None:
-    """Return the engine of the index at a place, which others may use, and its facts."""
     if "://" not in str(place) and not Path(place).exists():
         return None
     engine = open_engine(place)

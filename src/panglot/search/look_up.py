@@ -152,7 +152,6 @@ class _Asked:
         return self.engine.dense(self.vectors, self.depth, part)
 
     def with_words(self, lists: Sequence[Sequence[Found]], part: Filter) -> list[list[Found]]:
-        """Fuse lists with those of the search by words."""
         words = self.engine.lexical(self.questions, self.depth, part)
         return [fused(ranked[: self.depth], found) for ranked, found in zip(lists, words, strict=True)]
 

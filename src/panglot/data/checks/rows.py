@@ -38,7 +38,6 @@ class CheckedRows:
     lines: IntArray  # ``(R,)`` line (or number) of each row in its file
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return int(self.table.num_rows)
 
     @cached_property
@@ -341,7 +340,6 @@ def find_self_answers(rows: CheckedRows) -> list[Finding]:
 
 
 def _prints(rows: CheckedRows, column: str) -> IntArray:
-    """Return the fingerprint of each row's text: equal texts have equal ones."""
     return fingerprints(rows.table.column(column).to_pylist())
 
 
