@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import overload
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -206,10 +206,6 @@ def _behind(numbers: Sequence[IntArray], sizes: Sequence[int] | None = None) -> 
     return np.concatenate([own + start for own, start in zip(numbers, starts, strict=False)])
 
 
-@overload
-def _small(values: IntArray) -> IntArray: ...
-@overload
-def _small(values: None) -> None: ...
-def _small(values: IntArray | None) -> IntArray | None:
+def _small(values: Any) -> Any:
     """Return values from 0 in the smallest unsigned type that holds the highest; None stays."""
     return None if values is None else values.astype(np.min_scalar_type(int(values.max(initial=0))))

@@ -42,6 +42,7 @@ class ParallelPairs:
         return f"ParallelPairs({self.name!r}: {sizes})"
 
     def __len__(self) -> int:
+        """Return the number of items."""
         return self.index.items
 
     @property

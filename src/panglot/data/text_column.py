@@ -9,7 +9,7 @@ import json
 import operator
 from collections.abc import Callable, Iterator, Sequence, Sized
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -57,19 +57,14 @@ class TextColumn(Sequence[str]):
     def __len__(self) -> int:
         return len(self._column)
 
-    @overload
-    def __getitem__(self, key: int) -> str: ...
-    @overload
-    def __getitem__(self, key: slice) -> list[str]: ...
-    def __getitem__(self, key: int | slice) -> str | list[str]:
+    def __getitem__(self, key: Any) -> Any:
         """Return one text, or the list of the texts of a slice."""
         if not isinstance(key, slice):
             return str(self._column[operator.index(key)].as_py())
         start, stop, step = key.indices(len(self))
         if step != 1:
             return self.take(np.arange(start, stop, step))
-        found: list[str] = self._column.slice(start, max(0, stop - start)).to_pylist()
-        return found
+        return self._column.slice(start, max(0, stop - start)).to_pylist()
 
     def __iter__(self) -> Iterator[str]:
         for chunk in self.chunks:
@@ -78,8 +73,7 @@ class TextColumn(Sequence[str]):
 
     def take(self, rows: IntArray) -> list[str]:
         """Return the texts of some rows, in their order."""
-        found: list[str] = values_at(self.chunks, self.starts, rows)
-        return found
+        return values_at(self.chunks, self.starts, rows)
 
     def select(self, rows: IntArray) -> "TextColumn":
         """Return the column of some rows (ascending). Runs of rows are not copied; scattered rows are."""
@@ -114,11 +108,7 @@ class TitledTexts(Sequence[str]):
     def __len__(self) -> int:
         return len(self.texts)
 
-    @overload
-    def __getitem__(self, key: int) -> str: ...
-    @overload
-    def __getitem__(self, key: slice) -> list[str]: ...
-    def __getitem__(self, key: int | slice) -> str | list[str]:
+    def __getitem__(self, key: Any) -> Any:
         """Return one text with its title, or the list of those of a slice."""
         if isinstance(key, slice):
             return [_join(*pair) for pair in zip(self.titles[key], self.texts[key], strict=True)]

@@ -174,6 +174,7 @@ class _Tokens(nn.Module):
 
 
 def _write_graph(first: Any, path: Path, longest: int) -> None:
+    """Trace a transformer on two short texts; batch and length stay free."""
     features = first.preprocess(["a first text, to be traced", "a second"])
     names = [name for name in first.tokenizer.model_input_names if isinstance(features.get(name), Tensor)]
     transformer, attention = first.model, first.model.config._attn_implementation

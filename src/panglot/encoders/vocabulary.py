@@ -318,6 +318,7 @@ def _replace(undo: ExitStack, owner: Any, name: str, value: Any) -> None:
 
 
 def _cut_table(undo: ExitStack, module: nn.Module, table: Any, order: Sequence[int]) -> None:
+    """Keep some rows of a table, in every layer that shares its weights."""
     whole = table.weight
     rows = whole.detach()[torch.tensor(order, device=whole.device)]
     weight = nn.Parameter(rows, requires_grad=whole.requires_grad)

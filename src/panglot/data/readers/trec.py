@@ -15,14 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from panglot.data.benchmark import Benchmark
-from panglot.data.readers.collection import (
-    Judged,
-    Judgement,
-    Query,
-    find_pools,
-    make_benchmark,
-    passage_rows,
-)
+from panglot.data.readers.collection import Judged, Judgement, Query, find_pools, make_benchmark, passage_rows
 from panglot.data.readers.files import (
     CODE,
     as_example,

@@ -69,6 +69,7 @@ class EncodingQueue:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="encode")
 
     def __len__(self) -> int:
+        """Return how many requests wait, without the batch that is being encoded."""
         return len(self._waiting)
 
     async def __aenter__(self) -> "EncodingQueue":
