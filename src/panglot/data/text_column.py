@@ -216,6 +216,7 @@ class TextTable(NamedTuple):
     titles: TextColumn
     texts: TextColumn
     titled: bool
+    nbytes: int
 
 
 def cached_texts(files: Sequence[Path], rows: Rows, form: str, prefix: str = "") -> TextTable:
@@ -233,7 +234,7 @@ def cached_texts(files: Sequence[Path], rows: Rows, form: str, prefix: str = "")
     )
     ids, titles, texts = (TextColumn(column.chunks) for column in table.columns)
     ids.distinct = True  # it was checked when the table was written
-    return TextTable(ids, titles, texts, note["titled"])
+    return TextTable(ids, titles, texts, note["titled"], table.nbytes)
 
 
 def cached_arrow(stem: Path, write: Callable[[Path], dict[str, Any]]) -> tuple[pa.Table, dict[str, Any]]:

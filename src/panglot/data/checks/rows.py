@@ -150,13 +150,9 @@ def finding_on(
     severity: Severity | None = None,
     examples: int = EXAMPLES,
 ) -> list[Finding]:
-    """Make a finding on some table rows; none where there are no such rows.
+    """Make a finding on the table rows ``at``, with texts of a column as examples; none where there are none.
 
-    Args:
-        at: ``(n,)`` the rows that it concerns.
-        column: whose texts are shown as examples.
-        severity: None: a warning from one row in a hundred on, else a note.
-        examples: how many of the rows are shown.
+    Without a severity it is a warning from one row in a hundred on, else a note.
     """
     if not len(at):
         return []

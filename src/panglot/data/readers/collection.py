@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,13 +12,12 @@ from panglot.data.benchmark import Benchmark, Texts
 from panglot.data.index import IntArray
 from panglot.data.readers.files import as_example, files_by_language, named, numbered_lines, table_rows
 from panglot.data.readers.files import field as text_field
-from panglot.data.text_column import Row, cached_texts, digest, find, first_twice, joined, says_twice
+from panglot.data.text_column import Row, cached_texts, digest, find, first_twice, joined
 from panglot.errors import PanglotError, leave_out
 from panglot.files import sha256_of
 
 BoolArray = npt.NDArray[np.bool_]
-IN_MEMORY = 64 << 20  # bytes of pool files, as if unpacked, that are still read into lists
-UNPACKED = 4  # a compressed text file is about so many times larger when unpacked
+IN_MEMORY = 64 << 20  # bytes of passages that are still read into lists
 FORM = "passages"  # names what ``passage_rows`` does in the names of cached tables
 IDS, TEXTS = ("_id", "docid", "id"), ("text", "contents")
 
@@ -220,49 +218,20 @@ def passage_rows(path: Path) -> Iterator[Row]:
 
 
 def pool_texts(pools: Sequence[Pool], languages: Sequence[str]) -> tuple[Texts, str]:
-    """Read pools into lists where they are small, else into tables on disk; and give their checksum."""
-    size = sum(
-        path.stat().st_size * (UNPACKED if path.suffix in (".gz", ".zst", ".parquet") else 1)
-        for pool in pools
-        for path in pool.files
-    )
-    read = _small if size <= IN_MEMORY else _large
-    ids, titles, texts, counts = read(pools)
-    codes = np.repeat(np.array([languages.index(p.language) for p in pools], np.int16), counts)
-    checksum = "".join(digest(pool.files) for pool in pools)
-    return Texts(ids, codes, texts, titles), checksum
-
-
-Columns = tuple[Sequence[str], Sequence[str] | None, Sequence[str], list[int]]
-
-
-def _small(pools: Sequence[Pool]) -> Columns:
-    ids: list[str] = []
-    titles: list[str] = []
-    texts: list[str] = []
-    counts = []
-    for pool in pools:
-        first = len(ids)
-        for _, name, title, text in chain.from_iterable(map(passage_rows, pool.files)):
-            ids.append(pool.prefix + name)
-            titles.append(title)
-            texts.append(text)
-        counts.append(len(ids) - first)
-        if (twice := first_twice(ids[first:])) is not None:
-            raise PanglotError(says_twice(pool.files, passage_rows, twice.removeprefix(pool.prefix)))
-    return ids, titles if any(titles) else None, texts, counts
-
-
-def _large(pools: Sequence[Pool]) -> Columns:
+    """Read pools, as lists where they are small, else as columns on disk; and give their checksum."""
     tables = [cached_texts(pool.files, passage_rows, FORM, pool.prefix) for pool in pools]
     # ids are distinct inside a pool; between pools they are if each has a prefix of its own
     distinct = len({pool.prefix for pool in pools}) == len(pools)
-    ids = joined([table.ids for table in tables], distinct)
-    texts = joined([table.texts for table in tables])
-    titles = None
+    ids: Sequence[str] = joined([table.ids for table in tables], distinct)
+    texts: Sequence[str] = joined([table.texts for table in tables])
+    titles: Sequence[str] | None = None
     if any(table.titled for table in tables):
         titles = joined([table.titles for table in tables])
-    return ids, titles, texts, [len(table.ids) for table in tables]
+    if sum(table.nbytes for table in tables) <= IN_MEMORY:
+        ids, texts, titles = list(ids), list(texts), None if titles is None else list(titles)
+    counts = [len(table.ids) for table in tables]
+    codes = np.repeat(np.array([languages.index(pool.language) for pool in pools], np.int16), counts)
+    return Texts(ids, codes, texts, titles), "".join(digest(pool.files) for pool in pools)
 
 
 @dataclass
