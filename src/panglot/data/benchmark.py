@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from panglot.data.equality import connected, fingerprints
-from panglot.data.index import IntArray
+from panglot.data.index import IntArray, numbered
 from panglot.data.pairs import ParallelPairs, Source, as_pairs, load_pairs, pairs_from_table
 from panglot.data.pairs_files.columns import SCHEMA
 from panglot.data.pairs_files.read import SAMPLE, SAMPLE_FOLDER
@@ -137,9 +137,7 @@ def benchmark_from_pairs(pairs: Source, name: str | None = None, *, every_item: 
     labels = [f"{i}:{index.languages[k]}" for i, k in zip(ids, index.entry_language, strict=True)]
     texts = chosen.texts("passage", rows)
     prints = fingerprints(texts)
-    number: dict[tuple[int, int], int] = {}  # of passages, as they first occur
-    keys = zip(index.entry_language.tolist(), prints.tolist(), strict=True)
-    entry_passage = np.array([number.setdefault(key, len(number)) for key in keys], np.int64)
+    entry_passage = numbered(zip(index.entry_language.tolist(), prints.tolist(), strict=True))
     kept = np.unique(entry_passage, return_index=True)[1]
     asked = connected(index.items, (item, fingerprints(queries := chosen.texts("query", rows))))
     answered = connected(index.items, (item, prints))

@@ -1,6 +1,6 @@
 """Which item exists in which language, and the row of its texts: a few integers a row, no text."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -197,6 +197,12 @@ def join_indexes(indexes: Sequence[PairIndex], rows: Sequence[int]) -> PairIndex
         item_group=_behind(groups) if grouped else None,
         item_document=_behind(documents),
     )
+
+
+def numbered(values: Iterable[Hashable]) -> IntArray:
+    """Number values in the order in which they first occur."""
+    number: dict[Hashable, int] = {}
+    return np.array([number.setdefault(value, len(number)) for value in values], np.int64)
 
 
 def _behind(numbers: Sequence[IntArray], sizes: Sequence[int] | None = None) -> IntArray:

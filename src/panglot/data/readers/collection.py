@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from panglot.data.benchmark import Benchmark, Texts
-from panglot.data.index import IntArray
+from panglot.data.index import IntArray, numbered
 from panglot.data.readers.files import as_example, files_by_language, named, numbered_lines, table_rows
 from panglot.data.readers.files import field as text_field
 from panglot.data.text_column import Row, cached_texts, digest, find, first_twice, joined
@@ -97,7 +97,7 @@ def make_benchmark(
         languages=tuple(languages),
         queries=as_texts(queries, languages),
         passages=passages,
-        query_items=number([query.item for query in queries]),
+        query_items=numbered(query.item for query in queries),
         judged_query=judged_query,
         judged_passage=passage,
         gains=gains,
@@ -281,7 +281,7 @@ class Questions:
             languages=tuple(self.languages),
             queries=as_texts(self.queries, self.languages),
             passages=replace(passages, titles=[title for *_, title in self.passages]) if titled else passages,
-            query_items=np.unique(items, return_inverse=True)[1] if sorted_items else number(items),
+            query_items=np.unique(items, return_inverse=True)[1] if sorted_items else numbered(items),
             judged_query=judged_query,
             judged_passage=np.concatenate([none, *relevant]),
             gains=np.ones(len(judged_query), np.int64),
@@ -289,9 +289,3 @@ class Questions:
             sha256=sha256,
             query_documents=np.unique(self.documents, return_inverse=True)[1] if self.documents else None,
         )
-
-
-def number(names: Sequence[str]) -> IntArray:
-    """Number names in the order in which they first occur."""
-    code: dict[str, int] = {}
-    return np.array([code.setdefault(name, len(code)) for name in names], np.int64)
