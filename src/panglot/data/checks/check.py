@@ -90,8 +90,12 @@ def check_items(index: PairIndex, batch_size: int) -> Iterator[Finding]:
         yield Finding("warning", "held-out", sentence, index.items)
 
 
-def check_lengths(lengths: dict[str, dict[str, dict[str, int]]], limit: int, model: str) -> list[Finding]:
+def check_lengths(
+    lengths: dict[str, dict[str, dict[str, int]]], limit: int | None, model: str
+) -> list[Finding]:
     """Find languages in which the 95th percentile of the passages is cut at the model's limit of tokens."""
+    if limit is None:
+        return []
     cut = [code for code, kinds in lengths.items() if kinds["passage_tokens"]["p95"] >= limit]
     if not cut:
         return []
@@ -158,7 +162,7 @@ def check_source(
         *find_broken_characters(rows),
         *check_items(index, batch_size),
     ]
-    if tokens is not None and limit is not None:
+    if tokens is not None:
         findings += check_lengths(sizes, limit, model)
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     languages = index.languages

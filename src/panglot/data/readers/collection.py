@@ -118,7 +118,10 @@ def _rows(judged: Judged, passages: Texts, partial_corpus: bool) -> tuple[IntArr
         twice = first_twice([query.id for query in judged.queries])
         raise PanglotError(f"{judged.name}: query id '{twice}' occurs twice; ids must be unique.")
     if not judged.judgements:
-        raise PanglotError(f"{judged.name}: its files have no judgement in them; fetch them again.")
+        folder = judged.files[0].parent
+        raise PanglotError(
+            f"{folder}: the files of {judged.name} have no judgement in them; fetch them again."
+        )
     query = np.array([row.get(one.query, -1) for one in judged.judgements], np.int64)
     passage = find(passages.ids, [one.passage for one in judged.judgements])
     gains = np.array([one.gain for one in judged.judgements], np.int64)
