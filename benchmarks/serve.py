@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from panglot.data.sample import sample_benchmark
+from panglot.data import sample_benchmark
 
 PROGRAM = "import sys; from panglot.cli import main; sys.argv[0] = 'panglot'; main()"
 SCRIPT = """

@@ -51,7 +51,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 import panglot as package
 from panglot.cli import main as panglot
-from panglot.data.sample import FOLDER as SAMPLE
+from panglot.data.pairs_files.read import SAMPLE_FOLDER as SAMPLE
 from panglot.files import sha256
 
 BAD = ("traceback", "died", "hung", "silent")

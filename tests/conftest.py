@@ -103,7 +103,7 @@ def small_checkpoint(embedded: Path, shared_folder: Path) -> Path:
     in a moment.
     """
     from panglot import load_encoder, load_pairs
-    from panglot.data.sample import FOLDER
+    from panglot.data.pairs_files.read import SAMPLE_FOLDER
     from panglot.encoders.embedded import EMBEDDED, VERSION
     from panglot.encoders.trimming import trim_encoder
     from panglot.files import write_manifest
@@ -117,7 +117,7 @@ def small_checkpoint(embedded: Path, shared_folder: Path) -> Path:
             inner.encoder.layer = inner.encoder.layer[:2]
             inner.config.num_hidden_layers = 2
             model.max_seq_length = 24
-            texts = [load_pairs(FOLDER / name) for name in ("train.jsonl", "held-out.jsonl")]
+            texts = [load_pairs(SAMPLE_FOLDER / name) for name in ("train.jsonl", "held-out.jsonl")]
             trim_encoder(model, folder, pairs=texts)
             write_manifest(folder)
     return folder

@@ -29,7 +29,7 @@ from transformers import AutoTokenizer, BertForMaskedLM
 
 from panglot import hybrid_dataset, make_sampler, sample_pairs
 from panglot.data import ParallelPairs, pairs_from_rows
-from panglot.data.sample import FOLDER
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.errors import PanglotError
 
 SIZE, STEPS = 8, 6
@@ -86,7 +86,7 @@ def test_the_rows_are_the_batches_of_the_sampler_in_their_order(settings: dict[s
 
 
 def test_files_and_pairs_are_sources_alike() -> None:
-    paths: list[str | Path] = [str(FOLDER / "train.jsonl"), FOLDER / "held-out.jsonl"]
+    paths: list[str | Path] = [str(SAMPLE_FOLDER / "train.jsonl"), SAMPLE_FOLDER / "held-out.jsonl"]
     several = list(hybrid_dataset(paths, 4, 20))
     first = {*sample_pairs().table.column("query").to_pylist()}
     of_first = [row["anchor"] in first for row in several]

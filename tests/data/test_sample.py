@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from panglot.data import load_pairs, sample_benchmark, sample_pairs
-from panglot.data.sample import FOLDER
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.languages import script
 
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ru", "sw", "th", "tr", "vi", "zh")
@@ -25,7 +25,7 @@ PARTS = {"train.jsonl": 48, "held-out.jsonl": 24}
 
 
 def lines(part: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = load_pairs(FOLDER / part).table.to_pylist()
+    found: list[dict[str, Any]] = load_pairs(SAMPLE_FOLDER / part).table.to_pylist()
     return found
 
 
@@ -36,7 +36,7 @@ def share_in_script(text: str, language: str) -> float:
 
 @pytest.mark.parametrize(("part", "items"), PARTS.items())
 def test_every_item_stands_in_all_languages(part: str, items: int) -> None:
-    pairs = load_pairs(FOLDER / part)
+    pairs = load_pairs(SAMPLE_FOLDER / part)
     assert pairs.languages == LANGUAGES
     assert len(pairs) == items
     counts = Counter(line["item_id"] for line in lines(part))

@@ -10,7 +10,7 @@ from architectures import make_checkpoint
 from sentence_transformers import SentenceTransformer
 
 from panglot import load_encoder, sample_pairs, train
-from panglot.data.sample import sample_benchmark
+from panglot.data import sample_benchmark
 from panglot.encoders import encode, model_sha256, prompts_of
 from panglot.encoders.onnx import export_onnx, exported_from
 from panglot.errors import PanglotError

@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 
 from panglot import PanglotError, evaluate, load_encoder, make_sampler, sample_pairs
 from panglot.data import benchmark_from_pairs
-from panglot.data.sample import FOLDER
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.encoders import encode, model_sha256, passage_prompt, query_prompt
 from panglot.training import StepReport, Training, TrainingConfig, held_out_measure, read_recipe
 from panglot.training.config import BatchesPart, LossPart
@@ -247,8 +247,8 @@ def test_a_recipe_is_validated_on_pairs_that_it_names_and_stops_on_their_loss(
         None,
         {
             "model.name": str(tiny_checkpoint),
-            "data.pairs": [str(FOLDER / "train.jsonl")],
-            "data.validation": [str(FOLDER / "held-out.jsonl")],
+            "data.pairs": [str(SAMPLE_FOLDER / "train.jsonl")],
+            "data.validation": [str(SAMPLE_FOLDER / "held-out.jsonl")],
             "batches.size": 8,
             "training.steps": 4,
             "training.eval_steps": 1,
@@ -280,7 +280,7 @@ def test_a_benchmark_of_the_catalogue_is_what_a_run_is_validated_on(
     path.write_text(
         f"""
 model.name = "{tiny_checkpoint}"
-data.pairs = ["{FOLDER / "train.jsonl"}"]
+data.pairs = ["{SAMPLE_FOLDER / "train.jsonl"}"]
 data.validation = ["squadshifts-nyt"]
 batches.size = 4
 training.steps = 1

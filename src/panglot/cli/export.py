@@ -120,7 +120,7 @@ def _compare(before: Any, after: Any) -> dict[str, float]:
     """Compare embeddings of 48 questions of the sample, and the median time of one of the first 12."""
     from statistics import median
 
-    from panglot.data.sample import sample_benchmark
+    from panglot.data import sample_benchmark
 
     texts = sample_benchmark().queries.texts[::5]  # of all twelve languages
     prompt = encoders.query_prompt(before)

@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from panglot.data.equality import connected, fingerprints
-from panglot.data.index import IntArray
-from panglot.data.pairs import ParallelPairs, Source, as_pairs, pairs_from_table
+from panglot.data.index import IntArray, numbered
+from panglot.data.pairs import ParallelPairs, Source, as_pairs, load_pairs, pairs_from_table
 from panglot.data.pairs_files.columns import SCHEMA
+from panglot.data.pairs_files.read import SAMPLE, SAMPLE_FOLDER
 from panglot.data.text_column import TitledTexts, first_twice, pick
 from panglot.errors import PanglotError, of_kind
 from panglot.languages import check_among
@@ -32,7 +33,6 @@ class Texts:
         return f"Texts({len(self):,})"
 
     def __len__(self) -> int:
-        """Return the number of texts."""
         return len(self.ids)
 
     def titled(self) -> Sequence[str]:
@@ -137,9 +137,7 @@ def benchmark_from_pairs(pairs: Source, name: str | None = None, *, every_item: 
     labels = [f"{i}:{index.languages[k]}" for i, k in zip(ids, index.entry_language, strict=True)]
     texts = chosen.texts("passage", rows)
     prints = fingerprints(texts)
-    number: dict[tuple[int, int], int] = {}  # of passages, as they first occur
-    keys = zip(index.entry_language.tolist(), prints.tolist(), strict=True)
-    entry_passage = np.array([number.setdefault(key, len(number)) for key in keys], np.int64)
+    entry_passage = numbered(zip(index.entry_language.tolist(), prints.tolist(), strict=True))
     kept = np.unique(entry_passage, return_index=True)[1]
     asked = connected(index.items, (item, fingerprints(queries := chosen.texts("query", rows))))
     answered = connected(index.items, (item, prints))
@@ -170,19 +168,24 @@ def _judgements(
         answered: ``(N,)`` equal for items with an equal passage.
         entry_passage: ``(R,)`` passage row of each entry.
     """
-    passages_of: dict[int, set[int]] = {}
-    for passage, answer in zip(entry_passage.tolist(), answered[item].tolist(), strict=True):
-        passages_of.setdefault(answer, set()).add(passage)
-    answers_of: dict[int, set[int]] = {}
-    for question, answer in zip(asked.tolist(), answered.tolist(), strict=True):
-        answers_of.setdefault(question, set()).add(answer)
-    right = {
-        question: sorted(set().union(*(passages_of[answer] for answer in answers)))
-        for question, answers in answers_of.items()
-    }
-    found = [right[question] for question in asked[item].tolist()]
-    queries = np.repeat(np.arange(len(item)), [len(passages) for passages in found])
-    return queries, np.array([passage for passages in found for passage in passages], np.int64)
+    import pandas as pd  # takes half a second, and few need it
+
+    queries = pd.DataFrame({"query": np.arange(len(item)), "asked": asked[item]})
+    answers = pd.DataFrame({"asked": asked, "answered": answered}).drop_duplicates()
+    passages = pd.DataFrame({"answered": answered[item], "passage": entry_passage}).drop_duplicates()
+    judged = queries.merge(answers).merge(passages)[["query", "passage"]].drop_duplicates()
+    judged = judged.sort_values(["query", "passage"])
+    return judged["query"].to_numpy(), judged["passage"].to_numpy()
+
+
+def sample_pairs() -> ParallelPairs:
+    """Return the training part of the bundled sample: 48 items on 8 topics, in 12 languages."""
+    return load_pairs(SAMPLE_FOLDER / "train.jsonl", SAMPLE)
+
+
+def sample_benchmark() -> Benchmark:
+    """Return the held-out part of the bundled sample as a benchmark: 24 items on 4 other topics."""
+    return benchmark_from_pairs(load_pairs(SAMPLE_FOLDER / "held-out.jsonl", SAMPLE))
 
 
 def pairs_from_benchmark(benchmark: Benchmark | str) -> ParallelPairs:

@@ -8,16 +8,13 @@ import hashlib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.compute as pc
 import regex
 
 from panglot.data.index import IntArray
-
-if TYPE_CHECKING:
-    from panglot.data.pairs import ParallelPairs
+from panglot.data.pairs import ParallelPairs
 
 INVISIBLE = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 SLICE = 1 << 14  # texts looked up at a time
@@ -42,7 +39,7 @@ def fingerprints(texts: Iterable[str]) -> IntArray:
     return (np.frombuffer(b"".join(digests), np.uint64) >> np.uint64(1)).astype(np.int64)
 
 
-def fingerprints_of(pairs: "ParallelPairs", column: str, rows: IntArray) -> IntArray:
+def fingerprints_of(pairs: ParallelPairs, column: str, rows: IntArray) -> IntArray:
     """Return the fingerprints of a column's texts in some rows of the pairs' table."""
     parts = [
         fingerprints(pairs.texts(column, rows[start : start + SLICE])) for start in range(0, len(rows), SLICE)
@@ -56,7 +53,7 @@ class Fingerprints:
     They are remembered, 16 bytes a row, up to ``REMEMBERED`` rows; texts of larger sources rarely come again.
     """
 
-    def __init__(self, pairs: "ParallelPairs") -> None:
+    def __init__(self, pairs: ParallelPairs) -> None:
         self.pairs = pairs
         rows = pairs.table.num_rows
         columns = ("query", "passage") if rows <= REMEMBERED else ()
@@ -120,7 +117,7 @@ class NegativeItems:
         return np.concatenate([none, *(self.items[self.offsets[r] : self.offsets[r + 1]] for r in rows)])
 
 
-def negative_items(pairs: "ParallelPairs") -> NegativeItems:
+def negative_items(pairs: ParallelPairs) -> NegativeItems:
     """Look up every hard negative of a source among its passages."""
     column = pairs.table.column("negatives")
     counts = pc.fill_null(pc.list_value_length(column), 0).to_numpy()

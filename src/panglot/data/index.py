@@ -1,9 +1,9 @@
 """Which item exists in which language, and the row of its texts: a few integers a row, no text."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import overload
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -182,35 +182,27 @@ def join_indexes(indexes: Sequence[PairIndex], rows: Sequence[int]) -> PairIndex
     """
     languages = sorted({code for index in indexes for code in index.languages})
     items = [np.arange(index.items) for index in indexes]
-    first = np.cumsum([0, *map(len, items)])
-    of_language = [
-        np.concatenate(
-            [
-                i.items_in(i.languages.index(code)) + k
-                for i, k in zip(indexes, first, strict=False)
-                if code in i.languages
-            ]
-        )
-        for code in languages
-    ]
+    entry_item = [np.repeat(own, np.diff(i.item_offsets)) for i, own in zip(indexes, items, strict=True)]
     groups = [index.groups_of(own) for index, own in zip(indexes, items, strict=True)]
     documents = [index.documents_of(own) for index, own in zip(indexes, items, strict=True)]
-    return PairIndex(
-        languages=tuple(languages),
-        item_offsets=np.concatenate(
-            [[0], _behind([i.item_offsets[1:] for i in indexes], [i.entries for i in indexes])]
-        ),
-        entry_language=_small(
-            np.concatenate([np.searchsorted(languages, i.languages)[i.entry_language] for i in indexes])
-        ),
-        entry_row=_small(_behind([i.rows for i in indexes], rows))
-        if any(i.entry_row is not None for i in indexes)
-        else None,
-        language_offsets=np.cumsum([0, *map(len, of_language)]),
-        language_items=_small(np.concatenate(of_language)),
-        item_group=_small(_behind(groups)) if any(i.item_group is not None for i in indexes) else None,
-        item_document=_small(_behind(documents)),
+    moved = any(index.entry_row is not None for index in indexes)
+    grouped = any(index.item_group is not None for index in indexes)
+    sizes = [index.items for index in indexes]
+    return build_index(
+        languages,
+        _behind(entry_item, sizes),
+        np.concatenate([np.searchsorted(languages, i.languages)[i.entry_language] for i in indexes]),
+        items=sum(sizes),
+        rows=_behind([i.rows for i in indexes], rows) if moved else None,
+        item_group=_behind(groups) if grouped else None,
+        item_document=_behind(documents),
     )
+
+
+def numbered(values: Iterable[Hashable]) -> IntArray:
+    """Number values in the order in which they first occur."""
+    number: dict[Hashable, int] = {}
+    return np.array([number.setdefault(value, len(number)) for value in values], np.int64)
 
 
 def _behind(numbers: Sequence[IntArray], sizes: Sequence[int] | None = None) -> IntArray:
@@ -220,10 +212,6 @@ def _behind(numbers: Sequence[IntArray], sizes: Sequence[int] | None = None) -> 
     return np.concatenate([own + start for own, start in zip(numbers, starts, strict=False)])
 
 
-@overload
-def _small(values: IntArray) -> IntArray: ...
-@overload
-def _small(values: None) -> None: ...
-def _small(values: IntArray | None) -> IntArray | None:
+def _small(values: Any) -> Any:
     """Return values from 0 in the smallest unsigned type that holds the highest; None stays."""
     return None if values is None else values.astype(np.min_scalar_type(int(values.max(initial=0))))

@@ -5,6 +5,7 @@ then the changes, each a function of a text, its language and chance.
 """
 
 import hashlib
+import math
 import tomllib
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -71,7 +72,7 @@ def neighbours(language: str) -> dict[str, str]:
         for line, (row, start) in enumerate(zip(shifted, ROW_STARTS, strict=True)):
             keys |= {c.translate(moved): (start + k, line) for k, c in enumerate(row) if is_letter(c)}
         for letter, key in keys.items():
-            near = [other for other, place in keys.items() if other != letter and _near(key, place)]
+            near = [other for other, place in keys.items() if 0 < math.dist(key, place) <= REACH]
             found.setdefault(letter, "".join(near))
     return {letter: near for letter, near in found.items() if near}
 
@@ -80,10 +81,6 @@ def is_letter(character: str) -> bool:
     """Say whether a character is a letter, or a sign that is typed as one (Thai and Hindi vowels)."""
     kind = unicodedata.category(character)[0] if len(character) == 1 else ""
     return kind == "L" or (kind == "M" and character >= "\u0900")
-
-
-def _near(a: Key, b: Key) -> bool:
-    return (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 <= REACH**2
 
 
 FIRST, LAST = 0xAC00, 0xD7A3  # (initial * 21 + vowel) * 28 + final

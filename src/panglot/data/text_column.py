@@ -9,7 +9,7 @@ import json
 import operator
 from collections.abc import Callable, Iterator, Sequence, Sized
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -55,33 +55,25 @@ class TextColumn(Sequence[str]):
         self._column = pa.chunked_array(self.chunks, pa.string())
 
     def __len__(self) -> int:
-        """Return the number of texts."""
         return len(self._column)
 
-    @overload
-    def __getitem__(self, key: int) -> str: ...
-    @overload
-    def __getitem__(self, key: slice) -> list[str]: ...
-    def __getitem__(self, key: int | slice) -> str | list[str]:
+    def __getitem__(self, key: Any) -> Any:
         """Return one text, or the list of the texts of a slice."""
         if not isinstance(key, slice):
             return str(self._column[operator.index(key)].as_py())
         start, stop, step = key.indices(len(self))
         if step != 1:
             return self.take(np.arange(start, stop, step))
-        found: list[str] = self._column.slice(start, max(0, stop - start)).to_pylist()
-        return found
+        return self._column.slice(start, max(0, stop - start)).to_pylist()
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the texts, a few thousand of them in memory at a time."""
         for chunk in self.chunks:
             for start in range(0, len(chunk), READ_ROWS):
                 yield from chunk.slice(start, READ_ROWS).to_pylist()
 
     def take(self, rows: IntArray) -> list[str]:
         """Return the texts of some rows, in their order."""
-        found: list[str] = values_at(self.chunks, self.starts, rows)
-        return found
+        return values_at(self.chunks, self.starts, rows)
 
     def select(self, rows: IntArray) -> "TextColumn":
         """Return the column of some rows (ascending). Runs of rows are not copied; scattered rows are."""
@@ -114,21 +106,15 @@ class TitledTexts(Sequence[str]):
         self.texts = texts
 
     def __len__(self) -> int:
-        """Return the number of texts."""
         return len(self.texts)
 
-    @overload
-    def __getitem__(self, key: int) -> str: ...
-    @overload
-    def __getitem__(self, key: slice) -> list[str]: ...
-    def __getitem__(self, key: int | slice) -> str | list[str]:
+    def __getitem__(self, key: Any) -> Any:
         """Return one text with its title, or the list of those of a slice."""
         if isinstance(key, slice):
             return [_join(*pair) for pair in zip(self.titles[key], self.texts[key], strict=True)]
         return _join(self.titles[key], self.texts[key])
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the texts with their titles."""
         for title, text in zip(self.titles, self.texts, strict=True):
             yield _join(title, text)
 
@@ -146,9 +132,6 @@ def values_at(chunks: Sequence[pa.Array], starts: IntArray, rows: IntArray) -> l
     """Return the values of some rows of a column, in their order; the cost does not depend on its length.
 
     Arrow's own ``take`` would put the chunks together first, which fails above two gigabytes.
-
-    Args:
-        starts: of the chunks; see ``starts_of``.
     """
     of_chunk = np.searchsorted(starts, rows, side="right") - 1
     inside = rows - starts[of_chunk]
@@ -233,6 +216,7 @@ class TextTable(NamedTuple):
     titles: TextColumn
     texts: TextColumn
     titled: bool
+    nbytes: int
 
 
 def cached_texts(files: Sequence[Path], rows: Rows, form: str, prefix: str = "") -> TextTable:
@@ -250,7 +234,7 @@ def cached_texts(files: Sequence[Path], rows: Rows, form: str, prefix: str = "")
     )
     ids, titles, texts = (TextColumn(column.chunks) for column in table.columns)
     ids.distinct = True  # it was checked when the table was written
-    return TextTable(ids, titles, texts, note["titled"])
+    return TextTable(ids, titles, texts, note["titled"], table.nbytes)
 
 
 def cached_arrow(stem: Path, write: Callable[[Path], dict[str, Any]]) -> tuple[pa.Table, dict[str, Any]]:

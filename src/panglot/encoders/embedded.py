@@ -23,15 +23,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_to
 from tokenizers.decoders import Metaspace
 
 from panglot.errors import PanglotError
-from panglot.files import (
-    atomic_folder,
-    cache_folder,
-    explained,
-    is_whole,
-    sha256,
-    write_json,
-    write_manifest,
-)
+from panglot.files import atomic_folder, cache_folder, explained, is_whole, sha256, write_json, write_manifest
 
 EMBEDDED = "multilingual-e5-small"
 ORIGINAL = "intfloat/multilingual-e5-small"

@@ -19,6 +19,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from panglot.data import FloatArray
+from panglot.data.index import numbered
 from panglot.encoders.load import as_encoder
 from panglot.encoders.tokenised import Tokenised, token_batches
 
@@ -49,9 +50,7 @@ def encode(
         ``(n, dimension)`` float32, rows of length 1, so that dot products are cosines.
     """
     model = as_encoder(model)
-    position: dict[str, int] = {}
-    of_text = np.array([position.setdefault(text, len(position)) for text in texts], np.int64)
-    unique = list(position)
+    of_text, unique = numbered(texts), list(dict.fromkeys(texts))
     uses = np.bincount(of_text, minlength=len(unique))
     dimension = model.get_embedding_dimension()
     assert dimension is not None

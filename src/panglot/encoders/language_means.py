@@ -71,9 +71,8 @@ def save_language_means(path: str | Path, means: LanguageMeans) -> Path:
         "model_sha256": means.model_sha256,
         "prompts": means.prompts,
         "sources": means.sources,
+        **{role: {"languages": of.languages, "texts": of.texts.tolist()} for role, of in roles.items()},
     }
-    for role, found in roles.items():
-        about[role] = {"languages": found.languages, "texts": found.texts.tolist()}
     with atomic_write(path) as part:
         tensors = {role: np.ascontiguousarray(of_role.vectors) for role, of_role in roles.items()}
         save_file(tensors, part, metadata={"panglot": json.dumps(about, ensure_ascii=False)})
@@ -309,11 +308,7 @@ def count_texts(sources: Sequence[ParallelPairs], texts: int = TEXTS) -> int:
 
 
 def centring_notes(means: RoleMeans, codes: Sequence[str], role: str) -> list[str]:
-    """Say which of some languages have too few texts behind their mean, or none.
-
-    Args:
-        role: what the sentences call those texts, such as ``queries``.
-    """
+    """Say which of some languages have too few texts (``role``: queries or passages) behind their mean."""
     counts = means.counts(codes)
     few = ", ".join(f"{code} ({count})" for code, count in counts.items() if 0 < count < FEWEST)
     none = ", ".join(code for code, count in counts.items() if not count)
@@ -393,12 +388,7 @@ def chosen_means(
 def corpus_means(
     model: SentenceTransformer, benchmark: Benchmark, queries: FloatArray, passages: FloatArray
 ) -> LanguageMeans:
-    """Average a benchmark's own embeddings: all its queries and all its passages, judged or not.
-
-    Args:
-        queries: ``(Q, d)`` unit vectors.
-        passages: ``(P, d)`` unit vectors.
-    """
+    """Average a benchmark's own embeddings, ``(Q, d)`` and ``(P, d)``, judged or not."""
     codes = benchmark.languages
     query = means_of_texts(queries, benchmark.queries.languages, codes)
     passage = means_of_texts(passages, benchmark.passages.languages, codes)

@@ -224,14 +224,17 @@ def _load(
 def loading(name: str, revision: str | None, trust: bool, kind: str = "an encoder") -> Iterator[bool]:
     """Check a name and the files; give whether the hub is left out; say why loading fails."""
     check_name(name)
-    check_files(Path(name))
+    folder = Path(name)
+    for file in (*folder.glob("*"), *folder.glob("*/*")) if folder.is_dir() else ():
+        if file.exists() and not file.is_dir():
+            check_file(file)  # the libraries would read a pipe or a device for ever
     try:
         with quiet_transformers():
-            yield Path(name).exists() or not hub_answers(name, revision)
+            yield folder.exists() or not _hub_answers(name, revision)
     except PanglotError:
         raise
     except Exception as error:  # the hub, the tokenizer and the weights each raise their own
-        raise PanglotError(explain_loading(name, error, trust, kind)) from error
+        raise PanglotError(_why_not(name, error, trust, kind)) from error
 
 
 @contextmanager
@@ -259,10 +262,7 @@ def restore_character_map(tokenizer: Any, find: Callable[[str], str | None]) -> 
 
     By the map of its SentencePiece model a full-width comma becomes a plain one before pieces are looked for.
     The tokenizer class of transformers 5 leaves DeBERTa's map out (version 4 had it): a Chinese comma is then
-    an unknown token.
-
-    Args:
-        find: returns the path of a file of the model, or None where it has none of that name.
+    an unknown token. ``find`` returns the path of a file of the model, or None where it has none.
     """
     if type(tokenizer).__name__ != DEBERTA or "Precompiled(" in repr(tokenizer.backend_tokenizer.normalizer):
         return
@@ -325,13 +325,6 @@ def check_weights(
         )
 
 
-def check_files(folder: Path) -> None:
-    """Refuse pipes and devices in a model's folder, which the libraries would read for ever."""
-    for file in (*folder.glob("*"), *folder.glob("*/*")) if folder.is_dir() else ():
-        if file.exists() and not file.is_dir():
-            check_file(file)
-
-
 class _Config(TypedDict):
     prompts: dict[str, str | None]
     max_seq_length: Annotated[int, Field(ge=1)] | None
@@ -359,7 +352,7 @@ def _try(model: SentenceTransformer, name: str) -> None:
         raise ValueError("its modules do not fit together, or its vectors are not finite")
 
 
-def explain_loading(name: str, error: Exception, trust: bool, kind: str = "an encoder") -> str:
+def _why_not(name: str, error: Exception, trust: bool, kind: str) -> str:
     """Say in one sentence why a model cannot be loaded, and what helps."""
     if "trust_remote_code" in str(error) and not trust:
         return (
@@ -387,7 +380,7 @@ def _known_prompts(model: SentenceTransformer, names: Sequence[str]) -> dict[str
     return E5_PROMPTS if small else {}
 
 
-def hub_answers(name: str, revision: str | None) -> bool:
+def _hub_answers(name: str, revision: str | None) -> bool:
     """Say in one try whether the hub can be reached; without it, downloads would retry for minutes."""
     try:
         HfApi().model_info(name, revision=revision, timeout=10)
@@ -399,7 +392,6 @@ def hub_answers(name: str, revision: str | None) -> bool:
 
 
 def _check_length(model: SentenceTransformer, max_length: int) -> None:
-    """Raise a ``PanglotError`` where a model cannot cut texts at so many tokens."""
     if model.max_seq_length == math.inf:
         raise PanglotError("the model reads texts whole, however long; leave the maximum length out.")
     if max_length < SHORTEST:

@@ -9,6 +9,7 @@ import torch
 from sentence_transformers import CrossEncoder
 
 from panglot.data import FloatArray
+from panglot.data.index import numbered
 from panglot.encoders.encoding import bfloat16
 from panglot.encoders.load import check_weights, loading, model_sha256
 from panglot.errors import PanglotError, of_kind
@@ -51,10 +52,8 @@ class Reranker:
         Raises:
             PanglotError: a score is not finite.
         """
-        position: dict[tuple[str, str], int] = {}
-        pairs = zip(queries, passages, strict=True)
-        of_pair = np.array([position.setdefault(pair, len(position)) for pair in pairs], np.int64)
-        unique = list(position)
+        pairs = list(zip(queries, passages, strict=True))
+        of_pair, unique = numbered(pairs), list(dict.fromkeys(pairs))
         uses = np.bincount(of_pair, minlength=len(unique))
         order = np.argsort([-len(query) - len(passage) for query, passage in unique], kind="stable")
         out = np.empty(len(unique), np.float32)

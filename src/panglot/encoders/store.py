@@ -77,6 +77,10 @@ class StoreFacts:
         """Return the rows of a shard."""
         return slice(shard * self.shard_size, min(self.rows, (shard + 1) * self.shard_size))
 
+    def rows_of(self, shard: int) -> int:
+        """Return the number of rows of a shard."""
+        return min(self.rows, (shard + 1) * self.shard_size) - shard * self.shard_size
+
     def as_json(self) -> dict[str, Any]:
         """Return the content of ``store.json``."""
         return {"schema": SCHEMA, **asdict(self)}
@@ -91,7 +95,6 @@ class Store:
         self._shard = lru_cache(OPEN)(partial(map_shard, folder, facts))
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return self.facts.rows
 
     @property
@@ -194,8 +197,7 @@ def scale_path(folder: Path, shard: int) -> Path:
 
 def map_shard(folder: Path, facts: StoreFacts, shard: int) -> tuple[npt.NDArray[Any], FloatArray | None]:
     """Map a shard's numbers, ``(n, dimension)``, and read its scales, ``(n,)``, or None."""
-    span = facts.span(shard)
-    rows = span.stop - span.start
+    rows = facts.rows_of(shard)
     values = _load(shard_path(folder, shard), facts.dtype, (rows, facts.dimension), mapped=True)
     if facts.dtype != "int8":
         return values, None

@@ -13,14 +13,7 @@ from sentence_transformers import SentenceTransformer
 from panglot.data import FloatArray
 from panglot.encoders.encoding import encode
 from panglot.encoders.load import model_sha256
-from panglot.encoders.store import (
-    FACTS,
-    STEPS,
-    StoreFacts,
-    read_facts,
-    scale_path,
-    shard_path,
-)
+from panglot.encoders.store import FACTS, STEPS, StoreFacts, read_facts, scale_path, shard_path
 from panglot.errors import PanglotError, needs
 from panglot.files import atomic_write, write_json
 
@@ -108,8 +101,7 @@ def write_shards(
         read: gives the texts of a slice of rows; few are asked for at a time, so memory stays flat.
     """
     squares = sum(_write_shard(model, read, folder, facts, shard, progress) for shard in shards)
-    spans = [facts.span(shard) for shard in shards]
-    rows = sum(span.stop - span.start for span in spans)
+    rows = sum(map(facts.rows_of, shards))
     return Written(list(shards), rows, float(np.sqrt(squares / rows)) if rows else 0.0)
 
 
@@ -119,7 +111,7 @@ def _write_shard(
     folder: Path,
     facts: StoreFacts,
     shard: int,
-    progress: Callable[[int], None] | None,
+    progress: Callable[[int], None] | None = None,
 ) -> float:
     """Write one shard; return the sum over its rows of the square of what rounding took away."""
     span, prompt, bf16 = facts.span(shard), facts.model["prompt"], facts.model["precision"] == "bfloat16"
@@ -127,7 +119,7 @@ def _write_shard(
     header = {
         "descr": np.lib.format.dtype_to_descr(np.dtype(facts.dtype)),
         "fortran_order": False,
-        "shape": (span.stop - span.start, facts.dimension),
+        "shape": (facts.rows_of(shard), facts.dimension),
     }
     with atomic_write(shard_path(folder, shard)) as part:
         # written rather than mapped: a full disk is then an error, not a signal that ends the process
@@ -230,10 +222,7 @@ class _ShardWriter:
             raise PanglotError(f"a worker loaded another model than '{facts.model['name']}'.")
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Write shards; return of each the rows, and the sum of the squares of what rounding took away."""
-        done = [
-            write_shards(self.model, self.read, self.folder, self.facts, [shard])
-            for shard in batch["shard"].tolist()
-        ]
-        squares = [written.rms_error**2 * written.rows for written in done]
-        return {"rows": np.array([written.rows for written in done]), "squares": np.array(squares)}
+        """Write one shard; return its rows, and the sum of the squares of what rounding took away."""
+        (shard,) = batch["shard"].tolist()
+        squares = _write_shard(self.model, self.read, self.folder, self.facts, shard)
+        return {"rows": np.array([self.facts.rows_of(shard)]), "squares": np.array([squares])}

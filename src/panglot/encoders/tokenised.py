@@ -120,7 +120,6 @@ def token_batches(lengths: IntArray, budget: int, most: int | None = None) -> It
 
 
 def _counter(model: SentenceTransformer) -> Callable[[list[str]], list[int]]:
-    """Return a function from texts to their numbers of tokens."""
     own = getattr(model[0], "token_ids", None)
     if own is not None:
         return lambda texts: [len(ids) for ids in own(texts)]

@@ -138,7 +138,6 @@ def _restricted(pairs: Sequence[ParallelPairs], languages: Sequence[str] | None)
 def _counted(
     model: SentenceTransformer, vocabulary: Vocabulary, sources: Sequence[ParallelPairs], bar: Bar
 ) -> IntArray:
-    """Count the pieces that the sources need."""
     with bar("reading", sum(source.index.entries for source in sources)) as advance:
 
         def texts() -> Iterator[list[str]]:
@@ -254,7 +253,6 @@ def _surface(state: State) -> Callable[[str], str]:
 
 
 def _texts_of(model: SentenceTransformer, pairs: ParallelPairs, rows: IntArray) -> list[str]:
-    """Return queries, passages and negatives of some rows, each behind its prompt."""
     query, passage = query_prompt(model), passage_prompt(model)
     negatives = [text for texts in pairs.negatives(rows) for text in texts] if pairs.has_negatives else []
     return [
@@ -329,10 +327,7 @@ def _cost(
 ) -> dict[str, Any]:
     """Compare two models on texts with prompts.
 
-    Returns:
-        numbers of texts and tokens, ``tokens_changed`` (share of the whole model's tokens that the trimmed
-        one does not read), ``unknown_before`` and ``unknown_after`` (shares of tokens), and the mean and
-        lowest cosine between a text's embeddings before and after.
+    ``tokens_changed`` is the share of the whole model's tokens that the trimmed one does not read.
     """
     (tokens, tokens_after) = (
         [[vocabulary.pieces[number] for number in ids] for ids in vocabulary.read(texts)]
@@ -369,7 +364,6 @@ def _unknown(vocabulary: Vocabulary, texts: list[list[str]]) -> float:
 
 
 def _card(facts: Mapping[str, Any]) -> str:
-    """Return the text of a README.md."""
     pieces, parameters = facts["pieces"], facts["parameters"]
     return f"""{card_head(facts["languages"], ["panglot", "trimmed"])}
 # {facts["model"]["name"]}, trimmed to {len(facts["languages"])} language(s)

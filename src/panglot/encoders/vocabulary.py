@@ -302,12 +302,7 @@ def config_ids(model: SentenceTransformer) -> set[int]:
 
 
 def save_cut(model: SentenceTransformer, state: State, order: Sequence[int], folder: Path) -> None:
-    """Write an encoder with only some pieces of its vocabulary into a folder.
-
-    Args:
-        state: its tokenizer; see ``vocabulary_of``.
-        order: old id of each new id.
-    """
+    """Write an encoder with only some pieces of its vocabulary: new id k is old id ``order[k]``."""
     module: Any = model[0]
     with ExitStack() as undo:
         _cut_config(undo, module.model, order)
@@ -350,7 +345,6 @@ def _cut_config(undo: ExitStack, transformer: Any, order: Sequence[int]) -> None
 
 
 def _config_parts(config: Any) -> Iterator[Any]:
-    """Yield a config and those inside it."""
     yield config
     for name in getattr(config, "sub_configs", {}):
         if (part := getattr(config, name, None)) is not None:

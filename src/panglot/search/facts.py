@@ -15,8 +15,6 @@ from panglot.search.documents.document import short_digest
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from panglot.encoders import LanguageMeans
-
 SCHEMA = 1
 
 
@@ -52,7 +50,7 @@ def facts_from_json(value: dict[str, Any], place: str) -> IndexFacts:
 
 
 def facts_of(
-    model: SentenceTransformer, name: str, length: int, means: LanguageMeans | None = None
+    model: SentenceTransformer, name: str, length: int, means: encoders.LanguageMeans | None = None
 ) -> IndexFacts:
     """Describe a new index."""
     dimension = model.get_embedding_dimension()
@@ -69,7 +67,7 @@ def facts_of(
     )
 
 
-def means_digest(means: LanguageMeans) -> str:
+def means_digest(means: encoders.LanguageMeans) -> str:
     """Return a checksum of language means."""
     parts = [means.model_sha256]
     for role in (means.query, means.passage):
@@ -77,7 +75,7 @@ def means_digest(means: LanguageMeans) -> str:
     return short_digest(*parts)
 
 
-def own_means(name: str) -> LanguageMeans:
+def own_means(name: str) -> encoders.LanguageMeans:
     """Return the language means in a model's folder."""
     if not encoders.holds_language_means(Path(name)):
         raise PanglotError(f"'{name}' has no language means; compute them with panglot centre.")

@@ -29,9 +29,6 @@ from panglot.search.look_up import RERANKED, Options, Result, check_count, depth
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-    from panglot.encoders import LanguageMeans, Reranker
-    from panglot.encoders.language_means import RoleMeans
-
 PART = 1024  # documents looked at a time: what is lost, at most, when the process is stopped
 MOST = 4096  # passages encoded and written at a time
 
@@ -79,7 +76,7 @@ class Index:
         engine: Engine,
         facts: IndexFacts,
         model: SentenceTransformer | str | Path | None = None,
-        means: LanguageMeans | None = None,
+        means: encoders.LanguageMeans | None = None,
         trust_remote_code: bool = False,
     ) -> None:
         self.place, self.engine, self.facts, self.means = place, engine, facts, means
@@ -94,7 +91,7 @@ class Index:
         name: str | None = None,
         engine: str | None = None,
         length: int | None = None,
-        means: LanguageMeans | None = None,
+        means: encoders.LanguageMeans | None = None,
         trust_remote_code: bool = False,
     ) -> Index:
         """Make an index, or open the one that is there for more of the same model's vectors.
@@ -136,7 +133,7 @@ class Index:
         place: str | Path,
         model: SentenceTransformer | str | Path | None = None,
         *,
-        means: LanguageMeans | None = None,
+        means: encoders.LanguageMeans | None = None,
         trust_remote_code: bool = False,
     ) -> Index:
         """Open an index.
@@ -281,12 +278,12 @@ class Index:
 
     @overload
     def search(  # type: ignore[overload-overlap]  # a text is a sequence of texts, too
-        self, question: str, k: int = ..., *, reranker: Reranker | str | Path | None = ...,
+        self, question: str, k: int = ..., *, reranker: encoders.Reranker | str | Path | None = ...,
         rerank_depth: int = ..., **options: Unpack[Options],
     ) -> list[Result]: ...  # fmt: skip
     @overload
     def search(
-        self, question: Sequence[str], k: int = ..., *, reranker: Reranker | str | Path | None = ...,
+        self, question: Sequence[str], k: int = ..., *, reranker: encoders.Reranker | str | Path | None = ...,
         rerank_depth: int = ..., **options: Unpack[Options],
     ) -> list[list[Result]]: ...  # fmt: skip
     def search(
@@ -294,7 +291,7 @@ class Index:
         question: str | Sequence[str],
         k: int = 10,
         *,
-        reranker: Reranker | str | Path | None = None,
+        reranker: encoders.Reranker | str | Path | None = None,
         rerank_depth: int = RERANKED,
         **options: Unpack[Options],
     ) -> list[Result] | list[list[Result]]:
@@ -393,7 +390,6 @@ class Index:
         self.close()
 
     def __repr__(self) -> str:
-        """Return one line."""
         languages = ", ".join(self.facts.languages) or "no passages yet"
         return f"Index({self.place!r}, {self.engine.kind}, {self.facts.name}, {languages})"
 
@@ -458,7 +454,7 @@ def _as_documents(
     return advance
 
 
-def _centred(vectors: FloatArray, languages: Sequence[str], means: RoleMeans) -> FloatArray:
+def _centred(vectors: FloatArray, languages: Sequence[str], means: encoders.RoleMeans) -> FloatArray:
     codes = sorted(set(languages))
     return encoders.centre(vectors, np.array([codes.index(one) for one in languages], np.int64), codes, means)
 

@@ -6,21 +6,19 @@ import json
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from typing_extensions import TypedDict, Unpack
 
+from panglot import encoders
 from panglot.data import FloatArray
 from panglot.errors import PanglotError
 from panglot.languages import chosen_languages, primary_language
 from panglot.search.balanced import SAMPLE, Chance, calibrated, chance_scores, check_balance, in_turns
 from panglot.search.documents.document import is_text
 from panglot.search.engines import Engine, Filter, Found
-
-if TYPE_CHECKING:
-    from panglot.encoders import Reranker
 
 Id = TypeVar("Id", bound=Hashable)
 DEPTH = 100  # passages of each list that is fused
@@ -152,7 +150,6 @@ class _Asked:
         return self.engine.dense(self.vectors, self.depth, part)
 
     def with_words(self, lists: Sequence[Sequence[Found]], part: Filter) -> list[list[Found]]:
-        """Fuse lists with those of the search by words."""
         words = self.engine.lexical(self.questions, self.depth, part)
         return [fused(ranked[: self.depth], found) for ranked, found in zip(lists, words, strict=True)]
 
@@ -250,7 +247,7 @@ def fused(*lists: Sequence[Found]) -> list[Found]:
     return [Found(passages[name], score) for name, score in reciprocal_ranks(ids)]
 
 
-def depth_before(reranker: Reranker | None, k: int, rerank_depth: int) -> int:
+def depth_before(reranker: encoders.Reranker | None, k: int, rerank_depth: int) -> int:
     """Return how many results are looked up, so that a reranker (None: nobody) may choose k of them."""
     if rerank_depth < 1:
         raise PanglotError(f"the rerank depth is {rerank_depth}; use 1 or more.")
@@ -258,7 +255,7 @@ def depth_before(reranker: Reranker | None, k: int, rerank_depth: int) -> int:
 
 
 def reranked(
-    reranker: Reranker | None, questions: Sequence[str], lists: list[list[Result]], k: int
+    reranker: encoders.Reranker | None, questions: Sequence[str], lists: list[list[Result]], k: int
 ) -> list[list[Result]]:
     """Order each question's results by a reranker's scores, which take the place of their own; keep k."""
     if reranker is None:

@@ -52,7 +52,6 @@ class Mined:
     further: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        """Return one line."""
         rows, count = self.rows.shape
         return f"Mined({self.pairs.name!r}: {rows:,} rows, up to {count} negatives each)"
 

@@ -6,14 +6,13 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import langcodes
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-from panglot.encoders.load import explain_loading, hub_answers, model_sha256
+from panglot.encoders.load import loading, model_sha256
 from panglot.errors import PanglotError
 from panglot.languages import STANDARD, is_language, language_name, no_language
 
@@ -154,25 +153,19 @@ def load_translator(
     Raises:
         PanglotError: there is no such model, it cannot be loaded, or it is not a translation model.
     """
-    path = Path(name)
-    if not path.exists() and (name.count("/") != 1 or name.startswith((".", "/", "~"))):
-        raise PanglotError(
-            f"'{name}' is not a model: there is no such folder; name a checkpoint's folder or a hub id "
-            "(organisation/model)."
-        )
-    try:
+    with (
+        loading(name, revision, trust_remote_code, "a translation model") as local,
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
         options: dict[str, Any] = {
             "revision": revision,
             "trust_remote_code": trust_remote_code,
-            "local_files_only": path.exists() or not hub_answers(name, revision),
+            "local_files_only": local,
         }
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
-            tokenizer: Any = AutoTokenizer.from_pretrained(name, **options)
+        tokenizer: Any = AutoTokenizer.from_pretrained(name, **options)
         dtype = torch.bfloat16 if bf16 else torch.float32
         model: Any = AutoModelForSeq2SeqLM.from_pretrained(name, dtype=dtype, **options)
-    except Exception as error:  # the hub, the tokenizer and the weights each raise their own
-        raise PanglotError(explain_loading(name, error, trust_remote_code, "a translation model")) from error
     family, tokens = _family(name, model, tokenizer)
     best = "cuda" if torch.cuda.is_available() else "cpu"
     commit = cast(str | None, getattr(model.config, "_commit_hash", None))

@@ -149,7 +149,6 @@ class PartFile(AbstractContextManager["PartFile"]):
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn what SQLite says into one sentence."""
         try:
             with explained(self.path):
                 yield

@@ -168,7 +168,6 @@ def _check(fields: Sequence[str], beams: int, max_tokens: int, token_budget: int
 
 
 def _whole_rows(progress: Callable[[int], None], rows: int) -> Callable[[float], None]:
-    """Turn shares of a block into whole rows."""
     told = 0
 
     def advance(share: float) -> None:

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from sentence_transformers import SentenceTransformer
 from starlette.testclient import TestClient
 
-from panglot.data.sample import sample_benchmark
+from panglot.data import sample_benchmark
 from panglot.search.serve import IndexSearcher, create_app, index_texts
 
 MakeApp = Callable[..., FastAPI]

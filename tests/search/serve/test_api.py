@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from sentence_transformers import SentenceTransformer
 from starlette.testclient import TestClient
 
-from panglot.data.sample import sample_benchmark
+from panglot.data import sample_benchmark
 from panglot.encoders import encode
 from panglot.errors import PanglotError
 from panglot.search.serve import Limits

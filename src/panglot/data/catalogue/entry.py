@@ -214,7 +214,8 @@ def find_data(entry: Entry, data: str | Path | None = None) -> Path:
 
 def where_is(entry: Entry) -> Path | None:
     """Return where an entry's data is (``PANGLOT_DATA`` or the cache), or None."""
-    usual = [root / place for root in data_folders() for place in entry.local]
+    roots = [name for name in os.environ.get("PANGLOT_DATA", "").split(os.pathsep) if name]
+    usual = [Path(root).expanduser() / place for root in roots for place in entry.local]
     places = [place for place in (*usual, in_cache(entry)) if is_there(entry, place)]
     return next((place for place in places if not missing(entry, place)), places[0] if places else None)
 
@@ -233,11 +234,6 @@ def below(entry: Entry, root: Path) -> Path | None:
 def in_cache(entry: Entry) -> Path:
     """Return the folder in the cache for what is fetched of an entry."""
     return cache_folder() / "data" / entry.folder
-
-
-def data_folders() -> list[Path]:
-    """Return the folders that ``PANGLOT_DATA`` names, in its order."""
-    return [Path(name).expanduser() for name in os.environ.get("PANGLOT_DATA", "").split(os.pathsep) if name]
 
 
 def is_there(entry: Entry, place: Path) -> bool:

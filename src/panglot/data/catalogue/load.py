@@ -5,17 +5,15 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from panglot.data.benchmark import Benchmark, benchmark_from_pairs
 from panglot.data.catalogue.entry import PARALLEL, Entry, below, catalogue, entry_named, find_data, where_is
 from panglot.data.pairs import load_pairs
+from panglot.data.suite import Suite
 from panglot.errors import PanglotError
-
-if TYPE_CHECKING:
-    from panglot.data.suite import Suite
 
 LOG = logging.getLogger("panglot")
 READERS = {
@@ -27,7 +25,7 @@ READERS = {
     "lareqa": "panglot.data.readers.questions:read_lareqa",
     "mtop": "panglot.data.readers.parallel:read_mtop",
     "pairs": "panglot.data.catalogue.load:read_pairs_file",
-    "sample": "panglot.data.sample:sample_benchmark",
+    "sample": "panglot.data.benchmark:sample_benchmark",
     "squad": "panglot.data.readers.questions:read_squad",
     "table": "panglot.data.readers.parallel:read_table",
     "trec": "panglot.data.readers.trec:read_trec",
@@ -83,7 +81,7 @@ def load_data(
     languages: Sequence[str] | None = None,
     split: str | None = None,
     **options: Any,
-) -> "Benchmark | Suite":
+) -> Benchmark | Suite:
     """Load a benchmark by name, or a suite of benchmarks (Tatoeba's language pairs, CQADupStack's forums).
 
     Arguments and errors as in ``load_benchmark``.
@@ -159,13 +157,7 @@ def _check_options(name: str, options: dict[str, Any], taken: set[str]) -> None:
 def read_pairs_file(
     path: str | Path, *, columns: Mapping[str, str] | None = None, every_item: bool = False
 ) -> Benchmark:
-    """Return a file of parallel pairs as a benchmark: each query looks for its passage.
-
-    Args:
-        path: of the file.
-        columns: see ``panglot.data.load_pairs``.
-        every_item: see ``benchmark_from_pairs``.
-    """
+    """Return a file of parallel pairs as a benchmark; see ``load_pairs`` and ``benchmark_from_pairs``."""
     pairs = load_pairs(path, columns=columns)
     benchmark = benchmark_from_pairs(pairs, every_item=every_item)
     kept = len(np.unique(benchmark.query_items))

@@ -267,13 +267,7 @@ def table_rows(
 ) -> Iterator[Row]:
     """Yield a row for each line of Parquet tables in one language; equal passages are one passage.
 
-    Args:
-        folder: of the files.
-        languages: the one language.
-        files: patterns of paths.
-        query: column of the question.
-        passage: column of the text that answers it.
-        keep: values that columns must have.
+    ``query`` and ``passage`` are columns; ``keep`` has the values that other columns must have.
     """
     columns, seen = [query, passage, *(keep or {})], set()
     for path in sorted(found for pattern in files for found in folder.glob(pattern)):

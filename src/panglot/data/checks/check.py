@@ -45,11 +45,7 @@ def counts(rows: CheckedRows, index: PairIndex) -> dict[str, Any]:
 
 
 def lengths(rows: CheckedRows, tokens: Lengths | None = None) -> dict[str, dict[str, dict[str, int]]]:
-    """Return, by language, how long queries and passages are: median, 95th percentile and most.
-
-    Args:
-        tokens: counts the tokens of texts; None: only characters are counted.
-    """
+    """Return, by language, how long queries and passages are: median, 95th percentile and most."""
     found: dict[str, dict[str, dict[str, int]]] = {language: {} for language in rows.languages}
     for column in ("query", "passage"):
         characters = pc.utf8_length(rows.table.column(column)).to_numpy()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,7 +38,6 @@ class CheckedRows:
     lines: IntArray  # ``(R,)`` line (or number) of each row in its file
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return int(self.table.num_rows)
 
     @cached_property
@@ -150,13 +150,9 @@ def finding_on(
     severity: Severity | None = None,
     examples: int = EXAMPLES,
 ) -> list[Finding]:
-    """Make a finding on some table rows; none where there are no such rows.
+    """Make a finding on the table rows ``at``, with texts of a column as examples; none where there are none.
 
-    Args:
-        at: ``(n,)`` the rows that it concerns.
-        column: whose texts are shown as examples.
-        severity: None: a warning from one row in a hundred on, else a note.
-        examples: how many of the rows are shown.
+    Without a severity it is a warning from one row in a hundred on, else a note.
     """
     if not len(at):
         return []
@@ -242,17 +238,15 @@ def find_unknown_languages(rows: CheckedRows) -> tuple[CheckedRows, list[Finding
 def find_repeated_rows(rows: CheckedRows) -> tuple[CheckedRows, list[Finding]]:
     """Find items that occur twice in a language; return the rows without the later ones."""
     key = rows.items * len(rows.languages) + rows.language_codes
-    _, first = np.unique(key, return_index=True)
-    keep = np.zeros(len(rows), bool)
-    keep[first] = True
+    row = np.arange(len(rows))
+    first = pd.Series(row).groupby(key).transform("first").to_numpy()
+    keep = first == row
     at = np.flatnonzero(~keep)
-    texts = [rows.table.column("query"), rows.table.column("passage")]
-    of_key = dict(zip(key[first].tolist(), first.tolist(), strict=True))
-    earlier = [of_key[k] for k in key[at].tolist()]
-    same = sum(
-        all(column[int(row)] == column[before] for column in texts)
-        for row, before in zip(at[:1000], earlier[:1000], strict=True)
+    some, before = (
+        zip(*(rows.texts(name, of) for name in ("query", "passage")), strict=True)
+        for of in (at[:1000], first[at[:1000]])
     )
+    same = sum(one == other for one, other in zip(some, before, strict=True))
     exact = "with the same texts" if same == min(len(at), 1000) else f"{same:,} of them with the same texts"
     sentence = (
         f"{len(at):,} rows repeat an item in a language that it has already, {exact}; keep one of each."
@@ -342,16 +336,10 @@ def find_self_answers(rows: CheckedRows) -> list[Finding]:
 
 
 def _prints(rows: CheckedRows, column: str) -> IntArray:
-    """Return the fingerprint of each row's text: equal texts have equal ones."""
     return fingerprints(rows.table.column(column).to_pylist())
 
 
 def _later(*keys: IntArray, different: IntArray) -> IntArray:
     """Return the rows that agree in all keys with an earlier row of another ``different``."""
-    order = np.lexsort(keys[::-1])  # stable: within equal keys, rows stay in order
-    new = np.zeros(len(order), bool)
-    new[:1] = True
-    for key in keys:
-        new[1:] |= np.diff(key[order]) != 0
-    first = order[np.flatnonzero(new)][np.cumsum(new) - 1]
-    return np.sort(order[different[order] != different[first]])
+    first = pd.Series(different).groupby(list(keys)).transform("first").to_numpy()
+    return np.flatnonzero(different != first)

@@ -5,7 +5,6 @@ borrowed words in Latin letters are at home in every language, so a text of anot
 called untranslated only when nearly all of its many letters are Latin.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -39,20 +38,6 @@ COMMON = regex.compile(r"[\p{Script=Common}\p{Script=Inherited}]")
 PATTERNS = [regex.compile(rf"\p{{Script={name}}}") for name in SCRIPTS]
 
 
-def characters_of(rows: CheckedRows, column: str) -> Iterator[tuple[IntArray, Characters, IntArray]]:
-    """Give a column in slices: which rows, the code points of their texts, and where each text starts.
-
-    No text may be empty.
-    """
-    texts = rows.table.column(column)
-    sizes = pc.utf8_length(texts).to_numpy().astype(np.int64)
-    part = np.cumsum(sizes) // SLICE
-    for at in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(part)) + 1):
-        joined = "".join(texts.slice(int(at[0]), len(at)).to_pylist())
-        points = np.frombuffer(joined.encode("utf-32-le"), np.uint32)
-        yield at, points, np.cumsum(sizes[at]) - sizes[at]
-
-
 def scripts_of(characters: Characters) -> npt.NDArray[np.uint8]:
     """Return the script of each character: ``NEUTRAL``, 1 + its place in ``SCRIPTS``, or ``OTHER``."""
     script_at = np.zeros(UNICODE, np.uint8)
@@ -68,21 +53,6 @@ def _script_of(character: str) -> int:
     if not LETTER.match(character) or COMMON.match(character):
         return NEUTRAL
     return next((k for k, pattern in enumerate(PATTERNS, 1) if pattern.match(character)), OTHER)
-
-
-@cache
-def _everything() -> str:
-    return "".join(map(chr, range(0xD800))) + "".join(map(chr, range(0xE000, UNICODE)))
-
-
-@cache
-def members(pattern: str) -> Mask:
-    """Return a mask ``(0x110000,)`` of the characters that match a regular expression."""
-    found = np.zeros(UNICODE, bool)
-    for match in regex.finditer(f"(?:{pattern})+", _everything()):
-        points = np.frombuffer(match.group().encode("utf-32-le"), np.uint32)
-        found[points] = True
-    return found
 
 
 FEW, LONG = 10, 40  # letters below which a text is not judged, and below which Latin letters are let pass
@@ -142,9 +112,15 @@ def find_foreign_scripts(rows: CheckedRows) -> list[Finding]:
 
 def count_letters(rows: CheckedRows, column: str, expected: Mask) -> Letters:
     """Count the letters of each text of a column; ``expected`` as ``expected_scripts`` gives it."""
+    texts = rows.table.column(column)
+    sizes = pc.utf8_length(texts).to_numpy().astype(np.int64)  # none is empty
+    part = np.cumsum(sizes) // SLICE
     counts = np.zeros((3, len(rows)), np.int64)
     used = np.zeros(expected.size, np.int64)
-    for at, characters, starts in characters_of(rows, column):
+    for at in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(part)) + 1):
+        joined = "".join(texts.slice(int(at[0]), len(at)).to_pylist())
+        characters = np.frombuffer(joined.encode("utf-32-le"), np.uint32)
+        starts = np.cumsum(sizes[at]) - sizes[at]
         scripts = scripts_of(characters)
         language = np.repeat(rows.language_codes[at], np.diff(starts, append=len(characters)))
         letter = scripts != NEUTRAL
@@ -177,22 +153,20 @@ def _scripts(language: str) -> tuple[str, ...]:
 
 
 # signs inside words: v`n, gu11thdv. Few texts have many; in a font's encoding nearly all have
-SIGNS, LOWER = r"[0-9`\[\]|\\^~{}<>]", r"\p{Ll}"
+LOWER = regex.compile(r"\p{Ll}")
+SIGNS = regex.compile(r"(?<=\p{Ll})[0-9`\[\]|\\^~{}<>]+(?=\p{Ll})")
 SIGNS_SHARE, SIGNS_LEAST = 0.02, 3
-BROKEN = r"[\uFFFD\p{Co}\x00-\x08\x0E-\x1F\x80-\x9F]"  # replaced, private and control characters
+# replaced, private and control characters; and UTF-8 that was read as Latin-1
+BROKEN = regex.compile(r"[\uFFFD\p{Co}\x00-\x08\x0E-\x1F\x80-\x9F]")
 MOJIBAKE = regex.compile(r"[ÃÂ][\x80-\xBF\u2018-\u203A\u20AC\u0152-\u017E]|â€|Ã\u00A0")
 
 
 def find_font_encodings(rows: CheckedRows) -> list[Finding]:
     """Find languages most of whose rows have digits or signs inside their words."""
-    sign, lower = members(SIGNS), members(LOWER)
     odd = np.zeros(len(rows), bool)
-    for at, characters, starts in characters_of(rows, "passage"):
-        is_lower = lower[characters]
-        inside = _ends_of_runs_inside(sign[characters], is_lower, starts)
-        count = np.add.reduceat(inside, starts, dtype=np.int64)
-        letters = np.add.reduceat(is_lower, starts, dtype=np.int64)
-        odd[at] = (count >= SIGNS_LEAST) & (count >= SIGNS_SHARE * letters)
+    for row, text in enumerate(rows.table.column("passage").to_pylist()):
+        count = len(SIGNS.findall(text))
+        odd[row] = count >= SIGNS_LEAST and count >= SIGNS_SHARE * len(LOWER.findall(text))
     findings = []
     for code, language in enumerate(rows.languages):
         own = rows.language_codes == code
@@ -207,37 +181,13 @@ def find_font_encodings(rows: CheckedRows) -> list[Finding]:
     return findings
 
 
-def _ends_of_runs_inside(sign: Mask, lower: Mask, starts: IntArray) -> Mask:
-    """Mark the end of each run of signs that is between two small letters of one text."""
-    size = len(sign)
-    first = np.zeros(size, bool)
-    first[starts] = True
-    before = np.r_[False, lower[:-1]] & ~first  # a small letter is before, in the same text
-    after = np.r_[lower[1:], False] & ~np.r_[first[1:], True]
-    begins = sign & ~(np.r_[False, sign[:-1]] & ~first)
-    run = np.cumsum(begins)
-    good = np.zeros(int(run[-1]) + 1 if size else 1, bool)
-    good[run[begins & before]] = True
-    return np.asarray(sign & after & good[run])
-
-
 def find_broken_characters(rows: CheckedRows) -> list[Finding]:
     """Find rows with broken characters, or with UTF-8 that was read as Latin-1 (``Ã©``)."""
-    broken, suspect = members(BROKEN), members("[ÃÂâ]")
-    bad = np.zeros(len(rows), bool)
-    for column in ("query", "passage"):
-        for at, characters, starts in characters_of(rows, column):
-            bad[at] |= _any(broken[characters], starts)
-            doubtful = at[_any(suspect[characters], starts)]
-            texts = rows.texts(column, doubtful)
-            bad[doubtful] |= np.array([bool(MOJIBAKE.search(text)) for text in texts], bool)
+    texts = zip(*(rows.table.column(name).to_pylist() for name in ("query", "passage")), strict=True)
+    bad = [any(BROKEN.search(text) or MOJIBAKE.search(text) for text in both) for both in texts]
     at = np.flatnonzero(bad)
     sentence = (
         f"{len(at):,} rows hold broken characters (U+FFFD, private or control ones) or UTF-8 that was read "
         "as Latin-1 (Ã©); read their source again in its right encoding."
     )
     return finding_on(rows, at, "passage", "encoding", sentence)
-
-
-def _any(mask: Mask, starts: IntArray) -> Mask:
-    return np.asarray(np.logical_or.reduceat(mask, starts))

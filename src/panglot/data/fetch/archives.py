@@ -3,10 +3,8 @@
 import errno
 import gzip
 import lzma
-import shutil
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
 from panglot.errors import PanglotError, first_line
-from panglot.files import explained
+from panglot.files import atomic_folder
 
 BLOCK = 1 << 20
 MOST_FILES = 1_000_000
@@ -32,11 +30,10 @@ def unpack(
     inside: str | None = None,
     limit: int | None = None,
 ) -> None:
-    """Unpack the files of an archive into ``folder``, which must not exist yet: all of them or none.
+    """Unpack the files of an archive into a new folder: all of them or none.
 
     Args:
         archive: a zip file, or a tar file (plain, gzip, bzip2 or xz).
-        folder: made by this; files are unpacked into a temporary folder beside it, which is renamed.
         inside: folder in the archive whose files are wanted, without that folder's name; None: all.
         limit: most bytes that may come out; by default 50 times the archive and 256 MB.
 
@@ -46,27 +43,21 @@ def unpack(
     """
     most = archive.stat().st_size * GROWTH + SLACK if limit is None else limit
     members = {"zip": _zip_members, "tar": _tar_members}[kind]
-    with explained(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-        try:
+    try:
+        with atomic_folder(folder) as part:
             _write(archive, members(archive), part, PurePosixPath(inside or "."), most)
-            part.chmod(0o755)
-            part.replace(folder)
-        except (*DAMAGE, OSError) as error:
-            if isinstance(error, DAMAGE) or error.errno is None:
-                raise PanglotError(
-                    f"{archive}: is damaged or cut short ({first_line(error)}); fetch it again."
-                ) from error
-            if error.errno not in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ):
-                raise
-            raise PanglotError(f"{archive}: holds a name that cannot be written here ({error}).") from error
-        except NotImplementedError as error:
+    except (*DAMAGE, OSError) as error:
+        if isinstance(error, DAMAGE) or error.errno is None:
             raise PanglotError(
-                f"{archive}: uses a kind of compression that cannot be unpacked here ({error})."
+                f"{archive}: is damaged or cut short ({first_line(error)}); fetch it again."
             ) from error
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        if error.errno not in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ):
+            raise
+        raise PanglotError(f"{archive}: holds a name that cannot be written here ({error}).") from error
+    except NotImplementedError as error:
+        raise PanglotError(
+            f"{archive}: uses a kind of compression that cannot be unpacked here ({error})."
+        ) from error
 
 
 def _write(archive: Path, members: Iterator[Member], part: Path, inside: PurePosixPath, limit: int) -> None:

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from panglot.data.catalogue.entry import Entry, File, below, in_cache, is_there, whole_copy
 from panglot.data.fetch.archives import unpack
-from panglot.data.fetch.web import Progress, download, verify
+from panglot.data.fetch.web import OTHER_WAYS, Progress, download, verify
 from panglot.errors import PanglotError, hub_refusal
 from panglot.files import explained, read_note, sha256, write_json
 from panglot.languages import check_among
@@ -26,7 +26,6 @@ from panglot.languages import check_among
 Bar = Callable[[str, int], AbstractContextManager[Progress]]
 NOTE = ".panglot.json"
 LATER = ".downloads"
-OTHER_WAYS = "copy the files by other means and give their folder with --from, or in PANGLOT_DATA"
 
 
 def get_data(
@@ -109,10 +108,7 @@ def _download(bar: Bar, file: File, path: Path) -> None:
 def _gather(
     files: Sequence[File], stage: Path, bring: Callable[[File, Path], None], say: Callable[[str], None]
 ) -> None:
-    """Bring files into the stage, one after the other; those that an earlier try brought stay.
-
-    ``bring`` puts a file that has an address to a path, and checks it.
-    """
+    """Bring files into the stage; those that an earlier try brought stay. ``bring`` also checks a file."""
     note = _note(stage)
     for number, file in enumerate(files, 1):
         if file.label in note:
@@ -133,9 +129,7 @@ def _gather(
 
 
 def fetch_from_hub(repo: str, pattern: str, folder: Path, revision: str | None = None) -> list[Path]:
-    """Fetch the files of a data set whose paths fit a pattern into ``folder``; return them, sorted.
-
-    The hub's own client resumes and checks.
+    """Fetch the files of a data set whose paths fit a pattern; return them, sorted.
 
     Raises:
         PanglotError: no connection, terms that were not accepted, or no such data set, revision or file.

@@ -22,7 +22,7 @@ Progress = Callable[[int], None]
 BLOCK = 1 << 20
 TRIES = 5  # in a row without a new byte
 TIMEOUT = 60.0  # seconds without an answer
-OTHER_WAYS = "copy the file by other means and give its folder with --from, or in PANGLOT_DATA"
+OTHER_WAYS = "copy the files by other means and give their folder with --from, or in PANGLOT_DATA"
 
 
 class _CutError(Exception):
@@ -32,10 +32,8 @@ class _CutError(Exception):
 def download(file: File, path: Path, *, progress: Progress | None = None, pause: float = 1.0) -> None:
     """Fetch a file to ``path``; go on from ``path``'s part if an earlier call left one.
 
-    Args:
-        file: with an address, and checksums and size where they are known.
-        path: where the file goes; a file that is there stays until the new one is whole and checked.
-        pause: seconds before the first new try; it doubles.
+    A file that is there stays until the new one is whole and checked. ``pause`` is in seconds, before the
+    first new try; it doubles.
 
     Raises:
         PanglotError: no connection, the server's refusal, or another file than was promised.

@@ -196,13 +196,6 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f" Did you mean the column '{close[0]}'?" if close else ""
 
 
-def names_missing_column(names: Sequence[str], columns: Columns) -> bool:
-    """Say whether a mapping names a column (not a pattern) that a file lacks."""
-    outer = {name.split(".")[0] for name in names}
-    given = [column for column in columns.values() if LANGUAGE not in column and not column.startswith("=")]
-    return any(column != ROW and column.split(".")[0] not in outer for column in given)
-
-
 def _default_languages(name: str, names: Sequence[str], mapping: Columns, where: str) -> dict[str, str]:
     """Return the columns of a field that nobody mapped: objects by language, or ``FIELD_LANGUAGE``."""
     taken = {mapping[other] for other in mapping}
@@ -263,9 +256,11 @@ def guessed_columns(names: Sequence[str], columns: Columns | None, where: str) -
     Raises:
         PanglotError: two columns may be one field, or none has the language; it says the options to give.
     """
-    if names_missing_column(names, columns or {}):
-        return columns
     given = dict(columns or {})
+    outer = {name.split(".")[0] for name in names}
+    named = [one for one in given.values() if LANGUAGE not in one and not one.startswith("=") and one != ROW]
+    if any(column.split(".")[0] not in outer for column in named):
+        return columns
     guess = given if _is_enough(names, columns, where) else _guess(names, given, where)
     if guess is None or not _is_enough(names, guess, where):
         return columns
@@ -337,7 +332,6 @@ def _with_ids(names: Sequence[str], guess: dict[str, str], given: Columns, where
 
 
 def _renamed(columns: Columns) -> dict[str, str]:
-    """Return a mapping without the fields whose column has their own name."""
     return {name: column for name, column in columns.items() if name != column}
 
 

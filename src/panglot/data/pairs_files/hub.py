@@ -21,8 +21,9 @@ from panglot.errors import PanglotError, first_line, hub_refusal
 from panglot.files import parquet, parquet_batches
 
 PREFIX = "hf:"
-FORM = re.compile(r"(?P<name>[^#@:]+)(:(?P<config>[^#@]+))?(@(?P<revision>[^#]+))?(#(?P<split>.+))?")
-FOLDER = re.compile(r"(?P<name>[^#]+)(#(?P<split>.+))?")
+FORM = re.compile(
+    r"(?P<name>[./~][^#]*|[^#@:]+)(:(?P<config>[^#@]+))?(@(?P<revision>[^#]+))?(#(?P<split>.+))?"
+)
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,7 @@ def parse_hub_source(source: str | Path) -> HubSource:
 
     What begins with ``.``, ``/`` or ``~`` is a folder: ``hf:./my-data#train``.
     """
-    text = str(source).removeprefix(PREFIX)
-    match = (FOLDER if text.startswith((".", "/", "~")) else FORM).fullmatch(text)
+    match = FORM.fullmatch(str(source).removeprefix(PREFIX))
     if match is None:
         raise PanglotError(
             f"'{source}' names no data set; write hf:owner/name:config@revision#split (the last three where "

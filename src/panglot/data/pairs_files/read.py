@@ -64,14 +64,8 @@ NAMES: dict[Reader, Callable[[Path], list[str]]] = {
 def cached_table(source: str | Path, columns: Columns | None = None) -> tuple[pa.Table, str]:
     """Return the rows of a source as a memory-mapped table of ``SCHEMA``, and its SHA-256.
 
-    The table is made on first use and kept in the cache folder (``PANGLOT_CACHE``, by default
-    ``~/.cache/panglot``) under a name made of the mapping and the file's place, time and content (of a
-    Hugging Face data set: its fingerprint). A damaged table is made again. Processes that need one table at
-    once wait for the first.
-
-    Args:
-        source: a file, or ``hf:owner/name:config@revision#split``.
-        columns: fields to columns, see ``panglot.data.pairs_files.columns``; None: the fields' own names.
+    The table is made on first use (see ``cached_arrow``) and kept in the cache folder under a name made of
+    the mapping and the file's place, time and content (of a Hugging Face data set: its fingerprint).
     """
     source = bundled(source)
     dataset = _dataset(source)
@@ -233,12 +227,7 @@ def names_pairs_file(path: Path) -> bool:
 
 @contextlib.contextmanager
 def pairs_writer(place: Path, name: str) -> Iterator[Callable[[pa.Table], None]]:
-    """Give a function that appends rows of ``SCHEMA`` to a file.
-
-    Args:
-        place: where the bytes go (often a temporary name).
-        name: the file's own name; its ending says which kind it is.
-    """
+    """Give a function that appends rows of ``SCHEMA`` to a file, of the kind that ``name`` says."""
     if name.endswith(".parquet"):
         with pq.ParquetWriter(place, SCHEMA) as parquet:
             yield parquet.write_table

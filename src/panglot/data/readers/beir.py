@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from panglot.data.benchmark import Benchmark
-from panglot.data.readers.collection import Judged, Pool, Qrels, Query, make_benchmark
+from panglot.data.readers.collection import Judged, Judgement, Pool, Query, make_benchmark
 from panglot.data.readers.files import chosen_languages, field, files_of, named, numbered_lines, table_rows
-from panglot.data.readers.trec import Judgement, as_gain, collect, table_judgements, with_prefixes
+from panglot.data.readers.trec import as_gain, collect, table_judgements, with_prefixes
 from panglot.data.suite import Suite
 from panglot.errors import PanglotError, leave_out
 from panglot.languages import check_among, is_language
@@ -85,18 +85,19 @@ def read_parallel_beir(
         folders = {path.name: path for path in inside}
     chosen = chosen_languages(languages, list(folders), name)
     queries: list[Query] = []
-    qrels: list[Qrels] = []
+    judgements: list[Judgement] = []
     files: list[Path] = []
     pools = []
     for code in chosen:
         judged = beir_judged(folders[code], name=name, split=split, language=code)
         queries += [query._replace(id=f"{code}:{query.id}") for query in judged.queries]
         files += judged.files
-        qrels += [with_prefixes(found, code, pool) for found in judged.qrels for pool in chosen]
+        for pool in chosen:
+            judgements += with_prefixes(judged.judgements, code, pool)
         pools.append(Pool(code, tuple(_needed(folders[code], "corpus", split, name)), f"{code}:"))
-    whole = Judged(name, queries, qrels, tuple(files), tuple(chosen))
+    whole = Judged(name, queries, judgements, tuple(files), tuple(chosen))
     made = make_benchmark(whole, pools, partial_corpus=True, exclude_own_id=exclude_own_id)
-    if lost := whole.judgements - int((made.gains >= 0).sum()):
+    if lost := len(judgements) - int((made.gains >= 0).sum()):
         leave_out(f"{name}: {lost:,} judgements of passages that some language lacks are left out.")
     return made
 
@@ -114,9 +115,9 @@ def beir_judged(
             if label in queries:
                 raise PanglotError(f"{path}, line {number}: query '{label}' occurs twice; make ids unique.")
             queries[label] = Query(label, language, field(path, number, row, "text"), label)
-    judgements = _judgement_files(folder, name, split or "test")
-    qrels = [collect(path, _judgements(path)) for path in judgements]
-    return Judged(name, list(queries.values()), qrels, (*files, *judgements), (language,))
+    qrels = _judgement_files(folder, name, split or "test")
+    judgements = [one for path in qrels for one in collect(_judgements(path))]
+    return Judged(name, list(queries.values()), judgements, (*files, *qrels), (language,))
 
 
 def _found(folder: Path, stem: str, split: str | None) -> list[Path]:
@@ -159,4 +160,4 @@ def _judgements(path: Path) -> Iterator[Judgement]:
             )
         if number == 1 and fields[2].lower() == "score":
             continue
-        yield number, fields[0], fields[1], as_gain(path, number, fields[2]), ""
+        yield Judgement(path, number, fields[0], fields[1], as_gain(path, number, fields[2]))

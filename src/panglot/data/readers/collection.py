@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,16 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from panglot.data.benchmark import Benchmark, Texts
-from panglot.data.index import IntArray
+from panglot.data.index import IntArray, numbered
 from panglot.data.readers.files import as_example, files_by_language, named, numbered_lines, table_rows
 from panglot.data.readers.files import field as text_field
-from panglot.data.text_column import Row, cached_texts, digest, find, first_twice, joined, says_twice
+from panglot.data.text_column import Row, cached_texts, digest, find, first_twice, joined
 from panglot.errors import PanglotError, leave_out
 from panglot.files import sha256_of
 
 BoolArray = npt.NDArray[np.bool_]
-IN_MEMORY = 64 << 20  # bytes of pool files, as if unpacked, that are still read into lists
-UNPACKED = 4  # a compressed text file is about so many times larger when unpacked
+IN_MEMORY = 64 << 20  # bytes of passages that are still read into lists
 FORM = "passages"  # names what ``passage_rows`` does in the names of cached tables
 IDS, TEXTS = ("_id", "docid", "id"), ("text", "contents")
 
@@ -33,24 +31,15 @@ class Query(NamedTuple):
     item: str
 
 
-@dataclass(frozen=True)
-class Qrels:
-    """Judgements of one file, a list a column; ``line`` is the line of each.
-
-    ``gain`` is above 0 for relevant and 0 for judged not relevant. ``iteration`` is TREC's second column,
-    which NeuCLIR uses for the language.
-    """
+class Judgement(NamedTuple):
+    """A judgement, and where it is."""
 
     path: Path
-    query: list[str] = field(default_factory=list)
-    passage: list[str] = field(default_factory=list)
-    gain: list[int] = field(default_factory=list)
-    line: list[int] = field(default_factory=list)
-    iteration: list[str] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        """Return the number of judgements."""
-        return len(self.query)
+    line: int
+    query: str  # id
+    passage: str  # id
+    gain: int  # above 0 for relevant, 0 for judged not relevant
+    iteration: str = ""  # TREC's second column, which NeuCLIR uses for the language
 
 
 @dataclass(frozen=True)
@@ -59,14 +48,9 @@ class Judged:
 
     name: str  # of the benchmark
     queries: list[Query]  # all queries of the files, whether judged or not
-    qrels: list[Qrels]  # with the ids of ``queries`` and of the passages, one a file
+    judgements: list[Judgement]  # with the ids of ``queries`` and of the passages
     files: tuple[Path, ...]  # that they were read from
     languages: tuple[str, ...]  # of the passages
-
-    @property
-    def judgements(self) -> int:
-        """The number of judgements."""
-        return sum(len(qrels) for qrels in self.qrels)
 
 
 @dataclass(frozen=True)
@@ -113,7 +97,7 @@ def make_benchmark(
         languages=tuple(languages),
         queries=as_texts(queries, languages),
         passages=passages,
-        query_items=number([query.item for query in queries]),
+        query_items=numbered(query.item for query in queries),
         judged_query=judged_query,
         judged_passage=passage,
         gains=gains,
@@ -133,14 +117,15 @@ def _rows(judged: Judged, passages: Texts, partial_corpus: bool) -> tuple[IntArr
     if len(row) < len(judged.queries):
         twice = first_twice([query.id for query in judged.queries])
         raise PanglotError(f"{judged.name}: query id '{twice}' occurs twice; ids must be unique.")
-    query = np.array([row.get(name, -1) for qrels in judged.qrels for name in qrels.query], np.int64)
-    wanted = [name for qrels in judged.qrels for name in qrels.passage]
-    passage = find(passages.ids, wanted)
-    gains = np.array([gain for qrels in judged.qrels for gain in qrels.gain], np.int64)
+    if not judged.judgements:
+        folder = judged.files[0].parent
+        raise PanglotError(
+            f"{folder}: the files of {judged.name} have no judgement in them; fetch them again."
+        )
+    query = np.array([row.get(one.query, -1) for one in judged.judgements], np.int64)
+    passage = find(passages.ids, [one.passage for one in judged.judgements])
+    gains = np.array([one.gain for one in judged.judgements], np.int64)
     unasked, unknown = query < 0, passage < 0
-    if not len(unknown):
-        where = judged.qrels[0].path if judged.qrels else judged.name
-        raise PanglotError(f"{where}: has no judgement in it; fetch the file again.")
     if unasked.all():
         raise PanglotError(_unknown(judged, unasked, "query", "the file of queries", "; fetch it again"))
     if unasked.any():
@@ -177,15 +162,10 @@ def _without_own(
 
 def _unknown(judged: Judged, unknown: BoolArray, kind: str, where: str, fix: str) -> str:
     """Return the sentence on judgements of something unknown: how many, and the first."""
-    at = int(np.flatnonzero(unknown)[0])
-    for qrels in judged.qrels:
-        if at < len(qrels):
-            break
-        at -= len(qrels)
-    name = getattr(qrels, kind)[at]
+    first = judged.judgements[int(unknown.argmax())]
     return (
-        f"{qrels.path}, line {qrels.line[at]}: {kind} '{name}' is not in {where} "
-        f"({int(unknown.sum()):,} of {judged.judgements:,} judgements have such a {kind}){fix}."
+        f"{first.path}, line {first.line}: {kind} '{getattr(first, kind)}' is not in {where} "
+        f"({int(unknown.sum()):,} of {len(unknown):,} judgements have such a {kind}){fix}."
     )
 
 
@@ -241,53 +221,20 @@ def passage_rows(path: Path) -> Iterator[Row]:
 
 
 def pool_texts(pools: Sequence[Pool], languages: Sequence[str]) -> tuple[Texts, str]:
-    """Read pools one after the other: into lists where they are small, else into tables on disk.
-
-    Returns:
-        The texts and a checksum of their files.
-    """
-    size = sum(
-        path.stat().st_size * (UNPACKED if path.suffix in (".gz", ".zst", ".parquet") else 1)
-        for pool in pools
-        for path in pool.files
-    )
-    read = _small if size <= IN_MEMORY else _large
-    ids, titles, texts, counts = read(pools)
-    codes = np.repeat(np.array([languages.index(p.language) for p in pools], np.int16), counts)
-    checksum = "".join(digest(pool.files) for pool in pools)
-    return Texts(ids, codes, texts, titles), checksum
-
-
-Columns = tuple[Sequence[str], Sequence[str] | None, Sequence[str], list[int]]
-
-
-def _small(pools: Sequence[Pool]) -> Columns:
-    ids: list[str] = []
-    titles: list[str] = []
-    texts: list[str] = []
-    counts = []
-    for pool in pools:
-        first = len(ids)
-        for _, name, title, text in chain.from_iterable(map(passage_rows, pool.files)):
-            ids.append(pool.prefix + name)
-            titles.append(title)
-            texts.append(text)
-        counts.append(len(ids) - first)
-        if (twice := first_twice(ids[first:])) is not None:
-            raise PanglotError(says_twice(pool.files, passage_rows, twice.removeprefix(pool.prefix)))
-    return ids, titles if any(titles) else None, texts, counts
-
-
-def _large(pools: Sequence[Pool]) -> Columns:
+    """Read pools, as lists where they are small, else as columns on disk; and give their checksum."""
     tables = [cached_texts(pool.files, passage_rows, FORM, pool.prefix) for pool in pools]
     # ids are distinct inside a pool; between pools they are if each has a prefix of its own
     distinct = len({pool.prefix for pool in pools}) == len(pools)
-    ids = joined([table.ids for table in tables], distinct)
-    texts = joined([table.texts for table in tables])
-    titles = None
+    ids: Sequence[str] = joined([table.ids for table in tables], distinct)
+    texts: Sequence[str] = joined([table.texts for table in tables])
+    titles: Sequence[str] | None = None
     if any(table.titled for table in tables):
         titles = joined([table.titles for table in tables])
-    return ids, titles, texts, [len(table.ids) for table in tables]
+    if sum(table.nbytes for table in tables) <= IN_MEMORY:
+        ids, texts, titles = list(ids), list(texts), None if titles is None else list(titles)
+    counts = [len(table.ids) for table in tables]
+    codes = np.repeat(np.array([languages.index(pool.language) for pool in pools], np.int16), counts)
+    return Texts(ids, codes, texts, titles), "".join(digest(pool.files) for pool in pools)
 
 
 @dataclass
@@ -337,7 +284,7 @@ class Questions:
             languages=tuple(self.languages),
             queries=as_texts(self.queries, self.languages),
             passages=replace(passages, titles=[title for *_, title in self.passages]) if titled else passages,
-            query_items=np.unique(items, return_inverse=True)[1] if sorted_items else number(items),
+            query_items=np.unique(items, return_inverse=True)[1] if sorted_items else numbered(items),
             judged_query=judged_query,
             judged_passage=np.concatenate([none, *relevant]),
             gains=np.ones(len(judged_query), np.int64),
@@ -345,9 +292,3 @@ class Questions:
             sha256=sha256,
             query_documents=np.unique(self.documents, return_inverse=True)[1] if self.documents else None,
         )
-
-
-def number(names: Sequence[str]) -> IntArray:
-    """Number names in the order in which they first occur."""
-    code: dict[str, int] = {}
-    return np.array([code.setdefault(name, len(code)) for name in names], np.int64)

@@ -226,12 +226,13 @@ def json_lines(path: Path, member: str | None = None) -> Iterator[NumberedObject
 
 
 def parquet_rows(
-    path: Path, columns: Sequence[str], optional: Sequence[str] = ()
+    path: Path, columns: Sequence[str] | None = None, optional: Sequence[str] = ()
 ) -> Iterator[NumberedObject]:
-    """Yield some columns of a Parquet file row by row, with row numbers from 1."""
+    """Yield some columns (None: all) of a Parquet file row by row, with row numbers from 1."""
     number = 0
     with parquet(path) as file:
         names = file.schema_arrow.names
+        columns = names if columns is None else columns
         if missing := [name for name in columns if name not in names]:
             raise PanglotError(
                 f"{path}: has no column '{missing[0]}'; it has {', '.join(names)}. Fetch the official file."

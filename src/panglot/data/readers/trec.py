@@ -11,12 +11,11 @@ the catalogue has. What is shared by languages differs:
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from panglot.data.benchmark import Benchmark
-from panglot.data.readers.collection import Judged, Qrels, Query, find_pools, make_benchmark, passage_rows
+from panglot.data.readers.collection import Judged, Judgement, Query, find_pools, make_benchmark, passage_rows
 from panglot.data.readers.files import (
     CODE,
     as_example,
@@ -127,7 +126,7 @@ def _of_each_language(
 ) -> Judged:
     """Each language has topics and judgements of its own."""
     queries: list[Query] = []
-    judgements: list[Qrels] = []
+    judgements: list[Judgement] = []
     files: list[Path] = []
     beside = any(pattern.startswith(CODE) for pattern in qrels)  # other folders are no languages then
     found = files_by_language(of.folder, qrels, others=beside)
@@ -140,7 +139,7 @@ def _of_each_language(
         for topic, text in read_topics(path).items():
             label = f"{language}:{topic}"
             queries.append(Query(label, query_language or language, text, label))
-        judgements.append(with_prefixes(read_qrels(found[language][0]), language, language))
+        judgements += with_prefixes(read_qrels(found[language][0]), language, language)
         files += [path, found[language][0]]
     return Judged(of.name, queries, judgements, tuple(files), tuple(topics))
 
@@ -149,13 +148,16 @@ def _between_languages(
     of: _Set, topics: Mapping[str, Path], qrels: Sequence[str], query_language: str | None
 ) -> Judged:
     """All languages have the same topics, passages and judgements, so these hold between any two."""
-    judged = read_qrels(_one_file(of, qrels))
+    path = _one_file(of, qrels)
+    judged = read_qrels(path)
     texts = {language: read_topics(path) for language, path in topics.items()}
-    wanted = dict.fromkeys(judged.query)
-    if lost := [topic for topic in wanted if not any(topic in found for found in texts.values())]:
-        line = judged.line[judged.query.index(lost[0])]
+    wanted: dict[str, Judgement] = {}  # the first judgement of each query
+    for one in judged:
+        wanted.setdefault(one.query, one)
+    lost = [one for topic, one in wanted.items() if not any(topic in found for found in texts.values())]
+    if lost:
         raise PanglotError(
-            f"{judged.path}, line {line}: query '{lost[0]}' is not in the files of queries "
+            f"{path}, line {lost[0].line}: query '{lost[0].query}' is not in the files of queries "
             f"({len(lost):,} of {len(wanted):,} queries); are they of the same split?"
         )
     queries = [
@@ -164,58 +166,53 @@ def _between_languages(
         for topic in wanted
         if topic in found  # translations may lack some
     ]
-    pairs = [
-        with_prefixes(own, asking, answering)
-        for asking, found in texts.items()
-        for own in [_some(judged, [topic in found for topic in judged.query])]
-        for answering in texts
-    ]
-    return Judged(of.name, queries, pairs, (judged.path, *topics.values()), tuple(topics))
+    judgements: list[Judgement] = []
+    for asking, found in texts.items():
+        own = [one for one in judged if one.query in found]
+        for answering in texts:
+            judgements += with_prefixes(own, asking, answering)
+    return Judged(of.name, queries, judgements, (path, *topics.values()), tuple(topics))
 
 
-def with_prefixes(qrels: Qrels, query: str, passage: str) -> Qrels:
+def with_prefixes(judgements: Iterable[Judgement], query: str, passage: str) -> list[Judgement]:
     """Return judgements with languages before the ids of queries and passages."""
-    return replace(
-        qrels,
-        query=[f"{query}:{name}" for name in qrels.query],
-        passage=[f"{passage}:{name}" for name in qrels.passage],
-    )
+    return [
+        one._replace(query=f"{query}:{one.query}", passage=f"{passage}:{one.passage}") for one in judgements
+    ]
 
 
-def _some(qrels: Qrels, kept: Sequence[bool]) -> Qrels:
-    columns = ("query", "passage", "gain", "line", "iteration")
-    return Qrels(
-        qrels.path,
-        *([x for x, keep in zip(getattr(qrels, column), kept, strict=True) if keep] for column in columns),
-    )
-
-
-def _neuclir_judgements(of: _Set, qrels: Sequence[str], languages: Sequence[str]) -> dict[str, Qrels]:
+def _neuclir_judgements(
+    of: _Set, qrels: Sequence[str], languages: Sequence[str]
+) -> dict[str, list[Judgement]]:
     """Return the judgements by language, from a file of each or from one of all."""
     together = [pattern for pattern in qrels if CODE not in pattern]
     apart = files_by_language(of.folder, [pattern for pattern in qrels if CODE in pattern])
     own = {language: apart[language][0] for language in languages if language in apart}
     if not own or (len(own) < len(languages) and files_of(of.folder, *together)):
         return _by_second_column(read_qrels(_one_file(of, together)), languages)
-    return {language: read_qrels(path) for language, path in own.items()}
+    return {language: found for language, path in own.items() if (found := read_qrels(path))}
 
 
-def _by_second_column(qrels: Qrels, languages: Sequence[str]) -> dict[str, Qrels]:
+def _by_second_column(
+    judgements: Iterable[Judgement], languages: Sequence[str]
+) -> dict[str, list[Judgement]]:
     """Sort judgements by the language in their second column."""
-    codes = [bcp47(long) for long in qrels.iteration]
-    for code, long, line in zip(codes, qrels.iteration, qrels.line, strict=True):
-        if code not in languages:
+    found: dict[str, list[Judgement]] = {language: [] for language in languages}
+    for one in judgements:
+        code = bcp47(one.iteration)
+        if code not in found:
             raise PanglotError(
-                f"{qrels.path}, line {line}: the second column is '{long}', which is none of the languages "
-                f"{', '.join(languages)}; use one file a language."
+                f"{one.path}, line {one.line}: the second column is '{one.iteration}', which is none of the "
+                f"languages {', '.join(languages)}; use one file a language."
             )
-    return {one: _some(qrels, [code == one for code in codes]) for one in languages if one in codes}
+        found[code].append(one)
+    return {language: own for language, own in found.items() if own}
 
 
 def _neuclir(
     name: str,
     topics: Path,
-    judged: Mapping[str, Qrels],
+    judged: Mapping[str, Sequence[Judgement]],
     languages: Sequence[str] | None,
     query_text: str,
     translations: bool,
@@ -229,9 +226,11 @@ def _neuclir(
         for language in spoken:
             text = _topic_text(topics, number, line, language, query_text)
             queries.append(Query(f"{language}:{topic}", language, text, topic))
-    pairs = [with_prefixes(judged[code], language, code) for code in chosen for language in spoken]
-    read = dict.fromkeys([topics, *(judged[code].path for code in chosen)])
-    return Judged(name, queries, pairs, tuple(read), tuple(chosen))
+    judgements = [
+        one for code in chosen for language in spoken for one in with_prefixes(judged[code], language, code)
+    ]
+    read = dict.fromkeys([topics, *(judged[code][0].path for code in chosen)])
+    return Judged(name, queries, judgements, tuple(read), tuple(chosen))
 
 
 def _topic_text(path: Path, number: int, line: dict[str, Any], language: str, query_text: str) -> str:
@@ -269,14 +268,11 @@ def read_topics(path: Path) -> dict[str, str]:
     return topics
 
 
-Judgement = tuple[int, str, str, int, str]  # line, query, passage, gain, iteration
-
-
-def read_qrels(path: Path) -> Qrels:
+def read_qrels(path: Path) -> list[Judgement]:
     """Read judgements of four columns: query, iteration, document, gain, split by tabs or spaces.
 
-    Tables of Parquet or JSON lines have the columns of ``table_judgements``. Gains below 0 (TREC's mark for
-    junk) count as 0, as trec_eval counts them. A judgement that occurs twice counts once.
+    Tables of Parquet or JSON lines have the columns of ``table_judgements``. Gains below 0 count as 0, as
+    trec_eval counts them. A judgement that occurs twice counts once.
     """
 
     def rows() -> Iterator[Judgement]:
@@ -288,9 +284,9 @@ def read_qrels(path: Path) -> Qrels:
                     "a judgement has four: query, 0, document, gain."
                 )
             query, iteration, passage, gain = columns
-            yield number, query, passage, as_gain(path, number, gain), iteration
+            yield Judgement(path, number, query, passage, as_gain(path, number, gain), iteration)
 
-    return collect(path, table_judgements(path) if is_table(path) else rows())
+    return collect(table_judgements(path) if is_table(path) else rows())
 
 
 def is_table(path: Path) -> bool:
@@ -303,37 +299,30 @@ def table_judgements(path: Path) -> Iterator[Judgement]:
     columns = ("query-id", "corpus-id", "score")
     for number, row in table_rows(path, columns):
         query, passage = (named(path, number, row, column) for column in columns[:2])
-        yield number, query, passage, as_gain(path, number, row.get("score")), ""
+        yield Judgement(path, number, query, passage, as_gain(path, number, row.get("score")))
 
 
-def collect(path: Path, rows: Iterable[Judgement]) -> Qrels:
-    """Gather judgements, each once; one that occurs twice with two gains is refused."""
-    qrels = Qrels(path)
-    seen: dict[tuple[str, str], int] = {}
-    for number, query, passage, gain, iteration in rows:
-        if not query or not passage:
-            raise PanglotError(f"{path}, line {number}: has an empty id.")
-        at = seen.setdefault((query, passage), len(qrels))
-        if at == len(qrels):
-            qrels.line.append(number)
-            qrels.query.append(query)
-            qrels.passage.append(passage)
-            qrels.gain.append(max(gain, 0))
-            qrels.iteration.append(iteration)
-        elif qrels.gain[at] != max(gain, 0):
+def collect(judgements: Iterable[Judgement]) -> list[Judgement]:
+    """Return the judgements of a file, each once; one that occurs twice with two gains is refused."""
+    seen: dict[tuple[str, str], Judgement] = {}
+    for one in judgements:
+        if not one.query or not one.passage:
+            raise PanglotError(f"{one.path}, line {one.line}: has an empty id.")
+        first = seen.setdefault((one.query, one.passage), one)
+        if first.gain != one.gain:
             raise PanglotError(
-                f"{path}, line {number}: judges '{passage}' for query '{query}' "
-                f"unlike line {qrels.line[at]}; keep one of the two."
+                f"{one.path}, line {one.line}: judges '{one.passage}' for query '{one.query}' "
+                f"unlike line {first.line}; keep one of the two."
             )
-    return qrels
+    return list(seen.values())
 
 
 def as_gain(path: Path, number: int, text: object) -> int:
-    """Return a gain as a whole number; ``1.0`` is one."""
+    """Return a gain as a whole number; ``1.0`` is one, and those below 0 (TREC's mark for junk) are 0."""
     try:
         value = float(text)  # type: ignore[arg-type]
         if value != int(value):
             raise ValueError(text)
     except (TypeError, ValueError, OverflowError) as error:
         raise PanglotError(f"{path}, line {number}: the gain '{text}' is not a whole number.") from error
-    return int(value)
+    return max(0, int(value))

@@ -61,6 +61,11 @@ def is_text(value: str) -> bool:
     return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
+def as_text(value: str) -> str:
+    """Return a text in which question marks take the place of what cannot be kept; see ``is_text``."""
+    return value.encode("utf-8", "replace").decode()
+
+
 def short_digest(*parts: str) -> str:
     """Return 32 hexadecimal digits for some texts."""
     digest = hashlib.blake2b(digest_size=16)

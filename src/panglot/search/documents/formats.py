@@ -137,7 +137,6 @@ class _Body:
             self.code(text)
 
     def code(self, text: str) -> None:
-        """Add a piece of a line as it is."""
         if self._prefix:
             self._line.append(self._prefix)
             self._prefix = ""
@@ -177,7 +176,6 @@ class _Body:
         self.end_line()
 
     def block(self, text: str) -> None:
-        """Add lines as they are."""
         if self._in_heading:
             self.text(text)
             return
@@ -194,7 +192,6 @@ class _Body:
             self._verbatim = []
 
     def end_verbatim(self) -> None:
-        """End it."""
         text, self._verbatim = self._verbatim, None
         if text is not None:
             self.block("".join(text))
@@ -232,7 +229,6 @@ class _Body:
 
 
 def _add_block(body: _Body, token: Token, env: dict[str, Any]) -> None:
-    """Add one of the flat list of tokens that a Markdown text is."""
     name = token.type
     if name == "inline":
         _add_inline(body, token, env)

@@ -205,7 +205,6 @@ def _decoded(content: bytes, where: str, *, is_page: bool) -> str:
 
 
 def _checked(documents: Iterable[Document]) -> Iterator[Document]:
-    spelled: dict[str, str] = {}
     for document in documents:
         if not is_text(document.id):
             raise PanglotError(
@@ -216,6 +215,4 @@ def _checked(documents: Iterable[Document]) -> Iterator[Document]:
                 f"{document.where}: its id is empty or longer than {LONGEST_ID} bytes; give it a shorter one."
             )
         said = document.language
-        if said is not None and said not in spelled:
-            spelled[said] = check_language(said, document.where)
-        yield document if said is None else replace(document, language=spelled[said])
+        yield document if said is None else replace(document, language=check_language(said, document.where))

@@ -11,10 +11,11 @@ from panglot.data.pairs_files.columns import did_you_mean, listed
 from panglot.data.pairs_files.lines import parse_object, table_of
 from panglot.data.pairs_files.read import read_rows, reads_as_pairs
 from panglot.data.pairs_files.squad import is_squad
+from panglot.data.readers.files import parquet_rows
 from panglot.errors import PanglotError
-from panglot.files import as_shown, lines_of, parquet, parquet_batches
+from panglot.files import as_shown, lines_of
 from panglot.parse import parse_json
-from panglot.search.documents.document import Document, Section, short_digest
+from panglot.search.documents.document import Document, Section, as_text, short_digest
 
 TEXT = ("text", "passage", "contents", "content", "body")
 ID = ("id", "_id", "docid", "doc_id", "document_id", "passage_id")
@@ -22,7 +23,6 @@ LANGUAGE = ("language", "lang")
 TITLE = ("title",)
 METADATA = "metadata"
 QUERIES = ("query", "question")  # a row with one of them and a passage is a pair
-BATCH = 1024
 DEEPEST = 32  # levels of metadata
 LARGEST = 2**63
 Row = tuple[str, dict[str, Any]]  # file and line, and its values
@@ -138,7 +138,7 @@ def _document(
     language = _first(row, names["language"]) or None
     used = {METADATA, *(_called(row, names[field]) for field in FIELDS)}
     metadata = {
-        _whole(name): _plain(value, where) for name, value in row.items() if name not in used and name
+        as_text(name): _plain(value, where) for name, value in row.items() if name not in used and name
     }
     if isinstance(inner := row.get(METADATA), dict):
         metadata |= _plain(inner, where)
@@ -171,25 +171,18 @@ def _plain(value: Any, where: str, depth: int = 0) -> Any:
     if depth > DEEPEST:
         raise PanglotError(f"{where}: its metadata have more than {DEEPEST} levels of nesting; use fewer.")
     if isinstance(value, dict):
-        return {_whole(str(key)): _plain(inner, where, depth + 1) for key, inner in value.items()}
+        return {as_text(str(key)): _plain(inner, where, depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner, where, depth + 1) for inner in value]
     if isinstance(value, str):
-        return _whole(value)
+        return as_text(value)
     if value is None or (isinstance(value, int) and abs(value) < LARGEST):  # truth values are int, too
         return value
     return value if isinstance(value, float) and math.isfinite(value) else str(value)
 
 
-def _whole(text: str) -> str:
-    """Return a text without halves of characters."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def _jsonl(path: Path) -> Iterator[Row]:
     for number, line in enumerate(lines_of(path), 1):
-        if number == 1 and line.startswith(b"\xef\xbb\xbf"):
-            line = line[3:]
         yield f"{path}, line {number}", parse_object(path, number, line)
 
 
@@ -204,9 +197,5 @@ def _delimited(path: Path) -> Iterator[Row]:
 
 
 def _parquet(path: Path) -> Iterator[Row]:
-    number = 0
-    with parquet(path) as file:
-        for batch in parquet_batches(file, BATCH):
-            for row in batch.to_pylist():
-                number += 1
-                yield f"{path}, row {number}", row
+    for number, row in parquet_rows(path):
+        yield f"{path}, row {number}", row

@@ -253,6 +253,5 @@ def _detector(candidates: tuple[str, ...] | None) -> Any:
 
 
 def _label(code: str) -> str:
-    """Return what the detector calls a language."""
     primary = primary_language(code)
     return LABELS.get(primary, primary)

@@ -149,11 +149,9 @@ def passage_table(passages: Sequence[Passage], vectors: FloatArray) -> pa.Table:
     return pa.table(columns)
 
 
-def table_vectors(column: pa.ChunkedArray | pa.Array) -> FloatArray:
+def table_vectors(column: pa.ChunkedArray) -> FloatArray:
     """Return a column of vectors as ``(n, d)``; nothing is copied where it lies in one piece."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks)
+    array = pa.concat_arrays(column.chunks) if column.num_chunks != 1 else column.chunk(0)
     return np.asarray(array.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(
         -1, array.type.list_size
     )

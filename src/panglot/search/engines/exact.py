@@ -92,7 +92,6 @@ class _Segment:
 
     @cached_property
     def draws(self) -> IntArray:
-        """The number that each passage draws; see ``draw``."""
         return np.fromiter(map(draw, self.ids), np.int64, len(self.ids))
 
     def passage(self, row: int) -> Passage:

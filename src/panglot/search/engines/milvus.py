@@ -175,7 +175,11 @@ class MilvusEngine:
     def release(self) -> None:
         """Close the embedded Milvus and let other processes in."""
         if self._open is not None:
-            disconnect(self._open, self._address if isinstance(self.place, Path) else None)
+            self._open.close()
+            if isinstance(self.place, Path):
+                from milvus_lite.server_manager import server_manager_instance
+
+                server_manager_instance.release_server(self._address)
             self._open = None
         if self._lock is not None:
             self._lock.release(force=True)
@@ -314,15 +318,6 @@ def connect(address: str, place: Path | str) -> Any:
         client.close()
         raise PanglotError(f"{place}: is Milvus {version}, which has no search by words; use 2.5 or newer.")
     return client
-
-
-def disconnect(client: Any, embedded: str | None) -> None:
-    """Close a connection; stop the embedded Milvus of a file."""
-    client.close()
-    if embedded is not None:
-        from milvus_lite.server_manager import server_manager_instance
-
-        server_manager_instance.release_server(embedded)
 
 
 @contextlib.contextmanager

@@ -160,8 +160,6 @@ class Metrics:
 
 
 class _Service:
-    """The index, and the queue of texts to encode."""
-
     def __init__(self, searcher: IndexSearcher, queue: EncodingQueue) -> None:
         self._searcher = searcher
         self.queue = queue
@@ -175,7 +173,6 @@ class _Service:
         self._threads.shutdown(cancel_futures=True)
 
     async def count_passages(self) -> Mapping[str, int]:
-        """Return the number of passages of each language."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._searcher.languages)
 
     async def find(self, request: schemas.SearchRequest) -> schemas.SearchResponse:
@@ -202,7 +199,6 @@ class _Service:
 
 
 def _api(router: APIRouter, service: _Service, metrics: Metrics, name: str, needed: list[Any]) -> APIRouter:
-    """Add what programs use."""
 
     @router.get("/search", dependencies=needed)
     async def search_one(address: Annotated[schemas.SearchAddress, Query()]) -> schemas.SearchResponse:

@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from panglot.errors import PanglotError
+from panglot.search.documents.document import as_text
 
 LOG = logging.getLogger("panglot.serve")
 MOST_FIELDS = 8  # complaints in one answer
@@ -102,9 +103,7 @@ def error_response(
 def in_shape(app: ASGIApp, refusals: Mapping[int, Response]) -> ASGIApp:
     """Wrap an application, so that every error has its shape.
 
-    Args:
-        app: the application.
-        refusals: by status, what replaces an answer in plain text.
+    ``refusals`` has, by status, what replaces an answer in plain text.
     """
 
     async def shaped(scope: Scope, receive: Receive, send: Send) -> None:
@@ -164,7 +163,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 async def _invalid(_: Request, error: Any) -> JSONResponse:
     # the input itself is not repeated: it may be long, or hold what JSON cannot
     fields = [
-        FieldError(field=_plain(".".join(map(str, found["loc"]))[:200]), message=_plain(found["msg"][:200]))
+        FieldError(field=as_text(".".join(map(str, found["loc"]))[:200]), message=as_text(found["msg"][:200]))
         for found in error.errors()[:MOST_FIELDS]
     ]
     return error_response("invalid", fields=fields)
@@ -181,12 +180,7 @@ async def _problem(_: Request, error: Any) -> JSONResponse:
 
 async def _unavailable(request: Request, error: Any) -> JSONResponse:
     """Answer that the index cannot be searched; those who need no key do not hear where it is."""
-    return error_response("unavailable", "" if request.scope["path"] == "/health" else _plain(str(error)))
-
-
-def _plain(text: str) -> str:
-    """Return a text without the characters that UTF-8 cannot hold."""
-    return text.encode("utf-8", "replace").decode()
+    return error_response("unavailable", "" if request.scope["path"] == "/health" else as_text(str(error)))
 
 
 HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
@@ -253,12 +247,8 @@ def read_keys(path: Path) -> list[str]:
 def guard(app: ASGIApp, limits: Limits, keys: Collection[str] = ()) -> ASGIApp:
     """Wrap an application, so that it sees only requests with a key whose body arrives in time.
 
-    The key is checked before the body is read. ``RequestBodyLimitMiddleware`` around it bounds the body.
-
-    Args:
-        app: the application.
-        limits: of time.
-        keys: any of them opens the API; none: it is open.
+    Any key opens the API; without keys it is open. The key is checked before the body is read, which
+    ``RequestBodyLimitMiddleware`` bounds.
     """
     digests = [hashlib.sha256(key.encode()).digest() for key in keys]
 
@@ -299,11 +289,8 @@ async def _has_key(request: Request, digests: Collection[bytes]) -> bool:
 def timed(seconds: float, running: Gauge) -> type[APIRoute]:
     """Make a kind of route that stops an answer when time is up, or when the client goes.
 
-    A dependency could do the same, for a third of the time that a request takes in FastAPI.
-
-    Args:
-        seconds: in which a request must be answered, once its body is there.
-        running: counts the requests that are being answered.
+    A dependency could do the same, for a third of the time that a request takes in FastAPI. ``running``
+    counts the requests that are being answered.
 
     Raises:
         ProblemError: ``timeout`` or ``gone``.

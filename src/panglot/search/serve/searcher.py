@@ -9,8 +9,7 @@ from contextlib import nullcontext
 from sentence_transformers import SentenceTransformer
 from typing_extensions import Unpack
 
-from panglot.data import FloatArray, Texts
-from panglot.data.sample import sample_benchmark
+from panglot.data import FloatArray, Texts, sample_benchmark
 from panglot.encoders import EMBEDDED, Reranker, load_encoder
 from panglot.errors import PanglotError
 from panglot.search.documents.document import Document, Section
@@ -119,8 +118,7 @@ def open_searcher(
         place: the index's folder or address; ``sample`` makes one of the bundled passages.
         model: where the model lies, or one exported from it; None: where it was when the index was made.
         trust_remote_code: let the model run code of its own.
-        reranker: orders the first results of every search anew.
-        rerank_depth: results that it reads.
+        reranker: orders the first ``rerank_depth`` results of every search anew.
 
     Raises:
         PanglotError: there is no such index or model, or the model is not the index's.
@@ -144,15 +142,7 @@ def index_texts(
     reranker: Reranker | None = None,
     depth: int = RERANKED,
 ) -> IndexSearcher:
-    """Index a few passages in a temporary folder, for exact search.
-
-    Args:
-        model: encodes them.
-        passages: with languages as positions in ``codes``.
-        codes: BCP-47.
-        reranker: as in ``open_searcher``.
-        depth: results that it reads.
-    """
+    """Index a few passages, in languages that are positions in ``codes``, in a temporary folder."""
     folder = tempfile.TemporaryDirectory(prefix="panglot-index-")
     index = Index.create(folder.name, model, name=SAMPLE, engine="exact")
     rows = zip(passages.ids, passages.texts, passages.languages.tolist(), strict=True)
