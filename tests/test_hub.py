@@ -14,7 +14,7 @@ from loopback_hub import GONE, LoopbackHub, loopback_hub
 from small_files import Content, as_bytes
 
 from panglot import load_encoder
-from panglot.data import sample
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.encoders import model_sha256
 
 MODELS = ("xlm-roberta-base", "LaBSE", "mdeberta-v3-base", "bge-m3")
@@ -117,7 +117,7 @@ def hub(checkpoints: Path) -> Iterator[LoopbackHub]:
         for repo, files in DATA.items():
             hub.add(f"datasets/{repo}", {name: as_bytes(content, name) for name, content in files.items()})
         hub.add("models/maker/gated", {"config.json": b"{}"})
-        hub.add("datasets/maker/pairs", {"train.jsonl": (sample.FOLDER / "train.jsonl").read_bytes()})
+        hub.add("datasets/maker/pairs", {"train.jsonl": (SAMPLE_FOLDER / "train.jsonl").read_bytes()})
         hub.gated = {"models/maker/gated", "datasets/maker/terms", "datasets/clips/beir-nl-scifact"}
         hub.cuts = {"model.safetensors": 1, "data/google/collections/german_collection.tsv": 1}
         yield hub

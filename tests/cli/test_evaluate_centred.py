@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from panglot import evaluate, load_encoder, sample_benchmark
-from panglot.data import load_pairs, sample
+from panglot.data import load_pairs
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.encoders import load_language_means, means_of_pairs
 
 Runner = Callable[..., Any]
-TRAIN = sample.FOLDER / "train.jsonl"
+TRAIN = SAMPLE_FOLDER / "train.jsonl"
 
 
 @pytest.fixture

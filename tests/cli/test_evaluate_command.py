@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from panglot import evaluate, load_encoder, sample_benchmark
-from panglot.data import sample
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 
 Runner = Callable[..., Any]
 CHANGING = ("command", "created")
@@ -93,7 +93,7 @@ def test_the_tables_show_settings_languages_and_matrix(panglot: Runner, tiny_che
 
 
 def test_a_file_of_pairs_is_a_benchmark(panglot: Runner, tiny_checkpoint: Path) -> None:
-    held_out = sample.FOLDER / "held-out.jsonl"
+    held_out = SAMPLE_FOLDER / "held-out.jsonl"
     given = ("evaluate", tiny_checkpoint, "--languages", "de,th", "--json")
     pairs = panglot(*given, "--benchmark", "pairs", "--data", held_out).results
     bundled = panglot(*given).results

@@ -15,12 +15,12 @@ import pytest
 from transformers.utils.logging import disable_progress_bar
 
 from panglot.cli import main
-from panglot.data import sample
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.experiments import sweep
 from panglot.training import Training
 
 Runner = Callable[..., Any]
-SAMPLE = sample.FOLDER / "train.jsonl"
+SAMPLE = SAMPLE_FOLDER / "train.jsonl"
 SETTINGS = ["grid.alphas=[0.4, 0.5]", 'grid.languages=["de", "en"]', "grid.schedules={}"]
 SETTINGS += ["training.steps=2", "training.max_length=24", "training.learning_rate=0.01", "batches.size=4"]
 FILES = {"report.html", "report.md", "summary.json", "runs"}

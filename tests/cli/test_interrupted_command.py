@@ -11,7 +11,7 @@ import pytest
 import warm
 
 from panglot import load_encoder
-from panglot.data import sample
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.encoders import model_sha256
 from panglot.training.checkpoints import last_checkpoint
 
@@ -21,7 +21,7 @@ Runner = Callable[..., Any]
 
 @pytest.fixture
 def given(tiny_checkpoint: Path) -> list[str]:
-    source = ["--pairs", str(sample.FOLDER / "train.jsonl"), "--model", str(tiny_checkpoint)]
+    source = ["--pairs", str(SAMPLE_FOLDER / "train.jsonl"), "--model", str(tiny_checkpoint)]
     return ["train", *source, "--batch-size", "8", "--steps", "40", "--save-every", "4"]
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from panglot import load_encoder, load_pairs, sample_pairs
-from panglot.data import sample
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.search.mine import mine_negatives
 
 Runner = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("small_by_default")
-SAMPLE = sample.FOLDER / "train.jsonl"
+SAMPLE = SAMPLE_FOLDER / "train.jsonl"
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

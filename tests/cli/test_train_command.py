@@ -8,11 +8,11 @@ import pytest
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from panglot import load_encoder
-from panglot.data import sample
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.training import training_of
 
 Runner = Callable[..., Any]
-SAMPLE = sample.FOLDER / "train.jsonl"
+SAMPLE = SAMPLE_FOLDER / "train.jsonl"
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from panglot import load_encoder
-from panglot.data import sample
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.training import training_of
 
 Runner = Callable[..., Any]
-SAMPLE = sample.FOLDER / "train.jsonl"
+SAMPLE = SAMPLE_FOLDER / "train.jsonl"
 
 
 def letters(folder: Path) -> set[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from panglot.data import sample
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.experiments import sweep as sweep_module
 from panglot.experiments.runs import Data, Run, Target
 from panglot.training import TrainingConfig, override, read_recipe
@@ -48,7 +48,7 @@ def make_run(tiny_recipe: TrainingConfig) -> MakeRun:
 @pytest.fixture(scope="session")
 def data() -> Data:
     """The bundled sample to train on."""
-    return Data((str(sample.FOLDER / "train.jsonl"),))
+    return Data((str(SAMPLE_FOLDER / "train.jsonl"),))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from panglot import PanglotError
-from panglot.data import sample
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.evaluation.aggregate import ALL, align
 from panglot.evaluation.bootstrap import Draws
 from panglot.experiments import baselines, domain_shift, low_resource, scaling, strategies, unseen_languages
@@ -17,7 +17,7 @@ from panglot.experiments.experiment import plan_runs, read_experiment
 from panglot.experiments.runs import Data, Run, Target
 from panglot.training.config import checked
 
-TRAIN = str(sample.FOLDER / "train.jsonl")
+TRAIN = str(SAMPLE_FOLDER / "train.jsonl")
 DATA = Data((TRAIN,), held_out=0.3)
 
 

@@ -14,7 +14,8 @@ from sentence_transformers import SentenceTransformer
 from small_runs import read_results
 
 from panglot import PanglotError, evaluate, load_encoder, sample_benchmark, sample_pairs
-from panglot.data import Suite, sample
+from panglot.data import Suite
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.evaluation import embed_benchmark
 from panglot.experiments import runs as runs_module
 from panglot.experiments import sweep as sweep_module
@@ -152,7 +153,7 @@ def test_another_setting_is_another_run(
 def test_other_data_is_another_run(make_run: MakeRun, data: Data, tmp_path: Path) -> None:
     run = make_run("hybrid")
     path = tmp_path / "train.jsonl"
-    lines = (sample.FOLDER / "train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = (SAMPLE_FOLDER / "train.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(lines), encoding="utf-8")
     copy = Data((str(path),))
     assert folder_of(run, copy, tmp_path) == folder_of(run, data, tmp_path)  # where it lies is no matter
@@ -360,7 +361,7 @@ def test_a_large_pool_goes_through_a_store(
 
 
 def test_runs_are_measured_on_validation_pairs(make_run: MakeRun, data: Data, tmp_path: Path) -> None:
-    rows = (sample.FOLDER / "held-out.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = (SAMPLE_FOLDER / "held-out.jsonl").read_text(encoding="utf-8").splitlines()
     few = tmp_path / "few.jsonl"  # all twelve languages would be measured for a long time
     few.write_text("\n".join(row for row in rows if json.loads(row)["language"] in ("de", "en")))
     validated = replace(data, validation=(str(few),))
@@ -403,7 +404,7 @@ def two_sources(tmp_path: Path) -> tuple[str, str]:
     path = tmp_path / "other" / "train.jsonl"
     path.parent.mkdir()
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    return str(sample.FOLDER / "train.jsonl"), str(path)
+    return str(SAMPLE_FOLDER / "train.jsonl"), str(path)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.6])
@@ -449,7 +450,7 @@ def test_held_out_documents_are_never_trained_on(
 
 
 def test_the_order_of_the_sources_changes_neither_draws_nor_place(make_run: MakeRun, tmp_path: Path) -> None:
-    lines = (sample.FOLDER / "train.jsonl").read_bytes().splitlines(keepends=True)
+    lines = (SAMPLE_FOLDER / "train.jsonl").read_bytes().splitlines(keepends=True)
     paths = []
     for name, part in (("b", lines[: len(lines) // 2]), ("a", lines[len(lines) // 2 :])):
         paths.append(str(tmp_path / f"{name}.jsonl"))

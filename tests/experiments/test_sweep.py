@@ -11,6 +11,7 @@ import torch
 from small_runs import read_results
 
 from panglot import PanglotError
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.experiments import runs as runs_module
 from panglot.experiments import sweep as sweep_module
 from panglot.experiments.runs import Data, Run, folder_of, missing_targets
@@ -228,11 +229,10 @@ def test_two_workers_give_the_figures_of_one_process(
     make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ray")
-    from panglot.data import sample
 
     monkeypatch.setenv("RAY_worker_niceness", "0")  # Ray's own 15 starves workers on a busy machine
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "train.jsonl").write_bytes((sample.FOLDER / "train.jsonl").read_bytes())
+    (tmp_path / "train.jsonl").write_bytes((SAMPLE_FOLDER / "train.jsonl").read_bytes())
     data = Data(("train.jsonl",))  # workers find it, too
     runs = [make_run("hybrid", {"training.seed": seed}) for seed in (0, 1)]
     told: list[Progress] = []

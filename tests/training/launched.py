@@ -17,7 +17,7 @@ from torch.distributed.fsdp import fully_shard
 
 from panglot import PanglotError, load_encoder, sample_pairs, train
 from panglot.cli import main as panglot
-from panglot.data import sample
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.encoders import model_sha256
 from panglot.training import StepReport, Training, run
 from panglot.training.distributed import (
@@ -141,7 +141,7 @@ def decisions() -> Found:
 
 def command(checkpoint: str, output: Path, batch_size: int) -> None:
     """Run ``panglot train`` in this process."""
-    source = ["--pairs", str(sample.FOLDER / "train.jsonl"), "--model", checkpoint]
+    source = ["--pairs", str(SAMPLE_FOLDER / "train.jsonl"), "--model", checkpoint]
     how = ["--batch-size", str(batch_size), "--steps", "2", "--output", str(output), "--json"]
     sys.argv = ["panglot", "train", *source, *how]
     panglot()

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from panglot import ParallelPairs, load_pairs, make_sampler, sample_pairs
 from panglot.batches import Batch, Sampler
-from panglot.data import NOBODY, join_pairs, negative_items, pairs_from_rows, sample
+from panglot.data import NOBODY, join_pairs, negative_items, pairs_from_rows
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.training.dataset import Steps
 from panglot.training.micro_batches import Features
 
@@ -88,7 +89,7 @@ def small_pairs(tmp_path: Path, **extra: dict[int, object]) -> ParallelPairs:
 def test_the_texts_of_a_step_are_those_of_its_drawn_pairs() -> None:
     pairs = sample_pairs()
     steps, reader = make_steps(pairs, strategy="crosslingual", batch_size=16)
-    lines = (sample.FOLDER / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (SAMPLE_FOLDER / "train.jsonl").read_text(encoding="utf-8").splitlines()
     by_key = {(line["item_id"], line["language"]): line for line in map(json.loads, lines)}
     names = sorted({item for item, _ in by_key})  # the sample is sorted by item
     for step in range(6):

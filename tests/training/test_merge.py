@@ -10,7 +10,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from panglot import PanglotError, load_encoder, sample_pairs, train
-from panglot.data import sample
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.encoders import average, model_sha256
 from panglot.training import StepReport, TrainingConfig, held_out_measure, read_recipe, training_of
 from panglot.training.config import checked
@@ -26,7 +26,7 @@ PARTS = {
 def recipe(checkpoint: Path, **merge: Any) -> TrainingConfig:
     values = {
         "model": {"name": str(checkpoint)},
-        "data": {"pairs": [str(sample.FOLDER / "train.jsonl")]},
+        "data": {"pairs": [str(SAMPLE_FOLDER / "train.jsonl")]},
         "batches": {"size": 4},
         "training": {"steps": 3, "learning_rate": 1e-3},
         "merge": {"parts": PARTS, **merge},

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from panglot import PanglotError, load_encoder
-from panglot.data import sample
 from panglot.data.catalogue.training import load_source
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.encoders import model_sha256
 from panglot.training import StepReport, TrainingConfig, read_recipe, training_of
 from panglot.training.recipes import run_recipe
 
-SAMPLE = sample.FOLDER / "train.jsonl"
+SAMPLE = SAMPLE_FOLDER / "train.jsonl"
 Maker = Callable[..., TrainingConfig]
 
 

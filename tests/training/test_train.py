@@ -19,7 +19,8 @@ from sentence_transformers import SentenceTransformer
 from transformers.utils import logging as transformers_logging
 
 from panglot import Index, PanglotError, encode, evaluate, load_encoder, sample_benchmark, sample_pairs, train
-from panglot.data import pairs_from_rows, sample
+from panglot.data import pairs_from_rows
+from panglot.data.pairs_files.read import SAMPLE_FOLDER
 from panglot.encoders import model_sha256, name_of
 from panglot.training import StepReport, Training, known_settings, trainer, training_of
 from panglot.training.optimizer import clip_gradients, token_table
@@ -124,7 +125,7 @@ def test_run_json_states_model_data_and_settings(
 ) -> None:
     described = training_of(finished[0])
     assert described is not None
-    file = sample.FOLDER / "train.jsonl"
+    file = SAMPLE_FOLDER / "train.jsonl"
     languages = ["ar", "de", "el", "en", "es", "hi", "ru", "sw", "th", "tr", "vi", "zh"]
     assert described["model"]["sha256"] == model_sha256(tiny_encoder)
     assert described["data"] == [
@@ -152,7 +153,7 @@ def test_the_card_states_strategy_alpha_data_and_languages(finished: tuple[Path,
     assert {"en", "sw", "zh"} <= set(described["language"])
     assert "# tiny, trained with hybrid batches" in text
     assert "monolingual with probability 0.25, else cross-lingual" in text
-    digest = hashlib.sha256((sample.FOLDER / "train.jsonl").read_bytes()).hexdigest()
+    digest = hashlib.sha256((SAMPLE_FOLDER / "train.jsonl").read_bytes()).hexdigest()
     assert f"| sample | 48 | 576 | 12 | `{digest[:16]}` |" in text
     assert "No documents were held out." in text
     assert "trust_remote_code" not in text
