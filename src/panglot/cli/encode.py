@@ -67,11 +67,14 @@ def encode(
     """
     from panglot.data import load_data
     from panglot.data.suite import as_benchmark
-    from panglot.encoders.store import read_facts
+    from panglot.encoders.store import FACTS, read_facts
     from panglot.encoders.store_write import missing_shards, parse_part
     from panglot.evaluation.stores import encode_passages, load_reader, store_facts
+    from panglot.files import check_new_folder
 
     chosen_part = parse_part(part)
+    if not (output / FACTS).exists():
+        check_new_folder(output)
     codes = languages.split(",") if languages else None
     chosen = as_benchmark(load_data(benchmark, data, candidate_text, codes))
     load = partial(

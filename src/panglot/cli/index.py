@@ -96,6 +96,7 @@ def index(
       panglot index --index my-index --delete report-17 --export vectors.parquet
     """
     from panglot.search.documents import read_documents
+    from panglot.search.engines import kind_of
     from panglot.search.export import check_export, export_index
     from panglot.search.index import Index
 
@@ -103,6 +104,7 @@ def index(
         raise PanglotError("--input is missing. Name a file or folder of texts with it.")
     if export is not None:
         check_export(export)
+    kind_of(index, engine)  # refuses a wrong place or engine before anything is read
     reading: dict[str, Any] = {"language": language, "columns": _columns(column)}
     candidates = among.split(",") if among else None
     sizes = _sizes(inputs, candidates, reading) if inputs else None

@@ -8,12 +8,20 @@ from panglot.search.engines.engine import Engine, Filter, Found, Kept
 from panglot.search.engines.exact import EXACT, ExactEngine
 from panglot.search.engines.milvus import EMBEDDED, MilvusEngine
 
-__all__ = ["ENGINES", "Engine", "Filter", "Found", "Kept", "open_engine"]
+__all__ = ["ENGINES", "Engine", "Filter", "Found", "Kept", "kind_of", "open_engine"]
 ENGINES = ("milvus", "exact")
 
 
 def open_engine(place: str | Path, engine: str | None = None) -> Engine:
-    """Return the engine of an index, there already or new.
+    """Return the engine of an index, there already or new; see ``kind_of``."""
+    kind = kind_of(place, engine)
+    if "://" in str(place):
+        return MilvusEngine(str(place))
+    return MilvusEngine(Path(place)) if kind == "milvus" else ExactEngine(Path(place))
+
+
+def kind_of(place: str | Path, engine: str | None = None) -> str:
+    """Return the kind of engine that an index has, or that a new one gets: ``exact`` or ``milvus``.
 
     Args:
         place: a folder, or the address of a Milvus server: ``http://host:19530`` or, with the name of a
@@ -31,7 +39,7 @@ def open_engine(place: str | Path, engine: str | None = None) -> Engine:
     if "://" in str(place):
         if engine == "exact":
             raise PanglotError(f"{place}: the exact engine keeps an index in a folder; name one.")
-        return MilvusEngine(str(place))
+        return "milvus"
     folder = Path(place)
     if folder.exists() and not folder.is_dir():
         raise PanglotError(f"{folder}: is a file; an index is a folder.")
@@ -41,4 +49,4 @@ def open_engine(place: str | Path, engine: str | None = None) -> Engine:
         raise PanglotError(f"{folder}: holds files that are not an index; choose another folder.")
     if found is not None and engine not in (None, found):
         raise PanglotError(f"{folder}: is an index of the engine '{found}'; leave out --engine.")
-    return MilvusEngine(folder) if "milvus" in (found, engine) else ExactEngine(folder)
+    return found or engine or "exact"
