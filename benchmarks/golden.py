@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "src/panglot/data/sample/train.jsonl"
-STRATEGIES = ("monolingual", "crosslingual", "mixed", "hybrid", "english")
+STRATEGIES = ("monolingual", "crosslingual", "mixed", "hybrid", "bilingual", "english")
 BENCHMARKS = {  # name: its folder and the options of one evaluation
     "sample": (None, ()),
     "xquad-r": ("lareqa/xquad-r", ("--languages", "ar,de,en,th")),
