@@ -8,7 +8,7 @@ import pytest
 
 from panglot import PanglotError, encoders
 from panglot.experiments import read_experiment
-from panglot.experiments.experiment import on_this_machine
+from panglot.experiments.experiment import with_precisions
 from panglot.training import Lora, TrainingConfig, known_settings, override, parse_override, read_recipe
 from panglot.training.checks import idle_settings
 from panglot.training.config import TrainingPart, with_precision
@@ -92,7 +92,7 @@ def test_bfloat16_is_a_tested_setting_where_the_machine_is_fast_at_it(
         assert with_precision(read_recipe(path, {})).training.bf16 is fast
     assert with_precision(read_recipe(None, {"training.bf16": True})).training.bf16 is True
     remedies = read_experiment("remedies", {"benchmarks": ["sample"], "grid.measured": ["de", "en"]})
-    experiment, data = on_this_machine(remedies, remedies.data(["sample"]))
+    experiment, data = with_precisions(remedies, remedies.data(["sample"]))
     assert experiment.bf16 is experiment.recipe.training.bf16 is data.bf16 is fast
 
 

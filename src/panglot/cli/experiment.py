@@ -178,12 +178,12 @@ def _run(
 ) -> None:
     """List the runs, or finish them and print the tables."""
     from panglot.experiments import run_experiment
-    from panglot.experiments.experiment import on_this_machine, plan_runs
+    from panglot.experiments.experiment import plan_runs, with_precisions
     from panglot.experiments.runs import unfinished
 
     folder = runs or output / "runs"
     if dry_run:
-        experiment, data = on_this_machine(experiment, data)
+        experiment, data = with_precisions(experiment, data)
         found = plan_runs(experiment, data)
         waiting = {run.title for run in unfinished(found, data, folder)}
         listed = [{"name": run.title, "done": run.title not in waiting} for run in found]

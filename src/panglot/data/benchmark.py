@@ -137,7 +137,7 @@ def benchmark_from_pairs(pairs: Source, name: str | None = None, *, every_item: 
     labels = [f"{i}:{index.languages[k]}" for i, k in zip(ids, index.entry_language, strict=True)]
     texts = chosen.texts("passage", rows)
     prints = fingerprints(texts)
-    entry_passage = numbered(zip(index.entry_language.tolist(), prints.tolist(), strict=True))
+    entry_passage, _ = numbered(zip(index.entry_language.tolist(), prints.tolist(), strict=True))
     kept = np.unique(entry_passage, return_index=True)[1]
     asked = connected(index.items, (item, fingerprints(queries := chosen.texts("query", rows))))
     answered = connected(index.items, (item, prints))

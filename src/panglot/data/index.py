@@ -3,12 +3,13 @@
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 IntArray = npt.NDArray[np.integer]
+Value = TypeVar("Value", bound=Hashable)
 FloatArray = npt.NDArray[np.float32]
 SLICE = 1 << 18  # items whose presence in each language is held at once
 
@@ -199,10 +200,11 @@ def join_indexes(indexes: Sequence[PairIndex], rows: Sequence[int]) -> PairIndex
     )
 
 
-def numbered(values: Iterable[Hashable]) -> IntArray:
-    """Number values in the order in which they first occur."""
-    number: dict[Hashable, int] = {}
-    return np.array([number.setdefault(value, len(number)) for value in values], np.int64)
+def numbered(values: Iterable[Value]) -> tuple[IntArray, list[Value]]:
+    """Number values in the order in which they first occur; return the numbers, and the different values."""
+    number: dict[Value, int] = {}
+    found = np.array([number.setdefault(value, len(number)) for value in values], np.int64)
+    return found, list(number)
 
 
 def _behind(numbers: Sequence[IntArray], sizes: Sequence[int] | None = None) -> IntArray:

@@ -50,7 +50,7 @@ def encode(
         ``(n, dimension)`` float32, rows of length 1, so that dot products are cosines.
     """
     model = as_encoder(model)
-    of_text, unique = numbered(texts), list(dict.fromkeys(texts))
+    of_text, unique = numbered(texts)
     uses = np.bincount(of_text, minlength=len(unique))
     dimension = model.get_embedding_dimension()
     assert dimension is not None

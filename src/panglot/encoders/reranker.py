@@ -52,8 +52,7 @@ class Reranker:
         Raises:
             PanglotError: a score is not finite.
         """
-        pairs = list(zip(queries, passages, strict=True))
-        of_pair, unique = numbered(pairs), list(dict.fromkeys(pairs))
+        of_pair, unique = numbered(zip(queries, passages, strict=True))
         uses = np.bincount(of_pair, minlength=len(unique))
         order = np.argsort([-len(query) - len(passage) for query, passage in unique], kind="stable")
         out = np.empty(len(unique), np.float32)

@@ -264,7 +264,7 @@ def _tables(sections: Sequence[Section]) -> list[Table]:
     return [block for section in sections for block in section.blocks if isinstance(block, Table)]
 
 
-def on_this_machine(experiment: Experiment, data: Data) -> tuple[Experiment, Data]:
+def with_precisions(experiment: Experiment, data: Data) -> tuple[Experiment, Data]:
     """Say whether to compute in bfloat16 here, in place of ``auto``; that loads torch.
 
     Mistakes are looked for before: in the plan, the pairs and the benchmarks.
@@ -272,7 +272,7 @@ def on_this_machine(experiment: Experiment, data: Data) -> tuple[Experiment, Dat
     Raises:
         PanglotError: see ``plan_runs``; or pairs or a benchmark cannot be read.
     """
-    targets = {target for run in plan_runs(experiment, data) for target in run.targets}
+    targets = dict.fromkeys(target for run in plan_runs(experiment, data) for target in run.targets)
     sources_of(data)
     for target in targets:
         benchmark_of(data, target.name, target.languages)
@@ -335,7 +335,7 @@ def run_experiment(
     forget_data()
     output = Path(output)
     folder = output / "runs" if runs_folder is None else Path(runs_folder)
-    experiment, data = on_this_machine(experiment, data)
+    experiment, data = with_precisions(experiment, data)
     from panglot.experiments.sweep import sweep  # loads torch
 
     runs = plan_runs(experiment, data)

@@ -87,7 +87,7 @@ class Data:
         held_out: share of every source's documents that no run is trained on.
         validation: pairs or benchmarks that runs are measured on while they train, as a recipe's
             ``data.validation`` names them.
-        bf16: encode in bfloat16 when measuring; ``auto`` until runs begin, see ``on_this_machine``.
+        bf16: encode in bfloat16 when measuring; ``auto`` until runs begin, see ``with_precisions``.
         measures: of every evaluation.
     """
 
